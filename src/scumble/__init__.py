@@ -1,0 +1,1 @@
+"""Picture editing with diffusion models."""

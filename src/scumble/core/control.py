@@ -1,0 +1,187 @@
+"""What may act on a denoising run: six hooks, and the context they see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor
+
+from scumble.core.conditioning import Conditioning
+from scumble.core.cost import Cost
+from scumble.core.levels import Level
+from scumble.core.noise import NoiseSource
+from scumble.core.prediction import Prediction, noised
+from scumble.core.solvers import Solver, Visit
+
+__all__ = ["Context", "Control", "Move", "Network", "Row", "Start"]
+
+
+class Network(Protocol):
+    """A denoising network as the loop sees it. ``taps`` are opaque to the loop (see ``models/taps.py``)."""
+
+    clip_sample: float | None
+
+    def predict(
+        self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Any] = ()
+    ) -> Prediction:
+        """Predict for ``x`` (B, C, H, W) at one level, or at one level per row."""
+        ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """One evaluation of the network at a step, for every sample of the batch.
+
+    Attributes:
+        name: Under which hooks find it: ``cond``, ``uncond``, ``source``, ``reference``, …
+        cond: What the network is told; one row, or one per sample.
+        x: The tensor to evaluate; None means the run's own ``x``.
+        grad: Whether the evaluation keeps its graph (then ``ctx.leaf`` is the leaf for rows without an ``x``).
+    """
+
+    name: str
+    cond: Conditioning
+    x: Tensor | None = None
+    grad: bool = False
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins: ``x`` at the level of step ``index``."""
+
+    x: Tensor
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Move:
+    """A step on its way to the next level: ``x = mean + std noise``.
+
+    Attributes:
+        prediction: The prediction the step was made of.
+        mean: Mean at the next level.
+        std: Standard deviation of the step's noise.
+        noise: Standard normal noise, or None while it is not drawn (it is drawn last, and only when std > 0).
+        x: The result; None until noise is settled. Keepers see it and may replace it.
+        goto: Step index at which the run goes on (a repeat or a restart), with ``x`` at that step's level.
+    """
+
+    prediction: Prediction
+    mean: Tensor
+    std: float | Tensor
+    noise: Tensor | None = None
+    x: Tensor | None = None
+    goto: int | None = None
+
+    def shifted(self, offset: Tensor) -> Move:
+        """Return the move with its mean shifted."""
+        return replace(self, mean=self.mean + offset)
+
+
+@dataclass
+class Context:
+    """What a hook may see and use. Fields are replaced by the loop at every step; hooks read them.
+
+    Attributes:
+        network: The network, counted: calls through :meth:`evaluate` enter the cost.
+        levels: The N + 1 levels of the run.
+        solver: The rule of a step.
+        noise: The noise source of the batch.
+        shape: Shape (B, C, H, W) of the run.
+        device: Where the run's tensors live.
+        cost: Running totals.
+        i: Index of the step; ``levels[i]`` is its level.
+        visits: The evaluations so far, newest last (as many as the solver remembers).
+        layout: Which batch rows belong to which row name, during and after an evaluation (for taps).
+        leaf: The leaf tensor of this step's rows with a graph, else None.
+        memo: A place for controls to leave results for the caller (keys: control's own name).
+    """
+
+    network: Network
+    levels: tuple[Level, ...]
+    solver: Solver
+    noise: NoiseSource
+    shape: tuple[int, ...]
+    device: torch.device
+    cost: Cost
+    i: int = 0
+    visits: list[Visit] = field(default_factory=list)
+    layout: dict[str, slice] = field(default_factory=dict)
+    leaf: Tensor | None = None
+    memo: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def level(self) -> Level:
+        """The level of ``x`` before the step."""
+        return self.levels[self.i]
+
+    @property
+    def target(self) -> Level:
+        """The level of ``x`` after the step."""
+        return self.levels[self.i + 1]
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of the whole run."""
+        return len(self.levels) - 1
+
+    def normal(self, stream: str, step: int | None = None) -> Tensor:
+        """Noise of the run's shape from a named stream (at the current step unless one is given)."""
+        return self.noise.normal(self.shape, stream, self.i if step is None else step).to(self.device)
+
+    def noised(self, x0: Tensor, eps: Tensor, index: int) -> Tensor:
+        """``x0`` noised to the level of step ``index``."""
+        return noised(x0, eps, self.levels[index])
+
+    def evaluate(
+        self,
+        x: Tensor,
+        level: Level | Sequence[Level],
+        cond: Conditioning,
+        taps: Sequence[Any] = (),
+        grad: bool = False,
+    ) -> Prediction:
+        """Evaluate the network once outside the loop's own call; counted. ``grad`` keeps the graph."""
+        self.cost.forward(x.shape[0])
+        with torch.set_grad_enabled(grad):
+            return self.network.predict(x, level, cond.expand(x.shape[0]), taps)
+
+
+class Control:
+    """Base of everything that acts inside a run. Every hook does nothing; override those you need.
+
+    The loop calls hooks in the order of the list, except that *keepers* (whatever puts back what must stay) come
+    first and again last in ``before``, and last in ``after``: so nothing leaks into what they keep.
+    """
+
+    keeper: ClassVar[bool] = False
+
+    def start(self, ctx: Context) -> Start | None:
+        """Return where the run begins, or None to leave that to another control (the first answer counts)."""
+        return None
+
+    def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
+        """Return the rows to evaluate at this step, given those that earlier controls asked for."""
+        return rows
+
+    def taps(self, ctx: Context) -> Sequence[Any]:
+        """Return activations to read or write during the evaluation of this step's rows."""
+        return ()
+
+    def before(self, ctx: Context, x: Tensor) -> Tensor:
+        """Return ``x`` at the current level, changed before the network sees it."""
+        return x
+
+    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+        """Return the step's prediction, given each row's and what earlier controls made of them."""
+        return prediction
+
+    def after(self, ctx: Context, move: Move) -> Move:
+        """Return the move, changed: mean, noise (not yet drawn for ordinary controls), or ``x`` (keepers)."""
+        return move
+
+
+Callback = Callable[[Context, Move], bool | None]

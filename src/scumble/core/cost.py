@@ -1,0 +1,45 @@
+"""What a result cost: counted where the network is called, never estimated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Cost"]
+
+
+@dataclass
+class Cost:
+    """Running totals of one edit.
+
+    Attributes:
+        forward_rows: Pictures pushed forward through the denoising network (a batch of 2 counts 2).
+        backward_rows: Rows through which a gradient was taken.
+        network_calls: Calls of the denoising network, whatever the batch.
+        seconds: Wall-clock time of the edit.
+        peak_bytes: Highest memory during the edit above its start (CUDA: allocated; CPU: resident set).
+    """
+
+    forward_rows: int = 0
+    backward_rows: int = 0
+    network_calls: int = 0
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+    def forward(self, rows: int) -> None:
+        """Count one call with ``rows`` rows."""
+        self.forward_rows += rows
+        self.network_calls += 1
+
+    def backward(self, rows: int) -> None:
+        """Count one gradient through ``rows`` rows."""
+        self.backward_rows += rows
+
+    def as_dict(self) -> dict[str, float | int]:
+        """Return the totals as plain numbers."""
+        return {
+            "forward_rows": self.forward_rows,
+            "backward_rows": self.backward_rows,
+            "network_calls": self.network_calls,
+            "seconds": round(self.seconds, 3),
+            "peak_bytes": self.peak_bytes,
+        }

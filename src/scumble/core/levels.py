@@ -1,0 +1,234 @@
+"""Noise levels: what a diffusers scheduler config says about ``x = a x0 + s eps`` at each step of a run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Level", "Schedule", "conditional_variance"]
+
+Array = npt.NDArray[np.float64]
+
+PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow")
+
+
+@dataclass(frozen=True)
+class Level:
+    """One noise level: ``x = a x0 + s eps``.
+
+    Attributes:
+        t: The time that the network is given for this level.
+        a: Signal coefficient, float64. Variance preserving: sqrt(abar); flow matching: 1 - sigma.
+        s: Noise coefficient, float64. Variance preserving: sqrt(1 - abar); flow matching: sigma.
+    """
+
+    t: float
+    a: float
+    s: float
+
+
+CLEAN = Level(t=0.0, a=1.0, s=0.0)
+
+
+def conditional_variance(noisy: Level, clean: Level) -> float:
+    """Variance of ``x_i`` given ``x_j`` for ``i`` noisier than ``j``: ``s_i^2 - (a_i/a_j)^2 s_j^2``, never negative."""
+    return max(noisy.s**2 - (noisy.a / clean.a) ** 2 * clean.s**2, 0.0)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The levels a checkpoint was trained on, and how a run picks from them, read from a diffusers config.
+
+    Build it with :meth:`from_config`. The table is computed in float32 by the rule of diffusers, as the checkpoints
+    were trained with it, and carried in float64 (arXiv 2006.11239 section 2; spacings: arXiv 2305.08891 table 2).
+
+    Attributes:
+        alphas_cumprod: abar_t for t = 0 … T-1, or None for flow matching.
+        config: The scheduler config itself.
+    """
+
+    config: Mapping[str, Any]
+    alphas_cumprod: Array | None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Schedule:
+        """Read a diffusers scheduler config (``scheduler_config.json`` as a dictionary).
+
+        Raises:
+            ValueError: If the beta schedule, prediction type or spacing is not one that diffusers defines.
+        """
+        if _is_flow(config):
+            return cls(config=config, alphas_cumprod=None)
+        kind = config.get("prediction_type", "epsilon")
+        if kind not in PREDICTION_TYPES:
+            raise ValueError(f"prediction_type {kind!r} is unknown; expected one of {', '.join(PREDICTION_TYPES)}")
+        spacing = config.get("timestep_spacing", "leading")
+        if spacing not in ("leading", "trailing", "linspace"):
+            raise ValueError(f"timestep_spacing {spacing!r} is unknown; expected leading, trailing or linspace")
+        return cls(config=config, alphas_cumprod=_alphas_cumprod(config))
+
+    @property
+    def prediction_type(self) -> str:
+        """What the network's output means: epsilon, v_prediction, sample or flow."""
+        return "flow" if self.alphas_cumprod is None else str(self.config.get("prediction_type", "epsilon"))
+
+    @property
+    def num_train_timesteps(self) -> int:
+        """T, the length of the table."""
+        return int(self.config.get("num_train_timesteps", 1000))
+
+    @property
+    def clip_sample(self) -> float | None:
+        """The range to which a predicted x0 is clipped, or None."""
+        if not self.config.get("clip_sample", self.config.get("_class_name") in ("DDPMScheduler", "DDIMScheduler")):
+            return None
+        return float(self.config.get("clip_sample_range", 1.0))
+
+    def at(self, t: float) -> Level:
+        """Return the level of train timestep ``t`` (interpolated in sigma between integers)."""
+        if self.alphas_cumprod is None:
+            sigma = t / self.num_train_timesteps
+            return Level(t=t, a=1.0 - sigma, s=sigma)
+        if float(t).is_integer():
+            return _variance_preserving(t, float(self.alphas_cumprod[int(t)]))
+        table = np.sqrt((1 - self.alphas_cumprod) / self.alphas_cumprod)
+        sigma = float(np.interp(t, np.arange(len(table)), table))
+        return _variance_preserving(t, 1 / (1 + sigma**2))
+
+    def levels(self, num_inference_steps: int, solver: str = "ddim") -> tuple[Level, ...]:
+        """Return the N + 1 levels of a run of N steps, noisiest first, the final level last.
+
+        Args:
+            num_inference_steps: N, at least 1 and at most T.
+            solver: ``ddim``, ``dpmpp_2m`` or ``plms``: diffusers' solvers list different timesteps for one config;
+                ``plms`` lists the second level twice (N + 2 levels).
+
+        Raises:
+            ValueError: If N does not fit the table.
+        """
+        n = num_inference_steps
+        if not 1 <= n <= self.num_train_timesteps:
+            raise ValueError(f"num_inference_steps must be 1 to {self.num_train_timesteps}, got {n}")
+        if self.alphas_cumprod is None:
+            return self._flow_levels(n)
+        if self.config.get("use_karras_sigmas"):
+            return self._karras_levels(n)
+        times = self._dpm_timesteps(n) if solver == "dpmpp_2m" else self._timesteps(n)
+        if times[0] >= self.num_train_timesteps:
+            raise ValueError(
+                f"{n} steps with leading spacing and steps_offset {self.config.get('steps_offset', 0)} would need"
+                f" timestep {times[0]:.0f} of {self.num_train_timesteps}; use {n - 1} steps or fewer"
+            )
+        if solver == "plms" and n > 1:
+            times = [times[0], times[1], *times[1:]]
+        return (*(self.at(t) for t in times), self._final(solver))
+
+    def _timesteps(self, n: int) -> list[float]:
+        euler = self.config.get("_class_name") in ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler")
+        total = self.num_train_timesteps
+        spacing = self.config.get("timestep_spacing", "linspace" if euler else "leading")
+        if spacing == "leading":
+            return [float(k * (total // n) + int(self.config.get("steps_offset", 0))) for k in range(n - 1, -1, -1)]
+        if spacing == "trailing":
+            return [float(t) for t in np.round(np.arange(total, 0, -total / n)) - 1]
+        grid = np.linspace(0, total - 1, n)
+        if euler:
+            return [float(t) for t in grid[::-1].astype(np.float32)]
+        return [float(t) for t in grid.round()[::-1]]
+
+    def _dpm_timesteps(self, n: int) -> list[float]:
+        total, spacing = self.num_train_timesteps, self.config.get("timestep_spacing", "linspace")
+        if spacing == "leading":
+            ratio, offset = total // (n + 1), int(self.config.get("steps_offset", 0))
+            return [float(k * ratio + offset) for k in range(n, 0, -1)]
+        if spacing == "trailing":
+            return [float(t) for t in np.arange(total, 0, -total / n).round() - 1]
+        return [float(t) for t in np.linspace(0, total - 1, n + 1).round()[::-1][:-1]]
+
+    def _final(self, solver: str) -> Level:
+        name = self.config.get("_class_name", "")
+        keeps_first = not self.config.get("set_alpha_to_one", True)
+        if solver == "dpmpp_2m":
+            keeps_first = self.config.get("final_sigmas_type", "zero") == "sigma_min"
+        elif name == "DDPMScheduler" or "Euler" in name:
+            keeps_first = False
+        elif name == "PNDMScheduler":
+            keeps_first = not self.config.get("set_alpha_to_one", False)
+        elif "DPMSolver" in name:
+            keeps_first = self.config.get("final_sigmas_type", "zero") == "sigma_min"
+        if not keeps_first:
+            return CLEAN
+        assert self.alphas_cumprod is not None
+        return _variance_preserving(0.0, float(self.alphas_cumprod[0]))
+
+    def _karras_levels(self, n: int, rho: float = 7.0) -> tuple[Level, ...]:
+        """Sigmas of arXiv 2206.00364 eq. 5 between the ends of the table, times by interpolation in log sigma."""
+        assert self.alphas_cumprod is not None
+        table = np.sqrt((1 - self.alphas_cumprod) / self.alphas_cumprod)
+        ramp = np.linspace(0, 1, n)
+        sigmas = (table[-1] ** (1 / rho) + ramp * (table[0] ** (1 / rho) - table[-1] ** (1 / rho))) ** rho
+        times = np.interp(np.log(sigmas), np.log(table), np.arange(len(table)))
+        if "DPMSolver" in self.config.get("_class_name", ""):
+            times = times.round()
+        found = (_variance_preserving(float(t), 1 / (1 + float(g) ** 2)) for t, g in zip(times, sigmas, strict=True))
+        return (*found, CLEAN)
+
+    def _flow_levels(self, n: int) -> tuple[Level, ...]:
+        total, shift = self.num_train_timesteps, float(self.config.get("shift") or 1.0)
+        lowest = shift / total / (1 + (shift - 1) / total)
+        sigmas = np.linspace(1.0, lowest, n)
+        sigmas = shift * sigmas / (1 + (shift - 1) * sigmas)
+        return (*(Level(t=float(g) * total, a=1 - float(g), s=float(g)) for g in sigmas), CLEAN)
+
+
+def _variance_preserving(t: float, abar: float) -> Level:
+    return Level(t=float(t), a=math.sqrt(abar), s=math.sqrt(1.0 - abar))
+
+
+def _is_flow(config: Mapping[str, Any]) -> bool:
+    return "FlowMatch" in config.get("_class_name", "") or config.get("prediction_type") in ("flow", "flow_prediction")
+
+
+def _alphas_cumprod(config: Mapping[str, Any]) -> Array:
+    start, end = np.float32(config.get("beta_start", 0.0001)), np.float32(config.get("beta_end", 0.02))
+    total, kind = int(config.get("num_train_timesteps", 1000)), config.get("beta_schedule", "linear")
+    import torch  # the float32 linspace of diffusers' own tables, to the last bit
+
+    if config.get("trained_betas") is not None:
+        betas = torch.tensor(config["trained_betas"], dtype=torch.float32)
+    elif kind == "linear":
+        betas = torch.linspace(float(start), float(end), total, dtype=torch.float32)
+    elif kind == "scaled_linear":
+        low, high = config.get("beta_start", 0.0001) ** 0.5, config.get("beta_end", 0.02) ** 0.5
+        betas = torch.linspace(low, high, total, dtype=torch.float32) ** 2
+    elif kind == "squaredcos_cap_v2":
+
+        def bar(u: float) -> float:
+            return math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
+
+        steps = [min(1 - bar((k + 1) / total) / bar(k / total), 0.999) for k in range(total)]
+        betas = torch.tensor(steps, dtype=torch.float32)
+    else:
+        raise ValueError(f"beta_schedule {kind!r} is unknown; expected linear, scaled_linear or squaredcos_cap_v2")
+    if config.get("rescale_betas_zero_snr"):
+        betas = _rescale_zero_terminal_snr(betas)
+    table = torch.cumprod(1.0 - betas, dim=0)
+    if config.get("rescale_betas_zero_snr") and "DPMSolver" in config.get("_class_name", ""):
+        table[-1] = 2**-24  # diffusers' own guard: a sigma of about 4096 instead of infinity
+    return table.to(torch.float64).numpy()
+
+
+def _rescale_zero_terminal_snr(betas: Any) -> Any:
+    """Shift and scale sqrt(abar) so that the last is 0 and the first unchanged (arXiv 2305.08891, algorithm 1)."""
+    import torch
+
+    root = torch.cumprod(1.0 - betas, dim=0).sqrt()
+    first, last = root[0].clone(), root[-1].clone()
+    root = (root - last) * (first / (first - last))
+    abar = root**2
+    return 1 - torch.cat([abar[0:1], abar[1:] / abar[:-1]])

@@ -1,0 +1,135 @@
+"""The one denoising loop. Everything a method does, it does through the hooks of controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scumble.core.conditioning import Conditioning
+from scumble.core.control import Callback, Context, Control, Move, Row, Start
+from scumble.core.prediction import Prediction
+from scumble.core.solvers import Visit
+
+__all__ = ["Stopped", "denoise"]
+
+MAX_VISITS = 100_000
+
+
+class Stopped(Exception):
+    """The callback asked to stop between two steps."""
+
+
+def denoise(
+    ctx: Context, controls: Sequence[Control], rows: Sequence[Row] = (), on_step: Callback | None = None
+) -> Tensor:
+    """Run all steps from the start that the controls name (full noise otherwise) to the last level.
+
+    Args:
+        ctx: Network, levels, solver and noise of the run.
+        controls: What acts on it, in order. With none, this is the plain sampler.
+        rows: Rows to evaluate before any control is asked; the first one's prediction is the default.
+        on_step: Called after each step with the context and the finished move; returning False stops the run.
+
+    Returns:
+        ``x`` at the last level (B, C, H, W), float32.
+
+    Raises:
+        Stopped: If ``on_step`` returned False.
+    """
+    keepers = [c for c in controls if c.keeper]
+    others = [c for c in controls if not c.keeper]
+    begin = next((s for s in (c.start(ctx) for c in controls) if s is not None), None)
+    begin = begin or Start(ctx.normal("start", 0) * ctx.levels[0].s)
+    x, ctx.i = begin.x, begin.index
+    for _ in range(MAX_VISITS):
+        if ctx.i >= ctx.steps:
+            break
+        x = _before(ctx, keepers, others, x)
+        predictions = _evaluate(ctx, controls, rows, x)
+        prediction = next(iter(predictions.values())) if predictions else None
+        for control in controls:
+            prediction = control.predict(ctx, predictions, prediction)
+        if prediction is None:
+            raise ValueError("no control and no row gave a prediction")
+        prediction = prediction.detach()
+        move = _step(ctx, keepers, others, x.detach(), prediction)
+        assert move.x is not None
+        if on_step is not None and on_step(ctx, move) is False:
+            raise Stopped
+        x, ctx.i = move.x, ctx.i + 1 if move.goto is None else move.goto
+        if move.goto is not None:
+            ctx.visits.clear()
+    return x
+
+
+def _before(ctx: Context, keepers: Sequence[Control], others: Sequence[Control], x: Tensor) -> Tensor:
+    for control in keepers:
+        x = control.before(ctx, x)
+    kept = x
+    for control in others:
+        x = control.before(ctx, x)
+    if x is not kept:
+        for control in keepers:
+            x = control.before(ctx, x)
+    return x
+
+
+def _evaluate(ctx: Context, controls: Sequence[Control], given: Sequence[Row], x: Tensor) -> dict[str, Prediction]:
+    """Evaluate all rows of the step: one batched call without a graph, and one with it where a row asks for it."""
+    rows = list(given)
+    for control in controls:
+        rows = control.rows(ctx, rows)
+    taps = [tap for control in controls for tap in control.taps(ctx)]
+    ctx.leaf = None
+    found: dict[str, Prediction] = {}
+    for grad in (False, True):
+        group = [row for row in rows if row.grad is grad]
+        if not group:
+            continue
+        own = x
+        if grad:
+            own = ctx.leaf = x.detach().requires_grad_(True)
+        found |= _call(ctx, group, own, taps, grad)
+    return {row.name: found[row.name] for row in rows}
+
+
+def _call(ctx: Context, group: list[Row], x: Tensor, taps: Sequence[Any], grad: bool) -> dict[str, Prediction]:
+    tensors = [x if row.x is None else row.x for row in group]
+    counts = [t.shape[0] for t in tensors]
+    cond = Conditioning.cat([row.cond.expand(n) for row, n in zip(group, counts, strict=True)])
+    edges = [sum(counts[:k]) for k in range(len(counts) + 1)]
+    ctx.layout = {row.name: slice(edges[k], edges[k + 1]) for k, row in enumerate(group)}
+    joint = ctx.evaluate(torch.cat(tensors) if len(tensors) > 1 else tensors[0], ctx.level, cond, taps, grad)
+    return {name: joint.rows(place.start, place.stop) for name, place in ctx.layout.items()}
+
+
+def _step(
+    ctx: Context, keepers: Sequence[Control], others: Sequence[Control], x: Tensor, prediction: Prediction
+) -> Move:
+    if ctx.network.clip_sample is not None:
+        prediction = prediction.clipped(x, ctx.level, ctx.network.clip_sample)
+    ctx.visits.append(Visit(ctx.i, ctx.level, x, prediction))
+    mean, std = ctx.solver.step(ctx.visits, ctx.target)
+    del ctx.visits[: -(ctx.solver.memory + 1)]
+    move = Move(prediction=prediction, mean=mean, std=std)
+    for control in others:
+        move = control.after(ctx, move)
+    move = settle(ctx, move)
+    for control in keepers:
+        move = control.after(ctx, move)
+    return move
+
+
+def settle(ctx: Context, move: Move) -> Move:
+    """Draw the step's noise if it is needed and not yet given, and add it to the mean."""
+    if move.x is not None:
+        return move
+    noisy = isinstance(move.std, Tensor) or move.std > 0
+    if not noisy:
+        return replace(move, x=move.mean)
+    noise = ctx.normal("step") if move.noise is None else move.noise
+    return replace(move, noise=noise, x=move.mean + move.std * noise)

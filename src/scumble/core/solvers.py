@@ -1,0 +1,160 @@
+"""One step from a level to a less noisy one. Pure functions of what the network said at the last visits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from scumble.core.levels import Level, conditional_variance
+from scumble.core.prediction import Prediction
+
+__all__ = ["Ddim", "Ddpm", "DpmSolverPP2M", "Plms", "Solver", "Visit", "ddim_std"]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One evaluation of the loop: step index, level, the tensor that was evaluated, and the prediction."""
+
+    index: int
+    level: Level
+    x: Tensor
+    prediction: Prediction
+
+
+class Solver(Protocol):
+    """A rule for ``x_j = mean + std n`` from the visits so far (the last one is the current)."""
+
+    name: str
+    memory: int
+    """How many earlier visits the rule looks at."""
+
+    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+        """Return mean and standard deviation of ``x`` at ``target``."""
+        ...
+
+
+def ddim_std(noisy: Level, clean: Level, eta: float) -> float:
+    """Standard deviation of the step's noise: ``q^2 = eta^2 s_j^2 var_{i|j} / s_i^2`` (arXiv 2010.02502 eq. 16)."""
+    if noisy.s == 0:
+        return 0.0
+    return eta * math.sqrt(clean.s**2 * conditional_variance(noisy, clean)) / noisy.s
+
+
+@dataclass(frozen=True)
+class Ddim:
+    """DDIM for eta 0, ancestral DDPM for eta 1 (arXiv 2010.02502 eq. 12); the same line serves flow models."""
+
+    eta: float = 0.0
+    name: str = "ddim"
+    memory: int = 0
+
+    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+        """``mean = a_j x0 + sqrt(s_j^2 - q^2) eps``, ``std = q``."""
+        here = visits[-1]
+        q = ddim_std(here.level, target, self.eta)
+        direction = math.sqrt(max(target.s**2 - q**2, 0.0))
+        return target.a * here.prediction.x0 + direction * here.prediction.eps, q
+
+
+@dataclass(frozen=True)
+class Ddpm:
+    """Ancestral DDPM with the variance the checkpoint was trained for (arXiv 2006.11239 eq. 7, 2102.09672 eq. 15).
+
+    ``fixed_small`` equals :class:`Ddim` with eta 1; ``fixed_large`` and ``learned_range`` only change the noise.
+    """
+
+    variance_type: str = "fixed_small"
+    name: str = "ddpm"
+    memory: int = 0
+
+    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+        """The posterior mean, and the standard deviation of the chosen variance type."""
+        here = visits[-1]
+        mean, small = Ddim(eta=1.0).step(visits, target)
+        if self.variance_type.startswith("fixed_small"):
+            return mean, small
+        ratio = (here.level.a / target.a) ** 2
+        large = math.sqrt(max(1.0 - ratio, 0.0))
+        if self.variance_type.startswith("fixed_large"):
+            return mean, large if target.s > 0 else 0.0
+        if here.prediction.variance is None:
+            raise ValueError("variance_type learned_range needs a network with a variance output")
+        assert isinstance(small, float)
+        if target.s == 0:
+            return mean, 0.0
+        fraction = (here.prediction.variance + 1) / 2
+        log_std = fraction * math.log(large) + (1 - fraction) * math.log(max(small, 1e-10))
+        return mean, torch.exp(log_std)
+
+
+@dataclass(frozen=True)
+class DpmSolverPP2M:
+    """DPM-Solver++(2M), data prediction, midpoint (arXiv 2211.01095 algorithm 2); first order at both ends.
+
+    The last step falls back to first order when it ends at the clean level, or in runs of fewer than 15 steps,
+    as diffusers' ``lower_order_final`` does.
+
+    Args:
+        steps: Number of steps of the whole run.
+    """
+
+    steps: int
+    name: str = "dpmpp_2m"
+    memory: int = 1
+
+    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+        """Deterministic: the standard deviation is 0."""
+        here, x0 = visits[-1], visits[-1].prediction.x0
+        last = here.index == self.steps - 1
+        if len(visits) < 2 or (last and (target.s == 0 or self.steps < 15)):
+            data = x0
+        else:
+            before = visits[-2]
+            h = _lambda(target) - _lambda(here.level)
+            r = (_lambda(here.level) - _lambda(before.level)) / h
+            data = x0 + (x0 - before.prediction.x0) / (2 * r)
+        if target.s == 0:
+            return target.a * data, 0.0
+        ratio = target.s / here.level.s
+        return ratio * here.x + (target.a - here.level.a * ratio) * data, 0.0
+
+
+def _lambda(level: Level) -> float:
+    """Half the log signal-to-noise ratio."""
+    return math.log(level.a) - math.log(level.s)
+
+
+@dataclass(frozen=True)
+class Plms:
+    """Pseudo linear multistep (arXiv 2202.09778), as in diffusers' PNDM without Runge-Kutta steps.
+
+    Its levels list the second one twice (see ``Schedule.levels``): the second visit repeats the first step with the
+    mean of two predictions, so that a blend made there reaches the network only. Kept for parity with published code.
+    """
+
+    name: str = "plms"
+    memory: int = 5
+
+    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+        """Deterministic: the standard deviation is 0."""
+        here = visits[-1]
+        e = [v.prediction.eps for v in visits if v.index != 1]
+        start = here
+        if here.index == 1:
+            start = visits[-2]
+            eps = (here.prediction.eps + start.prediction.eps) / 2
+        elif len(e) == 1:
+            eps = e[-1]
+        elif len(e) == 2:
+            eps = (3 * e[-1] - e[-2]) / 2
+        elif len(e) == 3:
+            eps = (23 * e[-1] - 16 * e[-2] + 5 * e[-3]) / 12
+        else:
+            eps = (55 * e[-1] - 59 * e[-2] + 37 * e[-3] - 9 * e[-4]) / 24
+        moved = Prediction.from_eps(eps, start.x, start.level)
+        return target.a * moved.x0 + target.s * moved.eps, 0.0

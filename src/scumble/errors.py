@@ -1,0 +1,46 @@
+"""Every error a person can meet: one clear line that says what was given, what was expected, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "CancelledError",
+    "CheckpointError",
+    "InputError",
+    "MemoryLimitError",
+    "MethodError",
+    "ScumbleError",
+    "nearest",
+]
+
+
+class ScumbleError(Exception):
+    """Base of all errors that Scumble raises on purpose; its text is meant for the person, not for a log."""
+
+
+class InputError(ScumbleError):
+    """A picture, map, number or name that was given cannot be used."""
+
+
+class CheckpointError(ScumbleError):
+    """A model, inversion or other weight file is missing, of the wrong kind, or unsafe to load."""
+
+
+class MethodError(ScumbleError):
+    """A method, or a combination of methods, is not defined for this model or these settings."""
+
+
+class MemoryLimitError(ScumbleError):
+    """The device ran out of memory; the text says what to lower."""
+
+
+class CancelledError(ScumbleError):
+    """The person stopped the run between two steps."""
+
+
+def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
+    """Return `` (did you mean …?)`` with the nearest known words, or an empty string when none is near."""
+    found = difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
+    return f" (did you mean {' or '.join(found)}?)" if found else ""
