@@ -97,6 +97,7 @@ class Context:
         visits: The evaluations so far, newest last (as many as the solver remembers).
         layout: Which batch rows belong to which row name, during and after an evaluation (for taps).
         leaf: The leaf tensor of this step's rows with a graph, else None.
+        tag: Prefix of every noise stream's name, for methods that run the loop more than once.
         memo: A place for controls to leave results for the caller (keys: control's own name).
     """
 
@@ -111,6 +112,7 @@ class Context:
     visits: list[Visit] = field(default_factory=list)
     layout: dict[str, slice] = field(default_factory=dict)
     leaf: Tensor | None = None
+    tag: str = ""
     memo: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -130,7 +132,7 @@ class Context:
 
     def normal(self, stream: str, step: int | None = None) -> Tensor:
         """Noise of the run's shape from a named stream (at the current step unless one is given)."""
-        return self.noise.normal(self.shape, stream, self.i if step is None else step).to(self.device)
+        return self.noise.normal(self.shape, self.tag + stream, self.i if step is None else step).to(self.device)
 
     def noised(self, x0: Tensor, eps: Tensor, index: int) -> Tensor:
         """``x0`` noised to the level of step ``index``."""

@@ -1,0 +1,1 @@
+"""What acts inside a denoising step, through the hooks of the loop."""

@@ -1,0 +1,115 @@
+"""A strength for every pixel: where and from which step on the picture may change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from scumble.core.control import Context, Control, Move, Start
+
+__all__ = ["ChangeMap", "NoisedSource", "release_index", "start_index"]
+
+SLACK = 1e-6
+
+Source = Callable[[Context, int], Tensor]
+"""``source(ctx, i)`` is the kept picture at the level of step i; at ``i = ctx.steps`` it is the clean one."""
+
+
+def start_index(strength: float, steps: int) -> int:
+    """First step of a run that may change ``strength`` of everything: ``floor((1 - strength) N)``.
+
+    A strength above 0 takes at least one step; strength 1 takes all N; strength 0 takes none.
+    """
+    return min(math.floor((1.0 - strength) * steps + SLACK), steps)
+
+
+def release_index(change: Tensor, steps: int, first: int = 0) -> Tensor:
+    """For each pixel the step from which on it is free: ``first + floor((1 - change)(N - first))``.
+
+    A pixel of value c thus is treated as SDEdit with strength c treats the whole picture (arXiv 2306.00950, algorithm
+    1, where pixels with ``m >= (k - t)/k`` are still held); a pixel of value 0 is never freed.
+
+    Args:
+        change: (B, 1, h, w) in [0, 1], 1 = change.
+        steps: N, the number of steps of the whole run.
+        first: The step at which a global strength lets the run begin.
+
+    Returns:
+        int64 (B, 1, h, w), from ``first`` to N.
+    """
+    keep = 1.0 - change.to(torch.float64)
+    return (first + torch.floor(keep * (steps - first) + SLACK)).to(torch.int64).clamp(first, steps)
+
+
+@dataclass
+class NoisedSource:
+    """The source noised by ONE draw per sample to whatever level is asked for; nothing is stored per level.
+
+    Args:
+        x0: Clean source (1 or B, C, h, w).
+        eps: The draw (B, C, h, w), or None for the run's own ``start`` stream.
+        fresh: Draw anew at every step, as DeepFloyd IF's published pipeline does.
+    """
+
+    x0: Tensor
+    eps: Tensor | None = None
+    fresh: bool = False
+
+    def __call__(self, ctx: Context, index: int) -> Tensor:
+        """Return the source at the level of step ``index``; at the last level the clean source."""
+        if index == ctx.steps:
+            return self.x0.expand(ctx.shape)
+        if self.fresh:
+            return ctx.noised(self.x0, ctx.normal("source", index), index)
+        if self.eps is None:
+            self.eps = ctx.normal("start", 0)
+        return ctx.noised(self.x0, self.eps, index)
+
+
+@dataclass
+class ChangeMap(Control):
+    """Hold every pixel on the source's trajectory until its step of release (arXiv 2306.00950 algorithm 1).
+
+    All pixels not yet released are put back at every step ("future hinting"): the network always sees a picture
+    without holes. Pixels that are never released end as the clean source, exactly.
+
+    Args:
+        release: int64 (B, 1, h, w) of :func:`release_index`.
+        source: The kept trajectory.
+        nested: Put all unreleased pixels back at each step; False, the paper's ablation, puts each back only once.
+        skip: Begin at the first release instead of at ``first``: bitwise the same result, since everything before
+            is overwritten.
+        first: The step at which the run may begin.
+        exact_end: Put never-released pixels back at the clean level too.
+    """
+
+    release: Tensor
+    source: Source
+    nested: bool = True
+    skip: bool = True
+    first: int = 0
+    exact_end: bool = True
+
+    keeper: ClassVar[bool] = True
+
+    def start(self, ctx: Context) -> Start | None:
+        """Begin at the first release, one step of a multistep solver's history earlier."""
+        begin = max(int(self.release.min()) - ctx.solver.memory, self.first) if self.skip else self.first
+        begin = min(begin, ctx.steps)
+        return Start(self.source(ctx, begin), begin)
+
+    def before(self, ctx: Context, x: Tensor) -> Tensor:
+        """Put back what is not released at this step."""
+        held = self.release >= ctx.i if self.nested else self.release == ctx.i
+        return torch.where(held, self.source(ctx, ctx.i), x) if bool(held.any()) else x
+
+    def after(self, ctx: Context, move: Move) -> Move:
+        """At the last level put back what was never released."""
+        if ctx.i + 1 < ctx.steps or not self.exact_end or move.x is None:
+            return move
+        return replace(move, x=torch.where(self.release >= ctx.steps, self.source(ctx, ctx.steps), move.x))

@@ -1,0 +1,70 @@
+"""Classifier-free guidance: the words, and how strongly they pull."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from scumble.core.conditioning import Conditioning
+from scumble.core.control import Context, Control, Row
+from scumble.core.prediction import Prediction
+
+__all__ = ["Guidance", "rescaled"]
+
+
+@dataclass
+class Guidance(Control):
+    """``uncond + scale (cond - uncond)`` in one batched call (arXiv 2207.12598 eq. 6).
+
+    With scale 1, or when both rows are told the same, only the conditional row is evaluated; with scale 0 only the
+    unconditional one. Both shortcuts are exact.
+
+    Args:
+        cond: What the person asked for; one row or one per sample.
+        uncond: The empty or negative prompt.
+        scale: Guidance weight w.
+        rescale: phi of arXiv 2305.08891 section 3.4; 0 leaves the prediction alone.
+    """
+
+    cond: Conditioning
+    uncond: Conditioning
+    scale: float = 1.0
+    rescale: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The rows this guidance evaluates."""
+        if self.scale == 1 or _same(self.cond, self.uncond):
+            return ("cond",)
+        return ("uncond",) if self.scale == 0 else ("uncond", "cond")
+
+    def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
+        """Ask for the unconditional and the conditional row."""
+        told = {"uncond": self.uncond, "cond": self.cond}
+        return [*rows, *(Row(name, told[name]) for name in self.names)]
+
+    def predict(
+        self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None
+    ) -> Prediction | None:
+        """Combine the rows."""
+        names = self.names
+        if len(names) == 1:
+            return rows[names[0]]
+        guided = rows["uncond"].towards(rows["cond"], self.scale)
+        return rescaled(guided, rows["cond"], self.rescale) if self.rescale else guided
+
+
+def rescaled(guided: Prediction, cond: Prediction, phi: float) -> Prediction:
+    """Bring the standard deviation of the guided noise back towards the conditional one's (arXiv 2305.08891 eq. 15)."""
+    axes = tuple(range(1, guided.eps.dim()))
+    eps_ratio = cond.eps.std(axes, keepdim=True) / guided.eps.std(axes, keepdim=True)
+    x0_ratio = cond.x0.std(axes, keepdim=True) / guided.x0.std(axes, keepdim=True)
+    x0 = torch.lerp(guided.x0, guided.x0 * x0_ratio, phi)
+    return Prediction(x0, torch.lerp(guided.eps, guided.eps * eps_ratio, phi), guided.variance)
+
+
+def _same(a: Conditioning, b: Conditioning) -> bool:
+    pairs = ((a.embeds, b.embeds), (a.pooled, b.pooled))
+    return all((p is None and q is None) or (p is not None and q is not None and torch.equal(p, q)) for p, q in pairs)

@@ -1,0 +1,99 @@
+"""What a method is: frozen parameters that are at once the signature, the flags, the form and the recipe."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from scumble.core.solvers import Ddim, DpmSolverPP2M, Plms, Solver
+from scumble.errors import MethodError
+from scumble.methods.job import Job
+
+__all__ = ["ImageMethod", "Method", "Prompted", "Sampled"]
+
+Polarity = Literal["white-changes", "white-keeps"]
+
+
+class Method(BaseModel):
+    """Base of all methods. A subclass adds fields and says in :meth:`run` which controls it puts together."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    paper: ClassVar[str] = ""
+    """Name and arXiv id of the source."""
+    takes_image: ClassVar[bool] = True
+    """Whether the method edits a picture (or makes one from nothing)."""
+    needs_text: ClassVar[bool] = False
+    """Whether the model must understand words."""
+
+    @classmethod
+    def method_name(cls) -> str:
+        """Name on the command line and in recipes: the class name in kebab-case."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
+
+    def check(self, job: Job) -> None:
+        """Refuse what is not defined for the model, before anything is computed.
+
+        Raises:
+            MethodError: With the reason and the way out.
+        """
+        words = str(getattr(self, "prompt", "") or getattr(self, "negative_prompt", ""))
+        if not job.model.takes_text and (self.needs_text or words):
+            raise MethodError(
+                f"the model {job.model.name} takes no words, but {self.method_name()} was given"
+                f" {words!r}: leave the prompt empty, or use a text-to-image model or blended-diffusion"
+            )
+
+    def run(self, job: Job) -> Tensor | None:
+        """Return the clean result (B, C, h, w) in the model's space, or None when nothing is to change."""
+        raise MethodError(f"{self.method_name()} does not edit pictures by itself")
+
+
+class ImageMethod(Method):
+    """A method that edits a picture, and so takes a change map."""
+
+    change_map: Any = Field(default=None, exclude=True, repr=False)
+    """Strength for every pixel: file, picture, array or number; white = change. None: everything may change."""
+    polarity: Polarity = "white-changes"
+    """What white means in the map that was given; white-keeps is what the papers' scripts use."""
+    feather: int = Field(default=0, ge=0, le=512)
+    """Pixels over which the result fades into the untouched part, inside the changed region."""
+
+
+class Prompted(Method):
+    """Fields of methods that follow words."""
+
+    prompt: str = ""
+    """What the picture shall show."""
+    negative_prompt: str = ""
+    """What it shall not show."""
+    guidance_scale: float = Field(default=5.0, ge=0, le=100)
+    """Classifier-free guidance w; 1 turns it off and halves the work."""
+
+
+class Sampled(Method):
+    """Fields of methods that sample step by step."""
+
+    num_inference_steps: int = Field(default=50, ge=1, le=1000)
+    """Steps N of a full run."""
+    solver: Literal["ddim", "dpmpp_2m", "plms"] = "ddim"
+    """Rule of a step; dpmpp_2m needs about half the steps, plms is there to compare with old software."""
+    eta: float = Field(default=0.0, ge=0, le=1)
+    """Noise added at each ddim step: 0 deterministic, 1 ancestral."""
+
+    def make_solver(self, steps: int) -> Solver:
+        """Return the solver for a run of ``steps`` steps.
+
+        Raises:
+            MethodError: If eta is not 0 and the solver is deterministic.
+        """
+        if self.solver == "ddim":
+            return Ddim(eta=self.eta)
+        if self.eta:
+            raise MethodError(f"eta {self.eta:g} needs the ddim solver, {self.solver} adds no noise; use --solver ddim")
+        return DpmSolverPP2M(steps=steps) if self.solver == "dpmpp_2m" else Plms()

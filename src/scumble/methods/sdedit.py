@@ -1,0 +1,40 @@
+"""SDEdit, also known as img2img: noise the picture to a level, denoise it under words (arXiv 2108.01073)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.change_map import NoisedSource, start_index
+from scumble.methods.base import ImageMethod, Prompted, Sampled
+from scumble.methods.job import Job
+
+__all__ = ["SDEdit"]
+
+
+class SDEdit(Prompted, Sampled, ImageMethod):
+    """Redraw a picture (a photo, a collage, coarse strokes) with one strength for all that may change."""
+
+    paper: ClassVar[str] = "SDEdit, arXiv 2108.01073"
+
+    strength: float = Field(default=0.6, ge=0, le=1)
+    """How far to go back towards noise: 0 returns the picture, 1 keeps only a trace of it."""
+    repeats: int = Field(default=1, ge=1, le=10)
+    """How often the whole is repeated on its own result (K of the paper)."""
+
+    def run(self, job: Job) -> Tensor | None:
+        """Noise to the start level with one draw, denoise; a change map scales the strength of every pixel."""
+        levels = job.levels(self.num_inference_steps, self.solver)
+        steps = len(levels) - 1
+        first = start_index(self.strength, steps)
+        if first == steps:
+            return None
+        guidance = job.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
+        x0 = job.x0
+        for k in range(self.repeats):
+            tag = f"repeat{k}/" if k else ""
+            hold = job.hold(steps, first, NoisedSource(x0))
+            x0 = job.denoise(levels, self.make_solver(steps), [hold, guidance], tag=tag)
+        return x0
