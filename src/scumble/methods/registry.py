@@ -1,0 +1,46 @@
+"""Method names and where their classes live; nothing is imported before it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+from scumble.errors import InputError, nearest
+
+__all__ = ["ALIASES", "METHODS", "method_class", "method_names"]
+
+METHODS = {
+    "text-to-image": "scumble.methods.text_to_image:TextToImage",
+    "sdedit": "scumble.methods.sdedit:SDEdit",
+    "differential-diffusion": "scumble.methods.differential_diffusion:DifferentialDiffusion",
+}
+"""Canonical name -> ``module:Class``."""
+
+ALIASES = {
+    "txt2img": "text-to-image",
+    "img2img": "sdedit",
+    "diffdiff": "differential-diffusion",
+}
+"""Names that people type."""
+
+
+def method_names() -> list[str]:
+    """All canonical names, in the order of the documentation."""
+    return list(METHODS)
+
+
+def method_class(name: str) -> type:
+    """Return the class of a method by its name in any usual spelling.
+
+    Raises:
+        InputError: For an unknown name, with the nearest known ones.
+    """
+    key = name.strip().replace("_", "-").lower()
+    key = ALIASES.get(key, key)
+    squeezed = {known.replace("-", ""): known for known in METHODS}
+    key = squeezed.get(key.replace("-", ""), key)
+    if key not in METHODS:
+        known = [*METHODS, *ALIASES]
+        raise InputError(f"unknown method {name!r}{nearest(key, known)}; known: {', '.join(METHODS)}")
+    module, _, attribute = METHODS[key].partition(":")
+    found: type = getattr(importlib.import_module(module), attribute)
+    return found
