@@ -120,4 +120,5 @@ def object_light(batch: Batch, colors: Palette, seen: Surface, item: Tensor, nor
     bright = bright + 0.22 * ambient + sheen(batch, item, seen.point) * (ambient + 0.3 * sun)
     contrast = bright * (0.4 + 1.5 * bright) / (1 + 0.3 * bright * bright)
     metal = diffuse * 0.5 + (base * 1.05 + 0.04) * contrast + sun * gloss**40 * 1.5 * seen.lit + bright * edge * 0.3
+    metal = metal * torch.where(pale, 0.82, 1.0)  # keeps the edges of white metal below white
     return torch.where(material == MATERIALS.index("metal"), metal, matte)
