@@ -120,7 +120,9 @@ class Editor:
         width = getattr(method, "width", None) or native
         height = getattr(method, "height", None) or native
         if width % multiple or height % multiple:
-            raise InputError(f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}")
+            raise InputError(
+                f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}"
+            )
         place = fit(width, height, multiple=multiple, native=None)
         return _Run(self.model, method, None, None, None, None, place, [], on_step)(seed, count, batch_size)
 
@@ -188,7 +190,9 @@ class _Run:
         self.method.check(job)
         nothing = self.change is not None and not bool(self.change.any())
         made = None if nothing else self.method.run(job)
-        self.reports += [{k: v[n] if isinstance(v, list) else v for k, v in job.report.items()} for n in range(job.batch)]
+        self.reports += [
+            {k: v[n] if isinstance(v, list) else v for k, v in job.report.items()} for n in range(job.batch)
+        ]
         if made is None:
             if nothing and first == 0:
                 self.notices.append("the change map is 0 everywhere: the picture is returned as it is")
@@ -217,7 +221,7 @@ class _Run:
             count=count,
             batch_size=batch_size,
             size=self.place.original,
-            input=None if picture is None else {"name": picture.name or "", "sha256": picture.sha256},
+            input=None if picture is None else {"name": picture.path_name or "", "sha256": picture.sha256},
             change_map=None if change is None else {"name": self._map_name(), "sha256": tensor_sha256(change)},
             model={"name": self.model.name, "sha256": self.model.weights_hash},
             environment={**environment, **versions()},

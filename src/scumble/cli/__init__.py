@@ -1,0 +1,82 @@
+"""The command line. Commands are imported only when they are asked for, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from scumble.errors import ScumbleError
+
+if TYPE_CHECKING:
+    from cyclopts import App
+
+__all__ = ["main", "make_app"]
+
+FAILED = 2
+
+COMMANDS = {
+    "edit": ("scumble.cli.edit:edit", "Edit a picture with any method."),
+    "generate": ("scumble.cli.edit:generate", "Make a picture from words."),
+    "map": ("scumble.maps.cli:app", "Make a change map."),
+    "methods": ("scumble.cli.inspect:methods", "List the methods, their parameters, defaults and papers."),
+    "info": ("scumble.cli.inspect:info", "Show the recipe inside a picture, or what an inversion file holds."),
+    "redo": ("scumble.cli.redo:redo", "Make a picture again from its recipe and report the difference."),
+    "demo": ("scumble.cli.demo:demo", "Edit a picture of the bundled world: before, map, after."),
+    "world": ("scumble.cli.world:app", "Draw scenes of the bundled world, with captions and truths."),
+    "train": ("scumble.cli.train:app", "Train the bundled models."),
+}
+"""Command -> (where it lives, one line of help)."""
+
+RAW = ("edit", "generate")
+"""Commands whose flags depend on their method: they parse their own words."""
+
+
+def make_app() -> App:
+    """Build the command line without importing any command."""
+    from cyclopts import App
+
+    from scumble import __version__
+
+    app = App(name="scumble", help="Edit pictures with diffusion models: where, how much, with what words.",
+              version=__version__)  # fmt: skip
+    for name, (where, text) in COMMANDS.items():
+        app.command(where, name=name, help=text)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; exit code 0 only when what was asked for is there, 2 with one line otherwise."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        _dispatch(words)
+    except ScumbleError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing was half-written")
+    except BrokenPipeError:
+        sys.exit(FAILED)
+
+
+def _dispatch(words: list[str]) -> None:
+    if words and words[0] in RAW:
+        from scumble.cli import edit
+
+        getattr(edit, words[0])(words[1:])
+    else:
+        run_app(make_app(), words)
+
+
+def run_app(app: App, words: Sequence[str]) -> None:
+    """Run a cyclopts app, turning its parse errors into one line and exit code 2."""
+    from cyclopts import CycloptsError
+
+    try:
+        app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        _fail(" ".join(str(error).split()))
+
+
+def _fail(message: str) -> None:
+    print(f"scumble: {message}", file=sys.stderr)
+    sys.exit(FAILED)

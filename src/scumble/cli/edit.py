@@ -1,0 +1,140 @@
+"""``scumble edit`` and ``scumble generate``: one picture in (or none), candidates with their recipe out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from scumble.cli import run_app
+from scumble.cli.flags import build_method, method_of, with_fields
+from scumble.cli.progress import progress_bar
+from scumble.editor import Editor
+from scumble.errors import InputError
+from scumble.images import load_image
+from scumble.methods.base import Method
+from scumble.methods.registry import method_class
+from scumble.result import Result
+
+__all__ = ["edit", "generate"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Flags that every method shares."""
+
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
+    """Where the result goes (.png, .jpg or .webp)."""
+    method: Annotated[str, Parameter(name=["--method", "-m"], show_default=False)] = ""
+    """The method; scumble methods lists them."""
+    model: str | None = None
+    """Bundled name, diffusers folder, .safetensors file or hub id; the bundled model by default."""
+    seed: int | None = None
+    """Candidate k has seed + k; drawn and recorded when not given."""
+    count: int = 1
+    """Number of candidates."""
+    batch_size: int | None = None
+    """Candidates computed at once; all up to 8 by default."""
+    device: str | None = None
+    """cpu, cuda or mps."""
+    dtype: str | None = None
+    """float32, float16 or bfloat16."""
+    quiet: Annotated[bool, Parameter(negative="")] = False
+    """No progress and no remarks."""
+    json: Annotated[bool, Parameter(negative="")] = False
+    """Print outputs, recipes, cost and remarks as JSON."""
+    metadata: bool = True
+    """Write the recipe into the result."""
+
+
+def edit(words: Sequence[str]) -> None:
+    """Run ``scumble edit``; the flags depend on ``--method``."""
+    method = _method(words, "differential-diffusion", takes_image=True)
+
+    def command(image: str, *, common: Common = Common(), given: dict[str, Any]) -> None:
+        """Edit a picture. White in the map means change; where it is black the result is byte-identical.
+
+        Parameters
+        ----------
+        image
+            The picture: PNG, JPEG, WebP, TIFF, BMP.
+        """
+        made = build_method(method, given)
+        target = _target(common.output, f"{Path(image).stem}-{method.method_name()}.png")
+        picture = load_image(image)
+        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
+        with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
+            result = editor.edit(
+                picture, made, seed=common.seed, count=common.count, batch_size=common.batch_size, on_step=on_step
+            )
+        _report(result, target, common)
+
+    _run("edit", command, method, words)
+
+
+def generate(words: Sequence[str]) -> None:
+    """Run ``scumble generate``; the flags depend on ``--method``."""
+    method = _method(words, "text-to-image", takes_image=False)
+
+    def command(*, common: Common = Common(), given: dict[str, Any]) -> None:
+        """Make a picture from words."""
+        made = build_method(method, given)
+        target = _target(common.output, f"{method.method_name()}.png")
+        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
+        with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
+            result = editor.generate(
+                made, seed=common.seed, count=common.count, batch_size=common.batch_size, on_step=on_step
+            )
+        _report(result, target, common)
+
+    _run("generate", command, method, words)
+
+
+def _method(words: Sequence[str], default: str, takes_image: bool) -> type[Method]:
+    found: type[Method] = method_class(method_of(words, default))
+    if found.takes_image is not takes_image:
+        other = "scumble edit IMAGE" if found.takes_image else "scumble generate"
+        raise InputError(f"{found.method_name()} belongs to: {other} --method {found.method_name()}")
+    return found
+
+
+def _run(name: str, command: Callable[..., None], method: type[Method], words: Sequence[str]) -> None:
+    app = App(name=f"scumble {name}", version_flags=[])
+    app.default(with_fields(command, method))
+    run_app(app, words)
+
+
+def _target(output: Path | None, default: str) -> Path:
+    """Settle where the result goes before anything is computed."""
+    target = output or Path(default)
+    if not target.parent.is_dir():
+        raise InputError(f"the output folder {target.parent.name!r} does not exist; create it first")
+    if target.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise InputError(f"output {target.name!r} has an unknown extension: use .png, .jpg or .webp")
+    return target
+
+
+def _report(result: Result, target: Path, common: Common) -> None:
+    written = result.save(target, metadata=common.metadata)
+    cost = result.cost.as_dict()
+    if common.json:
+        recipes = [result.recipe_of(k).model_dump(mode="json") for k in range(len(written))]
+        told = {"outputs": [str(p) for p in written], "recipes": recipes, "cost": cost, "notices": result.notices}
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    if not common.quiet:
+        for notice in result.notices:
+            print(notice, file=sys.stderr)
+        print(
+            f"{cost['network_calls']} network calls, {cost['forward_rows']} forward and {cost['backward_rows']}"
+            f" backward rows, {result.cost.seconds:.1f} s",
+            file=sys.stderr,
+        )
+    for path in written:
+        print(path)

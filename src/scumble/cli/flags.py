@@ -1,0 +1,92 @@
+"""Flags from method definitions: a method's fields are its command line, nothing is written twice."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+from pydantic import ValidationError
+
+from scumble.errors import InputError
+from scumble.methods.base import Method
+
+__all__ = ["build_method", "method_of", "with_fields"]
+
+SHORT = {
+    "prompt": ["--prompt", "-p"],
+    "num_inference_steps": ["--num-inference-steps", "--steps"],
+    "guidance_scale": ["--guidance-scale", "--guidance"],
+    "change_map": ["--map", "--mask", "--change-map"],
+    "polarity": ["--polarity"],
+}
+"""Flags with shorter spellings."""
+
+
+def method_of(words: Sequence[str], default: str) -> str:
+    """Find the value of ``--method`` (or ``-m``) among the words of a command line."""
+    for k, word in enumerate(words):
+        if word in ("--method", "-m"):
+            if k + 1 == len(words):
+                raise InputError("--method needs a name; scumble methods lists them")
+            return words[k + 1]
+        if word.startswith("--method="):
+            return word.partition("=")[2]
+    return default
+
+
+def with_fields(common: Callable[..., None], method: type[Method]) -> Callable[..., None]:
+    """Return ``common`` with one keyword flag per field of ``method`` added to its signature.
+
+    ``common`` receives the flags that were given as a dictionary ``given``.
+    """
+    signature = inspect.signature(common, eval_str=True)
+    group = Group(f"Parameters of {method.method_name()}", sort_key=1)
+    own = [p for p in signature.parameters.values() if p.name != "given"]
+    added = [_flag(name, method, group) for name in method.model_fields]
+    names = [p.name for p in added]
+
+    def command(*positional: Any, **keywords: Any) -> None:
+        bound = new.bind(*positional, **keywords)
+        given = {name: bound.arguments.pop(name) for name in names if name in bound.arguments}
+        common(*bound.args, **{**bound.kwargs, "given": {k: v for k, v in given.items() if v is not UNSET}})
+
+    new = signature.replace(parameters=[*own, *added])
+    command.__signature__ = new  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in new.parameters.values()}
+    command.__doc__ = common.__doc__
+    command.__name__ = common.__name__
+    return command
+
+
+UNSET: Any = None
+
+
+def _flag(name: str, method: type[Method], group: Group) -> inspect.Parameter:
+    field = method.model_fields[name]
+    kind: Any = str if name == "change_map" else field.annotation
+    text = " ".join((field.description or "").split())
+    default = field.get_default(call_default_factory=True)
+    if default is not None:
+        text += f" [default: {default!r}]" if isinstance(default, str) else f" [default: {default}]"
+    spelled = SHORT.get(name, [f"--{name.replace('_', '-')}"])
+    parameter = Parameter(name=spelled, help=text, group=group, show_default=False)
+    annotation = Annotated[kind | None, parameter]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=UNSET, annotation=annotation)
+
+
+def build_method(method: type[Method], given: dict[str, Any]) -> Method:
+    """Build the method from the flags that were given.
+
+    Raises:
+        InputError: One line naming the first flag that does not fit, what was given and what is expected.
+    """
+    try:
+        return method(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        flag = SHORT.get(name, [f"--{name.replace('_', '-')}"])[0] if name else method.method_name()
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        raise InputError(f"{flag} {first.get('input')!r}: {reason[:1].lower()}{reason[1:]}") from error

@@ -1,0 +1,89 @@
+"""``scumble methods`` and ``scumble info``: what there is, and what made a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from scumble.errors import InputError
+
+__all__ = ["info", "methods"]
+
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+
+def methods(name: str | None = None, *, as_json: Json = False) -> None:
+    """List the methods with their parameters, defaults and papers.
+
+    Parameters
+    ----------
+    name
+        Show only this method.
+    as_json
+        Print JSON.
+    """
+    from scumble.methods.registry import method_class, method_names
+
+    classes = [method_class(n) for n in ([name] if name else method_names())]
+    told = [_describe(c) for c in classes]
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for method in told:
+        print(f"{method['name']}  ({method['paper']})")
+        print(f"    {method['summary']}")
+        for field in method["parameters"] if name or len(told) < 2 else []:
+            print(f"    --{field['name'].replace('_', '-')} = {field['default']!r}: {field['help']}")
+        if not name:
+            flags = ", ".join(f["name"].replace("_", "-") for f in method["parameters"])
+            print(f"    parameters: {flags}")
+    if not name:
+        print("\nscumble methods NAME shows one method with defaults; scumble edit --method NAME --help its flags.")
+
+
+def _describe(method: Any) -> dict[str, Any]:
+    doc = (method.__doc__ or "").strip().splitlines()
+    fields = [
+        {
+            "name": "map" if key == "change_map" else key,
+            "default": field.get_default(call_default_factory=True),
+            "help": " ".join((field.description or "").split()),
+        }
+        for key, field in method.model_fields.items()
+    ]
+    return {"name": method.method_name(), "paper": method.paper, "summary": doc[0] if doc else "", "parameters": fields}
+
+
+def info(path: Path, *, as_json: Json = False) -> None:
+    """Show the recipe of a picture made by scumble.
+
+    Parameters
+    ----------
+    path
+        A picture (PNG, or JPEG/WebP with its sidecar).
+    as_json
+        Print JSON.
+    """
+    from scumble.metadata import read_metadata
+
+    if not path.exists():
+        raise InputError(f"{path.name} does not exist")
+    told = read_metadata(path)
+    if as_json:
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    for key, value in _flat(told):
+        print(f"{key}: {value}")
+
+
+def _flat(told: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for key, value in told.items():
+        if isinstance(value, dict):
+            found += _flat(value, f"{prefix}{key}.")
+        else:
+            found.append((prefix + key, value))
+    return found

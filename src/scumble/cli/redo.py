@@ -1,0 +1,61 @@
+"""``scumble redo``: the promise of replay, kept from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from scumble.errors import InputError
+
+__all__ = ["redo"]
+
+
+def redo(
+    path: Path,
+    *,
+    image: Path | None = None,
+    change_map: Annotated[Path | None, Parameter(name=["--map", "--mask"])] = None,
+    model: str | None = None,
+    device: str | None = None,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Make a picture again from its recipe and print the largest pixel difference.
+
+    Parameters
+    ----------
+    path
+        A picture made by scumble.
+    image
+        The picture that was edited; found by its hash beside PATH when not given.
+    change_map
+        The change map; found likewise.
+    model
+        The model; the recipe's by default.
+    device
+        cpu, cuda or mps.
+    output
+        Where to write the picture made again.
+    as_json
+        Print JSON.
+    """
+    from scumble.images import save_image
+    from scumble.metadata import embed
+    from scumble.redo import redo as repeat
+
+    if not path.exists():
+        raise InputError(f"{path.name} does not exist")
+    done = repeat(path, image=image, change_map=change_map, model=model, device=device)
+    for warning in done.warnings:
+        print(f"note: {warning}", file=sys.stderr)
+    if output is not None:
+        save_image(done.image, output, embed(done.recipe.model_dump(mode="json")))
+    if as_json:
+        told = {"largest": done.largest, "share": done.share, "warnings": done.warnings}
+        print(json.dumps(told))
+    else:
+        print(f"largest pixel difference: {done.largest} of 255 ({done.share:.2%} of the pixels differ)")

@@ -1,0 +1,129 @@
+"""Make a picture again from its recipe, and say how different it came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from scumble.editor import Editor
+from scumble.errors import InputError
+from scumble.images import Picture, load_image, load_map
+from scumble.metadata import read_metadata
+from scumble.recipe import Recipe, tensor_sha256
+
+__all__ = ["Redone", "redo"]
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+
+
+@dataclass(frozen=True)
+class Redone:
+    """A repeated edit.
+
+    Attributes:
+        image: The picture made again.
+        recipe: Its recipe.
+        largest: Largest difference of any channel of any pixel, in grey levels of 255.
+        share: Share of the pixels that differ at all.
+        warnings: What is not the same as when the picture was made (weights, versions, device).
+    """
+
+    image: Image.Image
+    recipe: Recipe
+    largest: int
+    share: float
+    warnings: list[str]
+
+
+def redo(
+    path: str | Path, *, image: Any = None, change_map: Any = None, model: str | None = None, device: str | None = None
+) -> Redone:
+    """Repeat the edit that made ``path``, in the same batch it was made in.
+
+    Args:
+        path: A picture with its recipe.
+        image: The edited picture; looked for by hash in the folder of ``path`` when not given.
+        change_map: The change map; likewise.
+        model: The model; the recipe's name by default.
+        device: Device; chosen as usual by default.
+
+    Raises:
+        InputError: If the recipe, the picture or the map cannot be found or do not match their hashes.
+    """
+    target = Path(path)
+    recipe = Recipe.model_validate(read_metadata(target))
+    folder = sorted(p for p in target.absolute().parent.iterdir() if p.suffix.lower() in PICTURES)
+    editor = Editor.from_pretrained(model or recipe.model["name"], device=device)
+    first = recipe.index // recipe.batch_size * recipe.batch_size
+    count = min(recipe.batch_size, recipe.count - first)
+    options: dict[str, Any] = {"seed": recipe.seed + first, "count": count, "batch_size": recipe.batch_size}
+    if recipe.input is None:
+        result = editor.generate(recipe.build(), **options)
+    else:
+        source = _source(recipe.input, image, folder)
+        more: dict[str, Any] = {}
+        if recipe.change_map is not None:
+            polarity = recipe.parameters.get("polarity", "white-changes")
+            more["change_map"] = _map(recipe.change_map, change_map, folder, source.rgb.size, polarity)
+        result = editor.edit(source, recipe.build(**more), **options)
+    made = result.images[recipe.index - first]
+    before, after = np.asarray(load_image(target).rgb, np.int16), np.asarray(made.convert("RGB"), np.int16)
+    if before.shape != after.shape:
+        raise InputError(f"{target.name} was changed after it was made: its size is no longer the recipe's")
+    difference = np.abs(before - after).max(axis=2)
+    own = result.recipe_of(recipe.index - first).model_copy(update={"seed": recipe.seed, "count": recipe.count})
+    own = own.model_copy(update={"index": recipe.index})
+    return Redone(made, own, int(difference.max()), float((difference > 0).mean()), _warnings(recipe, own))
+
+
+def _source(wanted: dict[str, str], given: Any, folder: Iterable[Path]) -> Picture:
+    if given is not None:
+        picture = load_image(given)
+        if picture.sha256 != wanted["sha256"]:
+            raise InputError(f"the given picture is not the one that was edited ({wanted['name']})")
+        return picture
+    for path in _likely(folder, wanted["name"]):
+        try:
+            picture = load_image(path)
+        except InputError:
+            continue
+        if picture.sha256 == wanted["sha256"]:
+            return picture
+    raise InputError(f"the edited picture {wanted['name']!r} is not beside the result; give it with --image")
+
+
+def _map(wanted: dict[str, str], given: Any, folder: Iterable[Path], size: tuple[int, int], polarity: Any) -> Any:
+    if given is not None:
+        change, _ = load_map(given, size, polarity=polarity)
+        if tensor_sha256(change) != wanted["sha256"]:
+            raise InputError(f"the given map is not the one that was used ({wanted['name'] or 'made in memory'})")
+        return given
+    for path in _likely(folder, wanted["name"]):
+        try:
+            change, _ = load_map(path, size, polarity=polarity)
+        except InputError:
+            continue
+        if tensor_sha256(change) == wanted["sha256"]:
+            return path
+    name = wanted["name"] or "made in memory"
+    raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
+
+
+def _likely(folder: Iterable[Path], name: str) -> list[Path]:
+    """The files of the folder, the one of that name first."""
+    return sorted(folder, key=lambda path: path.name != name)
+
+
+def _warnings(was: Recipe, now: Recipe) -> list[str]:
+    found = []
+    if was.model["sha256"] != now.model["sha256"]:
+        found.append(f"the weights of {was.model['name']} are not those that made the picture")
+    for key, value in was.environment.items():
+        if now.environment.get(key) != value:
+            found.append(f"{key} was {value}, now {now.environment.get(key)}")
+    return found
