@@ -1,0 +1,36 @@
+"""Pictures and change maps: loading, fitting to a model, pasting back and saving."""
+
+from scumble.images.change_map import Channel, MapSource, Polarity, Reduction, describe_map, latent_map, load_map
+from scumble.images.distance import distance_to
+from scumble.images.fit import Fit, FitMode, fit
+from scumble.images.paste import paste
+from scumble.images.picture import Picture, Source, load_image, picture_sha256
+from scumble.images.save import EXTENSIONS, check_target, save_image, sidecar_path, written_whole
+from scumble.images.tensors import to_bytes, to_image, to_tensor
+
+__all__ = [
+    "EXTENSIONS",
+    "Channel",
+    "Fit",
+    "FitMode",
+    "MapSource",
+    "Picture",
+    "Polarity",
+    "Reduction",
+    "Source",
+    "check_target",
+    "describe_map",
+    "distance_to",
+    "fit",
+    "latent_map",
+    "load_image",
+    "load_map",
+    "paste",
+    "picture_sha256",
+    "save_image",
+    "sidecar_path",
+    "to_bytes",
+    "to_image",
+    "to_tensor",
+    "written_whole",
+]

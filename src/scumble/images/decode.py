@@ -1,0 +1,100 @@
+"""Opening picture files of any kind, and turning every Pillow mode into plain RGB, alpha or grey values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from scumble.errors import InputError
+
+__all__ = ["Greys", "Plane", "greys", "open_file", "rgb_and_alpha", "upright"]
+
+Plane = npt.NDArray[np.float64]
+Greys = tuple[Plane, Plane | None]
+
+_COLOUR_PROFILE_MODES = ("RGB", "RGBA", "P")
+
+
+def open_file(path: str | Path, what: str = "picture") -> Image.Image:
+    """Read the first frame of a file completely; ``what`` names it in the error.
+
+    Raises InputError for a missing, empty, truncated or unknown file.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"the {what} {path} is a folder; give a picture file")
+    if not path.is_file():
+        raise InputError(f"the {what} {path} does not exist")
+    if path.stat().st_size == 0:
+        raise InputError(f"the {what} {path} is an empty file (0 bytes)")
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return upright(image, what)
+    except InputError:
+        raise
+    except UnidentifiedImageError:
+        raise InputError(f"the {what} {path} is not a picture in a known format (PNG, JPEG, WebP, TIFF, …)") from None
+    except Exception as error:  # a decoder may raise anything at all on damaged bytes
+        raise InputError(f"the {what} {path} cannot be read: {error}") from error
+
+
+def upright(image: Image.Image, what: str = "picture") -> Image.Image:
+    """Return a loaded copy turned the way its EXIF orientation says."""
+    try:
+        turned = ImageOps.exif_transpose(image)
+    except Exception as error:  # lazily opened pictures meet their damaged bytes only here
+        raise InputError(f"the {what} cannot be read: {error}") from error
+    if 0 in turned.size:
+        raise InputError(f"the {what} is {turned.width}x{turned.height}; it has no pixels")
+    return turned
+
+
+def rgb_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Split a picture of any mode into 8-bit RGB and, where it has transparency, 8-bit alpha.
+
+    The RGB keeps nothing of the file's extras but an RGB colour profile, so that colours look the same when saved.
+    """
+    alpha = None
+    if image.mode.startswith(("I", "F")):
+        grey = Image.fromarray(_deep_grey_to_bytes(image))
+        rgb = Image.merge("RGB", (grey, grey, grey))
+    elif image.has_transparency_data:
+        both = image.convert("RGBA")
+        alpha = both.getchannel("A")
+        rgb = Image.merge("RGB", both.split()[:3])
+    else:
+        rgb = image.convert("RGB") if image.mode != "RGB" else image.copy()
+    profile = image.info.get("icc_profile")
+    rgb.info = {"icc_profile": profile} if profile and image.mode in _COLOUR_PROFILE_MODES else {}
+    return rgb, alpha
+
+
+def greys(image: Image.Image) -> Greys:
+    """Return Rec. 601 luminance (H,W) and alpha (H,W) or None, float64 in [0,1], without going through 8 bits."""
+    if image.mode.startswith(("I", "F")):
+        return _deep_grey(image), None
+    rgb, alpha = rgb_and_alpha(image)
+    # Integer weights, so that a grey of value v is exactly v / 255.
+    luminance = np.asarray(rgb, np.float64) @ np.array([299.0, 587.0, 114.0]) / 255000.0
+    return luminance, None if alpha is None else np.asarray(alpha, np.float64) / 255.0
+
+
+def _deep_grey(image: Image.Image) -> Plane:
+    values = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        if not np.isfinite(values).all() or values.min() < 0.0 or values.max() > 1.0:
+            raise InputError("a floating-point picture needs finite values in [0,1]")
+        return values
+    if values.min() < 0 or values.max() > 65535:
+        raise InputError(
+            f"an integer grey picture needs 16-bit values in 0..65535, got {values.min():.0f}..{values.max():.0f}"
+        )
+    return values / 65535.0
+
+
+def _deep_grey_to_bytes(image: Image.Image) -> npt.NDArray[np.uint8]:
+    return np.rint(_deep_grey(image) * 255.0).astype(np.uint8)

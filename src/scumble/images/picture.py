@@ -1,0 +1,80 @@
+"""Loading the picture that is to be edited."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from torch import Tensor
+
+from scumble.errors import InputError
+from scumble.images.arrays import picture_bytes
+from scumble.images.decode import open_file, rgb_and_alpha, upright
+
+__all__ = ["Picture", "Source", "load_image", "picture_sha256"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture: colours and transparency apart, upright, 8 bits per channel.
+
+    ``path_name`` is the file's name without its folder; ``sha256`` is of the decoded colours and the size, so the
+    same picture as PNG, array or PIL image has the same one.
+    """
+
+    rgb: Image.Image
+    alpha: Image.Image | None
+    path_name: str | None
+    sha256: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.rgb.size
+
+    def with_alpha(self, image: Image.Image) -> Image.Image:
+        """Give an edited RGB picture of the same size this picture's transparency, if it has any."""
+        if self.alpha is None:
+            return image
+        both = image.convert("RGBA") if image.mode != "RGB" else image.copy()
+        both.putalpha(self.alpha)
+        return both
+
+
+Source = str | Path | Image.Image | npt.NDArray[Any] | Tensor | Picture
+
+
+def load_image(source: Source) -> Picture:
+    """Load a picture from a file, PIL image, array or tensor.
+
+    EXIF orientation is honoured; palette, grey, 16-bit grey, CMYK and transparent pictures are converted. Arrays are
+    (H,W), (H,W,3) or (H,W,4), uint8 or floats in [0,1]; tensors may have channels first. Raises InputError.
+    """
+    if isinstance(source, Picture):
+        return source
+    name = None
+    if isinstance(source, str | Path):
+        image = open_file(source)
+        name = Path(source).name
+    elif isinstance(source, Image.Image):
+        image = upright(source)
+    elif isinstance(source, np.ndarray | Tensor):
+        image = Image.fromarray(picture_bytes(source))
+    else:
+        raise InputError(f"a picture cannot be made from {type(source).__name__}; give a file, PIL image or array")
+    try:
+        rgb, alpha = rgb_and_alpha(image)
+    except (OSError, ValueError) as error:
+        raise InputError(f"a picture in the colour mode {image.mode} cannot be used: {error}") from error
+    return Picture(rgb, alpha, name, picture_sha256(rgb))
+
+
+def picture_sha256(rgb: Image.Image) -> str:
+    """Return the SHA-256 (hex) of the size and the decoded 8-bit RGB values."""
+    rgb = rgb.convert("RGB")
+    return hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
