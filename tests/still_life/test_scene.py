@@ -53,6 +53,11 @@ def test_fixed_attributes_are_kept() -> None:
     ]
 
 
+def test_three_large_objects_find_room() -> None:
+    for seed in range(5):
+        assert [item.size for item in sample_scene(seed, objects=3, size="large").objects] == ["large"] * 3
+
+
 @pytest.mark.parametrize(
     ("build", "says"),
     [

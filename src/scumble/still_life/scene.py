@@ -159,8 +159,9 @@ def sample_scene(seed: int | random.Random, objects: int | None = None, **fixed:
         "seed": rng.randrange(1_000_000),
     }
     rest.update({key: fixed[key] for key in _SCENE_KEYS if key in fixed})
-    for _ in range(40):
-        camera = fixed.get("camera") or _sample_camera(rng, count)
+    for attempt in range(40):
+        step_back = 1 + 0.03 * max(0, attempt - 5)  # what is fixed may need more room than usual
+        camera = fixed.get("camera") or _sample_camera(rng, count, step_back)
         kinds = _sample_kinds(rng, count, wanted)
         for _ in range(25):
             items = [_place(rng, kind, slot, count, camera) for slot, kind in enumerate(kinds)]
@@ -176,8 +177,8 @@ def _spread(key: str, value: object, count: int) -> list[str]:
     return [check_word(key, word, _OBJECT_KEYS[key]) for word in words]
 
 
-def _sample_camera(rng: random.Random, count: int) -> Camera:
-    distance = _DISTANCE[count] * rng.uniform(0.97, 1.04)
+def _sample_camera(rng: random.Random, count: int, step_back: float = 1.0) -> Camera:
+    distance = _DISTANCE[count] * rng.uniform(0.97, 1.04) * step_back
     half = distance * 0.36  # half the picture's width in the world, at the objects
     look_z = half * rng.uniform(0.68, 0.74)
     return Camera(
