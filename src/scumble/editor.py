@@ -19,7 +19,7 @@ from scumble.core.noise import CounterNoise
 from scumble.errors import CancelledError, InputError, MemoryLimitError, MethodError
 from scumble.images import Fit, Picture, describe_map, fit, load_image, load_map, paste, to_image, to_tensor
 from scumble.memory import PeakMemory
-from scumble.methods.base import ImageMethod, Method
+from scumble.methods.base import Finished, ImageMethod, Method
 from scumble.methods.job import Job, Progress
 from scumble.models.base import Model
 from scumble.recipe import Recipe, tensor_sha256, versions
@@ -130,6 +130,7 @@ class Editor:
         if not isinstance(method, ImageMethod) or method.change_map is None:
             return None, []
         change, notices = load_map(method.change_map, size, polarity=method.polarity)
+        change = method.arrange_map(change)
         return change, [*notices, describe_map(change)]
 
 
@@ -168,6 +169,7 @@ class _Run:
         with PeakMemory(self.model.device) as memory, _clear_errors(size, self.place):
             for first in range(0, count, size):
                 images += self._batch(seed, first, min(first + size, count))
+            images = self._ordered(images)
         self.cost.seconds, self.cost.peak_bytes = time.perf_counter() - started, memory.peak
         recipe = self._recipe(seed, count, size)
         return Result(images, recipe, self.cost, self.notices, self.reports, self.picture, self.change)
@@ -199,14 +201,24 @@ class _Run:
             assert self.picture is not None
             return [self.picture.with_alpha(self.picture.rgb.copy()) for _ in range(job.batch)]
         with torch.no_grad():
-            decoded = torch.cat([self.model.decode(row) for row in made.split(1)])
+            decoded = self.method.decode(job, made)
         return [self._finish(image, first + k) for k, image in enumerate(to_image(self.place.undo(decoded.cpu())))]
+
+    def _ordered(self, images: list[Image.Image]) -> list[Image.Image]:
+        """Let the method look at all candidates together; it may choose and order them."""
+        device, source = torch.device(self.model.device), None if self.picture is None else self.picture.rgb
+        finished = Finished(images, source, self.change, self.reports, self.notices, self.shared, device)
+        order = self.method.finish(finished)
+        if order is None:
+            return images
+        self.reports = [{**self.reports[k], "candidate": k} for k in order]
+        return [images[k] for k in order]
 
     def _finish(self, image: Image.Image, index: int) -> Image.Image:
         """Bring back what must not change: pixels under a zero map, and the alpha channel."""
         if self.picture is None:
             return image
-        if self.change is not None:
+        if self.change is not None and getattr(self.method, "enforce_background", True):
             own = self.change if self.change.shape[0] == 1 else self.change[index : index + 1]
             image = paste(image, self.picture.rgb, own, feather=getattr(self.method, "feather", 0))
         return self.picture.with_alpha(image)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import torch
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -12,9 +16,32 @@ from scumble.core.solvers import Ddim, DpmSolverPP2M, Plms, Solver
 from scumble.errors import MethodError
 from scumble.methods.job import Job
 
-__all__ = ["ImageMethod", "Method", "Prompted", "Sampled"]
+__all__ = ["Finished", "ImageMethod", "Method", "Prompted", "Sampled"]
 
 Polarity = Literal["white-changes", "white-keeps"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """All candidates of an edit, as a method may look at them together.
+
+    Attributes:
+        images: The candidates at the picture's size.
+        source: The picture that was edited, or None.
+        change: The change map at the picture's size (1 or B, 1, H, W), or None.
+        reports: What is told about each candidate.
+        notices: One-line remarks for the person.
+        shared: What the batches shared (``Job.shared``).
+        device: Where the model runs.
+    """
+
+    images: Sequence[Image.Image]
+    source: Image.Image | None
+    change: Tensor | None
+    reports: list[dict[str, Any]]
+    notices: list[str]
+    shared: dict[str, Any]
+    device: torch.device
 
 
 class Method(BaseModel):
@@ -49,6 +76,18 @@ class Method(BaseModel):
                 f" {words!r}: leave the prompt empty, or use a text-to-image model or blended-diffusion"
             )
 
+    def finish(self, finished: Finished) -> Sequence[int] | None:
+        """Look at all candidates together, once, after the last batch; may write into their reports.
+
+        Returns:
+            Which candidates the person gets, best first; None: all, in the order of their seeds.
+        """
+        return None
+
+    def decode(self, job: Job, made: Tensor) -> Tensor:
+        """Return the pictures (B, 3, H, W) of what :meth:`run` returned, each decoded by itself."""
+        return torch.cat([job.model.decode(row) for row in made.split(1)])
+
     def run(self, job: Job) -> Tensor | None:
         """Return the clean result (B, C, h, w) in the model's space, or None when nothing is to change."""
         raise MethodError(f"{self.method_name()} does not edit pictures by itself")
@@ -63,6 +102,10 @@ class ImageMethod(Method):
     """What white means in the map that was given; white-keeps is what the papers' scripts use."""
     feather: int = Field(default=0, ge=0, le=512)
     """Pixels over which the result fades into the untouched part, inside the changed region."""
+
+    def arrange_map(self, change: Tensor) -> Tensor:
+        """Return the change map (1 or B, 1, H, W) that the method works with, given the person's; both 1 = change."""
+        return change
 
 
 class Prompted(Method):
