@@ -1,0 +1,142 @@
+"""Latent diffusion: a U-Net between a text encoder and an autoencoder (arXiv 2112.10752; SDXL: 2307.01952)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scumble.core.conditioning import Conditioning
+from scumble.core.levels import Level, Schedule
+from scumble.core.prediction import Prediction
+from scumble.errors import CheckpointError
+from scumble.models.forward import run, timesteps
+from scumble.models.hashing import state_sha256
+from scumble.models.taps import Tap, attached
+from scumble.models.text import TextStack
+from scumble.models.vae import from_latent, latent_factor, to_latent
+
+__all__ = ["LatentModel"]
+
+OTHER_INPUTS = {
+    9: "an inpainting U-Net (it also wants a mask and a masked picture); use the ordinary checkpoint of its family",
+    8: "an instruction or upscaling U-Net (it also wants a picture); use a text-to-image checkpoint",
+    7: "an upscaling U-Net (it also wants a picture); use a text-to-image checkpoint",
+    5: "a depth U-Net (it also wants a depth map); use a text-to-image checkpoint",
+}
+
+
+class LatentModel:
+    """A text-to-image latent diffusion checkpoint; see :class:`scumble.models.base.Model` for its members.
+
+    Args:
+        name: How to call it; never a whole path.
+        unet: diffusers ``UNet2DConditionModel``.
+        vae: diffusers ``AutoencoderKL``.
+        text: Its text encoders.
+        scheduler_config: The checkpoint's scheduler config.
+        device: Where its networks run; they are not moved.
+        weights_hash: Computes the hash of the U-Net's weights when it is first asked for; None: from its state.
+
+    Raises:
+        CheckpointError: If the parts are not those of a text-to-image model, or don't fit each other.
+    """
+
+    takes_text = True
+    clip_sample: float | None = (
+        None  # clipping is for pixels; diffusers' configs of latent models leave it on by default
+    )
+
+    def __init__(
+        self,
+        name: str,
+        unet: Any,
+        vae: Any,
+        text: TextStack,
+        scheduler_config: Mapping[str, Any],
+        device: torch.device,
+        weights_hash: Callable[[], str] | None = None,
+    ) -> None:
+        _check(unet, vae, text)
+        try:
+            self.schedule = Schedule.from_config(scheduler_config)
+        except ValueError as error:
+            raise CheckpointError(f"the scheduler config of {name} cannot be used: {error}") from error
+        self.name = name
+        self.denoiser: nn.Module = unet
+        self.vae = vae
+        self.text = text
+        self.device = device
+        self.dtype: torch.dtype = next(unet.parameters()).dtype
+        self.factor = latent_factor(vae)
+        self.channels = int(unet.config.in_channels)
+        self.multiple = self.factor * 2 ** (len(unet.config.down_block_types) - 1)
+        self.native_size = _side(unet.config.sample_size, 64) * self.factor
+        self._weights_hash = weights_hash
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 of the U-Net's weights."""
+        return state_sha256(self.denoiser) if self._weights_hash is None else self._weights_hash()
+
+    def encode(self, image: Tensor, sample_noise: Tensor | None = None) -> Tensor:
+        """Return the latent of a picture: the posterior's mean, or the sample that ``sample_noise`` picks."""
+        return to_latent(self.vae, image.to(self.device), sample_noise)
+
+    def decode(self, x0: Tensor) -> Tensor:
+        """Return the picture of a latent."""
+        return from_latent(self.vae, x0.to(self.device))
+
+    def embed(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
+        """Return the embeddings of prompts; known ones are not computed again. SDXL is told ``size`` (H, W)."""
+        known = [self.text.embed(prompt) for prompt in prompts]
+        embeds = torch.cat([embed for embed, _ in known])
+        pooled = [pool for _, pool in known if pool is not None]
+        if not pooled:
+            return Conditioning(embeds)
+        height, width = size or (self.native_size, self.native_size)
+        ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32, device=self.device)
+        return Conditioning(embeds, torch.cat(pooled), ids.repeat(len(known), 1))
+
+    def predict(
+        self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Tap] = ()
+    ) -> Prediction:
+        """Predict for ``x`` at one level, or at one level per row."""
+        with attached(self.denoiser, taps):
+            output = run(self.denoiser, x, timesteps(level, x.device), cond)
+        return Prediction.from_output(self.schedule.prediction_type, output, x.to(output.dtype), level)
+
+    def tokens(self, prompt: str) -> list[int]:
+        """Return the token ids that the network sees, markers included, padding left out."""
+        return self.text.tokens(prompt)
+
+    def word_tokens(self, prompt: str, word: str) -> list[int]:
+        """Return the positions of every occurrence of a word in ``tokens(prompt)``; InputError when there is none."""
+        return self.text.word_tokens(prompt, word)
+
+    def words_cut(self, prompt: str) -> str:
+        """Return the end of the prompt that the text encoder cannot see."""
+        return self.text.words_cut(prompt)
+
+
+def _check(unet: Any, vae: Any, text: TextStack) -> None:
+    wanted, given = int(vae.config.latent_channels), int(unet.config.in_channels)
+    if given != wanted:
+        what = OTHER_INPUTS.get(given, "not made for this autoencoder")
+        raise CheckpointError(f"the U-Net takes {given} channels, the autoencoder has {wanted}: it is {what}")
+    width = sum(int(encoder.network.config.hidden_size) for encoder in text.encoders)
+    expected = unet.config.cross_attention_dim
+    if isinstance(expected, int) and expected != width:
+        raise CheckpointError(
+            f"the U-Net reads text embeddings of width {expected}, the {len(text.encoders)} text encoder(s) give"
+            f" {width}; SDXL needs both of its encoders, its refiner is not supported"
+        )
+
+
+def _side(size: Any, default: int) -> int:
+    if size is None:
+        return default
+    return int(size) if isinstance(size, int) else int(min(size))

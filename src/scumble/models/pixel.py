@@ -1,0 +1,103 @@
+"""Diffusion on the pixels themselves: an unconditional U-Net (arXiv 2006.11239; learned variance: 2102.09672)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scumble.core.conditioning import Conditioning
+from scumble.core.levels import Level, Schedule
+from scumble.core.prediction import Prediction
+from scumble.errors import CheckpointError, MethodError
+from scumble.models.forward import run, timesteps
+from scumble.models.hashing import state_sha256
+from scumble.models.taps import Tap, attached
+
+__all__ = ["PixelModel"]
+
+
+class PixelModel:
+    """An unconditional diffusion model of RGB pictures; see :class:`scumble.models.base.Model` for its members.
+
+    Args:
+        name: How to call it; never a whole path.
+        unet: diffusers ``UNet2DModel`` with 3 input channels and 3 or 6 (learned variance) output channels.
+        scheduler_config: The checkpoint's scheduler config.
+        device: Where the network runs; it is not moved.
+        weights_hash: Computes the hash of the network's weights when it is first asked for; None: from its state.
+
+    Raises:
+        CheckpointError: If the network is not one of RGB pictures without classes.
+    """
+
+    takes_text = False
+    factor = 1
+
+    def __init__(
+        self,
+        name: str,
+        unet: Any,
+        scheduler_config: Mapping[str, Any],
+        device: torch.device,
+        weights_hash: Callable[[], str] | None = None,
+    ) -> None:
+        channels, out = int(unet.config.in_channels), int(unet.config.out_channels)
+        if channels != 3 or out not in (3, 6):
+            raise CheckpointError(f"{name} maps {channels} channels to {out}; a model of RGB pictures maps 3 to 3 or 6")
+        if getattr(unet, "class_embedding", None) is not None:
+            raise CheckpointError(f"{name} wants class labels; only unconditional pixel models are supported")
+        try:
+            self.schedule = Schedule.from_config(scheduler_config)
+        except ValueError as error:
+            raise CheckpointError(f"the scheduler config of {name} cannot be used: {error}") from error
+        self.name = name
+        self.denoiser: nn.Module = unet
+        self.device = device
+        self.dtype: torch.dtype = next(unet.parameters()).dtype
+        self.channels = channels
+        self.clip_sample = self.schedule.clip_sample
+        self.multiple = 2 ** (len(unet.config.down_block_types) - 1)
+        size = unet.config.sample_size
+        self.native_size = 64 if size is None else int(size if isinstance(size, int) else min(size))
+        self._weights_hash = weights_hash
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 of the network's weights."""
+        return state_sha256(self.denoiser) if self._weights_hash is None else self._weights_hash()
+
+    def encode(self, image: Tensor, sample_noise: Tensor | None = None) -> Tensor:
+        """Return the picture itself: x0 of a pixel model."""
+        return image.to(self.device, torch.float32)
+
+    def decode(self, x0: Tensor) -> Tensor:
+        """Return x0 itself."""
+        return x0.to(self.device, torch.float32)
+
+    def embed(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
+        """Return conditioning without content: the network takes no words."""
+        return Conditioning()
+
+    def predict(
+        self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Tap] = ()
+    ) -> Prediction:
+        """Predict for ``x`` at one level, or at one level per row; ``variance`` is set when it was learned."""
+        with attached(self.denoiser, taps):
+            output = run(self.denoiser, x, timesteps(level, x.device), cond)
+        return Prediction.from_output(self.schedule.prediction_type, output, x.to(output.dtype), level)
+
+    def tokens(self, prompt: str) -> list[int]:
+        """Raise MethodError: there are no tokens."""
+        raise MethodError(f"{self.name} takes no text; use a latent model for what depends on words")
+
+    def word_tokens(self, prompt: str, word: str) -> list[int]:
+        """Raise MethodError: there are no tokens."""
+        raise MethodError(f"{self.name} takes no text; use a latent model for what depends on words")
+
+    def words_cut(self, prompt: str) -> str:
+        """Return an empty string: nothing is read, so nothing is cut."""
+        return ""

@@ -1,0 +1,62 @@
+"""Device and precision as a person names them."""
+
+from __future__ import annotations
+
+import torch
+
+from scumble.errors import InputError, nearest
+
+__all__ = ["DTYPES", "parse_device", "parse_dtype"]
+
+DTYPES = {
+    "float32": torch.float32,
+    "fp32": torch.float32,
+    "float16": torch.float16,
+    "fp16": torch.float16,
+    "half": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "bf16": torch.bfloat16,
+}
+
+
+def parse_device(device: str | torch.device | None) -> torch.device:
+    """Return the device that ``cpu``, ``cuda``, ``cuda:1``, ``mps`` or ``auto`` (the same as None) names.
+
+    Raises:
+        InputError: If there is no such device here.
+    """
+    if device is None or device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    known = ("cpu", "cuda", "mps", "auto")
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        hint = nearest(str(device), known)
+        raise InputError(f"device must be cpu, cuda, cuda:N, mps or auto, got {str(device)!r}{hint}") from error
+    if found.type not in known:
+        raise InputError(f"device must be cpu, cuda, cuda:N, mps or auto, got {str(device)!r}")
+    if found.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (found.index or 0) >= count:
+            what = f"{count} CUDA GPU(s)" if count else "no CUDA GPU (or a build without CUDA)"
+            raise InputError(f"device {str(device)!r} is not here: torch sees {what}; use device='auto' or 'cpu'")
+    if found.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError("device 'mps' is not here: it needs a Mac with Apple silicon; use device='auto' or 'cpu'")
+    return found
+
+
+def parse_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
+    """Return the precision of the network; None is float32.
+
+    Raises:
+        InputError: If it is none of float32, float16 (fp16) and bfloat16 (bf16).
+    """
+    if dtype is None:
+        return torch.float32
+    found = DTYPES.get(str(dtype).removeprefix("torch.").lower())
+    if found is None:
+        hint = nearest(str(dtype), DTYPES)
+        raise InputError(f"dtype must be float32, float16 (fp16) or bfloat16 (bf16), got {str(dtype)!r}{hint}")
+    return found

@@ -1,0 +1,166 @@
+"""A U-Net run in two parts: its encoder once, its decoder as often as needed.
+
+The network's own forward does the work both times. The parts that need not run again are short-circuited from outside
+to return what they returned before, and what lies behind the last wanted activation is never reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scumble.core.conditioning import Conditioning
+from scumble.errors import MethodError
+from scumble.models.forward import run
+from scumble.models.taps import Tap, attached, module_at
+
+__all__ = ["EncoderCache", "decode_half", "encode_half"]
+
+
+@dataclass(frozen=True)
+class EncoderCache:
+    """What the decoder of a U-Net needs of its encoder, without a graph.
+
+    Attributes:
+        x: The noisy tensor (B, C, h, w).
+        t: Its time, a scalar or (B,).
+        cond: What the network was told.
+        stem: Output of ``conv_in``.
+        down: Output of each down block: its last activation and its skip connections.
+        h: Output of the mid block (B, C', h', w').
+    """
+
+    x: Tensor
+    t: Tensor
+    cond: Conditioning
+    stem: Tensor
+    down: tuple[Any, ...]
+    h: Tensor
+
+
+class _Reached(Exception):
+    """Raised by a hook to leave the network's forward early."""
+
+
+def encode_half(unet: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, taps: Sequence[Tap] = ()) -> EncoderCache:
+    """Run a U-Net up to and including its mid block, without gradients.
+
+    Args:
+        unet: A diffusers ``UNet2DConditionModel`` or ``UNet2DModel``.
+        x: Noisy tensor (B, C, h, w).
+        t: Time as :func:`scumble.models.forward.timesteps` makes it.
+        cond: Conditioning of B rows, or one.
+        taps: Activations of the encoder to read or replace.
+
+    Raises:
+        MethodError: If the network has no mid block.
+    """
+    stem, down, mid = _parts(unet)
+    found: dict[nn.Module, Any] = {}
+
+    def keep(module: nn.Module, args: Any, output: Any) -> None:
+        found[module] = output
+
+    with torch.no_grad(), attached(unet, taps), ExitStack() as stack:
+        for module in (stem, *down, mid):
+            stack.callback(module.register_forward_hook(keep).remove)
+        with _until(mid):
+            run(unet, x, t, cond)
+    h = found[mid]
+    return EncoderCache(x, t, cond, found[stem], tuple(found[m] for m in down), h)
+
+
+def decode_half(
+    unet: nn.Module,
+    cache: EncoderCache,
+    h: Tensor,
+    upto: str | None = None,
+    read: Sequence[str] = (),
+    taps: Sequence[Tap] = (),
+) -> tuple[Tensor | None, dict[str, Tensor]]:
+    """Run a U-Net from the output of its mid block on; equal bit for bit to the whole network.
+
+    Gradients with respect to ``h`` flow when they are enabled; the encoder takes no part.
+
+    Args:
+        unet: The network that made ``cache``.
+        cache: What :func:`encode_half` returned.
+        h: Output of the mid block (B, C', h', w') to go on with: ``cache.h``, or a tensor made of it.
+        upto: Stop right after this module of the decoder; None runs to the end.
+        read: Paths of further modules whose outputs are wanted.
+        taps: Activations of the decoder to read or replace, before ``read`` sees them.
+
+    Returns:
+        The raw output (at least float32), or None when stopped early; and the outputs of ``read`` and ``upto``.
+
+    Raises:
+        MethodError: If a module does not exist or is not part of the decoder.
+    """
+    stem, down, mid = _parts(unet)
+    seen: dict[str, Tensor] = {}
+    wanted = [*dict.fromkeys((*read, *(() if upto is None else (upto,))))]
+
+    def reader(site: str) -> Tap:
+        return Tap(site, lambda tensor: seen.update({site: tensor}))
+
+    output: Tensor | None = None
+    with ExitStack() as stack:
+        stack.enter_context(_returning(stem, cache.stem))
+        for module, saved in zip(down, cache.down, strict=True):
+            stack.enter_context(_returning(module, saved))
+        stack.enter_context(_returning(mid, h.to(cache.h.dtype)))
+        stack.enter_context(attached(unet, [*taps, *(reader(site) for site in wanted)]))
+        if upto is None:
+            output = run(unet, cache.x, cache.t, cache.cond)
+        else:
+            with _until(module_at(unet, upto)):
+                run(unet, cache.x, cache.t, cache.cond)
+    missing = [site for site in wanted if site not in seen]
+    if missing:
+        raise MethodError(f"{missing[0]!r} does not run in the decoder of this network" + _order_hint(upto))
+    return output, seen
+
+
+def _order_hint(upto: str | None) -> str:
+    return "" if upto is None else f" before {upto!r}"
+
+
+def _parts(unet: Any) -> tuple[nn.Module, tuple[nn.Module, ...], nn.Module]:
+    if getattr(unet, "mid_block", None) is None:
+        raise MethodError("this network has no mid block, so it cannot be run in two parts")
+    return unet.conv_in, tuple(unet.down_blocks), unet.mid_block
+
+
+@contextmanager
+def _until(module: nn.Module) -> Iterator[None]:
+    """Leave the block as soon as ``module`` has run (and its earlier hooks with it)."""
+
+    def stop(module: nn.Module, args: Any, output: Any) -> None:
+        raise _Reached
+
+    handle = module.register_forward_hook(stop)
+    try:
+        yield
+    except _Reached:
+        pass
+    finally:
+        handle.remove()
+
+
+@contextmanager
+def _returning(module: nn.Module, result: Any) -> Iterator[None]:
+    """Make a module return ``result`` whatever it is given."""
+    own: Callable[..., Any] | None = module.__dict__.get("forward")
+    vars(module)["forward"] = lambda *args, **kwargs: result
+    try:
+        yield
+    finally:
+        if own is None:
+            del vars(module)["forward"]
+        else:
+            vars(module)["forward"] = own

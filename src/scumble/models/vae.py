@@ -1,0 +1,68 @@
+"""A picture to a latent and back, in a precision that holds and in tiles when it is large."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["from_latent", "latent_factor", "to_latent"]
+
+LARGE = 1024
+"""Above this side in pixels a picture is encoded and decoded in tiles, row by row of the batch."""
+
+TILE = 512
+
+
+def latent_factor(vae: Any) -> int:
+    """Return how many pixels a side of a latent cell has."""
+    return int(2 ** (len(vae.config.block_out_channels) - 1))
+
+
+def to_latent(vae: Any, image: Tensor, sample_noise: Tensor | None) -> Tensor:
+    """Return the scaled latent (B, C, h, w) of a picture (B, 3, H, W) in [-1, 1], float32.
+
+    The mean of the posterior; with ``sample_noise``, mean plus standard deviation times it.
+    """
+    with torch.set_grad_enabled(torch.is_grad_enabled() and image.requires_grad), _ready(vae, image.shape, 1):
+        posterior = vae.encode(image.to(vae.dtype)).latent_dist
+        latent = posterior.mean.float()
+        if sample_noise is not None:
+            latent = latent + posterior.std.float() * sample_noise.to(latent)
+    return (latent - _shift(vae)) * float(vae.config.scaling_factor)
+
+
+def from_latent(vae: Any, x0: Tensor) -> Tensor:
+    """Return the picture (B, 3, H, W) of a scaled latent, float32, about [-1, 1]."""
+    with torch.set_grad_enabled(torch.is_grad_enabled() and x0.requires_grad):
+        latent = x0.float() / float(vae.config.scaling_factor) + _shift(vae)
+        with _ready(vae, x0.shape, latent_factor(vae)):
+            image: Tensor = vae.decode(latent.to(vae.dtype), return_dict=False)[0]
+    return image.float()
+
+
+def _shift(vae: Any) -> float:
+    return float(getattr(vae.config, "shift_factor", None) or 0.0)
+
+
+@contextmanager
+def _ready(vae: Any, shape: torch.Size, factor: int) -> Iterator[None]:
+    """Prepare the autoencoder for a tensor of ``shape`` whose cells have ``factor`` pixels; undone on leaving."""
+    settings = ("use_tiling", "use_slicing", "tile_sample_min_size", "tile_latent_min_size")
+    before = {name: getattr(vae, name) for name in settings if hasattr(vae, name)}
+    upcast = vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
+    try:
+        if upcast:  # the SD and SDXL autoencoders overflow in half precision
+            vae.to(torch.float32)
+        if max(shape[-2:]) * factor > LARGE and len(before) == len(settings):
+            vae.use_tiling = vae.use_slicing = True
+            vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // latent_factor(vae)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(vae, name, value)
+        if upcast:
+            vae.to(torch.float16)
