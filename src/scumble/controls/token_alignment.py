@@ -1,0 +1,156 @@
+"""Which columns of cross-attention belong to which word, and which source columns serve which target columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from scumble.errors import InputError
+
+__all__ = ["TokenMap", "Words", "read_words", "refine_map", "replace_map"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """A prompt as words and as columns of cross-attention.
+
+    Attributes:
+        words: The words, split at spaces.
+        ids: Token ids that the network sees, first and last markers included, padding left out.
+        spans: For each word its columns; empty for a word that was cut.
+    """
+
+    words: tuple[str, ...]
+    ids: tuple[int, ...]
+    spans: tuple[tuple[int, ...], ...]
+
+    def ids_of(self, word: int) -> tuple[int, ...]:
+        """Token ids of a word."""
+        return tuple(self.ids[column] for column in self.spans[word])
+
+
+@dataclass(frozen=True)
+class TokenMap:
+    """How target columns are made of attention: ``A_source @ matrix + own * A_target``.
+
+    Attributes:
+        matrix: (L, L), column n says of which source columns target column n is made.
+        own: (L,), 1 where a target column keeps its own probability, else 0.
+    """
+
+    matrix: Tensor
+    own: Tensor
+
+    @classmethod
+    def identity(cls, length: int) -> TokenMap:
+        """Every column from the same column of the source."""
+        return cls(torch.eye(length), torch.zeros(length))
+
+
+def read_words(tokens: Callable[[str], Sequence[int]], prompt: str) -> Words:
+    """Split a prompt at spaces and find each word's columns.
+
+    Args:
+        tokens: ``Model.tokens``: ids of a prompt with both markers, cut to what the text encoder takes.
+        prompt: The prompt; several spaces count as one.
+    """
+    words = prompt.split()
+    # Text tokenizers of diffusion models never merge across a space: growing the prompt word by word shows where
+    # each one ends, also behind punctuation, and a word behind the cut adds nothing.
+    ends = [1, *(len(tokens(" ".join(words[: k + 1]))) - 1 for k in range(len(words)))]
+    spans = tuple(tuple(range(ends[k], ends[k + 1])) for k in range(len(words)))
+    return Words(tuple(words), tuple(tokens(" ".join(words))), spans)
+
+
+def replace_map(source: Words, target: Words, length: int, official: bool = False) -> TokenMap:
+    """Word k of the target takes the attention of word k of the source (arXiv 2208.01626 section 3.2, word swap).
+
+    A word of as many tokens takes them one by one; otherwise every token of the target's word takes an equal share
+    of the whole source word. All else follows in order, and source padding beyond the last column joins that column:
+    so every row of the map sums to 1 and attention stays a distribution.
+
+    Args:
+        source: The source prompt.
+        target: The target prompt, with as many words.
+        length: L, the number of columns.
+        official: As published: behind the last swapped word, column n of the target takes column n of the source
+            even when the swap has moved the words.
+
+    Raises:
+        InputError: If the prompts have different numbers of words.
+    """
+    if len(source.words) != len(target.words):
+        raise InputError(
+            f"mode replace needs prompts with equally many words, but {' '.join(source.words)!r} has"
+            f" {len(source.words)} and {' '.join(target.words)!r} has {len(target.words)}; use mode refine or auto"
+        )
+    swaps = [k for k in range(len(source.words)) if source.ids_of(k) != target.ids_of(k)]
+    swaps = [k for k in swaps if source.spans[k] and target.spans[k]]
+    matrix = torch.zeros(length, length)
+    i = j = 0
+    for k in swaps:
+        while i < source.spans[k][0]:
+            matrix[i, j] = 1
+            i, j = i + 1, j + 1
+        matrix[i : source.spans[k][-1] + 1, j : target.spans[k][-1] + 1] = _block(source.spans[k], target.spans[k])
+        i, j = source.spans[k][-1] + 1, target.spans[k][-1] + 1
+    while i < length and j < length:
+        matrix[j if official else i, j] = 1
+        i, j = i + 1, j + 1
+    if not official:
+        matrix[i:, -1] = 1
+    return TokenMap(matrix, torch.zeros(length))
+
+
+def _block(source: Sequence[int], target: Sequence[int]) -> Tensor:
+    if len(source) == len(target):
+        return torch.eye(len(source))
+    return torch.full((len(source), len(target)), 1 / len(target))
+
+
+def refine_map(source: Words, target: Words, length: int, official: bool = False) -> TokenMap:
+    """Tokens found in both prompts take the source's attention, new ones keep theirs (arXiv 2208.01626 eq. 6).
+
+    Args:
+        source: The source prompt.
+        target: The target prompt; any number of words.
+        length: L, the number of columns.
+        official: As published: all padding of the target takes the same columns of the source, also where a longer
+            source has words there. By default such columns keep their own attention.
+    """
+    matrix, own = torch.zeros(length, length), torch.ones(length)
+    aligned = align(source.ids, target.ids)
+    tail = len(target.ids) if official else max(len(source.ids), len(target.ids))
+    pairs = ((n, m) for n, m in enumerate(aligned) if m is not None)
+    for n, m in chain(pairs, zip(range(tail, length), range(tail, length), strict=True)):
+        matrix[m, n], own[n] = 1, 0
+    return TokenMap(matrix, own)
+
+
+def align(source: Sequence[int], target: Sequence[int]) -> list[int | None]:
+    """For each target token the source token it is, or None where it is new.
+
+    Global alignment (Needleman and Wunsch): match 1, mismatch -1, gap 0; of equally good ones, new target tokens come
+    last, then dropped source tokens.
+    """
+    rows, columns = len(source) + 1, len(target) + 1
+    score = [[0] * columns for _ in range(rows)]
+    for i in range(1, rows):
+        for j in range(1, columns):
+            same = 1 if source[i - 1] == target[j - 1] else -1
+            score[i][j] = max(score[i][j - 1], score[i - 1][j], score[i - 1][j - 1] + same)
+    found: list[int | None] = [None] * len(target)
+    i, j = rows - 1, columns - 1
+    while i > 0 and j > 0:
+        if score[i][j] == score[i][j - 1]:
+            j -= 1
+        elif score[i][j] == score[i - 1][j]:
+            i -= 1
+        else:
+            i, j = i - 1, j - 1
+            found[j] = i
+    return found
