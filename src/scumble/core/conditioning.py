@@ -32,20 +32,25 @@ class Conditioning:
 
     def expand(self, batch: int) -> Conditioning:
         """Repeat a single row to ``batch`` rows; conditioning that already has as many is returned as it is."""
-        if self.batch == batch or self.embeds is None:
-            return self
-        if self.batch != 1:
-            raise ValueError(f"conditioning of {self.batch} rows cannot serve a batch of {batch}")
-        present = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{k: None if v is None else v.expand(batch, *v.shape[1:]) for k, v in present.items()})
+        present = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
+        for tensor in present.values():
+            if tensor.shape[0] not in (1, batch):
+                raise ValueError(f"conditioning of {tensor.shape[0]} rows cannot serve a batch of {batch}")
+        return replace(self, **{k: v.expand(batch, *v.shape[1:]) for k, v in present.items() if v.shape[0] != batch})
 
     @staticmethod
     def cat(parts: Sequence[Conditioning]) -> Conditioning:
-        """Concatenate along the batch."""
+        """Concatenate along the batch.
+
+        Raises:
+            ValueError: If only some parts have one of the tensors.
+        """
 
         def join(tensors: list[Tensor | None]) -> Tensor | None:
             found = [t for t in tensors if t is not None]
-            return torch.cat(found) if len(found) == len(parts) else None
+            if 0 < len(found) < len(parts):
+                raise ValueError("rows with and without a kind of conditioning cannot share one call of the network")
+            return torch.cat(found) if found else None
 
         return Conditioning(
             join([p.embeds for p in parts]), join([p.pooled for p in parts]), join([p.time_ids for p in parts])

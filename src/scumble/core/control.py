@@ -65,14 +65,17 @@ class Move:
         mean: Mean at the next level.
         std: Standard deviation of the step's noise.
         noise: Standard normal noise, or None while it is not drawn (it is drawn last, and only when std > 0).
+        residual: Added after the noise: what rounding takes from a stored step, so that it lands to the last bit.
         x: The result; None until noise is settled. Keepers see it and may replace it.
-        goto: Step index at which the run goes on (a repeat or a restart), with ``x`` at that step's level.
+        goto: Step index at which the run goes on (a repeat or a restart), with ``x`` at that step's level. Keepers
+            then act in that step's ``before``, not in this step's ``after``.
     """
 
     prediction: Prediction
     mean: Tensor
     std: float | Tensor
     noise: Tensor | None = None
+    residual: Tensor | None = None
     x: Tensor | None = None
     goto: int | None = None
 
@@ -94,6 +97,7 @@ class Context:
         device: Where the run's tensors live.
         cost: Running totals.
         i: Index of the step; ``levels[i]`` is its level.
+        visit: How often the run came to this step before (more than 0 only after a move with ``goto``).
         visits: The evaluations so far, newest last (as many as the solver remembers).
         layout: Which batch rows belong to which row name, during and after an evaluation (for taps).
         leaf: The leaf tensor of this step's rows with a graph, else None.
@@ -109,6 +113,7 @@ class Context:
     device: torch.device
     cost: Cost
     i: int = 0
+    visit: int = 0
     visits: list[Visit] = field(default_factory=list)
     layout: dict[str, slice] = field(default_factory=dict)
     leaf: Tensor | None = None
@@ -131,8 +136,10 @@ class Context:
         return len(self.levels) - 1
 
     def normal(self, stream: str, step: int | None = None) -> Tensor:
-        """Noise of the run's shape from a named stream (at the current step unless one is given)."""
-        return self.noise.normal(self.shape, self.tag + stream, self.i if step is None else step).to(self.device)
+        """Noise of the run's shape from a named stream, at the current visit of the current step or at a given step."""
+        if step is None:
+            step, stream = self.i, f"{stream}/visit{self.visit}" if self.visit else stream
+        return self.noise.normal(self.shape, self.tag + stream, step).to(self.device)
 
     def noised(self, x0: Tensor, eps: Tensor, index: int) -> Tensor:
         """``x0`` noised to the level of step ``index``."""
@@ -178,7 +185,10 @@ class Control:
         return x
 
     def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
-        """Return the step's prediction, given each row's and what earlier controls made of them."""
+        """Return the step's prediction, given each row's and what earlier controls made of them.
+
+        Where a row asked for a graph, this hook runs with gradients enabled, whatever the caller's mode.
+        """
         return prediction
 
     def after(self, ctx: Context, move: Move) -> Move:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,16 @@ __all__ = ["Level", "Schedule", "conditional_variance"]
 Array = npt.NDArray[np.float64]
 
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow")
+OTHER_FAMILIES = ("EDM", "KarrasVe", "ScoreSde", "VQDiffusion", "CMStochastic", "ConsistencyDecoder")
+NOT_READ = (
+    "use_exponential_sigmas",
+    "use_beta_sigmas",
+    "use_lu_lambdas",
+    "use_dynamic_shifting",
+    "shift_terminal",
+    "invert_sigmas",
+)
+NEARLY_ZERO = 2**-24  # diffusers' own guard where sigma = s/a is needed: about 4096 instead of infinity
 
 
 @dataclass(frozen=True)
@@ -57,12 +70,27 @@ class Schedule:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Schedule:
-        """Read a diffusers scheduler config (``scheduler_config.json`` as a dictionary).
+        """Read a diffusers scheduler config (``scheduler_config.json``, or ``scheduler.config`` of a live one).
+
+        A key that is missing, or that a live scheduler marks as never chosen by anybody, has the default of the
+        scheduler whose rule is used: a DPM-Solver run then has another spacing than DDIM's, as in diffusers.
 
         Raises:
-            ValueError: If the beta schedule, prediction type or spacing is not one that diffusers defines.
+            ValueError: If the config is of another family (EDM, …), or asks for what is not read here.
         """
+        name = str(config.get("_class_name", ""))
+        if name.startswith(OTHER_FAMILIES):
+            raise ValueError(f"{name} is not a variance-preserving or flow-matching scheduler")
+        for key in NOT_READ:
+            if config.get(key):
+                raise ValueError(
+                    f"{key} is not supported; remove it from the scheduler config, or use another solver's"
+                )
+        unchosen = config.get("_use_default_values", ())
+        config = {key: value for key, value in config.items() if key not in unchosen}
         if _is_flow(config):
+            if config.get("use_karras_sigmas"):
+                raise ValueError("use_karras_sigmas is not supported for flow matching; remove it from the config")
             return cls(config=config, alphas_cumprod=None)
         kind = config.get("prediction_type", "epsilon")
         if kind not in PREDICTION_TYPES:
@@ -90,14 +118,19 @@ class Schedule:
         return float(self.config.get("clip_sample_range", 1.0))
 
     def at(self, t: float) -> Level:
-        """Return the level of train timestep ``t`` (interpolated in sigma between integers)."""
+        """Return the level of train timestep ``t`` (interpolated in sigma between integers).
+
+        Raises:
+            ValueError: If ``t`` is outside the table.
+        """
         if self.alphas_cumprod is None:
             sigma = t / self.num_train_timesteps
             return Level(t=t, a=1.0 - sigma, s=sigma)
+        if not 0 <= t < len(self.alphas_cumprod):
+            raise ValueError(f"timestep {t:g} is outside the table of {len(self.alphas_cumprod)}")
         if float(t).is_integer():
             return _variance_preserving(t, float(self.alphas_cumprod[int(t)]))
-        table = np.sqrt((1 - self.alphas_cumprod) / self.alphas_cumprod)
-        sigma = float(np.interp(t, np.arange(len(table)), table))
+        sigma = float(np.interp(t, np.arange(len(self.alphas_cumprod)), self._sigmas))
         return _variance_preserving(t, 1 / (1 + sigma**2))
 
     def levels(self, num_inference_steps: int, solver: str = "ddim") -> tuple[Level, ...]:
@@ -105,85 +138,107 @@ class Schedule:
 
         Args:
             num_inference_steps: N, at least 1 and at most T.
-            solver: ``ddim``, ``dpmpp_2m`` or ``plms``: diffusers' solvers list different timesteps for one config;
-                ``plms`` lists the second level twice (N + 2 levels).
+            solver: ``ddim``, ``ddpm``, ``dpmpp_2m`` or ``plms``: diffusers' solvers list different timesteps for one
+                config; ``plms`` lists the second level twice (N + 2 levels).
 
         Raises:
-            ValueError: If N does not fit the table.
+            ValueError: If N does not fit the table, or the solver is not defined for the family.
         """
         n = num_inference_steps
         if not 1 <= n <= self.num_train_timesteps:
             raise ValueError(f"num_inference_steps must be 1 to {self.num_train_timesteps}, got {n}")
         if self.alphas_cumprod is None:
+            if solver == "plms":
+                raise ValueError("plms is not defined for flow matching; use ddim or dpmpp_2m")
             return self._flow_levels(n)
-        if self.config.get("use_karras_sigmas"):
-            return self._karras_levels(n)
-        times = self._dpm_timesteps(n) if solver == "dpmpp_2m" else self._timesteps(n)
+        if solver == "dpmpp_2m" and self.alphas_cumprod[-1] == 0:
+            table = np.append(self.alphas_cumprod[:-1], NEARLY_ZERO)
+            return replace(self, alphas_cumprod=table).levels(n, solver)
+        if self.config.get("use_karras_sigmas") and solver != "plms":
+            return self._karras_levels(n, solver)
+        times = self._dpm_timesteps(n) if solver == "dpmpp_2m" else self._timesteps(n, solver)
         if times[0] >= self.num_train_timesteps:
             raise ValueError(
                 f"{n} steps with leading spacing and steps_offset {self.config.get('steps_offset', 0)} would need"
                 f" timestep {times[0]:.0f} of {self.num_train_timesteps}; use {n - 1} steps or fewer"
             )
+        if any(b >= a for a, b in pairwise(times)):
+            raise ValueError(f"{n} steps of {solver} would visit a timestep twice; use {n - 1} steps or fewer")
         if solver == "plms" and n > 1:
             times = [times[0], times[1], *times[1:]]
         return (*(self.at(t) for t in times), self._final(solver))
 
-    def _timesteps(self, n: int) -> list[float]:
-        euler = self.config.get("_class_name") in ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler")
+    @property
+    def _sigmas(self) -> Array:
+        """s/a of the table."""
+        assert self.alphas_cumprod is not None
+        return np.sqrt((1 - self.alphas_cumprod) / self.alphas_cumprod)
+
+    def _timesteps(self, n: int, solver: str) -> list[float]:
+        euler = "Euler" in self.config.get("_class_name", "") and solver != "plms"
         total = self.num_train_timesteps
         spacing = self.config.get("timestep_spacing", "linspace" if euler else "leading")
         if spacing == "leading":
             return [float(k * (total // n) + int(self.config.get("steps_offset", 0))) for k in range(n - 1, -1, -1)]
         if spacing == "trailing":
-            return [float(t) for t in np.round(np.arange(total, 0, -total / n)) - 1]
+            # rounding lets arange end one entry late, at timestep -1, for some N
+            return [float(t) for t in np.round(np.arange(total, 0, -total / n))[:n] - 1]
         grid = np.linspace(0, total - 1, n)
         if euler:
             return [float(t) for t in grid[::-1].astype(np.float32)]
         return [float(t) for t in grid.round()[::-1]]
 
     def _dpm_timesteps(self, n: int) -> list[float]:
-        total, spacing = self.num_train_timesteps, self.config.get("timestep_spacing", "linspace")
+        spacing, last = self.config.get("timestep_spacing", "linspace"), self.num_train_timesteps
+        clip = float(self.config.get("lambda_min_clipped", -math.inf))
+        if clip > -math.inf:  # cosine tables begin far below any useful signal-to-noise ratio
+            last -= int(np.searchsorted(-np.log(self._sigmas[::-1]), clip))
         if spacing == "leading":
-            ratio, offset = total // (n + 1), int(self.config.get("steps_offset", 0))
+            ratio, offset = last // (n + 1), int(self.config.get("steps_offset", 0))
             return [float(k * ratio + offset) for k in range(n, 0, -1)]
         if spacing == "trailing":
-            return [float(t) for t in np.arange(total, 0, -total / n).round() - 1]
-        return [float(t) for t in np.linspace(0, total - 1, n + 1).round()[::-1][:-1]]
+            return [float(t) for t in np.arange(last, 0, -self.num_train_timesteps / n).round()[:n] - 1]
+        return [float(t) for t in np.linspace(0, last - 1, n + 1).round()[::-1][:-1]]
 
     def _final(self, solver: str) -> Level:
         name = self.config.get("_class_name", "")
-        keeps_first = not self.config.get("set_alpha_to_one", True)
-        if solver == "dpmpp_2m":
+        if solver == "dpmpp_2m" or (solver != "plms" and ("Euler" in name or "DPMSolver" in name)):
             keeps_first = self.config.get("final_sigmas_type", "zero") == "sigma_min"
-        elif name == "DDPMScheduler" or "Euler" in name:
-            keeps_first = False
-        elif name == "PNDMScheduler":
+        elif solver == "plms" or name == "PNDMScheduler":
             keeps_first = not self.config.get("set_alpha_to_one", False)
-        elif "DPMSolver" in name:
-            keeps_first = self.config.get("final_sigmas_type", "zero") == "sigma_min"
+        else:
+            keeps_first = not name.startswith("DDPM") and not self.config.get("set_alpha_to_one", True)
         if not keeps_first:
             return CLEAN
         assert self.alphas_cumprod is not None
         return _variance_preserving(0.0, float(self.alphas_cumprod[0]))
 
-    def _karras_levels(self, n: int, rho: float = 7.0) -> tuple[Level, ...]:
-        """Sigmas of arXiv 2206.00364 eq. 5 between the ends of the table, times by interpolation in log sigma."""
-        assert self.alphas_cumprod is not None
-        table = np.sqrt((1 - self.alphas_cumprod) / self.alphas_cumprod)
-        ramp = np.linspace(0, 1, n)
-        sigmas = (table[-1] ** (1 / rho) + ramp * (table[0] ** (1 / rho) - table[-1] ** (1 / rho))) ** rho
+    def _karras_levels(self, n: int, solver: str, rho: float = 7.0) -> tuple[Level, ...]:
+        """Sigmas of arXiv 2206.00364 eq. 5, times by interpolation in log sigma.
+
+        They span the table for DPM-Solver, and the sigmas of the plain run for the others, as in diffusers.
+        """
+        table = self._sigmas
+        dpm = solver == "dpmpp_2m" or "DPMSolver" in self.config.get("_class_name", "")
+        ends = (len(table) - 1, 0) if dpm else itemgetter(0, -1)(self._timesteps(n, solver))
+        high, low = np.interp(ends, np.arange(len(table)), table)
+        high, low = (float(self.config.get(k) or g) ** (1 / rho) for k, g in (("sigma_max", high), ("sigma_min", low)))
+        sigmas = (high + np.linspace(0, 1, n) * (low - high)) ** rho
         times = np.interp(np.log(sigmas), np.log(table), np.arange(len(table)))
-        if "DPMSolver" in self.config.get("_class_name", ""):
-            times = times.round()
+        if dpm:  # the network gets whole timesteps
+            times = np.trunc(times if self.config.get("beta_schedule") == "squaredcos_cap_v2" else times.round())
         found = (_variance_preserving(float(t), 1 / (1 + float(g) ** 2)) for t, g in zip(times, sigmas, strict=True))
-        return (*found, CLEAN)
+        return (*found, self._final(solver))
 
     def _flow_levels(self, n: int) -> tuple[Level, ...]:
-        total, shift = self.num_train_timesteps, float(self.config.get("shift") or 1.0)
-        lowest = shift / total / (1 + (shift - 1) / total)
-        sigmas = np.linspace(1.0, lowest, n)
+        total, shift = self.num_train_timesteps, float(self.config.get("shift") or self.config.get("flow_shift") or 1.0)
+        if self.config.get("use_flow_sigmas"):  # DPM-Solver's list
+            sigmas = np.linspace(1 - 1 / total, 0.0, n + 1)[:-1]
+        else:
+            sigmas = np.linspace(1.0, shift / total / (1 + (shift - 1) / total), n)
         sigmas = shift * sigmas / (1 + (shift - 1) * sigmas)
-        return (*(Level(t=float(g) * total, a=1 - float(g), s=float(g)) for g in sigmas), CLEAN)
+        times = np.trunc(sigmas * total) if self.config.get("use_flow_sigmas") else sigmas * total
+        return (*(Level(t=float(t), a=1 - float(g), s=float(g)) for t, g in zip(times, sigmas, strict=True)), CLEAN)
 
 
 def _variance_preserving(t: float, abar: float) -> Level:
@@ -195,17 +250,16 @@ def _is_flow(config: Mapping[str, Any]) -> bool:
 
 
 def _alphas_cumprod(config: Mapping[str, Any]) -> Array:
-    start, end = np.float32(config.get("beta_start", 0.0001)), np.float32(config.get("beta_end", 0.02))
+    start, end = float(config.get("beta_start", 0.0001)), float(config.get("beta_end", 0.02))
     total, kind = int(config.get("num_train_timesteps", 1000)), config.get("beta_schedule", "linear")
     import torch  # the float32 linspace of diffusers' own tables, to the last bit
 
     if config.get("trained_betas") is not None:
         betas = torch.tensor(config["trained_betas"], dtype=torch.float32)
     elif kind == "linear":
-        betas = torch.linspace(float(start), float(end), total, dtype=torch.float32)
+        betas = torch.linspace(start, end, total, dtype=torch.float32)
     elif kind == "scaled_linear":
-        low, high = config.get("beta_start", 0.0001) ** 0.5, config.get("beta_end", 0.02) ** 0.5
-        betas = torch.linspace(low, high, total, dtype=torch.float32) ** 2
+        betas = torch.linspace(start**0.5, end**0.5, total, dtype=torch.float32) ** 2
     elif kind == "squaredcos_cap_v2":
 
         def bar(u: float) -> float:
@@ -218,8 +272,8 @@ def _alphas_cumprod(config: Mapping[str, Any]) -> Array:
     if config.get("rescale_betas_zero_snr"):
         betas = _rescale_zero_terminal_snr(betas)
     table = torch.cumprod(1.0 - betas, dim=0)
-    if config.get("rescale_betas_zero_snr") and "DPMSolver" in config.get("_class_name", ""):
-        table[-1] = 2**-24  # diffusers' own guard: a sigma of about 4096 instead of infinity
+    if config.get("rescale_betas_zero_snr") and re.search("DPMSolver|Euler|UniPC", config.get("_class_name", "")):
+        table[-1] = NEARLY_ZERO
     return table.to(torch.float64).numpy()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -26,7 +27,7 @@ class Stopped(Exception):
 def denoise(
     ctx: Context, controls: Sequence[Control], rows: Sequence[Row] = (), on_step: Callback | None = None
 ) -> Tensor:
-    """Run all steps from the start that the controls name (full noise otherwise) to the last level.
+    """Run all steps from the start that the controls name (standard normal noise otherwise) to the last level.
 
     Args:
         ctx: Network, levels, solver and noise of the run.
@@ -39,24 +40,32 @@ def denoise(
 
     Raises:
         Stopped: If ``on_step`` returned False.
+        RuntimeError: If controls send the run back without end.
+        ValueError: If two rows of a step have one name, or nothing gave a prediction.
     """
     keepers = [c for c in controls if c.keeper]
     others = [c for c in controls if not c.keeper]
-    begin = next((s for s in (c.start(ctx) for c in controls) if s is not None), None)
-    begin = begin or Start(ctx.normal("start", 0) * ctx.levels[0].s)
+    ctx.i, ctx.visit, ctx.leaf = 0, 0, None
+    ctx.visits.clear()
+    ctx.layout.clear()
+    starts = [start for control in controls if (start := control.start(ctx)) is not None]
+    begin = starts[0] if starts else Start(ctx.normal("start", 0))
     x, ctx.i = begin.x, begin.index
-    for _ in range(MAX_VISITS):
-        if ctx.i >= ctx.steps:
-            break
+    came: Counter[int] = Counter()
+    while ctx.i < ctx.steps:
+        ctx.visit = came[ctx.i]
+        came[ctx.i] += 1
+        if came.total() > MAX_VISITS:
+            raise RuntimeError(f"controls repeated steps {MAX_VISITS} times: the run would not end")
         x = _before(ctx, keepers, others, x)
         predictions = _evaluate(ctx, controls, rows, x)
         prediction = next(iter(predictions.values())) if predictions else None
-        for control in controls:
-            prediction = control.predict(ctx, predictions, prediction)
+        with torch.set_grad_enabled(ctx.leaf is not None):
+            for control in controls:
+                prediction = control.predict(ctx, predictions, prediction)
         if prediction is None:
             raise ValueError("no control and no row gave a prediction")
-        prediction = prediction.detach()
-        move = _step(ctx, keepers, others, x.detach(), prediction)
+        move = _step(ctx, keepers, others, x.detach(), prediction.detach())
         assert move.x is not None
         if on_step is not None and on_step(ctx, move) is False:
             raise Stopped
@@ -83,6 +92,8 @@ def _evaluate(ctx: Context, controls: Sequence[Control], given: Sequence[Row], x
     rows = list(given)
     for control in controls:
         rows = control.rows(ctx, rows)
+    if len({row.name for row in rows}) < len(rows):
+        raise ValueError(f"two rows have the same name: {', '.join(row.name for row in rows)}")
     taps = [tap for control in controls for tap in control.taps(ctx)]
     ctx.leaf = None
     found: dict[str, Prediction] = {}
@@ -104,32 +115,35 @@ def _call(ctx: Context, group: list[Row], x: Tensor, taps: Sequence[Any], grad: 
     edges = [sum(counts[:k]) for k in range(len(counts) + 1)]
     ctx.layout = {row.name: slice(edges[k], edges[k + 1]) for k, row in enumerate(group)}
     joint = ctx.evaluate(torch.cat(tensors) if len(tensors) > 1 else tensors[0], ctx.level, cond, taps, grad)
-    return {name: joint.rows(place.start, place.stop) for name, place in ctx.layout.items()}
+    with torch.set_grad_enabled(grad):
+        return {name: joint.rows(place.start, place.stop) for name, place in ctx.layout.items()}
 
 
 def _step(
     ctx: Context, keepers: Sequence[Control], others: Sequence[Control], x: Tensor, prediction: Prediction
 ) -> Move:
     if ctx.network.clip_sample is not None:
-        prediction = prediction.clipped(x, ctx.level, ctx.network.clip_sample)
+        prediction = prediction.clipped(ctx.level, ctx.network.clip_sample)
     ctx.visits.append(Visit(ctx.i, ctx.level, x, prediction))
     mean, std = ctx.solver.step(ctx.visits, ctx.target)
     del ctx.visits[: -(ctx.solver.memory + 1)]
     move = Move(prediction=prediction, mean=mean, std=std)
     for control in others:
         move = control.after(ctx, move)
-    move = settle(ctx, move)
-    for control in keepers:
-        move = control.after(ctx, move)
+    move = _settle(ctx, move)
+    if move.goto is None:
+        for control in keepers:
+            move = control.after(ctx, move)
     return move
 
 
-def settle(ctx: Context, move: Move) -> Move:
+def _settle(ctx: Context, move: Move) -> Move:
     """Draw the step's noise if it is needed and not yet given, and add it to the mean."""
     if move.x is not None:
         return move
-    noisy = isinstance(move.std, Tensor) or move.std > 0
-    if not noisy:
-        return replace(move, x=move.mean)
-    noise = ctx.normal("step") if move.noise is None else move.noise
-    return replace(move, noise=noise, x=move.mean + move.std * noise)
+    x = move.mean
+    if isinstance(move.std, Tensor) or move.std > 0:
+        move = replace(move, noise=ctx.normal("step") if move.noise is None else move.noise)
+        assert move.noise is not None
+        x = x + move.std * move.noise
+    return replace(move, x=x if move.residual is None else x + move.residual)

@@ -64,7 +64,8 @@ class GeneratorNoise:
 
     def normal(self, shape: Sequence[int], stream: str, step: int = 0) -> Tensor:
         """Return the generator's next draw of ``shape``."""
-        return torch.randn(tuple(shape), generator=self.generator, device=self.generator.device).cpu()
+        device = self.generator.device
+        return torch.randn(tuple(shape), generator=self.generator, device=device, dtype=torch.float32).cpu()
 
     def select(self, start: int, stop: int) -> GeneratorNoise:
         """Return this source: a sequential generator knows no samples."""

@@ -86,12 +86,15 @@ class Prediction:
         x0 = self.x0 + scale * (other.x0 - self.x0)
         return Prediction(x0=x0, eps=self.eps + scale * (other.eps - self.eps), variance=other.variance)
 
-    def clipped(self, x: Tensor, level: Level, limit: float) -> Prediction:
-        """Clip x0 to [-limit, limit] and make eps agree with it again (as DDPM's posterior mean implies)."""
-        if level.s == 0:
-            return Prediction(self.x0.clamp(-limit, limit), self.eps, self.variance)
+    def clipped(self, level: Level, limit: float) -> Prediction:
+        """Clip x0 to [-limit, limit] and let eps agree with it again (as DDPM's posterior mean implies).
+
+        What is inside the limits is returned as it is, also where eps was made to differ from x0's noise.
+        """
         x0 = self.x0.clamp(-limit, limit)
-        return Prediction(x0=x0, eps=(x - level.a * x0) / level.s, variance=self.variance)
+        if level.s == 0:
+            return Prediction(x0, self.eps, self.variance)
+        return Prediction(x0=x0, eps=self.eps + (level.a / level.s) * (self.x0 - x0), variance=self.variance)
 
     def detach(self) -> Prediction:
         """Return the prediction without its graph."""

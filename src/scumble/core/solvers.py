@@ -72,6 +72,12 @@ class Ddpm:
     name: str = "ddpm"
     memory: int = 0
 
+    def __post_init__(self) -> None:
+        if self.variance_type.removesuffix("_log") not in ("fixed_small", "fixed_large", "learned_range"):
+            raise ValueError(
+                f"variance_type {self.variance_type!r} is unknown; expected fixed_small, fixed_large or learned_range"
+            )
+
     def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
         """The posterior mean, and the standard deviation of the chosen variance type."""
         here = visits[-1]
@@ -85,7 +91,7 @@ class Ddpm:
         if here.prediction.variance is None:
             raise ValueError("variance_type learned_range needs a network with a variance output")
         assert isinstance(small, float)
-        if target.s == 0:
+        if target.s == 0 or large == 0:
             return mean, 0.0
         fraction = (here.prediction.variance + 1) / 2
         log_std = fraction * math.log(large) + (1 - fraction) * math.log(max(small, 1e-10))
@@ -125,8 +131,8 @@ class DpmSolverPP2M:
 
 
 def _lambda(level: Level) -> float:
-    """Half the log signal-to-noise ratio."""
-    return math.log(level.a) - math.log(level.s)
+    """Half the log signal-to-noise ratio; minus infinity for pure noise."""
+    return math.log(level.a) - math.log(level.s) if level.a > 0 else -math.inf
 
 
 @dataclass(frozen=True)
@@ -138,14 +144,14 @@ class Plms:
     """
 
     name: str = "plms"
-    memory: int = 5
+    memory: int = 4
 
     def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
         """Deterministic: the standard deviation is 0."""
         here = visits[-1]
-        e = [v.prediction.eps for v in visits if v.index != 1]
+        e = [v.prediction.eps for v in visits if v.index != 1] or [here.prediction.eps]
         start = here
-        if here.index == 1:
+        if here.index == 1 and len(visits) > 1:
             start = visits[-2]
             eps = (here.prediction.eps + start.prediction.eps) / 2
         elif len(e) == 1:
