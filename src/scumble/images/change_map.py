@@ -167,5 +167,6 @@ def _resized(tensor: Tensor, size: tuple[int, int], notices: list[str]) -> Tenso
             "crop or redraw the map so that both show the same place"
         )
     notices.append(f"the map was resized from {map_width}x{map_height} to {width}x{height}")
-    resized = F.interpolate(tensor, size=(height, width), mode="bilinear", align_corners=False, antialias=True)
-    return resized.clamp(0.0, 1.0)
+    # float64: the mean of equal values must be that value to the last bit.
+    resized = F.interpolate(tensor.double(), size=(height, width), mode="bilinear", align_corners=False, antialias=True)
+    return resized.clamp(0.0, 1.0).float()

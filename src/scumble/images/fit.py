@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -25,33 +25,33 @@ _LONGEST = 4.0  # cap on the long side, in units of the trained side
 class Fit:
     """How a picture comes to the model's size: first scaled, then padded by reflection at the right and bottom.
 
-    All sizes are (width, height): ``size`` is the picture's, ``scaled`` after resizing, ``padded`` what the model sees.
+    All are (width, height): ``original`` is the picture's, ``scaled`` after resizing, ``size`` what the model sees.
     """
 
-    size: tuple[int, int]
+    original: tuple[int, int]
     scaled: tuple[int, int]
-    padded: tuple[int, int]
+    size: tuple[int, int]
 
     @property
     def changes_nothing(self) -> bool:
         """Whether the model sees the picture exactly as it is."""
-        return self.size == self.scaled == self.padded
+        return self.original == self.scaled == self.size
 
     def describe(self) -> str:
         """Say in one line what happens, e.g. ``500x300 padded to 504x304``."""
-        text = "x".join(map(str, self.size))
-        if self.scaled != self.size:
+        text = "x".join(map(str, self.original))
+        if self.scaled != self.original:
             text += " resized to " + "x".join(map(str, self.scaled))
-        if self.padded != self.scaled:
-            text += " padded to " + "x".join(map(str, self.padded))
+        if self.size != self.scaled:
+            text += " padded to " + "x".join(map(str, self.size))
         return text
 
     def apply(self, image: Tensor) -> Tensor:
         """(B,C,H,W) in [-1,1] at the picture's size -> the model's size; Lanczos, kept in [-1,1]."""
-        self._check(image, self.size)
-        if self.scaled != self.size:
+        self._check(image, self.original)
+        if self.scaled != self.original:
             image = _lanczos(image, self.scaled).clamp(-1.0, 1.0)
-        return _reflect(image, self.padded)
+        return _reflect(image, self.size)
 
     def apply_map(self, change_map: Tensor) -> Tensor:
         """(B,1,H,W) in [0,1] at the picture's size -> the model's size.
@@ -59,25 +59,24 @@ class Fit:
         Shrinking takes the mean of the area, so that thin lines keep a positive value. The padding reflects the map
         as it reflects the picture: what the model sees beyond the edge agrees with what it sees before it.
         """
-        self._check(change_map, self.size)
-        if self.scaled != self.size:
+        self._check(change_map, self.original)
+        if self.scaled != self.original:
             shape = (self.scaled[1], self.scaled[0])
-            if self.scaled[0] <= self.size[0] and self.scaled[1] <= self.size[1]:
-                # float64: the mean of equal values must be that value to the last bit.
-                change_map = F.interpolate(change_map.double(), size=shape, mode="area").to(change_map.dtype)
-            else:
-                change_map = F.interpolate(change_map, size=shape, mode="bilinear", align_corners=False)
-        return _reflect(change_map, self.padded)
+            shrinks = self.scaled[0] <= self.original[0] and self.scaled[1] <= self.original[1]
+            how: dict[str, Any] = {"mode": "area"} if shrinks else {"mode": "bilinear", "align_corners": False}
+            # float64: the mean of equal values must be that value to the last bit.
+            change_map = F.interpolate(change_map.double(), size=shape, **how).to(change_map.dtype)
+        return _reflect(change_map, self.size)
 
     def undo(self, image: Tensor) -> Tensor:
         """(B,C,H,W) at the model's size -> the picture's size: padding cut off, scaled back with Lanczos."""
-        self._check(image, self.padded)
+        self._check(image, self.size)
         image = image[..., : self.scaled[1], : self.scaled[0]]
-        return image if self.scaled == self.size else _lanczos(image, self.size)
+        return image if self.scaled == self.original else _lanczos(image, self.original)
 
     def point(self, x: float, y: float) -> tuple[float, float]:
         """Pixel coordinates in the picture (centre of the first pixel = 0) -> at the model's size."""
-        across, down = (there / here for there, here in zip(self.scaled, self.size, strict=True))
+        across, down = (there / here for there, here in zip(self.scaled, self.original, strict=True))
         return (x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5
 
     @staticmethod
@@ -92,22 +91,22 @@ def fit(width: int, height: int, multiple: int = 1, native: int | None = None, m
 
     ``native`` is the side of the pictures that the model was trained on. ``resize`` scales so that the shorter side
     is ``native`` (the longer at most four times that, unless the shorter would shrink below ``multiple``), keeping
-    the aspect; ``pad`` never scales; ``auto`` scales only
-    when the shorter side is outside 0.75 to 1.5 times ``native`` or the longer beyond four times. All modes pad.
+    the aspect; ``pad`` never scales; ``auto`` scales only when the shorter side is outside 0.75 to 1.5 times
+    ``native`` or the longer beyond four times. All modes pad.
     """
     if mode not in get_args(FitMode):
         raise InputError(f"{mode!r} is not one of {', '.join(get_args(FitMode))}{nearest(mode, get_args(FitMode))}")
     if min(width, height, multiple) < 1 or (native is not None and native < 1):
         raise InputError(f"sizes must be at least 1, got {width}x{height}, multiple {multiple}, native {native}")
-    size = scaled = (width, height)
+    original = scaled = (width, height)
     if native is not None and mode != "pad":
-        short, long = min(size) / native, max(size) / native
+        short, long = min(original) / native, max(original) / native
         fits = _NEAR_NATIVE[0] <= short <= _NEAR_NATIVE[1] and long <= _LONGEST
         if mode == "resize" or not fits:
-            scale = max(min(1.0 / short, _LONGEST / long), min(1.0, multiple / min(size)))
+            scale = max(min(1.0 / short, _LONGEST / long), min(1.0, multiple / min(original)))
             scaled = (max(1, round(width * scale)), max(1, round(height * scale)))
-    padded = (-(-scaled[0] // multiple) * multiple, -(-scaled[1] // multiple) * multiple)
-    return Fit(size, scaled, padded)
+    size = (-(-scaled[0] // multiple) * multiple, -(-scaled[1] // multiple) * multiple)
+    return Fit(original, scaled, size)
 
 
 def _reflect(tensor: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,0 +1,22 @@
+"""Where change maps come from. Every function gives an 8-bit grey picture: white = change, black = keep."""
+
+from scumble.maps.adjust import combine, levels
+from scumble.maps.from_pictures import depth, from_file, luminance, segmentation
+from scumble.maps.shapes import box, ellipse, linear, radial, strength_fan, strips
+from scumble.maps.soften import blurred_mask
+
+__all__ = [
+    "blurred_mask",
+    "box",
+    "combine",
+    "depth",
+    "ellipse",
+    "from_file",
+    "levels",
+    "linear",
+    "luminance",
+    "radial",
+    "segmentation",
+    "strength_fan",
+    "strips",
+]

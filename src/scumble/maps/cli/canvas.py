@@ -1,0 +1,52 @@
+"""What the commands share: the size of the map, the flag of the output, and writing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["NO_CANVAS", "Canvas", "Output", "Point", "write"]
+
+Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Where the map goes (.png).")]
+Point = Annotated[tuple[float, float] | None, Parameter(negative="")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Canvas:
+    """The size of the map."""
+
+    like: Annotated[Path | None, Parameter(help="Make the map as large as this picture.")] = None
+    size: Annotated[str | None, Parameter(help="Or give its size, for example 640x480.")] = None
+
+    def sides(self) -> tuple[int, int]:
+        """(width, height). Raises InputError unless exactly one of the two was given, and is good."""
+        from scumble.errors import InputError
+
+        if (self.like is None) == (self.size is None):
+            raise InputError("give the map's size either with --like IMAGE or with --size 640x480")
+        if self.like is not None:
+            from scumble.images.decode import open_file
+
+            return open_file(self.like).size
+        width, _, height = (self.size or "").lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+            raise InputError(f"--size {self.size!r} is not a size; write it as 640x480")
+        return int(width), int(height)
+
+
+NO_CANVAS = Canvas()
+
+
+def write(grey: Image.Image, output: Path) -> None:
+    """Save the map and say how much may change."""
+    from scumble.images import describe_map, load_map, save_image
+
+    save_image(grey, output)
+    print(f"{output}: {describe_map(load_map(grey, grey.size)[0])}")

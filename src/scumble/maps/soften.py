@@ -1,0 +1,48 @@
+"""Soft edges: a hard mask becomes a map whose strength fades with the distance from the mask's edge."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from scumble.errors import InputError, nearest
+from scumble.maps.canvas import MapLike, Mask, Strengths, as_strengths, to_grey
+
+__all__ = ["Side", "blurred_mask", "soften"]
+
+Side = Literal["outside", "inside", "centred"]
+
+
+def blurred_mask(mask: MapLike, radius: int, side: Side = "outside") -> Image.Image:
+    """Give a mask (white from grey 128 up) an edge that fades over ``radius`` pixels: "soft inpainting".
+
+    ``outside`` grows it: the whole masked region stays 1. ``inside`` shrinks it: nothing outside changes at all.
+    ``centred`` lets the edge lie halfway. Raises InputError.
+    """
+    return to_grey(soften(as_strengths(mask) >= 0.5, radius, side))
+
+
+def soften(inside: Mask, radius: int, side: Side) -> Strengths:
+    """The same for a boolean mask (H,W), as strengths in [0,1]."""
+    from scumble.images.distance import distance_to
+
+    if side not in get_args(Side):
+        raise InputError(f"{side!r} is not one of {', '.join(get_args(Side))}{nearest(side, get_args(Side))}")
+    if radius < 0:
+        raise InputError(f"the softness must be 0 or more pixels, got {radius}")
+    if radius == 0:
+        return inside.astype(np.float64)
+    if side == "outside":
+        return 1.0 - _smooth(distance_to(inside, radius) / (radius + 1))
+    if side == "inside":
+        return _smooth(distance_to(~inside, radius) / (radius + 1))
+    half = (radius + 1) // 2
+    depth = distance_to(~inside, half) - distance_to(inside, half)
+    return _smooth(0.5 + 0.5 * (depth - np.sign(depth) * 0.5) / (half + 0.5))
+
+
+def _smooth(ramp: Strengths) -> Strengths:
+    ramp = np.clip(ramp, 0.0, 1.0)
+    return ramp * ramp * (3.0 - 2.0 * ramp)

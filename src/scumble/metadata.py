@@ -1,0 +1,121 @@
+"""The recipe inside a picture: as JSON for us, and as the ``parameters`` text that other programs show."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from scumble.errors import InputError
+
+__all__ = ["KEY", "embed", "parameters_text", "read_metadata", "read_texts", "refuse_absolute_paths"]
+
+KEY = "scumble"
+PARAMETERS = "parameters"
+
+_ABSOLUTE = re.compile(r"(~[\w.-]*)?/[^/\s][^/]*(/|$)|[A-Za-z]:[\\/]|\\\\[^\\]|file:", re.IGNORECASE)
+_INSIDE = re.compile(r"""[\s"'=(,;](~?/[^/\s]+/[^/\s]|[A-Za-z]:[\\/]\w|\\\\\w|file:/)""", re.IGNORECASE)
+_OWN_WORDS = ("prompt", "text", "word", "label", "caption")  # what a person wrote may begin as it likes
+
+
+def embed(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Return the texts to save with a picture: the recipe's JSON under ``scumble``, and ``parameters``.
+
+    Raises InputError when the recipe holds an absolute path.
+    """
+    refuse_absolute_paths(recipe)
+    return {KEY: json.dumps(recipe, ensure_ascii=False), PARAMETERS: parameters_text(recipe)}
+
+
+def read_metadata(path: str | Path) -> dict[str, Any]:
+    """Return the recipe of a picture, from its PNG text or from the ``.json`` beside it.
+
+    Raises InputError when there is none, or it is damaged.
+    """
+    texts = read_texts(path)
+    if KEY not in texts:
+        raise InputError(f"{Path(path).name} carries no recipe of scumble")
+    try:
+        recipe = json.loads(texts[KEY])
+    except ValueError as error:
+        raise InputError(f"the recipe in {Path(path).name} is damaged: {error}") from error
+    if not isinstance(recipe, dict):
+        raise InputError(f"the recipe in {Path(path).name} is damaged: it is not an object")
+    return recipe
+
+
+def read_texts(path: str | Path) -> dict[str, str]:
+    """Return all texts that belong to a picture: its own, and those in the ``.json`` beside it."""
+    from scumble.images import sidecar_path
+    from scumble.images.decode import open_file
+
+    info = open_file(path).info
+    texts = {str(key): value for key, value in info.items() if isinstance(value, str)}
+    sidecar = sidecar_path(path)
+    if KEY not in texts and sidecar.is_file():
+        try:
+            beside = json.loads(sidecar.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{sidecar.name} is damaged: {error}") from error
+        if isinstance(beside, dict):
+            texts |= {str(key): value for key, value in beside.items() if isinstance(value, str)}
+    return texts
+
+
+def parameters_text(recipe: Mapping[str, Any]) -> str:
+    """Return the recipe in the widespread form: prompt, ``Negative prompt:``, then one line of ``Name: value``.
+
+    Reads a recipe's ``method``, ``parameters``, ``seed``, ``index``, ``size``, ``model`` and ``environment``; what it
+    does not have is left out. Values with commas, colons or line breaks are quoted as JSON.
+    """
+    chosen = _part(recipe, "parameters")
+    model = _part(recipe, "model")
+    lines = [str(chosen.get("prompt") or "")]
+    if chosen.get("negative_prompt"):
+        lines.append(f"Negative prompt: {chosen['negative_prompt']}")
+    seed, size = recipe.get("seed"), recipe.get("size")
+    fields = {
+        "Steps": chosen.get("num_inference_steps"),
+        "Sampler": chosen.get("solver") or chosen.get("sampler"),
+        "CFG scale": chosen.get("guidance_scale"),
+        "Seed": None if seed is None else seed + (recipe.get("index") or 0),
+        "Size": f"{size[0]}x{size[1]}" if size else None,
+        "Denoising strength": chosen.get("strength"),
+        "Model": model.get("name"),
+        "Model hash": str(model["sha256"])[:10] if model.get("sha256") else None,
+        "Method": recipe.get("method"),
+        "Version": f"scumble {version}" if (version := _part(recipe, "environment").get("scumble")) else None,
+    }
+    lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in fields.items() if value is not None))
+    return "\n".join(lines)
+
+
+def refuse_absolute_paths(value: Any, where: str = "recipe") -> None:
+    """Raise InputError when a recipe holds anything like an absolute path, which would tell where a person works.
+
+    What a person wrote (prompts and other words) is not looked at.
+    """
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            refuse_absolute_paths(str(key), f"a name in {where}")
+            if not any(word in str(key).lower() for word in _OWN_WORDS) or not isinstance(one, str):
+                refuse_absolute_paths(one, f"{where}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, one in enumerate(value):
+            refuse_absolute_paths(one, f"{where}.{index}")
+    elif isinstance(value, str | PurePath):
+        text = str(value)
+        if _ABSOLUTE.match(text) or _INSIDE.search(text):
+            raise InputError(f"{where} is an absolute path, which a saved picture must not carry; give only the name")
+
+
+def _part(recipe: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = recipe.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
+def _quoted(value: Any) -> str:
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if re.search(r'[,:\n"]', text) else text
