@@ -30,9 +30,11 @@ def demo(folder: Path = Path("demo"), *, seed: int = SEED, prompt: str = PROMPT)
     from scumble.images import save_image
     from scumble.maps import linear
     from scumble.methods.differential_diffusion import DifferentialDiffusion
+    from scumble.still_life import Object, Scene, render
 
     folder.mkdir(parents=True, exist_ok=True)
-    before = _scene()
+    scene = Scene(objects=(Object("sphere", "red"),), floor="grass", sky="day", seed=3)
+    before = Image.fromarray(render([scene], size=64, samples=4)[0].permute(1, 2, 0).numpy())
     change = linear(before.size, angle=0.0, start=0.0, end=1.0)
     save_image(before, folder / "before.png", None)
     save_image(change, folder / "map.png", None)

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
-from scumble.errors import InputError
+from scumble.images import latent_map
 from scumble.methods.base import ImageMethod, Prompted, Sampled
 from scumble.methods.job import Job
 
@@ -51,14 +51,11 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod):
 
     def _official(self, job: Job) -> Tensor:
         """diff_pipe.py of the published code, section 3.1 and 3.2 of its method."""
-        if job.image is None:
-            raise InputError("differential-diffusion edits a picture, but none was given")
         levels = job.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
         first = steps - min(int(steps * self.strength), steps) if self.strength < 1 else 0
-        draw = job.noise.normal(job.shape, "vae", 0).to(job.model.device)
-        x0 = job.model.encode(job.image.expand(job.batch, -1, -1, -1), draw)
-        keep = 1.0 - job.latent_change("bilinear")
+        x0 = job.posterior_draw()
+        keep = latent_map(_keep(job), job.model.factor, "bilinear").to(job.model.device)
         thresholds = torch.arange(steps - first, dtype=torch.float32, device=keep.device) / (steps - first)
         released = (keep.unsqueeze(-1) > thresholds).sum(-1) - 1
         hold = ChangeMap(
@@ -71,3 +68,12 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod):
         )
         guidance = job.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         return job.denoise(levels, self.make_solver(steps), [hold, guidance])
+
+
+def _keep(job: Job) -> Tensor:
+    """The published code's map (white keeps), to the last bit: 8-bit values decide ties with the thresholds."""
+    if job.change is None:
+        return torch.zeros(1, 1, *job.picture.shape[2:])
+    keep = 1.0 - job.change
+    eighth = (keep * 255).round() / 255
+    return torch.where((keep - eighth).abs() < 1e-6, eighth, keep)

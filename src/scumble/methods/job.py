@@ -20,6 +20,7 @@ from scumble.core.noise import NoiseSource
 from scumble.core.solvers import Solver
 from scumble.errors import InputError
 from scumble.images import latent_map
+from scumble.inversion.trajectory import Inversion
 from scumble.models.base import Model
 
 __all__ = ["Job", "Progress"]
@@ -61,6 +62,7 @@ class Job:
         shared: Results that batches of the same edit share (the encoded picture, source features, …).
         report: What the method wants to tell in the result (scores, errors of arrival, …).
         notices: One-line remarks for the person.
+        inversion: The picture's inversion, when one was given.
     """
 
     model: Model
@@ -75,6 +77,7 @@ class Job:
     shared: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    inversion: Inversion | None = None
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -86,12 +89,28 @@ class Job:
     def x0(self) -> Tensor:
         """The picture in the model's space (1, C, h, w): the mean of the posterior, encoded once per edit."""
         if "x0" not in self.shared:
-            if self.image is None:
-                raise InputError("this method edits a picture, but none was given")
             with torch.no_grad():
-                self.shared["x0"] = self.model.encode(self.image)
+                self.shared["x0"] = self.model.encode(self.picture)
         found: Tensor = self.shared["x0"]
         return found
+
+    @property
+    def picture(self) -> Tensor:
+        """The picture at the model's size (1, 3, H, W).
+
+        Raises:
+            InputError: If there is none.
+        """
+        if self.image is None:
+            raise InputError("this method edits a picture, but none was given")
+        return self.image
+
+    def posterior_draw(self) -> Tensor:
+        """The picture in the model's space as a draw from the encoder's posterior (B, C, h, w), as published
+        pipelines do; :attr:`x0`, its mean, is the same every time and is what our own methods use."""
+        draw = self.noise.normal(self.shape, "vae", 0).to(self.model.device)
+        with torch.no_grad():
+            return self.model.encode(self.picture.expand(self.batch, -1, -1, -1), draw)
 
     def latent_change(self, how: str = "area") -> Tensor:
         """The change map at the model's resolution (1 or B, 1, h, w); ones when there is none."""
@@ -112,7 +131,8 @@ class Job:
 
     def embed(self, prompt: str) -> Conditioning:
         """One row of conditioning for a prompt."""
-        return self.model.embed([prompt], size=self.size)
+        width, height = self.size
+        return self.model.embed([prompt], size=(height, width))
 
     def guidance(self, prompt: str, negative_prompt: str, scale: float) -> Guidance:
         """Classifier-free guidance; a model that takes no words is evaluated once a step."""

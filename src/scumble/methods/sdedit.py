@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -24,15 +24,22 @@ class SDEdit(Prompted, Sampled, ImageMethod):
     repeats: int = Field(default=1, ge=1, le=10)
     """How often the whole is repeated on its own result (K of the paper)."""
 
+    compat: Literal["diffusers"] | None = None
+    """diffusers: the rules of its img2img pipeline, that is a draw from the VAE's posterior and a number of steps
+    rounded down (so that 100 steps at strength 0.29 take 28)."""
+
     def run(self, job: Job) -> Tensor | None:
         """Noise to the start level with one draw, denoise; a change map scales the strength of every pixel."""
         levels = job.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
         first = start_index(self.strength, steps)
+        x0 = job.x0
+        if self.compat == "diffusers":
+            first = steps - int(steps * self.strength)
+            x0 = job.posterior_draw()
         if first == steps:
             return None
         guidance = job.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        x0 = job.x0
         for k in range(self.repeats):
             tag = f"repeat{k}/" if k else ""
             hold = job.hold(steps, first, NoisedSource(x0))
