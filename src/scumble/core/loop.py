@@ -146,4 +146,4 @@ def _settle(ctx: Context, move: Move) -> Move:
         move = replace(move, noise=ctx.normal("step") if move.noise is None else move.noise)
         assert move.noise is not None
         x = x + move.std * move.noise
-    return replace(move, x=x if move.residual is None else x + move.residual)
+    return replace(move, x=x if move.residual is None else (x + move.residual).to(x.dtype))

@@ -29,9 +29,15 @@ class Visit:
 class Solver(Protocol):
     """A rule for ``x_j = mean + std n`` from the visits so far (the last one is the current)."""
 
-    name: str
-    memory: int
-    """How many earlier visits the rule looks at."""
+    @property
+    def name(self) -> str:
+        """Name of the rule."""
+        ...
+
+    @property
+    def memory(self) -> int:
+        """How many earlier visits the rule looks at."""
+        ...
 
     def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
         """Return mean and standard deviation of ``x`` at ``target``."""

@@ -12,6 +12,9 @@ METHODS = {
     "text-to-image": "scumble.methods.text_to_image:TextToImage",
     "sdedit": "scumble.methods.sdedit:SDEdit",
     "differential-diffusion": "scumble.methods.differential_diffusion:DifferentialDiffusion",
+    "ddpm-inversion": "scumble.methods.ddpm_inversion:DDPMInversion",
+    "ddim-inversion": "scumble.methods.ddim_inversion:DDIMInversion",
+    "cycle-diffusion": "scumble.methods.cycle_diffusion:CycleDiffusion",
 }
 """Canonical name -> ``module:Class``."""
 
@@ -19,6 +22,9 @@ ALIASES = {
     "txt2img": "text-to-image",
     "img2img": "sdedit",
     "diffdiff": "differential-diffusion",
+    "edit-friendly": "ddpm-inversion",
+    "edit-friendly-ddpm": "ddpm-inversion",
+    "naive-inversion": "cycle-diffusion",
 }
 """Names that people type."""
 

@@ -1,0 +1,257 @@
+"""What methods that stand on an inversion share: its settings, where it comes from, and how well it reconstructs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.guidance import Guidance
+from scumble.controls.stored import StoredNoise
+from scumble.core.conditioning import Conditioning
+from scumble.core.control import Context
+from scumble.core.levels import Level
+from scumble.core.noise import CounterNoise, NoiseSource
+from scumble.core.solvers import Ddim, Solver
+from scumble.errors import InputError, MethodError
+from scumble.images import to_bytes
+from scumble.inversion.ddim import ddim
+from scumble.inversion.edit_friendly import as_published, edit_friendly
+from scumble.inversion.extract import Path, extract
+from scumble.inversion.naive import naive
+from scumble.inversion.official import OfficialDdim
+from scumble.inversion.trajectory import Inversion, Kind
+from scumble.methods.base import ImageMethod
+from scumble.methods.job import Job
+
+__all__ = ["Inverted", "Plan", "first_step", "measure", "obtain"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What inversion is wanted. None stands for the usual value, or for that of the inversion that was given.
+
+    Attributes:
+        kind: edit-friendly, naive or ddim; None: edit-friendly, or whatever was given.
+        steps: N; 50.
+        skip: Share of the steps that is not run, in [0, 1]; 0.36, or 0 for ddim.
+        prompt: What the picture shows; empty.
+        guidance_scale: Guidance while inverting; 1.
+        eta: In (0, 1]; 1 (0 for ddim).
+        iterations: Fixed-point iterations of a ddim level.
+        tolerance: They stop when no element moves by more.
+        offsets: ddim: also find what each step misses of the path (direct inversion), M rows more.
+        chunk: Levels per network call; None lets the memory decide.
+        mode: sequential for the published order of calls.
+        compat: official for the published quirks.
+        shared: One path for all candidates, that of the first seed; else each has its own.
+    """
+
+    kind: Kind | None = None
+    steps: int | None = None
+    skip: float | None = None
+    prompt: str | None = None
+    guidance_scale: float | None = None
+    eta: float | None = None
+    iterations: int = 1
+    tolerance: float = 0.0
+    offsets: bool = False
+    chunk: int | None = None
+    mode: Literal["parallel", "sequential"] = "parallel"
+    compat: Literal["official"] | None = None
+    shared: bool = False
+
+
+class Inverted(ImageMethod):
+    """Fields of methods that invert the picture first. With an inversion given, None means: as in the file."""
+
+    prompt: str | tuple[str, ...] = ""
+    """What the picture shall show. With K prompts candidate k shows prompt k mod K, all from one inversion."""
+    negative_prompt: str = ""
+    """What it shall not show."""
+    source_prompt: str | None = None
+    """What the picture shows now; empty works too, and costs half."""
+    num_inference_steps: int | None = Field(default=None, ge=1, le=1000)
+    """Steps N of a full run; 50."""
+    source_guidance_scale: float | None = Field(default=None, ge=0, le=100)
+    """Guidance while inverting; 1."""
+    chunk: int | None = Field(default=None, ge=1, le=1024)
+    """Levels per network call of the inversion; chosen by free memory."""
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The target prompts, at least one."""
+        return (self.prompt,) if isinstance(self.prompt, str) else self.prompt or ("",)
+
+    @property
+    def variants(self) -> int:
+        """How many candidates the prompts ask for at least."""
+        return len(self.prompts)
+
+    def target(self, job: Job, scale: float) -> Guidance:
+        """Guidance towards the prompt, or of each candidate towards its own."""
+        guidance = job.guidance(self.prompts[0], self.negative_prompt, scale)
+        if len(self.prompts) == 1:
+            return guidance
+        told = {prompt: job.embed(prompt) for prompt in self.prompts}
+        own = [told[self.prompts[k % len(self.prompts)]] for k in range(*job.samples)]
+        return replace(guidance, cond=Conditioning.cat(own))
+
+
+def first_step(skip: float, steps: int) -> int:
+    """Index of the first step of a run that skips a share of its steps: ``round(skip N)``.
+
+    Raises:
+        InputError: If the share is not in [0, 1].
+    """
+    if not 0 <= skip <= 1:
+        hint = f"; {skip:g} of {steps} steps is {skip / steps:g}" if 1 < skip <= steps else ""
+        raise InputError(f"skip is the share of the steps that is not run, 0 to 1, got {skip:g}{hint}")
+    return round(skip * steps)
+
+
+def obtain(job: Job, plan: Plan) -> Inversion:
+    """Return the inversion that was given with the job, or make the one that is planned.
+
+    An inversion of one path for all candidates is made once per edit, and kept in ``job.shared``.
+
+    Raises:
+        InputError: If the given inversion does not fit the plan, the model, its levels or the picture's shape.
+        MethodError: If it is of another kind than the method needs.
+    """
+    if job.inversion is not None:
+        return _adopt(job, plan, job.inversion)
+    kind = plan.kind or "edit-friendly"
+    if not (plan.shared or kind == "ddim"):
+        return _invert(job, plan, kind, job.noise, job.batch)
+    if "inversion" not in job.shared:
+        job.shared["inversion"] = _invert(job, plan, kind, job.noise.select(0, 1), 1)
+    found: Inversion = job.shared["inversion"]
+    return found
+
+
+def _invert(job: Job, plan: Plan, kind: Kind, noise: NoiseSource, batch: int) -> Inversion:
+    levels = job.levels(50 if plan.steps is None else plan.steps)
+    steps = len(levels) - 1
+    eta = 0.0 if kind == "ddim" else 1.0 if plan.eta is None else plan.eta
+    skip = plan.skip if plan.skip is not None else 0.0 if kind == "ddim" else 0.36
+    prompt, scale = plan.prompt or "", 1.0 if plan.guidance_scale is None else plan.guidance_scale
+    first, before = first_step(skip, steps), job.cost.forward_rows
+    solver: Solver = Ddim(eta=eta)
+    if plan.compat == "official":
+        solver = OfficialDdim(eta, job.model.schedule, steps, levels[-1])
+    ctx = _context(job, levels, solver, noise, batch)
+    guidance = job.guidance(prompt, "", scale)
+    report: dict[str, Any] = {}
+    with torch.no_grad():
+        if kind == "edit-friendly":
+            path = edit_friendly(ctx, job.x0, guidance, first=first, chunk=plan.chunk, mode=plan.mode)
+        elif kind == "naive":
+            path = naive(ctx, job.x0, guidance, first=first, chunk=plan.chunk)
+        else:
+            pivot = ddim(ctx, job.x0, guidance, first=first, iterations=plan.iterations, tolerance=plan.tolerance)
+            path = Path(pivot.xs, pivot.xs[:0], pivot.xs[:0])
+            report = {"fixed_point_residual": pivot.residual, "evaluations": pivot.evaluations}
+            if plan.offsets:
+                path = extract(ctx, pivot.xs, guidance, first, plan.chunk)
+    if plan.compat == "official":
+        path = as_published(path)
+    exact = plan.compat is None and len(path.residuals) > 0
+    return Inversion(
+        kind=kind,
+        levels=levels,
+        first=first,
+        xs=path.xs,
+        zs=None if kind == "ddim" else path.zs,
+        residuals=path.residuals if exact else None,
+        prompt=prompt,
+        guidance_scale=scale,
+        eta=eta,
+        seed=noise.seeds[0] if isinstance(noise, CounterNoise) else None,
+        compat=plan.compat,
+        model=job.model.name,
+        model_sha256=job.model.weights_hash,
+        size=job.size,
+        report={**report, "forward_rows": job.cost.forward_rows - before},
+    )
+
+
+def _context(job: Job, levels: tuple[Level, ...], solver: Solver, noise: NoiseSource, batch: int) -> Context:
+    ctx = job.context(levels, solver)
+    return replace(ctx, noise=noise, shape=(batch, *ctx.shape[1:]))
+
+
+def _adopt(job: Job, plan: Plan, given: Inversion) -> Inversion:
+    """Check a given inversion against what is wanted, and make up the levels it lacks."""
+    if plan.kind is not None and given.kind != plan.kind:
+        raise MethodError(f"this method needs an inversion of the kind {plan.kind}, the one given is {given.kind}")
+    given.fits(job.model, job.levels(plan.steps or given.steps), job.shape)
+    said = {"source_prompt": (plan.prompt, given.prompt), "eta": (plan.eta, given.eta)}
+    said["source_guidance_scale"] = (plan.guidance_scale, given.guidance_scale)
+    for name, (wanted, own) in said.items():
+        if wanted is not None and wanted != own:
+            raise InputError(
+                f"the inversion was made with {name} {own!r}, not {wanted!r}: leave it out, or invert again"
+            )
+    if given.xs.device != torch.device(job.model.device):
+        given = job.shared.setdefault("moved", given.to(job.model.device))
+    if plan.skip is None:
+        return given
+    first = first_step(plan.skip, given.steps)
+    if first >= given.first:
+        return given.since(first)
+    if "inversion" not in job.shared:
+        job.shared["inversion"] = _extended(job, plan, given, first)
+    found: Inversion = job.shared["inversion"]
+    return found
+
+
+def _extended(job: Job, plan: Plan, given: Inversion, first: int) -> Inversion:
+    """The same inversion from an earlier level on: its draws do not depend on where it begins."""
+    if given.kind != "edit-friendly" or given.seed is None or given.compat is not None:
+        raise InputError(
+            f"the {given.kind} inversion skips {given.first} of {given.steps} steps, {first} are asked for:"
+            f" use skip {given.first / given.steps:g} or more, or invert again"
+        )
+    ctx = _context(job, given.levels, given.solver(job.model), CounterNoise([given.seed]), 1)
+    assert given.zs is not None
+    residuals = torch.zeros_like(given.zs) if given.residuals is None else given.residuals
+    known, guidance = Path(given.xs, given.zs, residuals), job.guidance(given.prompt, "", given.guidance_scale)
+    with torch.no_grad():
+        path = edit_friendly(ctx, given.x0, guidance, first=first, chunk=plan.chunk, known=known)
+    return replace(given, first=first, xs=path.xs, zs=path.zs, residuals=path.residuals, error={})
+
+
+def measure(job: Job, inversion: Inversion) -> dict[str, float]:
+    """Replay an inversion with its own words and compare: what a reconstruction loses.
+
+    Returns:
+        ``latent_max`` and ``latent_rms`` against the clean latent; ``pixel_max`` (8-bit steps) and ``pixel_psnr``
+        (dB) against its decoded picture; ``model_psnr``, what encoding and decoding alone leave of the picture.
+        A PSNR of 100 stands for no difference.
+    """
+    guidance = job.guidance(inversion.prompt, "", inversion.guidance_scale)
+    on_step, job.on_step = job.on_step, None
+    try:
+        found = job.denoise(inversion.levels, inversion.solver(job.model), [StoredNoise(inversion), guidance])
+    finally:
+        job.on_step = on_step
+    apart = (found - inversion.x0).double()
+    with torch.no_grad():
+        again, clean = (to_bytes(job.model.decode(x)) for x in (found, inversion.x0[:1]))
+    return {
+        "latent_max": float(apart.abs().max()),
+        "latent_rms": float(apart.square().mean().sqrt()),
+        "pixel_max": float((again.int() - clean.int()).abs().max()),
+        "pixel_psnr": _psnr(again, clean),
+        "model_psnr": _psnr(clean, to_bytes(job.picture)),
+    }
+
+
+def _psnr(a: Tensor, b: Tensor) -> float:
+    error = float((a.double() - b.double()).square().mean())
+    return 100.0 if error == 0 else min(100.0, 10 * math.log10(255**2 / error))
