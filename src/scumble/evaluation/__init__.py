@@ -1,0 +1,1 @@
+"""Whether an edit did what was asked: attribute reading, metrics, benchmarks."""
