@@ -114,7 +114,7 @@ class Editor:
         on_step: OnStep | None = None,
     ) -> Result:
         """Make pictures from nothing; arguments and errors as for :meth:`edit`."""
-        if method.takes_image:
+        if method.takes_image and not method.image_optional:
             raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
         native, multiple = self.model.native_size, self.model.multiple
         width = getattr(method, "width", None) or native

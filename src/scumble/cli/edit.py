@@ -98,7 +98,7 @@ def generate(words: Sequence[str]) -> None:
 
 def _method(words: Sequence[str], default: str, takes_image: bool) -> type[Method]:
     found: type[Method] = method_class(method_of(words, default))
-    if found.takes_image is not takes_image:
+    if found.takes_image is not takes_image and not found.image_optional:
         other = "scumble edit IMAGE" if found.takes_image else "scumble generate"
         raise InputError(f"{found.method_name()} belongs to: {other} --method {found.method_name()}")
     return found

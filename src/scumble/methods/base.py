@@ -55,6 +55,8 @@ class Method(BaseModel):
     """Name and arXiv id of the source."""
     takes_image: ClassVar[bool] = True
     """Whether the method edits a picture (or makes one from nothing)."""
+    image_optional: ClassVar[bool] = False
+    """Whether a method that edits a picture can also make its own, from the seed."""
     needs_text: ClassVar[bool] = False
     """Whether the model must understand words."""
 
