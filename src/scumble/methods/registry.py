@@ -15,6 +15,10 @@ METHODS = {
     "ddpm-inversion": "scumble.methods.ddpm_inversion:DDPMInversion",
     "ddim-inversion": "scumble.methods.ddim_inversion:DDIMInversion",
     "cycle-diffusion": "scumble.methods.cycle_diffusion:CycleDiffusion",
+    "blended-diffusion": "scumble.methods.blended_diffusion:BlendedDiffusion",
+    "local-clip-guided-diffusion": "scumble.methods.local_clip_guided_diffusion:LocalClipGuidedDiffusion",
+    "blended-latent-diffusion": "scumble.methods.blended_latent_diffusion:BlendedLatentDiffusion",
+    "paint-by-word": "scumble.methods.paint_by_word:PaintByWord",
 }
 """Canonical name -> ``module:Class``."""
 
@@ -25,6 +29,10 @@ ALIASES = {
     "edit-friendly": "ddpm-inversion",
     "edit-friendly-ddpm": "ddpm-inversion",
     "naive-inversion": "cycle-diffusion",
+    "blended": "blended-latent-diffusion",
+    "bld": "blended-latent-diffusion",
+    "local-clip": "local-clip-guided-diffusion",
+    "paint-by-word++": "paint-by-word",
 }
 """Names that people type."""
 

@@ -1,0 +1,1 @@
+"""Differentiable objectives of pictures and activations: what guidance pulls towards."""

@@ -1,0 +1,96 @@
+"""Blended Latent Diffusion: words into a region of a picture, with a text-to-image model (arXiv 2206.02779)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.background_blend import BackgroundBlend, LateBlend
+from scumble.controls.change_map import NoisedSource, start_index
+from scumble.controls.mask_shrinking import MaskSchedule, is_thin
+from scumble.core.levels import Schedule
+from scumble.core.solvers import Ddim
+from scumble.errors import MethodError
+from scumble.methods.background import DecoderFit, fitted_picture
+from scumble.methods.base import Prompted, Sampled
+from scumble.methods.job import Job
+from scumble.methods.masked import Masked, Ranked
+
+__all__ = ["BlendedLatentDiffusion"]
+
+THIN_DILATIONS = 3
+
+
+class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Masked):
+    """Redraw the masked region as the words say, blending in the noised picture around it before every step."""
+
+    paper: ClassVar[str] = "Blended Latent Diffusion, arXiv 2206.02779"
+
+    skip: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the steps left out at the noisy end: 0 for a new object, up to 0.5 to recolour or follow strokes."""
+    shrink: int | None = Field(default=None, ge=0, le=16)
+    """How many times wider masks come before the drawn one; by default 3 for masks at most 2 cells thin, else 0."""
+    background: Literal["paste", "decoder"] = "paste"
+    """How the untouched part comes back: pasted, or by a decoder tuned to it for each candidate, then pasted."""
+    decoder_steps: int = Field(default=75, ge=1, le=2000)
+    """Steps of tuning the decoder."""
+    decoder_rate: float = Field(default=1e-4, gt=0, le=0.1)
+    """Learning rate of tuning the decoder."""
+    preservation: float = Field(default=100.0, ge=0, le=1e6)
+    """Weight of the untouched part in tuning the decoder."""
+    compat: Literal["official"] | None = None
+    """official: the published SD2 script, which starts from pure noise at any level, steps to timestep 0 on a
+    schedule of its own, and leaves the background one level too noisy, at the end too."""
+
+    def check(self, job: Job) -> None:
+        """Refuse pixel models."""
+        if job.model.factor == 1:
+            raise MethodError(
+                f"blended-latent-diffusion works on latents, but {job.model.name} is a pixel model:"
+                " use blended-diffusion"
+            )
+        super().check(job)
+
+    def run(self, job: Job) -> Tensor | None:
+        """Begin from the noised picture (from noise with skip 0); blend before every step and at the end."""
+        if self.compat == "official":
+            return self._official(job)
+        levels = job.levels(self.num_inference_steps, self.solver)
+        steps = len(levels) - 1
+        first = start_index(1 - self.skip, steps)
+        mask = self.mask(job)
+        masks = MaskSchedule.shrinking(mask, self._dilations(mask), first, steps)
+        hold = BackgroundBlend(masks, mask, NoisedSource(job.x0), first, from_noise=first == 0)
+        guidance = job.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
+        return job.denoise(levels, self.make_solver(steps), [hold, guidance])
+
+    def decode(self, job: Job, made: Tensor) -> Tensor:
+        """Decode, with a decoder tuned to the untouched part where that is asked for."""
+        if self.background == "paste" or job.change is None:
+            return super().decode(job, made)
+        fit = DecoderFit(self.decoder_steps, self.decoder_rate, self.preservation)
+        inside = self.mask(job, coarse=False).expand(job.batch, -1, -1, -1)
+        pairs = zip(made.split(1), inside.split(1), strict=True)
+        found = [fitted_picture(job.model, z, job.picture, own, fit) for z, own in pairs]
+        job.report["decoder_loss"] = [(round(first, 6), round(last, 6)) for _, first, last in found]
+        return torch.cat([picture for picture, _, _ in found])
+
+    def _dilations(self, mask: Tensor) -> int:
+        if self.shrink is not None:
+            return self.shrink
+        return THIN_DILATIONS if any(is_thin(own) for own in mask.split(1)) else 0
+
+    def _official(self, job: Job) -> Tensor:
+        """text_editing_SD2.py of the published code, section 3.3 of its method."""
+        own = {"_class_name": "DDIMScheduler", "timestep_spacing": "leading", "steps_offset": 0}
+        config = {**job.model.schedule.config, **own, "set_alpha_to_one": False}
+        levels = Schedule.from_config(config).levels(self.num_inference_steps)
+        first = int(self.num_inference_steps * self.skip)
+        mask = self.mask(job)
+        source = NoisedSource(job.x0, fresh=True)
+        hold = LateBlend(lambda i: mask, mask, source, first, from_noise=True, exact_end=False)
+        guidance = job.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
+        return job.denoise(levels, Ddim(), [hold, guidance])

@@ -1,0 +1,105 @@
+"""What the methods share that guide a pixel model by a CLIP: settings, solver, and the terms of the guidance."""
+
+from __future__ import annotations
+
+import copy
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.change_map import start_index
+from scumble.controls.network_gradient import NetworkGradient, Term
+from scumble.core.control import Control
+from scumble.core.solvers import Ddim, Ddpm, Solver
+from scumble.energies.clip_terms import ClipTerm, RangeTerm
+from scumble.errors import MethodError
+from scumble.methods.job import Job
+from scumble.methods.masked import Masked, Ranked, scorer_of
+
+__all__ = ["ClipGuided"]
+
+
+class ClipGuided(Ranked, Masked):
+    """Fields and parts of Blended Diffusion's two algorithms (arXiv 2111.14818)."""
+
+    prompt: str = ""
+    """What the region shall show; empty: no guidance, the region is filled in from its surroundings."""
+    num_inference_steps: int = Field(default=100, ge=1, le=1000)
+    """Steps N of a full run; below 50 use the ddim solver."""
+    skip: float = Field(default=0.25, ge=0, lt=1)
+    """Share of the steps left out at the noisy end: more keeps more of what was there (strokes, colours)."""
+    solver: Literal["ddpm", "ddim"] = "ddpm"
+    """ddpm: ancestral, with the checkpoint's own variance; ddim: deterministic unless eta is given."""
+    eta: float = Field(default=0.0, ge=0, le=1)
+    """Noise of the ddim solver."""
+    clip_weight: float = Field(default=1000.0, ge=0, le=1e6)
+    """How strongly the words pull."""
+    range_weight: float = Field(default=50.0, ge=0, le=1e6)
+    """How strongly predicted values beyond black and white are pulled back."""
+    augmentations: int = Field(default=8, ge=1, le=256)
+    """Views the CLIP judges, the plain one included: one alone is easily fooled."""
+    outside: Literal["grey", "source"] = "grey"
+    """What the CLIP sees around the region: mid-grey as in the paper, or the picture."""
+    judge: Literal["mixed", "x0"] = "mixed"
+    """What is judged: s x0 + (1 - s) x_t as in the published code, or the predicted picture as in the paper."""
+    clip_batch: int = Field(default=64, ge=1, le=65536)
+    """Views that go through the CLIP at once; changes memory, not the result."""
+
+    def check(self, job: Job) -> None:
+        """Refuse latent models and settings without a meaning."""
+        if job.model.factor != 1:
+            raise MethodError(
+                f"{self.method_name()} guides a pixel model by CLIP, but {job.model.name} works on latents:"
+                " use blended-latent-diffusion, or a pixel model"
+            )
+        if self.eta and self.solver == "ddpm":
+            raise MethodError(f"eta {self.eta:g} needs the ddim solver; ddpm has its own variance")
+        if self.prompt:
+            scorer_of(job.shared, self.clip, job.model.device)
+
+    def sample(self, job: Job, hold: Control, terms: list[Term], unclipped: bool) -> Tensor:
+        """Run the loop from where ``hold`` says, under the gradient of the terms."""
+        if unclipped and job.model.clip_sample is not None:
+            job = copy.copy(job)
+            job.model = copy.copy(job.model)
+            job.model.clip_sample = None
+        levels = job.levels(self.num_inference_steps, self.solver)
+        guidance = NetworkGradient(terms, place="mean" if self.solver == "ddpm" else "eps")
+        return job.denoise(levels, self.make_solver(job), [hold, guidance])
+
+    def first(self, job: Job) -> int:
+        """The step at which the run begins."""
+        return start_index(1 - self.skip, len(job.levels(self.num_inference_steps, self.solver)) - 1)
+
+    def make_solver(self, job: Job) -> Solver:
+        """The solver, with the variance that the checkpoint was trained for.
+
+        Raises:
+            MethodError: If that variance is of an unknown type.
+        """
+        if self.solver == "ddim":
+            return Ddim(eta=self.eta)
+        kind = str(job.model.schedule.config.get("variance_type") or "fixed_small")
+        try:
+            return Ddpm(variance_type=kind)
+        except ValueError as error:
+            raise MethodError(f"{job.model.name}: {error}; use --solver ddim") from error
+
+    def words(self, job: Job, mask: Tensor) -> list[Term]:
+        """The terms of the words and of the range; none without words."""
+        if not self.prompt:
+            return []
+        terms: list[Term] = []
+        if self.clip_weight:
+            scorer = scorer_of(job.shared, self.clip, job.model.device)
+            around = job.x0 if self.outside == "source" else None
+            text = scorer.text_features([self.prompt])
+            terms.append(
+                ClipTerm(
+                    scorer, text, mask, self.clip_weight, self.augmentations, self.clip_batch, self.judge, around=around
+                )
+            )
+        if self.range_weight:
+            terms.append(RangeTerm(self.range_weight))
+        return terms

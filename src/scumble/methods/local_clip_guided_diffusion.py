@@ -1,0 +1,52 @@
+"""Local CLIP-guided diffusion: the background held by a loss only, without blending (arXiv 2111.14818)."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.background_blend import BackgroundBlend
+from scumble.controls.change_map import NoisedSource
+from scumble.energies.clip_terms import BackgroundTerm
+from scumble.energies.perception import perceptual_distance
+from scumble.methods.clip_guided import ClipGuided
+from scumble.methods.job import Job
+from scumble.methods.masked import scorer_of
+
+__all__ = ["LocalClipGuidedDiffusion"]
+
+
+class LocalClipGuidedDiffusion(ClipGuided):
+    """Guide the region by words and the rest by its distance to the picture: the paper's weaker baseline."""
+
+    paper: ClassVar[str] = "Blended Diffusion, arXiv 2111.14818, algorithm 1"
+
+    squares_weight: float = Field(default=500.0, ge=0, le=1e7)
+    """Weight of the mean squared difference outside the mask (half of the paper's 1000)."""
+    perceptual_weight: float = Field(default=500.0, ge=0, le=1e7)
+    """Weight of the perceptual distance outside the mask: LPIPS where installed, else CLIP features."""
+    compat: Literal["official"] | None = None
+    """official: the published code, which compares the masked prediction with the whole picture, takes the mean of
+    the squares over the batch, never clips, and uses no background term without words."""
+
+    def run(self, job: Job) -> Tensor | None:
+        """Begin from the noised picture and follow the losses."""
+        mask, official = self.mask(job), self.compat == "official"
+        terms = self.words(job, mask)
+        if (self.prompt or not official) and (self.squares_weight or self.perceptual_weight):
+            source = job.x0 if official else torch.where(mask, torch.zeros_like(job.x0), job.x0)
+            distance = None
+            if self.perceptual_weight:
+                name, distance = perceptual_distance(source, lambda: scorer_of(job.shared, self.clip, job.model.device))
+                job.report["perceptual_distance"] = name
+            terms.append(
+                BackgroundTerm(
+                    source, mask, self.squares_weight, self.perceptual_weight, distance, official, of=self.judge
+                )
+            )
+        everything = torch.ones_like(mask)
+        hold = BackgroundBlend(lambda i: everything, everything, NoisedSource(job.x0), self.first(job))
+        return self.sample(job, hold, terms, unclipped=official)

@@ -1,0 +1,100 @@
+"""What the blended methods share: a mask of yes and no, and candidates ranked by a CLIP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from scumble.errors import CheckpointError
+from scumble.images import latent_map
+from scumble.methods.base import Finished, ImageMethod, Method
+from scumble.methods.job import Job
+from scumble.models.clip import ClipScorer
+from scumble.ranking import RankBy, best_first, candidate_distances
+
+__all__ = ["Masked", "Ranked", "scorer_of"]
+
+
+class Masked(ImageMethod):
+    """A method that knows inside and outside only: the change map from 0.5 on is inside."""
+
+    invert_mask: bool = False
+    """Change what is outside the mask instead of inside: another background for the same object."""
+    enforce_background: bool = True
+    """Give pixels outside the mask back byte for byte; False shows what the model made of them."""
+
+    def arrange_map(self, change: Tensor) -> Tensor:
+        """Threshold at 0.5, and turn inside out where that is asked for."""
+        inside = change >= 0.5
+        return (~inside if self.invert_mask else inside).float()
+
+    def mask(self, job: Job, coarse: bool = True) -> Tensor:
+        """The boolean mask (1 or B, 1, h, w) in the model's space, all true where there is none.
+
+        A cell is inside from half of its pixels on. A sample whose mask is too thin for that has every cell inside
+        that its mask touches, so that no mask is lost.
+        """
+        factor = job.model.factor if coarse else 1
+        width, height = job.size
+        if job.change is None:
+            shape = (1, 1, height // factor, width // factor)
+            return torch.ones(shape, dtype=torch.bool, device=job.model.device)
+        change = job.change.to(job.model.device)
+        half = latent_map(change, factor, "area") >= 0.5
+        touched = latent_map(change, factor, "max") > 0
+        empty = ~half.flatten(1).any(dim=1)
+        return torch.where(empty[:, None, None, None], touched, half)
+
+
+class Ranked(Method):
+    """A method whose candidates are ranked by how well they show the words."""
+
+    keep: int | None = Field(default=None, ge=1, le=10_000)
+    """How many of the candidates to give back, best first; all by default."""
+    rank: bool = True
+    """Put several candidates in the order of their distance to the words."""
+    rank_by: RankBy = "mask"
+    """What the ranking CLIP sees: the region on grey, a crop around it, the whole picture, or as published."""
+    clip: str = "clip"
+    """The CLIP for guidance and ranking: clip (bundled), a transformers folder, or a hub id."""
+
+    def check(self, job: Job) -> None:
+        """Refuse a missing CLIP before anything is made, where the person relies on it."""
+        super().check(job)
+        words = str(getattr(self, "prompt", ""))
+        if self.keep is not None and self.rank and words:
+            scorer_of(job.shared, self.clip, job.model.device)
+
+    def finish(self, finished: Finished) -> Sequence[int] | None:
+        """Rank the candidates; their distances go into their reports."""
+        prompt, total = str(getattr(self, "prompt", "")), len(finished.images)
+        changed = finished.change is None or bool(finished.change.any())
+        if not (self.rank and prompt and changed and (total > 1 or self.keep)):
+            return list(range(total))[: self.keep] if self.keep else None
+        try:
+            scorer = scorer_of(finished.shared, self.clip, finished.device)
+        except CheckpointError as error:
+            finished.notices.append(f"the candidates are not ranked: {error}")
+            return None
+        distances = candidate_distances(finished.images, finished.change, prompt, scorer, self.rank_by)
+        order = best_first(distances)
+        for place, k in enumerate(order):
+            finished.reports[k].update(clip_distance=round(distances[k], 6), rank=place + 1, ranked_by=scorer.name)
+        return best_first(distances, self.keep)
+
+
+def scorer_of(shared: dict[str, Any], name: str, device: torch.device) -> ClipScorer:
+    """The CLIP of an edit, loaded once.
+
+    Raises:
+        CheckpointError: If there is none of this name.
+    """
+    key = f"clip/{name}"
+    if key not in shared:
+        shared[key] = ClipScorer.load(name, device)
+    found: ClipScorer = shared[key]
+    return found
