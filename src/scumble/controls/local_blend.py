@@ -37,10 +37,15 @@ def map_sites(denoiser: nn.Module, shape: Sequence[int]) -> tuple[tuple[str, ...
 
 @dataclass(frozen=True)
 class BlendWords:
-    """Columns of the words that mark where to edit, in the source's and in the edited prompt; either may be empty."""
+    """Columns of the words that mark a place, as ones among zeros; one of the two may be all zeros.
 
-    source: tuple[int, ...]
-    target: tuple[int, ...]
+    Attributes:
+        source: In the source's prompt, (1, L).
+        target: In the edited prompt, (1, L) or one row per sample.
+    """
+
+    source: Tensor
+    target: Tensor
 
 
 @dataclass
@@ -60,7 +65,7 @@ class LocalBlend(Control):
         threshold: Part of the greatest value from which on a cell belongs to the region.
         subtract: Where not to edit (not spread), or None.
         subtract_threshold: The same for these.
-        start: Step of the run from whose end on the region is kept to.
+        start_step: Step of the run from whose end on the region is kept to.
     """
 
     maps: tuple[str, ...]
@@ -89,8 +94,10 @@ class LocalBlend(Control):
         sums = self._sums = self._sums or {}
         for row, of in (("source", "source"), ("cond", "target")):
             for kind, words in (("in", self.words), ("out", self.subtract)):
-                columns = list(getattr(words, of)) if words is not None else []
-                seen = probs[ctx.layout[row]][..., columns].sum(-1).mean(1).detach()
+                if words is None:
+                    continue
+                columns: Tensor = getattr(words, of).to(probs)
+                seen = (probs[ctx.layout[row]].detach().mean(1) * columns.unsqueeze(-2)).sum(-1)
                 key = f"{kind}/{of}"
                 sums[key] = sums[key] + seen if key in sums else seen
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from scumble.errors import InputError
 
-__all__ = ["TokenMap", "Words", "read_words", "refine_map", "replace_map"]
+__all__ = ["Mode", "TokenMap", "Words", "read_words", "refine_map", "replace_map", "token_map"]
+
+Mode = Literal["auto", "replace", "refine"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,13 @@ def read_words(tokens: Callable[[str], Sequence[int]], prompt: str) -> Words:
     ends = [1, *(len(tokens(" ".join(words[: k + 1]))) - 1 for k in range(len(words)))]
     spans = tuple(tuple(range(ends[k], ends[k + 1])) for k in range(len(words)))
     return Words(tuple(words), tuple(tokens(" ".join(words))), spans)
+
+
+def token_map(mode: Mode, source: Words, target: Words, length: int, official: bool = False) -> TokenMap:
+    """The map of a mode; ``auto`` replaces where the prompts have equally many words, and refines elsewhere."""
+    if mode == "replace" or (mode == "auto" and len(source.words) == len(target.words)):
+        return replace_map(source, target, length, official)
+    return refine_map(source, target, length, official)
 
 
 def replace_map(source: Words, target: Words, length: int, official: bool = False) -> TokenMap:

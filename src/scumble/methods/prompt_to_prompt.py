@@ -1,0 +1,187 @@
+"""Prompt-to-Prompt: other words, the attention of the first ones (arXiv 2208.01626)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from scumble.controls.attention_swap import Window, swap_sites
+from scumble.controls.companion import Companion
+from scumble.controls.local_blend import LocalBlend, map_sites
+from scumble.controls.stored import StoredNoise, TeacherForced
+from scumble.controls.token_alignment import Mode
+from scumble.controls.word_edits import WordEdit, blend_words
+from scumble.core.control import Control
+from scumble.core.levels import Level
+from scumble.core.solvers import Ddim, Solver
+from scumble.errors import InputError, MethodError
+from scumble.inversion.trajectory import Inversion
+from scumble.methods.inverted import Inverted, Plan, obtain
+from scumble.methods.job import Job
+
+__all__ = ["PromptToPrompt"]
+
+
+@dataclass(frozen=True)
+class _Route:
+    """A run, and the source that goes along beside it."""
+
+    levels: tuple[Level, ...]
+    solver: Solver
+    first: int
+    prompt: str
+    source: Companion | Inversion
+
+
+class PromptToPrompt(Inverted):
+    """Change words and keep the composition: attention is taken from the source while the windows are open.
+
+    Works on pictures (inverted first) and, without one, on what the seed and the source prompt give.
+    """
+
+    paper: ClassVar[str] = "Prompt-to-Prompt, arXiv 2208.01626"
+    needs_text: ClassVar[bool] = True
+    image_optional: ClassVar[bool] = True
+
+    guidance_scale: float = Field(default=5.0, ge=0, le=100)
+    """Classifier-free guidance towards the prompt."""
+    mode: Mode = "auto"
+    """replace: word for word, same number of words; refine: words may be added or left out; auto: by their number."""
+    cross_replace: Window = 0.8
+    """Share of the steps that are run in which words look where the source's words look (or from share to share)."""
+    self_replace: Window = 0.4
+    """The same for self-attention: more keeps shapes and layout, less lets them change."""
+    word_windows: dict[str, Window] = Field(default_factory=dict)
+    """Words of the prompt with a share of their own in place of cross_replace: 0 sets a word free."""
+    word_weights: dict[str, float] = Field(default_factory=dict)
+    """Words of the prompt whose attention is multiplied: 3 strengthens, 0 takes away, -1 turns against."""
+    blend_words: tuple[str, ...] = ()
+    """Words, of the source's prompt or the new one, outside of which the source is put back."""
+    keep_words: tuple[str, ...] = ()
+    """Words whose place is left alone although blend_words look there too."""
+    blend_threshold: float = Field(default=0.3, ge=0, le=1)
+    """Part of the greatest attention from which on a place belongs to blend_words."""
+    blend_start: float = Field(default=0.2, ge=0, le=1)
+    """Share of the steps after which the source is put back outside."""
+    trajectory: Literal["edit-friendly", "ddim", "seed"] | None = None
+    """How a picture is inverted; seed: no picture, the source is made from the seed. By default whatever is given."""
+    skip: float | None = Field(default=None, ge=0, le=1)
+    """Share of the steps of an inversion that is not run again: larger stays closer to the picture."""
+    eta: float | None = Field(default=None, ge=0, le=1)
+    """Noise of the steps; 1 for edit-friendly, else 0."""
+    inversion_iterations: int = Field(default=1, ge=1, le=100)
+    """Fixed-point iterations of each level of a ddim inversion."""
+    self_keys: int | None = Field(default=None, ge=0)
+    """Self-attention of at most so many keys is held; 256, or a sixteenth of the latent's cells where that is more."""
+    width: int | None = Field(default=None, ge=8, le=8192)
+    """Width in pixels of a picture made from the seed."""
+    height: int | None = Field(default=None, ge=8, le=8192)
+    """Its height."""
+    compat: Literal["official"] | None = None
+    """official: as published, that is words behind a swap of unequal length shifted, padding aligned by position,
+    cross-attention windows counted in N + 1 steps, all windows in shares of N even where steps are skipped."""
+
+    @field_validator("cross_replace", "self_replace", "word_windows")
+    @classmethod
+    def _inside(cls, given: Window | dict[str, Window]) -> Window | dict[str, Window]:
+        for window in given.values() if isinstance(given, dict) else (given,):
+            start, end = window if isinstance(window, tuple) else (0.0, window)
+            if not 0 <= start <= end <= 1:
+                raise ValueError(f"a window is a share of the steps or a pair of them, 0 to 1 in order, not {window}")
+        return given
+
+    def run(self, job: Job) -> Tensor | None:
+        """Lead the source along, swap its attention into the edited rows, blend, and keep what the map keeps."""
+        route = self._seed_route(job) if job.image is None and job.inversion is None else self._picture_route(job)
+        steps = len(route.levels) - 1
+        if route.first == steps:
+            return None
+        prompts = (
+            [self.prompts[k % len(self.prompts)] for k in range(*job.samples)] if self.prompts[1:] else self.prompts
+        )
+        guidance = self.target(job, self.guidance_scale)
+        assert guidance.cond.embeds is not None
+        length = guidance.cond.embeds.shape[1]
+        sites = swap_sites(job.model.denoiser, job.shape, 256 if self.compat else self.self_keys)
+        edit = WordEdit(
+            mode=self.mode,
+            cross=self.cross_replace,
+            own=self.self_replace,
+            windows=self.word_windows,
+            weights=self.word_weights,
+            official=self.compat == "official",
+        )
+        swap = edit.swap(job.model, route.prompt, prompts, length, sites, route.first, steps)
+        blend = self._blend(job, route, prompts, length)
+        until = None if blend else swap.until
+        if isinstance(route.source, Companion):
+            route.source.until = until
+            return job.denoise(route.levels, route.solver, [swap, *blend, route.source, guidance])
+        forced = TeacherForced(route.source, job.embed(route.prompt), until=until)
+        noise = StoredNoise(route.source, offsets=route.source.kind != "ddim")
+        hold = job.hold(steps, route.first, route.source)
+        return job.denoise(route.levels, route.solver, [swap, *blend, hold, noise, forced, guidance])
+
+    def _seed_route(self, job: Job) -> _Route:
+        if self.trajectory not in (None, "seed"):
+            raise InputError(f"trajectory {self.trajectory} needs a picture to invert; without one use seed")
+        if self.change_map is not None:
+            raise InputError("a change map needs a picture: generate first, then edit the result with the map")
+        levels = job.levels(50 if self.num_inference_steps is None else self.num_inference_steps)
+        scale = self.guidance_scale if self.source_guidance_scale is None else self.source_guidance_scale
+        said = self._said(self.source_prompt)
+        source = Companion(job.guidance(said, self.negative_prompt, scale))
+        return _Route(levels, Ddim(eta=self.eta or 0.0), 0, said, source)
+
+    def _picture_route(self, job: Job) -> _Route:
+        if self.trajectory == "seed":
+            raise InputError(
+                "trajectory seed makes its own source from the seed and takes no picture: use scumble generate"
+                " (Editor.generate), or trajectory edit-friendly or ddim for a picture"
+            )
+        if self.trajectory == "ddim" and self.eta:
+            raise MethodError(f"a ddim trajectory has no noise (eta 0), got eta {self.eta:g}: use edit-friendly")
+        plan = Plan(
+            kind=self.trajectory,
+            steps=self.num_inference_steps,
+            skip=self.skip,
+            prompt=self._said(self.source_prompt) if job.inversion is None else self.source_prompt,
+            guidance_scale=self.source_guidance_scale,
+            eta=self.eta,
+            iterations=self.inversion_iterations,
+            chunk=self.chunk,
+            compat=self.compat,
+            shared=self.variants > 1,
+        )
+        found = obtain(job, plan)
+        return _Route(found.levels, found.solver(job.model), found.first, self._said(found.prompt), found)
+
+    def _said(self, source_prompt: str | None) -> str:
+        """What the source shows: a prompt of its own, or the new one where only weights are changed."""
+        said = self.prompts[0] if source_prompt is None and self.word_weights else source_prompt or ""
+        if not said.strip():
+            raise InputError(
+                "prompt-to-prompt compares the new prompt with what the picture shows now: say that with"
+                " --source-prompt (source_prompt=), also when inverting"
+            )
+        return said
+
+    def _blend(self, job: Job, route: _Route, prompts: Sequence[str], length: int) -> list[Control]:
+        if not self.blend_words:
+            if self.keep_words:
+                raise InputError("keep_words take places out of those of blend_words: name blend_words too")
+            return []
+        maps, size = map_sites(job.model.denoiser, job.shape)
+        executed = len(route.levels) - 1 - route.first
+        words, kept = (
+            blend_words(job.model, route.prompt, prompts, said, length) if said else None
+            for said in (self.blend_words, self.keep_words)
+        )
+        assert words is not None
+        start = route.first + math.floor(self.blend_start * executed)
+        return [LocalBlend(maps, size, route.source, words, self.blend_threshold, kept, self.blend_threshold, start)]
