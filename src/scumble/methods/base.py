@@ -15,6 +15,7 @@ from torch import Tensor
 from scumble.core.solvers import Ddim, DpmSolverPP2M, Plms, Solver
 from scumble.errors import MethodError
 from scumble.methods.job import Job
+from scumble.methods.registry import METHODS
 
 __all__ = ["Finished", "ImageMethod", "Method", "Prompted", "Sampled"]
 
@@ -59,10 +60,20 @@ class Method(BaseModel):
     """Whether a method that edits a picture can also make its own, from the seed."""
     needs_text: ClassVar[bool] = False
     """Whether the model must understand words."""
+    takes_inversion: ClassVar[bool] = False
+    """Whether the method can start from an inversion made before."""
+
+    @property
+    def variants(self) -> int:
+        """How many candidates the method makes at least (one for each of several prompts)."""
+        return 1
 
     @classmethod
     def method_name(cls) -> str:
-        """Name on the command line and in recipes: the class name in kebab-case."""
+        """Name on the command line and in recipes: the registered one, else the class name in kebab-case."""
+        for name, where in METHODS.items():
+            if where == f"{cls.__module__}:{cls.__qualname__}":
+                return name
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
     def check(self, job: Job) -> None:
