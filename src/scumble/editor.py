@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import torch
-from PIL import Image
 from torch import Tensor
 
-from scumble.core.cost import Cost
-from scumble.core.loop import Stopped
-from scumble.core.noise import CounterNoise
-from scumble.errors import CancelledError, InputError, MemoryLimitError, MethodError
-from scumble.images import Fit, Picture, describe_map, fit, load_image, load_map, paste, to_image, to_tensor
-from scumble.memory import PeakMemory
-from scumble.methods.base import Finished, ImageMethod, Method
-from scumble.methods.job import Job, Progress
+from scumble.errors import InputError, MethodError
+from scumble.images import describe_map, fit, load_image, load_map, to_tensor
+from scumble.inversion.trajectory import Inversion, Kind
+from scumble.methods.base import ImageMethod, Method
+from scumble.methods.inverted import Plan
+from scumble.methods.inverting import invert_picture, picture_of
 from scumble.models.base import Model
-from scumble.recipe import Recipe, tensor_sha256, versions
 from scumble.result import Result
+from scumble.run import OnStep, Run, clear_errors
 
-__all__ = ["Editor"]
-
-OnStep = Callable[[Progress], bool | None]
-
-MAX_SEED = 2**63 - 1
+__all__ = ["Editor", "OnStep"]
 
 
 class Editor:
@@ -76,16 +66,18 @@ class Editor:
         count: int = 1,
         batch_size: int | None = None,
         on_step: OnStep | None = None,
+        inversion: Inversion | str | Path | None = None,
     ) -> Result:
         """Edit a picture.
 
         Args:
-            image: File, PIL image, array (H, W, 3) uint8 or [0, 1], or tensor.
+            image: File, PIL image, array (H, W, 3) uint8 or [0, 1], or tensor; None: the picture of the inversion.
             method: What to do, for example ``DifferentialDiffusion(prompt=…, change_map=…)``.
             seed: Seed of the first candidate, candidate k has ``seed + k``; None draws one and records it.
             count: Number of candidates.
             batch_size: How many candidates are computed at once; all up to 8 by default.
             on_step: Called after each step with a :class:`Progress`; returning False stops the edit.
+            inversion: The picture's inversion from :meth:`invert` or its file: only the steps are left to be run.
 
         Returns:
             The candidates with recipe and cost. Where the change map is 0, their pixels are the input's bytes.
@@ -96,13 +88,84 @@ class Editor:
         """
         if not method.takes_image:
             raise MethodError(f"{method.method_name()} makes pictures from nothing: use Editor.generate")
-        picture = load_image(image)
+        picture = None if image is None and inversion is not None else load_image(image)
+        stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
+        if stored is not None:
+            if not method.takes_inversion:
+                raise MethodError(f"{method.method_name()} does not start from an inversion; use ddpm-inversion")
+            picture = picture_of(stored, picture)
+        assert picture is not None
         change, remarks = self._change_map(method, picture.rgb.size)
         place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
         tensor = place.apply(to_tensor(picture.rgb)).to(self.model.device)
         small = None if change is None else place.apply_map(change).to(self.model.device)
-        run = _Run(self.model, method, picture, change, tensor, small, place, remarks, on_step)
-        return run(seed, count, batch_size)
+        run = Run(self.model, method, picture, change, tensor, small, place, remarks, on_step, stored)
+        name = Path(inversion).name if isinstance(inversion, str | Path) else ""
+        result = run(seed, max(count, method.variants) if method.variants > 1 else count, batch_size)
+        if stored is not None:
+            own = {"name": name, "sha256": stored.sha256}
+            result = replace(result, recipe=result.recipe.model_copy(update={"inversion": own}))
+        return result
+
+    def invert(
+        self,
+        image: Any,
+        *,
+        prompt: str = "",
+        method: Kind = "edit-friendly",
+        num_inference_steps: int = 50,
+        skip: float | None = None,
+        guidance_scale: float = 1.0,
+        eta: float | None = None,
+        iterations: int = 1,
+        tolerance: float = 1e-4,
+        offsets: bool = False,
+        chunk: int | None = None,
+        mode: Literal["parallel", "sequential"] = "parallel",
+        compat: Literal["official"] | None = None,
+        seed: int | None = None,
+        measured: bool = True,
+    ) -> Inversion:
+        """Find the path and the noise that lead back to a picture; save it, and edit from it as often as wanted.
+
+        Args:
+            image: File, PIL image, array or tensor.
+            prompt: What the picture shows; empty works too.
+            method: edit-friendly, naive or ddim.
+            num_inference_steps: N.
+            skip: Share of the steps that is not inverted; 0.36, or 0 for ddim.
+            guidance_scale: Guidance while inverting; 1 costs half and is usually best.
+            eta: Noise of the steps, in (0, 1]; 1.
+            iterations: Of a ddim level, at most; they stop at ``tolerance``.
+            tolerance: Largest change of the latent that is still called no change.
+            offsets: ddim: also keep what each step misses (direct inversion).
+            chunk: Levels per network call; chosen by free memory.
+            mode: sequential: the published order of calls.
+            compat: official: the published quirks.
+            seed: Seed of its draws; None draws one and records it.
+            measured: Replay the inversion and state its error.
+
+        Raises:
+            InputError: For unusable input; MemoryLimitError: with what to lower.
+        """
+        plan = Plan(
+            kind=method,
+            steps=num_inference_steps,
+            skip=skip,
+            prompt=prompt,
+            guidance_scale=guidance_scale,
+            eta=eta,
+            iterations=iterations,
+            tolerance=tolerance,
+            offsets=offsets,
+            chunk=chunk,
+            mode=mode,
+            compat=compat,
+        )
+        picture = load_image(image)
+        place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
+        with clear_errors(1, place):
+            return invert_picture(self.model, picture, plan, secrets.randbits(31) if seed is None else seed, measured)
 
     def generate(
         self,
@@ -124,7 +187,7 @@ class Editor:
                 f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}"
             )
         place = fit(width, height, multiple=multiple, native=None)
-        return _Run(self.model, method, None, None, None, None, place, [], on_step)(seed, count, batch_size)
+        return Run(self.model, method, None, None, None, None, place, [], on_step)(seed, count, batch_size)
 
     def _change_map(self, method: Method, size: tuple[int, int]) -> tuple[Tensor | None, list[str]]:
         if not isinstance(method, ImageMethod) or method.change_map is None:
@@ -132,136 +195,3 @@ class Editor:
         change, notices = load_map(method.change_map, size, polarity=method.polarity)
         change = method.arrange_map(change)
         return change, [*notices, describe_map(change)]
-
-
-class _Run:
-    """One call of the editor: its batches, one after the other, and the result they make together."""
-
-    def __init__(
-        self,
-        model: Model,
-        method: Method,
-        picture: Picture | None,
-        change: Tensor | None,
-        tensor: Tensor | None,
-        small: Tensor | None,
-        place: Fit,
-        notices: list[str],
-        on_step: OnStep | None,
-    ) -> None:
-        self.model, self.method, self.picture, self.change = model, method, picture, change
-        self.tensor, self.small, self.place, self.notices = tensor, small, place, notices
-        self.on_step = on_step
-        self.cost, self.shared = Cost(), dict[str, Any]()
-        self.reports: list[dict[str, Any]] = []
-
-    def __call__(self, seed: int | None, count: int, batch_size: int | None) -> Result:
-        if count < 1:
-            raise InputError(f"count must be 1 or more, got {count}")
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size must be 1 or more, got {batch_size}")
-        seed = secrets.randbits(31) if seed is None else seed
-        if not 0 <= seed <= MAX_SEED - count:
-            raise InputError(f"seed must be 0 to {MAX_SEED - count}, got {seed}")
-        size = min(count, batch_size or 8)
-        images: list[Image.Image] = []
-        started = time.perf_counter()
-        with PeakMemory(self.model.device) as memory, _clear_errors(size, self.place):
-            for first in range(0, count, size):
-                images += self._batch(seed, first, min(first + size, count))
-            images = self._ordered(images)
-        self.cost.seconds, self.cost.peak_bytes = time.perf_counter() - started, memory.peak
-        recipe = self._recipe(seed, count, size)
-        return Result(images, recipe, self.cost, self.notices, self.reports, self.picture, self.change)
-
-    def _batch(self, seed: int, first: int, stop: int) -> list[Image.Image]:
-        noise = CounterNoise([seed + k for k in range(first, stop)])
-        job = Job(
-            model=self.model,
-            noise=noise,
-            batch=stop - first,
-            size=self.place.size,
-            image=self.tensor,
-            change=self.small if self.small is None or self.small.shape[0] == 1 else self.small[first:stop],
-            cost=self.cost,
-            on_step=self.on_step,
-            samples=(first, stop),
-            shared=self.shared,
-            notices=self.notices,
-        )
-        self.method.check(job)
-        nothing = self.change is not None and not bool(self.change.any())
-        made = None if nothing else self.method.run(job)
-        self.reports += [
-            {k: v[n] if isinstance(v, list) else v for k, v in job.report.items()} for n in range(job.batch)
-        ]
-        if made is None:
-            if nothing and first == 0:
-                self.notices.append("the change map is 0 everywhere: the picture is returned as it is")
-            assert self.picture is not None
-            return [self.picture.with_alpha(self.picture.rgb.copy()) for _ in range(job.batch)]
-        with torch.no_grad():
-            decoded = self.method.decode(job, made)
-        return [self._finish(image, first + k) for k, image in enumerate(to_image(self.place.undo(decoded.cpu())))]
-
-    def _ordered(self, images: list[Image.Image]) -> list[Image.Image]:
-        """Let the method look at all candidates together; it may choose and order them."""
-        device, source = torch.device(self.model.device), None if self.picture is None else self.picture.rgb
-        finished = Finished(images, source, self.change, self.reports, self.notices, self.shared, device)
-        order = self.method.finish(finished)
-        if order is None:
-            return images
-        self.reports = [{**self.reports[k], "candidate": k} for k in order]
-        return [images[k] for k in order]
-
-    def _finish(self, image: Image.Image, index: int) -> Image.Image:
-        """Bring back what must not change: pixels under a zero map, and the alpha channel."""
-        if self.picture is None:
-            return image
-        if self.change is not None and getattr(self.method, "enforce_background", True):
-            own = self.change if self.change.shape[0] == 1 else self.change[index : index + 1]
-            image = paste(image, self.picture.rgb, own, feather=getattr(self.method, "feather", 0))
-        return self.picture.with_alpha(image)
-
-    def _recipe(self, seed: int, count: int, batch_size: int) -> Recipe:
-        picture, change = self.picture, self.change
-        environment = {"device": torch.device(self.model.device).type, "dtype": str(self.model.dtype).split(".")[-1]}
-        return Recipe(
-            method=self.method.method_name(),
-            parameters=self.method.model_dump(mode="json"),
-            seed=seed,
-            count=count,
-            batch_size=batch_size,
-            size=self.place.original,
-            input=None if picture is None else {"name": picture.path_name or "", "sha256": picture.sha256},
-            change_map=None if change is None else {"name": self._map_name(), "sha256": tensor_sha256(change)},
-            model={"name": self.model.name, "sha256": self.model.weights_hash},
-            environment={**environment, **versions()},
-        )
-
-    def _map_name(self) -> str:
-        given = getattr(self.method, "change_map", None)
-        return Path(given).name if isinstance(given, str | Path) else ""
-
-
-@contextmanager
-def _clear_errors(batch: int, place: Fit) -> Iterator[None]:
-    """Turn a stop and an exhausted device into errors that say what to do."""
-    try:
-        yield
-    except Stopped as error:
-        raise CancelledError("stopped on request; nothing was written") from error
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise MemoryLimitError(_memory_advice(batch, place)) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "out of memory" in str(error):
-            raise MemoryLimitError(_memory_advice(batch, place)) from error
-        raise
-
-
-def _memory_advice(batch: int, place: Fit) -> str:
-    width, height = place.size
-    return (
-        f"out of memory at {width}x{height} with {batch} pictures at once: lower --batch-size"
-        " (or batch_size=), use a smaller picture, or --dtype float16 on a GPU"
-    )

@@ -1,24 +1,20 @@
-"""What methods that stand on an inversion share: its settings, where it comes from, and how well it reconstructs."""
+"""What methods that stand on an inversion share: its settings, and where it comes from."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from scumble.controls.guidance import Guidance
-from scumble.controls.stored import StoredNoise
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Context
 from scumble.core.levels import Level
 from scumble.core.noise import CounterNoise, NoiseSource
 from scumble.core.solvers import Ddim, Solver
 from scumble.errors import InputError, MethodError
-from scumble.images import to_bytes
 from scumble.inversion.ddim import ddim
 from scumble.inversion.edit_friendly import as_published, edit_friendly
 from scumble.inversion.extract import Path, extract
@@ -28,7 +24,7 @@ from scumble.inversion.trajectory import Inversion, Kind
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
 
-__all__ = ["Inverted", "Plan", "first_step", "measure", "obtain"]
+__all__ = ["Inverted", "Plan", "first_step", "obtain"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +65,8 @@ class Plan:
 class Inverted(ImageMethod):
     """Fields of methods that invert the picture first. With an inversion given, None means: as in the file."""
 
+    takes_inversion: ClassVar[bool] = True
+
     prompt: str | tuple[str, ...] = ""
     """What the picture shall show. With K prompts candidate k shows prompt k mod K, all from one inversion."""
     negative_prompt: str = ""
@@ -89,7 +87,7 @@ class Inverted(ImageMethod):
 
     @property
     def variants(self) -> int:
-        """How many candidates the prompts ask for at least."""
+        """One candidate for each prompt."""
         return len(self.prompts)
 
     def target(self, job: Job, scale: float) -> Guidance:
@@ -224,34 +222,3 @@ def _extended(job: Job, plan: Plan, given: Inversion, first: int) -> Inversion:
     with torch.no_grad():
         path = edit_friendly(ctx, given.x0, guidance, first=first, chunk=plan.chunk, known=known)
     return replace(given, first=first, xs=path.xs, zs=path.zs, residuals=path.residuals, error={})
-
-
-def measure(job: Job, inversion: Inversion) -> dict[str, float]:
-    """Replay an inversion with its own words and compare: what a reconstruction loses.
-
-    Returns:
-        ``latent_max`` and ``latent_rms`` against the clean latent; ``pixel_max`` (8-bit steps) and ``pixel_psnr``
-        (dB) against its decoded picture; ``model_psnr``, what encoding and decoding alone leave of the picture.
-        A PSNR of 100 stands for no difference.
-    """
-    guidance = job.guidance(inversion.prompt, "", inversion.guidance_scale)
-    on_step, job.on_step = job.on_step, None
-    try:
-        found = job.denoise(inversion.levels, inversion.solver(job.model), [StoredNoise(inversion), guidance])
-    finally:
-        job.on_step = on_step
-    apart = (found - inversion.x0).double()
-    with torch.no_grad():
-        again, clean = (to_bytes(job.model.decode(x)) for x in (found, inversion.x0[:1]))
-    return {
-        "latent_max": float(apart.abs().max()),
-        "latent_rms": float(apart.square().mean().sqrt()),
-        "pixel_max": float((again.int() - clean.int()).abs().max()),
-        "pixel_psnr": _psnr(again, clean),
-        "model_psnr": _psnr(clean, to_bytes(job.picture)),
-    }
-
-
-def _psnr(a: Tensor, b: Tensor) -> float:
-    error = float((a.double() - b.double()).square().mean())
-    return 100.0 if error == 0 else min(100.0, 10 * math.log10(255**2 / error))
