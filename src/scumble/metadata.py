@@ -100,7 +100,7 @@ def refuse_absolute_paths(value: Any, where: str = "recipe") -> None:
     if isinstance(value, Mapping):
         for key, one in value.items():
             refuse_absolute_paths(str(key), f"a name in {where}")
-            if not any(word in str(key).lower() for word in _OWN_WORDS) or not isinstance(one, str):
+            if not (any(word in str(key).lower() for word in _OWN_WORDS) and _is_words(one)):
                 refuse_absolute_paths(one, f"{where}.{key}")
     elif isinstance(value, list | tuple):
         for index, one in enumerate(value):
@@ -109,6 +109,10 @@ def refuse_absolute_paths(value: Any, where: str = "recipe") -> None:
         text = str(value)
         if _ABSOLUTE.match(text) or _INSIDE.search(text):
             raise InputError(f"{where} is an absolute path, which a saved picture must not carry; give only the name")
+
+
+def _is_words(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, list | tuple) and all(isinstance(one, str) for one in value))
 
 
 def _part(recipe: Mapping[str, Any], name: str) -> Mapping[str, Any]:

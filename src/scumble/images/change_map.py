@@ -25,6 +25,8 @@ Reduction = Literal["area", "bilinear", "max"]
 MapSource = str | Path | Image.Image | npt.NDArray[Any] | Tensor | float
 
 _ASPECT_TOLERANCE = 0.01
+_LOSSY = (".jpg", ".jpeg", ".webp")
+_NEARLY_BLACK = 8.5 / 255
 
 
 def load_map(
@@ -53,6 +55,10 @@ def load_map(
     values = _values(source, size, polarity == "white-keeps", channel, notices_)
     if polarity == "white-keeps":
         values = 1.0 - values
+    if isinstance(source, str | Path) and Path(source).suffix.lower() in _LOSSY:
+        impure = int(((values > 0.0) & (values < _NEARLY_BLACK)).sum())
+        if impure:
+            notices_.append(f"{impure} pixels of the map are nearly but not quite 0 and may change; save it as PNG")
     tensor = torch.from_numpy(values.astype(np.float32))[:, None]
     return _resized(tensor, size, notices_), notices_
 

@@ -58,19 +58,23 @@ def rgb_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
     The RGB keeps nothing of the file's extras but an RGB colour profile, so that colours look the same when saved.
     """
-    alpha = None
-    if image.mode.startswith(("I", "F")):
-        grey = Image.fromarray(_deep_grey_to_bytes(image))
-        rgb = Image.merge("RGB", (grey, grey, grey))
-    elif image.has_transparency_data:
-        both = image.convert("RGBA")
-        alpha = both.getchannel("A")
-        rgb = Image.merge("RGB", both.split()[:3])
-    else:
-        rgb = image.convert("RGB") if image.mode != "RGB" else image.copy()
+    try:
+        rgb, alpha = _split(image)
+    except (OSError, ValueError) as error:
+        raise InputError(f"a picture in the colour mode {image.mode} cannot be used: {error}") from error
     profile = image.info.get("icc_profile")
     rgb.info = {"icc_profile": profile} if profile and image.mode in _COLOUR_PROFILE_MODES else {}
     return rgb, alpha
+
+
+def _split(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    if image.mode.startswith(("I", "F")):
+        grey = Image.fromarray(_deep_grey_to_bytes(image))
+        return Image.merge("RGB", (grey, grey, grey)), None
+    if image.has_transparency_data:
+        both = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        return Image.merge("RGB", both.split()[:3]), both.getchannel("A")
+    return image.convert("RGB") if image.mode != "RGB" else image.copy(), None
 
 
 def greys(image: Image.Image) -> Greys:

@@ -67,10 +67,7 @@ def load_image(source: Source) -> Picture:
         image = Image.fromarray(picture_bytes(source))
     else:
         raise InputError(f"a picture cannot be made from {type(source).__name__}; give a file, PIL image or array")
-    try:
-        rgb, alpha = rgb_and_alpha(image)
-    except (OSError, ValueError) as error:
-        raise InputError(f"a picture in the colour mode {image.mode} cannot be used: {error}") from error
+    rgb, alpha = rgb_and_alpha(image)
     return Picture(rgb, alpha, name, picture_sha256(rgb))
 
 

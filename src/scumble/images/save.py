@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image, PngImagePlugin
 
-from scumble.errors import InputError, nearest
+from scumble.errors import InputError
 
 __all__ = ["EXTENSIONS", "check_target", "save_image", "sidecar_path", "written_whole"]
 
@@ -68,7 +68,7 @@ def check_target(path: str | Path, alpha: bool = False) -> Path:
     suffix = path.suffix.lower()
     if suffix not in EXTENSIONS:
         known = ", ".join(EXTENSIONS)
-        raise InputError(f"the output {path} must end in one of {known}{nearest(suffix, EXTENSIONS)}")
+        raise InputError(f"the output {path} must end in one of {known}")
     if not path.parent.is_dir():
         raise InputError(f"the output folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):

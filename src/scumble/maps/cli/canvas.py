@@ -46,7 +46,10 @@ NO_CANVAS = Canvas()
 
 def write(grey: Image.Image, output: Path) -> None:
     """Save the map and say how much may change."""
+    from scumble.errors import InputError
     from scumble.images import describe_map, load_map, save_image
 
+    if output.suffix.lower() != ".png":
+        raise InputError(f"the map {output} must end in .png: other formats would make its black impure")
     save_image(grey, output)
     print(f"{output}: {describe_map(load_map(grey, grey.size)[0])}")
