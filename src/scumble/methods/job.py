@@ -19,7 +19,7 @@ from scumble.core.loop import denoise
 from scumble.core.noise import NoiseSource
 from scumble.core.solvers import Solver
 from scumble.errors import InputError
-from scumble.images import latent_map
+from scumble.images import Fit, latent_map
 from scumble.inversion.trajectory import Inversion
 from scumble.models.base import Model
 
@@ -63,6 +63,7 @@ class Job:
         report: What the method wants to tell in the result (scores, errors of arrival, …).
         notices: One-line remarks for the person.
         inversion: The picture's inversion, when one was given.
+        place: How the picture came to that size; None: it had it.
     """
 
     model: Model
@@ -78,6 +79,7 @@ class Job:
     report: dict[str, Any] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     inversion: Inversion | None = None
+    place: Fit | None = None
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
