@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from pydantic import ValidationError
 
 from scumble.editor import Editor
-from scumble.errors import InputError
+from scumble.errors import CheckpointError, InputError
 from scumble.images import Picture, load_image, load_map
+from scumble.inversion.file import SUFFIX
+from scumble.inversion.trajectory import Inversion
+from scumble.inversion.trajectory import Inversion
 from scumble.metadata import read_metadata
 from scumble.recipe import Recipe, tensor_sha256
 
@@ -41,7 +45,13 @@ class Redone:
 
 
 def redo(
-    path: str | Path, *, image: Any = None, change_map: Any = None, model: str | None = None, device: str | None = None
+    path: str | Path,
+    *,
+    image: Any = None,
+    change_map: Any = None,
+    inversion: str | Path | None = None,
+    model: str | None = None,
+    device: str | None = None,
 ) -> Redone:
     """Repeat the edit that made ``path``, in the same batch it was made in.
 
@@ -49,6 +59,7 @@ def redo(
         path: A picture with its recipe.
         image: The edited picture; looked for by hash in the folder of ``path`` when not given.
         change_map: The change map; likewise.
+        inversion: The inversion file; likewise.
         model: The model; the recipe's name by default.
         device: Device; chosen as usual by default.
 
@@ -56,11 +67,13 @@ def redo(
         InputError: If the recipe, the picture or the map cannot be found or do not match their hashes.
     """
     target = Path(path)
-    recipe = Recipe.model_validate(read_metadata(target))
+    recipe = _recipe(target)
     folder = sorted(p for p in target.absolute().parent.iterdir() if p.suffix.lower() in PICTURES)
     editor = Editor.from_pretrained(model or recipe.model["name"], device=device)
     first = recipe.index // recipe.batch_size * recipe.batch_size
     count = min(recipe.batch_size, recipe.count - first)
+    if recipe.build().variants > 1:  # candidates share the first one's inversion, and take turns with the prompts
+        first, count = 0, recipe.count
     options: dict[str, Any] = {"seed": recipe.seed + first, "count": count, "batch_size": recipe.batch_size}
     if recipe.input is None:
         result = editor.generate(recipe.build(), **options)
@@ -70,6 +83,10 @@ def redo(
         if recipe.change_map is not None:
             polarity = recipe.parameters.get("polarity", "white-changes")
             more["change_map"] = _map(recipe.change_map, change_map, folder, source.rgb.size, polarity)
+        if recipe.inversion is not None:
+            options["inversion"] = _inversion(recipe.inversion, inversion, target.absolute().parent)
+        if recipe.inversion is not None:
+            options["inversion"] = _inversion(recipe.inversion, inversion, target.absolute().parent)
         result = editor.edit(source, recipe.build(**more), **options)
     made = result.images[recipe.index - first]
     before, after = np.asarray(load_image(target).rgb, np.int16), np.asarray(made.convert("RGB"), np.int16)
@@ -79,6 +96,30 @@ def redo(
     own = result.recipe_of(recipe.index - first).model_copy(update={"seed": recipe.seed, "count": recipe.count})
     own = own.model_copy(update={"index": recipe.index})
     return Redone(made, own, int(difference.max()), float((difference > 0).mean()), _warnings(recipe, own))
+
+
+def _recipe(path: Path) -> Recipe:
+    told = read_metadata(path)
+    try:
+        return Recipe.model_validate(told)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise InputError(f"{path.name} carries no recipe of a single edit ({where}): it cannot be repeated") from error
+
+
+def _inversion(wanted: dict[str, str], given: str | Path | None, folder: Path) -> Inversion:
+    paths = [Path(given)] if given is not None else _likely(folder.glob("*.safetensors"), wanted["name"])
+    for path in paths:
+        try:
+            found = Inversion.load(path)
+        except CheckpointError:
+            if given is not None:
+                raise
+            continue
+        if found.sha256 == wanted["sha256"]:
+            return found
+    name = wanted["name"] or "made in memory"
+    raise InputError(f"the inversion ({name}) that was used is not there; give it with --inversion")
 
 
 def _source(wanted: dict[str, str], given: Any, folder: Iterable[Path]) -> Picture:
@@ -112,6 +153,19 @@ def _map(wanted: dict[str, str], given: Any, folder: Iterable[Path], size: tuple
             return path
     name = wanted["name"] or "made in memory"
     raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
+
+
+def _inversion(wanted: dict[str, str], given: str | Path | None, folder: Path) -> Inversion:
+    found = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name != wanted["name"])
+    for path in [Path(given)] if given is not None else found:
+        try:
+            stored = Inversion.load(path)
+        except CheckpointError:
+            continue
+        if stored.sha256 == wanted["sha256"]:
+            return stored
+    name = wanted["name"] or "made in memory"
+    raise InputError(f"the inversion ({name}) is not beside the result; give it with --inversion")
 
 
 def _likely(folder: Iterable[Path], name: str) -> list[Path]:
