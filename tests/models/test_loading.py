@@ -17,6 +17,8 @@ from scumble.models import hub
 from scumble.models.folder import family
 from scumble.models.loading import from_pipe, load
 
+from .original_layout import original_state
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory, sd_pipe: Any, sdxl_pipe: Any, ddpm_pipe: Any) -> Path:
@@ -211,6 +213,27 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     save_file({"model.diffusion_model.x": torch.zeros(1), "conditioner.embedders.0.x": torch.zeros(1)}, file)
     with pytest.raises(CheckpointError, match="refiner"):
         load(file)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_single_file_gives_the_same_model_as_the_folder(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sd_pipe: Any, dtype: str
+) -> None:
+    monkeypatch.setattr(
+        "diffusers.loaders.single_file._download_diffusers_model_config_from_hub",
+        lambda *args, **kwargs: str(folders / "tiny-sd"),
+    )
+    file = tmp_path / "my-model.safetensors"
+    save_file(original_state(sd_pipe), file)
+    single: Any = load(file, device="cpu", dtype=dtype)
+    folder: Any = load(folders / "tiny-sd", device="cpu", dtype=dtype)
+    assert single.name == "my-model"
+    assert single.weights_hash == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (single.dtype, single.vae.dtype) == (folder.dtype, folder.vae.dtype)
+    assert torch.allclose(predict(single), predict(folder), atol=1e-5)
+    image = torch.rand(1, 3, 16, 16)
+    assert torch.allclose(single.decode(single.encode(image)), folder.decode(folder.encode(image)), atol=1e-5)
+    assert single.schedule.levels(9) == folder.schedule.levels(9)
 
 
 def test_a_single_file_whose_config_cannot_be_had_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from scumble.models.base import Model
 from scumble.models.hashing import files_sha256
 from scumble.models.latent import LatentModel
 from scumble.models.pixel import PixelModel
+from scumble.models.quiet import without_progress_bars
 from scumble.models.text import TextEncoder, TextStack
 
 __all__ = ["PICKLES", "family", "load_folder", "pickle_error", "weight_files"]
@@ -116,26 +116,12 @@ def _network(cls: Any, path: Path, name: str, dtype: torch.dtype, device: torch.
 
 def _guarded(what: str, load: Callable[[], Any]) -> Any:
     try:
-        with _without_progress_bar():
+        with without_progress_bars():
             return load()
     except torch.OutOfMemoryError:
         raise
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{what} cannot be loaded; it is damaged or incomplete: {error}") from error
-
-
-@contextmanager
-def _without_progress_bar() -> Iterator[None]:
-    """Keep transformers from drawing a bar for each file; its own setting comes back."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def weight_files(path: Path, name: str) -> tuple[list[Path], str | None]:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import nn
 
 from scumble.errors import CheckpointError
 from scumble.models.base import Model
 from scumble.models.folder import pickle_error
 from scumble.models.hashing import files_sha256
 from scumble.models.pipe import model_of_pipe
+from scumble.models.quiet import without_progress_bars
 
 __all__ = ["load_single_file"]
 
@@ -29,10 +31,13 @@ def load_single_file(path: Path, device: torch.device, dtype: torch.dtype) -> Mo
     from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
     try:
-        if kind == "sdxl":
-            pipe = StableDiffusionXLPipeline.from_single_file(str(path), torch_dtype=dtype)
-        else:
-            pipe = StableDiffusionPipeline.from_single_file(str(path), torch_dtype=dtype, safety_checker=None)
+        with without_progress_bars():
+            if kind == "sdxl":
+                pipe = StableDiffusionXLPipeline.from_single_file(str(path), torch_dtype=torch.float32)
+            else:
+                pipe = StableDiffusionPipeline.from_single_file(
+                    str(path), torch_dtype=torch.float32, safety_checker=None
+                )
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # whatever the hub's client raises, the person needs the way out
@@ -42,11 +47,11 @@ def load_single_file(path: Path, device: torch.device, dtype: torch.dtype) -> Mo
             " kept. Without a network use a folder instead (made on a connected machine with"
             " StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER))"
         ) from error
-    if dtype == torch.float16 and pipe.vae.config.force_upcast:
-        pipe.vae.to(torch.float32)
+    fragile = dtype == torch.float16 and pipe.vae.config.force_upcast
     for part in (pipe.unet, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
         if part is not None:
-            part.to(device).eval().requires_grad_(False)
+            nn.Module.to(part, device, torch.float32 if fragile and part is pipe.vae else dtype)
+            part.eval().requires_grad_(False)
     return model_of_pipe(pipe, path.stem, partial(files_sha256, [path]))
 
 

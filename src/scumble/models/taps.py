@@ -59,10 +59,12 @@ def module_at(denoiser: nn.Module, site: str) -> nn.Module:
     Raises:
         MethodError: If there is none; names the nearest paths.
     """
-    modules = dict(denoiser.named_modules())
-    if site not in modules or not site:
-        raise MethodError(f"the network has no module {site!r}{nearest(site, modules)}")
-    return modules[site]
+    try:
+        if site:
+            return denoiser.get_submodule(site)
+    except AttributeError:
+        pass
+    raise MethodError(f"the network has no module {site!r}{nearest(site, dict(denoiser.named_modules()))}")
 
 
 def _grouped(taps: Sequence[Tap], what: str) -> dict[str, list[Callable[[Tensor], Tensor | None]]]:

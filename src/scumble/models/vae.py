@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 __all__ = ["from_latent", "latent_factor", "to_latent"]
 
@@ -56,7 +56,7 @@ def _ready(vae: Any, shape: torch.Size, factor: int) -> Iterator[None]:
     upcast = vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
     try:
         if upcast:  # the SD and SDXL autoencoders overflow in half precision
-            vae.to(torch.float32)
+            nn.Module.to(vae, torch.float32)
         if max(shape[-2:]) * factor > LARGE and len(before) == len(settings):
             vae.use_tiling = vae.use_slicing = True
             vae.tile_sample_min_size, vae.tile_latent_min_size = TILE, TILE // latent_factor(vae)
@@ -65,4 +65,4 @@ def _ready(vae: Any, shape: torch.Size, factor: int) -> Iterator[None]:
         for name, value in before.items():
             setattr(vae, name, value)
         if upcast:
-            vae.to(torch.float16)
+            nn.Module.to(vae, torch.float16)
