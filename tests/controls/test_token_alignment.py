@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from scumble.controls.token_alignment import TokenMap, Words, read_words, refine_map, replace_map
 from scumble.errors import InputError
+from scumble.models.base import Model
 
 START, END = 998, 999
 PIECES = {
@@ -116,7 +118,7 @@ def test_replacement_of_different_word_counts_names_both_prompts() -> None:
         replace_map(words("a cat"), words("a big cat"), 16)
 
 
-def test_maps_equal_the_published_ones(tiny_sd, reference) -> None:
+def test_maps_equal_the_published_ones(tiny_sd: Model, reference: Any) -> None:
     case = reference("p2p_aligner")
     for k, (source, target) in enumerate(case.settings["pairs"]):
         a, b = read_words(tiny_sd.tokens, source), read_words(tiny_sd.tokens, target)

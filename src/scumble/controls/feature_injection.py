@@ -194,7 +194,7 @@ class FeatureInjection(Control):
 
     def taps(self, ctx: Context) -> Sequence[Any]:
         """Overwrite the edited rows."""
-        cached = self.cache.known[ctx.i] if self.cache is not None and self._cached(ctx.i) else {}
+        cached = self.cache.known.get(ctx.i, {}) if self.cache is not None and self._cached(ctx.i) else {}
         return [self._writer(ctx, path, cached.get(path)) for path in self.wanted(ctx.i)]
 
     def _writer(self, ctx: Context, path: str, known: Tensor | None) -> Tap:
