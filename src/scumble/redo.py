@@ -16,7 +16,6 @@ from scumble.errors import CheckpointError, InputError
 from scumble.images import Picture, load_image, load_map
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.trajectory import Inversion
-from scumble.inversion.trajectory import Inversion
 from scumble.metadata import read_metadata
 from scumble.recipe import Recipe, tensor_sha256
 
@@ -85,8 +84,6 @@ def redo(
             more["change_map"] = _map(recipe.change_map, change_map, folder, source.rgb.size, polarity)
         if recipe.inversion is not None:
             options["inversion"] = _inversion(recipe.inversion, inversion, target.absolute().parent)
-        if recipe.inversion is not None:
-            options["inversion"] = _inversion(recipe.inversion, inversion, target.absolute().parent)
         result = editor.edit(source, recipe.build(**more), **options)
     made = result.images[recipe.index - first]
     before, after = np.asarray(load_image(target).rgb, np.int16), np.asarray(made.convert("RGB"), np.int16)
@@ -108,7 +105,7 @@ def _recipe(path: Path) -> Recipe:
 
 
 def _inversion(wanted: dict[str, str], given: str | Path | None, folder: Path) -> Inversion:
-    paths = [Path(given)] if given is not None else _likely(folder.glob("*.safetensors"), wanted["name"])
+    paths = [Path(given)] if given is not None else _likely(folder.glob(f"*{SUFFIX}"), wanted["name"])
     for path in paths:
         try:
             found = Inversion.load(path)
@@ -153,19 +150,6 @@ def _map(wanted: dict[str, str], given: Any, folder: Iterable[Path], size: tuple
             return path
     name = wanted["name"] or "made in memory"
     raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
-
-
-def _inversion(wanted: dict[str, str], given: str | Path | None, folder: Path) -> Inversion:
-    found = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: path.name != wanted["name"])
-    for path in [Path(given)] if given is not None else found:
-        try:
-            stored = Inversion.load(path)
-        except CheckpointError:
-            continue
-        if stored.sha256 == wanted["sha256"]:
-            return stored
-    name = wanted["name"] or "made in memory"
-    raise InputError(f"the inversion ({name}) is not beside the result; give it with --inversion")
 
 
 def _likely(folder: Iterable[Path], name: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ FAILED = 2
 COMMANDS = {
     "edit": ("scumble.cli.edit:edit", "Edit a picture with any method."),
     "generate": ("scumble.cli.edit:generate", "Make a picture from words."),
+    "invert": ("scumble.cli.invert:invert", "Find the noise that leads back to a picture, as a file to edit from."),
+    "extend": ("scumble.cli.extend:extend", "Continue a picture beyond its edges."),
     "map": ("scumble.maps.cli:app", "Make a change map."),
     "methods": ("scumble.cli.inspect:methods", "List the methods, their parameters, defaults and papers."),
     "info": ("scumble.cli.inspect:info", "Show the recipe inside a picture, or what an inversion file holds."),
@@ -28,7 +31,7 @@ COMMANDS = {
 }
 """Command -> (where it lives, one line of help)."""
 
-RAW = ("edit", "generate")
+RAW = ("edit", "generate", "extend")
 """Commands whose flags depend on their method: they parse their own words."""
 
 
@@ -60,9 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _dispatch(words: list[str]) -> None:
     if words and words[0] in RAW:
-        from scumble.cli import edit
-
-        getattr(edit, words[0])(words[1:])
+        where = COMMANDS[words[0]][0].partition(":")
+        getattr(importlib.import_module(where[0]), where[2])(words[1:])
     else:
         run_app(make_app(), words)
 

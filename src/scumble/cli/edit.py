@@ -14,14 +14,15 @@ from cyclopts import App, Parameter
 from scumble.cli import run_app
 from scumble.cli.flags import build_method, method_of, with_fields
 from scumble.cli.progress import progress_bar
+from scumble.contact_sheet import sheet_of
 from scumble.editor import Editor
 from scumble.errors import InputError
-from scumble.images import load_image
+from scumble.images import load_image, save_image
 from scumble.methods.base import Method
 from scumble.methods.registry import method_class
 from scumble.result import Result
 
-__all__ = ["edit", "generate"]
+__all__ = ["Common", "edit", "edit_method", "generate", "settled_target"]
 
 
 @Parameter(name="*")
@@ -55,24 +56,46 @@ class Common:
 
 def edit(words: Sequence[str]) -> None:
     """Run ``scumble edit``; the flags depend on ``--method``."""
-    method = _method(words, "differential-diffusion", takes_image=True)
+    method = edit_method(words, "differential-diffusion", takes_image=True)
 
-    def command(image: str, *, common: Common = Common(), given: dict[str, Any]) -> None:
+    def command(
+        image: str | None = None,
+        *,
+        inversion: Path | None = None,
+        sheet: Path | None = None,
+        common: Common = Common(),
+        given: dict[str, Any],
+    ) -> None:
         """Edit a picture. White in the map means change; where it is black the result is byte-identical.
 
         Parameters
         ----------
         image
-            The picture: PNG, JPEG, WebP, TIFF, BMP.
+            The picture: PNG, JPEG, WebP, TIFF, BMP. With --inversion it may be left out.
+        inversion
+            A file made by scumble invert: only the steps of the edit are left to be run.
+        sheet
+            Also write all candidates on one contact sheet.
         """
+        if image is None and inversion is None:
+            raise InputError("no picture: give one, or an inversion with --inversion")
         made = build_method(method, given)
-        target = _target(common.output, f"{Path(image).stem}-{method.method_name()}.png")
-        picture = load_image(image)
+        stem = Path(image or inversion or "").name.split(".")[0]
+        target = settled_target(common.output, f"{stem}-{method.method_name()}.png")
+        picture = None if image is None else load_image(image)
         editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
-                picture, made, seed=common.seed, count=common.count, batch_size=common.batch_size, on_step=on_step
+                picture,
+                made,
+                seed=common.seed,
+                count=common.count,
+                batch_size=common.batch_size,
+                on_step=on_step,
+                inversion=inversion,
             )
+        if sheet is not None:
+            save_image(sheet_of(result), sheet, None)
         _report(result, target, common)
 
     _run("edit", command, method, words)
@@ -80,12 +103,12 @@ def edit(words: Sequence[str]) -> None:
 
 def generate(words: Sequence[str]) -> None:
     """Run ``scumble generate``; the flags depend on ``--method``."""
-    method = _method(words, "text-to-image", takes_image=False)
+    method = edit_method(words, "text-to-image", takes_image=False)
 
     def command(*, common: Common = Common(), given: dict[str, Any]) -> None:
         """Make a picture from words."""
         made = build_method(method, given)
-        target = _target(common.output, f"{method.method_name()}.png")
+        target = settled_target(common.output, f"{method.method_name()}.png")
         editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.generate(
@@ -96,7 +119,8 @@ def generate(words: Sequence[str]) -> None:
     _run("generate", command, method, words)
 
 
-def _method(words: Sequence[str], default: str, takes_image: bool) -> type[Method]:
+def edit_method(words: Sequence[str], default: str, takes_image: bool) -> type[Method]:
+    """Return the method that ``--method`` names, refusing one that belongs to the other command."""
     found: type[Method] = method_class(method_of(words, default))
     if found.takes_image is not takes_image and not found.image_optional:
         other = "scumble edit IMAGE" if found.takes_image else "scumble generate"
@@ -110,7 +134,7 @@ def _run(name: str, command: Callable[..., None], method: type[Method], words: S
     run_app(app, words)
 
 
-def _target(output: Path | None, default: str) -> Path:
+def settled_target(output: Path | None, default: str) -> Path:
     """Settle where the result goes before anything is computed."""
     target = output or Path(default)
     if not target.parent.is_dir():

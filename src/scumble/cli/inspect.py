@@ -58,12 +58,12 @@ def _describe(method: Any) -> dict[str, Any]:
 
 
 def info(path: Path, *, as_json: Json = False) -> None:
-    """Show the recipe of a picture made by scumble.
+    """Show the recipe of a picture made by scumble, or what an inversion file holds.
 
     Parameters
     ----------
     path
-        A picture (PNG, or JPEG/WebP with its sidecar).
+        A picture (PNG, or JPEG/WebP with its sidecar) or an .inversion.safetensors file.
     as_json
         Print JSON.
     """
@@ -71,12 +71,33 @@ def info(path: Path, *, as_json: Json = False) -> None:
 
     if not path.exists():
         raise InputError(f"{path.name} does not exist")
-    told = read_metadata(path)
+    told = _inversion(path) if path.suffix == ".safetensors" else read_metadata(path)
     if as_json:
         print(json.dumps(told, ensure_ascii=False, indent=2))
         return
     for key, value in _flat(told):
         print(f"{key}: {value}")
+
+
+def _inversion(path: Path) -> dict[str, Any]:
+    from scumble.inversion.trajectory import Inversion
+
+    found = Inversion.load(path)
+    return {
+        "inversion": found.kind,
+        "picture": {"name": found.picture_name, "sha256": found.picture_sha256, "size": list(found.size)},
+        "model": {"name": found.model, "sha256": found.model_sha256},
+        "prompt": found.prompt,
+        "guidance_scale": found.guidance_scale,
+        "eta": found.eta,
+        "steps": found.steps,
+        "first_step": found.first,
+        "seed": found.seed,
+        "latents": list(found.xs.shape),
+        "reconstruction_error": dict(found.error),
+        "made": dict(found.report),
+        "version": found.version,
+    }
 
 
 def _flat(told: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

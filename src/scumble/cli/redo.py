@@ -19,6 +19,7 @@ def redo(
     *,
     image: Path | None = None,
     change_map: Annotated[Path | None, Parameter(name=["--map", "--mask"])] = None,
+    inversion: Path | None = None,
     model: str | None = None,
     device: str | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
@@ -34,6 +35,8 @@ def redo(
         The picture that was edited; found by its hash beside PATH when not given.
     change_map
         The change map; found likewise.
+    inversion
+        The inversion file, where one was used; found likewise.
     model
         The model; the recipe's by default.
     device
@@ -49,7 +52,7 @@ def redo(
 
     if not path.exists():
         raise InputError(f"{path.name} does not exist")
-    done = repeat(path, image=image, change_map=change_map, model=model, device=device)
+    done = repeat(path, image=image, change_map=change_map, inversion=inversion, model=model, device=device)
     for warning in done.warnings:
         print(f"note: {warning}", file=sys.stderr)
     if output is not None:

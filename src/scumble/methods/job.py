@@ -19,7 +19,7 @@ from scumble.core.loop import denoise
 from scumble.core.noise import NoiseSource
 from scumble.core.solvers import Solver
 from scumble.errors import InputError
-from scumble.images import Fit, latent_map
+from scumble.images import Fit, Reduction, latent_map
 from scumble.inversion.trajectory import Inversion
 from scumble.models.base import Model
 
@@ -114,7 +114,7 @@ class Job:
         with torch.no_grad():
             return self.model.encode(self.picture.expand(self.batch, -1, -1, -1), draw)
 
-    def latent_change(self, how: str = "area") -> Tensor:
+    def latent_change(self, how: Reduction = "area") -> Tensor:
         """The change map at the model's resolution (1 or B, 1, h, w); ones when there is none."""
         if self.change is None:
             return torch.ones(1, 1, *self.shape[2:], device=self.model.device)
