@@ -66,6 +66,10 @@ class Latents(Control):
         return rows
 
 
+def source_of(model: Model, source: str, scale: float) -> Companion:
+    return Companion(Guidance(model.embed([source]), model.embed([""]), scale))
+
+
 def run(
     model: Model,
     xT: Tensor,
@@ -76,10 +80,11 @@ def run(
     steps: int = STEPS,
     scales: tuple[float, float] = (5.0, 5.0),
     last: Sequence[Control] = (),
+    companion: Companion | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Sample source and targets together; returns (source, targets)."""
     empty = model.embed([""])
-    companion = Companion(Guidance(model.embed([source]), empty, scales[0]))
+    companion = companion or source_of(model, source, scales[0])
     guidance = Guidance(model.embed(list(targets)), empty, scales[1])
     shape = (len(targets), *xT.shape[1:])
     levels = model.schedule.levels(steps)
