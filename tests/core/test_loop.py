@@ -332,7 +332,7 @@ def test_grad_rows_give_a_leaf_whose_gradient_is_right() -> None:
     network = ToyNetwork(raw=lambda x, t: 0.4 * x)
     gradient = Gradient()
     ctx = context(network)
-    rows = [Row("uncond", Conditioning()), Row("cond", Conditioning(), grad=True)]
+    rows = [Row("cond", Conditioning(), grad=True), Row("uncond", Conditioning())]
     with torch.no_grad():
         xs = trajectory(ctx, [gradient], rows)
     for i, (leaf, found) in enumerate(gradient.found):

@@ -40,8 +40,8 @@ def test_the_global_generator_is_neither_read_nor_moved() -> None:
 def test_seeds_streams_and_steps_each_give_other_noise() -> None:
     draws = [
         CounterNoise([seed]).normal((1, 64), stream, step)
-        for seed in (0, 1, 10, -1, 2**40)
-        for stream in ("start", "step", "1", "step/1", "1/step")
+        for seed in (0, 1, 11, -1, 2**40)
+        for stream in ("start", "step", "1", "step/1", "1/step", "1step", "step1")
         for step in (0, 1, 11)
     ]
     for a, b in itertools.combinations(draws, 2):
