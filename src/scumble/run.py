@@ -94,6 +94,9 @@ class Run:
         self.method.check(job)
         nothing = self.change is not None and not bool(self.change.any())
         made = None if nothing else self.method.run(job)
+        if made is not None:
+            with torch.no_grad():
+                decoded = self.method.decode(job, made)
         self.reports += [
             {k: v[n] if isinstance(v, list) else v for k, v in job.report.items()} for n in range(job.batch)
         ]
@@ -102,8 +105,6 @@ class Run:
                 self.notices.append("the change map is 0 everywhere: the picture is returned as it is")
             assert self.picture is not None
             return [self.picture.with_alpha(self.picture.rgb.copy()) for _ in range(job.batch)]
-        with torch.no_grad():
-            decoded = self.method.decode(job, made)
         return [self._finish(image, first + k) for k, image in enumerate(to_image(self.place.undo(decoded.cpu())))]
 
     def _ordered(self, images: list[Image.Image]) -> list[Image.Image]:
