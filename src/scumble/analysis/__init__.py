@@ -1,0 +1,1 @@
+"""Looking into what methods do: measurements, tables and plots."""
