@@ -20,6 +20,7 @@ Array = npt.NDArray[np.float64]
 PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow")
 OTHER_FAMILIES = ("EDM", "KarrasVe", "ScoreSde", "VQDiffusion", "CMStochastic", "ConsistencyDecoder")
 NOT_READ = (
+    "thresholding",
     "use_exponential_sigmas",
     "use_beta_sigmas",
     "use_lu_lambdas",
