@@ -21,8 +21,8 @@ REPEATS = 5
 
 def main() -> None:
     model = load()
-    for method in (SDEdit(prompt="a large red cube on sand by day", strength=1.0, num_inference_steps=STEPS),
-                   DifferentialDiffusion(prompt="a large red cube on sand by day", num_inference_steps=STEPS)):  # fmt: skip
+    said = {"prompt": "a large red cube on sand by day", "num_inference_steps": STEPS}
+    for method in (SDEdit(strength=1.0, **said), DifferentialDiffusion(**said)):  # type: ignore[arg-type]
         ratios = []
         for _ in range(REPEATS):
             job = make_job(model)
