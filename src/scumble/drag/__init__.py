@@ -1,0 +1,1 @@
+"""Dragging: point pairs, supervision and tracking of features, the inner optimisation, the warp of a preview."""

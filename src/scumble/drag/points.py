@@ -1,0 +1,150 @@
+"""Pairs of points: this point goes there. Checked at the door, then carried to the grid that is worked on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scumble.errors import InputError
+from scumble.images import Fit
+
+__all__ = ["GridPairs", "PointPair", "flat_points", "pairs_of", "parse_points"]
+
+
+@dataclass(frozen=True)
+class PointPair:
+    """A handle and where it shall go: (x, y) in pixels of the picture, the centre of the first pixel is (0, 0)."""
+
+    handle: tuple[float, float]
+    target: tuple[float, float]
+
+    @property
+    def distance(self) -> float:
+        """How far the handle is dragged, in pixels of the picture."""
+        return math.dist(self.handle, self.target)
+
+
+def flat_points(value: Any) -> Any:
+    """Return points as four numbers a pair, from ``((x, y), (x, y))`` pairs; anything else as it is."""
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        return value
+    flat = []
+    for one in value:
+        if isinstance(one, PointPair):
+            one = (*one.handle, *one.target)
+        elif isinstance(one, Sequence) and len(one) == 2 and all(isinstance(p, Sequence) for p in one):
+            one = (*one[0], *one[1])
+        flat.append(one)
+    return tuple(flat)
+
+
+def parse_points(sources: Sequence[str], targets: Sequence[str]) -> tuple[tuple[float, float, float, float], ...]:
+    """Read ``120,80`` words, as many sources as targets.
+
+    Raises:
+        InputError: For unequal numbers, no pair at all, or a word that is no point.
+    """
+    if len(sources) != len(targets):
+        raise InputError(
+            f"{len(sources)} points to drag from, but {len(targets)} to drag to: give every --from x,y its --to x,y"
+        )
+    if not sources:
+        raise InputError("no points were given: say where to drag with --from x,y --to x,y (pixels of the picture)")
+    return tuple((*_point(a, "--from"), *_point(b, "--to")) for a, b in zip(sources, targets, strict=True))
+
+
+def _point(word: str, flag: str) -> tuple[float, float]:
+    try:
+        x, y = (float(part) for part in word.split(","))
+    except ValueError as error:
+        raise InputError(f"{flag} {word!r} is no point: write x,y in pixels, for example {flag} 120,80") from error
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise InputError(f"{flag} {word!r} is no point: both numbers must be finite")
+    return x, y
+
+
+def pairs_of(points: Sequence[tuple[float, float, float, float]], size: tuple[int, int]) -> tuple[PointPair, ...]:
+    """Check points against a picture of ``size`` (width, height).
+
+    Raises:
+        InputError: For no pair, a point outside the picture, a number that is none, or a pair that goes nowhere.
+    """
+    if not points:
+        raise InputError("no points were given: name at least one pair, where to drag from and where to")
+    found = []
+    for k, (x0, y0, x1, y1) in enumerate(points):
+        for what, x, y in (("handle", x0, y0), ("target", x1, y1)):
+            if not (math.isfinite(x) and math.isfinite(y)):
+                raise InputError(f"the {what} of pair {k + 1} is no point: ({x:g}, {y:g})")
+            if not (-0.5 <= x <= size[0] - 0.5 and -0.5 <= y <= size[1] - 0.5):
+                raise InputError(
+                    f"the {what} of pair {k + 1}, ({x:g}, {y:g}), is outside the picture of {size[0]}x{size[1]} pixels"
+                )
+        if (x0, y0) == (x1, y1):
+            raise InputError(
+                f"pair {k + 1} goes from ({x0:g}, {y0:g}) to the same place: give another target or leave it out;"
+                " to hold a place, leave it black in the mask"
+            )
+        found.append(PointPair((x0, y0), (x1, y1)))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class GridPairs:
+    """Point pairs on a grid, as (row, column), float32.
+
+    Attributes:
+        handles: (N, 2), whole numbers.
+        targets: (N, 2).
+        size: (rows, columns) of the grid.
+        scale: Pixels of the picture per grid step, (down, across).
+    """
+
+    handles: Tensor
+    targets: Tensor
+    size: tuple[int, int]
+    scale: tuple[float, float]
+
+    @classmethod
+    def of(cls, pairs: Sequence[PointPair], place: Fit, size: tuple[int, int]) -> GridPairs:
+        """Carry points of the picture to a grid over what the model sees.
+
+        Handles are rounded to the grid, and their targets moved along, so that the way keeps its length.
+        """
+        cells = torch.tensor([size[0] / place.size[1], size[1] / place.size[0]], dtype=torch.float64)
+
+        def on_grid(points: list[tuple[float, float]]) -> Tensor:
+            seen = torch.tensor([place.point(x, y)[::-1] for x, y in points], dtype=torch.float64)
+            return (seen + 0.5) * cells - 0.5
+
+        exact, there = on_grid([p.handle for p in pairs]), on_grid([p.target for p in pairs])
+        last = torch.tensor(size, dtype=torch.float64) - 1
+        handles = torch.minimum(exact.round().clamp(min=0), last)
+        targets = torch.minimum((there + handles - exact).clamp(min=0), last)
+        down, across = (place.original[k] / place.scaled[k] for k in (1, 0))
+        return cls(handles.float(), targets.float(), size, (down / float(cells[0]), across / float(cells[1])))
+
+    @classmethod
+    def as_published(cls, pairs: Sequence[PointPair], place: Fit, size: tuple[int, int]) -> GridPairs:
+        """The published rule: corners of pixels are taken for centres, both points are rounded (half to even).
+
+        Points that round to the grid's size, where the published code fails, are brought back to its last line.
+        """
+        right = cls.of(pairs, place, size)
+
+        def rounded(points: list[tuple[float, float]]) -> Tensor:
+            share = [(y / place.original[1] * size[0], x / place.original[0] * size[1]) for x, y in points]
+            last = torch.tensor(size, dtype=torch.float64) - 1
+            return torch.minimum(torch.tensor(share, dtype=torch.float64).round(), last).clamp(min=0).float()
+
+        return cls(rounded([p.handle for p in pairs]), rounded([p.target for p in pairs]), size, right.scale)
+
+    def pixels(self, offset: Tensor) -> list[float]:
+        """Lengths in pixels of the picture of (N, 2) offsets on the grid."""
+        scaled = offset.double().cpu() * torch.tensor(self.scale, dtype=torch.float64)
+        return [float(length) for length in scaled.norm(dim=-1)]

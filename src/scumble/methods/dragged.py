@@ -1,0 +1,244 @@
+"""What methods that drag points share: their fields, where they begin, what they tell about the arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from scumble.controls.change_map import ChangeMap, release_index
+from scumble.core.control import Control
+from scumble.core.loop import Stopped
+from scumble.drag.arrival import arrivals
+from scumble.drag.optimise import Drag, Search, frozen
+from scumble.drag.points import GridPairs, PointPair, flat_points, pairs_of
+from scumble.drag.supervision import supervision_site
+from scumble.errors import MethodError
+from scumble.images import Fit
+from scumble.inversion.trajectory import Inversion
+from scumble.methods.base import ImageMethod
+from scumble.methods.inverted import Plan
+from scumble.methods.job import Job, Progress
+
+__all__ = ["Dragged", "Pointed"]
+
+FAR = 0.25
+"""A point has not arrived when more than this share of its way, and more than two grid steps, are left."""
+DRAWS = 4
+"""Noise draws under which features of the finished picture are compared."""
+
+
+class Pointed(ImageMethod):
+    """Fields of methods that are told where points go. The change map is the mask: white may change."""
+
+    points: tuple[tuple[float, float, float, float], ...] = ()
+    """Pairs of points, from x, y to x, y, in pixels of the picture; the centre of the first pixel is 0, 0."""
+    prompt: str = ""
+    """What the picture shows; empty works too."""
+
+    @field_validator("points", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        return flat_points(value)
+
+    def check(self, job: Job) -> None:
+        """Refuse points that cannot be dragged; remark on a mask that holds them."""
+        super().check(job)
+        for k, pair in enumerate(self.pairs(job)):
+            for what, (x, y) in (("handle", pair.handle), ("target", pair.target)):
+                if job.change is not None and not _free(job, x, y):
+                    job.notices.append(f"the {what} of pair {k + 1} lies where the mask is black: it cannot move there")
+
+    def place(self, job: Job) -> Fit:
+        """How the picture came to the model's size."""
+        return job.place or Fit(job.size, job.size, job.size)
+
+    def pairs(self, job: Job) -> tuple[PointPair, ...]:
+        """The points, checked."""
+        return pairs_of(self.points, self.place(job).original)
+
+
+def _free(job: Job, x: float, y: float) -> bool:
+    assert job.change is not None
+    height, width = job.change.shape[-2:]
+    column, row = (job.place or Fit(job.size, job.size, job.size)).point(x, y)
+    return bool(job.change[:, 0, min(max(round(row), 0), height - 1), min(max(round(column), 0), width - 1)].any())
+
+
+class Dragged(Pointed):
+    """Fields of methods that optimise at one noise level."""
+
+    num_inference_steps: int = Field(default=50, ge=1, le=1000)
+    """Steps N of a full run."""
+    strength: float = Field(default=0.7, ge=0, le=1)
+    """How deep into the noise the drag happens: more moves further and keeps less."""
+    iterations: int = Field(default=80, ge=0, le=10000)
+    """At most so many updates; long drags need more."""
+    learning_rate: float = Field(default=0.02, gt=0, le=10)
+    """Step of an update."""
+    window: int = Field(default=1, ge=0, le=64)
+    """Radius of the patch that is led along, in quarters of a latent cell."""
+    radius: int = Field(default=3, ge=1, le=64)
+    """Radius within which a point is looked for after an update, in quarters of a latent cell."""
+    mask_weight: float = Field(default=0.1, ge=0)
+    """Weight of the term that holds what the mask does not free."""
+    inversion_iterations: int = Field(default=3, ge=1, le=100)
+    """At most so many fixed-point iterations a level of the inversion; 1 is plain DDIM inversion."""
+    lora_steps: int = Field(default=0, ge=0, le=10000)
+    """Train a LoRA for the picture so long before dragging; kept, so that the next drag has it at once. 0: none."""
+    lora_rank: int = Field(default=16, ge=1, le=256)
+    """Rank of that LoRA."""
+    lora_learning_rate: float = Field(default=5e-4, gt=0, le=1)
+    """Learning rate of that LoRA."""
+    frames: int = Field(default=0, ge=0, le=200)
+    """Also make so many pictures of the way there."""
+    compat: Literal["official"] | None = None
+    """official: as the published code does; what differs is said where it does."""
+
+    @property
+    def cells(self) -> int:
+        """Grid steps per latent cell of a picture's side."""
+        return 4
+
+    def run(self, job: Job) -> Tensor | None:
+        """Drag once; a drag draws no noise, so all candidates are the same."""
+        if "dragged" not in job.shared:
+            if job.batch > 1:
+                job.notices.append("a drag draws no noise: all candidates are the same")
+            with self.prepared(job) as single:
+                job.shared["dragged"] = self.drag(single)
+            job.shared["report"] = dict(job.report)
+        job.report |= job.shared["report"]
+        made: Tensor | None = job.shared["dragged"]
+        return None if made is None else made.expand(job.shape)
+
+    def drag(self, job: Job) -> Tensor | None:
+        """Return the dragged picture in the model's space (1, C, h, w), or None when nothing is to change."""
+        raise MethodError(f"{self.method_name()} does not drag by itself")
+
+    @contextmanager
+    def prepared(self, job: Job) -> Iterator[Job]:
+        """Yield the job of one candidate, with frozen weights and the picture's LoRA where one is asked for."""
+        single = replace(job, batch=1, noise=job.noise.select(0, 1))
+        if not self.lora_steps:
+            with frozen(job.model.denoiser):
+                yield single
+            return
+        from scumble.drag.lora import Adapter, adapted, train_lora  # peft takes a second to import
+
+        adapter = Adapter(self.prompt, self.lora_steps, self.lora_rank, self.lora_learning_rate)
+        told = self._counter(single, self.lora_steps)
+        path = train_lora(job.model, job.picture, job.embed(self.prompt), adapter, on_step=told)
+        with adapted(job.model.denoiser, path), frozen(job.model.denoiser):
+            yield single
+
+    def plan(self, job: Job) -> Plan:
+        """The inversion to begin from: the one that was given, or deterministic and close to exact."""
+        if self.compat == "official":
+            return Plan(kind="ddim", steps=self.num_inference_steps, skip=1 - self.strength, prompt=self.prompt)
+        if job.inversion is not None:
+            return Plan(skip=1 - self.strength)
+        return Plan(
+            kind="ddim",
+            steps=self.num_inference_steps,
+            skip=1 - self.strength,
+            prompt=self.prompt,
+            iterations=self.inversion_iterations,
+            tolerance=1e-3,
+            offsets=True,
+        )
+
+    def grid(self, job: Job) -> GridPairs:
+        """The points on the supervision grid."""
+        cells = self.cells if job.model.factor > 1 else 1
+        size = (job.shape[2] * cells, job.shape[3] * cells)
+        made = GridPairs.as_published if self.compat == "official" else GridPairs.of
+        return made(self.pairs(job), self.place(job), size)
+
+    def site(self, job: Job) -> str:
+        """The layer whose features are led along."""
+        return supervision_site(job.model.denoiser)
+
+    def settings(self, job: Job) -> Search:
+        """Numbers of the optimisation. The published code stops two grid steps before the target."""
+        official = self.compat == "official"
+        return Search(
+            iterations=self.iterations,
+            learning_rate=self.learning_rate,
+            window=self.window,
+            radius=self.radius,
+            arrived=2.0 if official else 1.0,
+            longest=None if official else 1.0,
+            keep_every=max(self.iterations // self.frames, 1) if self.frames else 0,
+            half=job.model.dtype == torch.float16,
+        )
+
+    def hold(self, job: Job, inversion: Inversion) -> list[Control]:
+        """Keep the black part of the mask on the picture's own path; grey is freed later, white from the beginning."""
+        if job.change is None or self.compat == "official":
+            return []
+        release = release_index(job.latent_change("max"), inversion.steps, inversion.first)
+        freed = torch.where(release < inversion.steps, release - 1, release)
+        return [ChangeMap(freed, inversion, first=inversion.first)]
+
+    def progress(self, job: Job) -> Callable[[int, Drag], None]:
+        """Tell the person about each iteration, and stop when they ask for it."""
+        told = self._counter(job, self.iterations)
+        return lambda k, drag: told(k)
+
+    def _counter(self, job: Job, total: int) -> Callable[[int], None]:
+        def on_step(k: int) -> None:
+            if job.on_step is None:
+                return
+            told = Progress(k + 1, total, job.samples, job.x0, lambda: job.model.decode(job.x0))
+            if job.on_step(told) is False:
+                raise Stopped
+
+        return on_step
+
+    def chosen(self, drag: Drag) -> list[Tensor]:
+        """Tensors of the frames of an animation, at most ``frames``, and last the result's."""
+        states = drag.states[: self.frames]
+        return [*(s for s in states if s is not drag.value), drag.value]
+
+    def finished(self, job: Job, made: Tensor, drag: Drag, pairs: GridPairs) -> Tensor:
+        """Report the arrival, leave the frames for the editor, and return the result (1, C, h, w)."""
+        result = made[-1:]
+        if self.frames:
+            with torch.no_grad():
+                job.shared["frames"] = [job.picture, *(job.model.decode(row) for row in made.split(1))]
+        self._report(job, result, drag, pairs)
+        return result
+
+    def _report(self, job: Job, result: Tensor, drag: Drag, pairs: GridPairs) -> None:
+        noises = [job.noise.normal(job.shape, "arrival", k) for k in range(DRAWS)]
+        with torch.no_grad():
+            cond, site = job.embed(self.prompt), self.site(job)
+            seen = arrivals(job.model, job.x0, result, cond, site, pairs, noises, job.cost)
+        targets = pairs.targets.to(seen.device)
+        left, tracked = pairs.pixels(targets - seen), pairs.pixels(targets - drag.handles)
+        told = []
+        for k, pair in enumerate(self.pairs(job)):
+            step = 2 * max(pairs.scale)
+            arrived = left[k] <= max(step, FAR * pair.distance)
+            told.append(
+                {
+                    "handle": pair.handle,
+                    "target": pair.target,
+                    "distance": round(pair.distance, 2),
+                    "arrival_error": round(left[k], 2),
+                    "tracked_error": round(tracked[k], 2),
+                    "arrived": arrived,
+                }
+            )
+            if not arrived:
+                job.notices.append(
+                    f"point {k + 1} did not arrive: {left[k]:.1f} of {pair.distance:.1f} pixels are left;"
+                    " raise --iterations or --learning-rate, or free more in the mask"
+                )
+        job.report |= {"points": tuple(told), "iterations": drag.updates, "supervision": self.site(job)}
