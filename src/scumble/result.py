@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ class Result:
         reports: What the method reported for each candidate (scores, errors of arrival, …).
         source: The picture that was edited, or None.
         change_map: The change map at the picture's size (1 or B, 1, H, W), or None.
+        frames: Pictures of the way there, where the method makes them, the source first.
     """
 
     images: list[Image.Image]
@@ -39,6 +41,7 @@ class Result:
     reports: list[dict[str, Any]]
     source: Picture | None = None
     change_map: Tensor | None = None
+    frames: Sequence[Image.Image] = ()
 
     @property
     def image(self) -> Image.Image:

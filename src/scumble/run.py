@@ -73,7 +73,12 @@ class Run:
             images = self._ordered(images)
         self.cost.seconds, self.cost.peak_bytes = time.perf_counter() - started, memory.peak
         recipe = self._recipe(seed, count, size)
-        return Result(images, recipe, self.cost, self.notices, self.reports, self.picture, self.change)
+        frames = [
+            self._finish(image, 0)
+            for made in self.shared.get("frames", ())
+            for image in to_image(self.place.undo(made.cpu()))
+        ]
+        return Result(images, recipe, self.cost, self.notices, self.reports, self.picture, self.change, frames)
 
     def _batch(self, seed: int, first: int, stop: int) -> list[Image.Image]:
         noise = CounterNoise([seed + k for k in range(first, stop)])
@@ -90,6 +95,7 @@ class Run:
             shared=self.shared,
             notices=self.notices,
             inversion=self.inversion,
+            place=self.place,
         )
         self.method.check(job)
         nothing = self.change is not None and not bool(self.change.any())

@@ -1,4 +1,4 @@
-"""What each drag method looks at: the network as a function of the tensor it optimises, and no more of it than needed."""
+"""What each drag method looks at: the network as a function of the tensor it optimises, and only as much as needed."""
 
 from __future__ import annotations
 

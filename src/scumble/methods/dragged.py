@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -72,6 +72,8 @@ def _free(job: Job, x: float, y: float) -> bool:
 
 class Dragged(Pointed):
     """Fields of methods that optimise at one noise level."""
+
+    takes_inversion: ClassVar[bool] = True
 
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
     """Steps N of a full run."""
