@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from scumble.errors import InputError, nearest
 from scumble.training.config import Schedule, SizeName, preset
 from scumble.training.workshop import Workshop
 
-__all__ = ["COMMANDS", "classifier", "clip", "judge", "latent", "pixel", "vae"]
+if TYPE_CHECKING:
+    from scumble.training.loop import Task
+
+__all__ = ["COMMANDS", "classifier", "clip", "judge", "latent", "pixel", "publish", "report", "vae"]
 
 DEFAULT_OUT = Path("out/training")
 
@@ -16,20 +22,13 @@ def _workshop(size: SizeName, out: Path) -> Workshop:
     return Workshop(out, preset(size))
 
 
-def _scheduled(schedule: Schedule, minutes: float | None) -> Schedule:
-    return schedule if minutes is None else schedule.model_copy(update={"minutes": minutes})
-
-
 def vae(
     size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False
 ) -> None:
     """Train the autoencoder."""
-    from scumble.training.loop import train
     from scumble.training.vae import VaeTask
 
-    shop = _workshop(size, out)
-    task = VaeTask(shop.size, shop.world())
-    train(task, _scheduled(shop.size.vae.schedule, minutes), shop.folder("vae"), resume=resume)
+    _train("vae", lambda shop: VaeTask(shop.size, shop.world()), size, minutes, out, resume)
 
 
 def clip(
@@ -37,16 +36,8 @@ def clip(
 ) -> None:
     """Train the CLIP pair that guides and ranks."""
     from scumble.training.clip import ClipTask
-    from scumble.training.loop import train
 
-    shop = _workshop(size, out)
-    config = shop.size.clip
-    train(
-        ClipTask(shop.size, config, shop.world()),
-        _scheduled(config.schedule, minutes),
-        shop.folder("clip"),
-        resume=resume,
-    )
+    _train("clip", lambda shop: ClipTask(shop.size, shop.size.clip, shop.world()), size, minutes, out, resume)
 
 
 def judge(
@@ -54,15 +45,9 @@ def judge(
 ) -> None:
     """Train the second CLIP pair, which only judges."""
     from scumble.training.clip import ClipTask
-    from scumble.training.loop import train
 
-    shop = _workshop(size, out)
-    config = shop.size.judge
-    train(
-        ClipTask(shop.size, config, shop.world()),
-        _scheduled(config.schedule, minutes),
-        shop.folder("judge"),
-        resume=resume,
+    _train(
+        "judge", lambda shop: ClipTask(shop.size, shop.size.judge, shop.world()), size, minutes, out, resume
     )
 
 
@@ -71,11 +56,8 @@ def classifier(
 ) -> None:
     """Train the attribute classifier."""
     from scumble.training.classifier import ClassifierTask
-    from scumble.training.loop import train
 
-    shop = _workshop(size, out)
-    schedule = _scheduled(shop.size.classifier.schedule, minutes)
-    train(ClassifierTask(shop.size, shop.world()), schedule, shop.folder("classifier"), resume=resume)
+    _train("classifier", lambda shop: ClassifierTask(shop.size, shop.world()), size, minutes, out, resume)
 
 
 def latent(
@@ -83,30 +65,99 @@ def latent(
 ) -> None:
     """Train the latent U-Net with its text encoder; needs the autoencoder and the CLIP pair."""
     from scumble.training.latent import LatentTask
-    from scumble.training.loop import train
 
-    shop = _workshop(size, out)
-    schedule = _scheduled(shop.size.latent.schedule, minutes)
-    train(LatentTask(shop), schedule, shop.folder("latent"), resume=resume)
+    _train("latent", LatentTask, size, minutes, out, resume)
 
 
 def pixel(
     size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False
 ) -> None:
     """Train the unconditional pixel U-Net."""
-    from scumble.training.loop import train
     from scumble.training.pixel import PixelTask
 
+    _train("pixel", lambda shop: PixelTask(shop.size, shop.world()), size, minutes, out, resume)
+
+
+def _train(
+    model: str,
+    task_of: Callable[[Workshop], Task],
+    size: SizeName,
+    minutes: float | None,
+    out: Path,
+    resume: bool,
+) -> None:
+    from scumble.training.loop import train
+    from scumble.training.team import join
+
     shop = _workshop(size, out)
-    schedule = _scheduled(shop.size.pixel.schedule, minutes)
-    train(PixelTask(shop.size, shop.world()), schedule, shop.folder("pixel"), resume=resume)
+    schedule: Schedule = getattr(shop.size, model).schedule
+    if minutes is not None:
+        schedule = schedule.model_copy(update={"minutes": minutes})
+    with join() as team:
+        with team.leader_first():
+            task = task_of(shop)
+        train(task, schedule, shop.folder(model), resume=resume, quiet=not team.leads, team=team)
 
 
-COMMANDS = {
+def publish(
+    size: SizeName = "cpu", out: Path = DEFAULT_OUT, models: str = "all", bundled: Path | None = None
+) -> None:
+    """Write trained models in fp16 as bundled folders.
+
+    Args:
+        models: Comma-separated names out of latent, pixel, clip, judge, classifier; or all.
+        bundled: Where to; by default into the installed package.
+    """
+    from scumble.training.publish import BUNDLED
+    from scumble.training.publish import publish as write
+
+    shop = _workshop(size, out)
+    for model in _named(models):
+        print(f"{model}: {write(shop, model, bundled or BUNDLED)}")
+
+
+def report(
+    size: SizeName = "cpu",
+    out: Path = DEFAULT_OUT,
+    models: str = "all",
+    count: int = 256,
+    bundled: Path | None = None,
+    docs: Path = Path("docs"),
+) -> None:
+    """Measure the bundled models on unseen scenes; write their cards and docs/bundled-models.md.
+
+    Args:
+        models: Comma-separated names to measure now; "none" rewrites the pages from figures measured before.
+        count: Unseen scenes for each model.
+        bundled: The models; by default those in the installed package.
+        docs: Where the page and its pictures go.
+    """
+    from scumble.training.publish import BUNDLED
+    from scumble.training.report import report as write
+
+    chosen = [] if models == "none" else _named(models)
+    print(write(_workshop(size, out), bundled or BUNDLED, docs, chosen, count))
+
+
+def _named(models: str) -> list[str]:
+    from scumble.training.publish import FOLDERS
+
+    names = list(FOLDERS) if models == "all" else [name.strip() for name in models.split(",")]
+    for name in names:
+        if name not in FOLDERS:
+            raise InputError(
+                f"unknown model {name!r}{nearest(name, FOLDERS)}: known are {', '.join(FOLDERS)}"
+            )
+    return names
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
     "vae": vae,
     "clip": clip,
     "judge": judge,
     "classifier": classifier,
     "latent": latent,
     "pixel": pixel,
+    "report": report,
+    "publish": publish,
 }

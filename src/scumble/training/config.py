@@ -31,7 +31,7 @@ class Schedule(_Frozen):
     """How one model is trained: how long, how fast, and how often it says and saves something."""
 
     minutes: float = Field(gt=0, description="training time; a resumed run counts what it has already used")
-    batch: int = Field(gt=0)
+    batch: int = Field(gt=0, description="of all processes together")
     learning_rate: float = Field(gt=0)
     decay_from: float = Field(
         0.0, ge=0, le=1, description="share of the run after which the rate falls to zero"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,9 @@ from torch import Tensor, nn
 from scumble.errors import ScumbleError
 from scumble.training.config import Schedule
 from scumble.training.ema import Ema
+from scumble.training.log import Log
 from scumble.training.storage import Checkpoint, disk_errors, latest_checkpoint, save_checkpoint
+from scumble.training.team import ALONE, Team
 
 __all__ = ["Draw", "Progressed", "Task", "train"]
 
@@ -31,9 +32,9 @@ class Draw:
     device: torch.Generator
 
     @classmethod
-    def of(cls, seed: int, step: int, device: torch.device) -> Draw:
-        """The numbers of this step."""
-        number = (seed * 1_000_003 + step) % 2**63
+    def of(cls, seed: int, step: int, device: torch.device, rank: int = 0) -> Draw:
+        """The numbers of this step, others for each process of a team."""
+        number = (seed * 1_000_003 + step + rank * 7_919_000_003) % 2**63
         return cls(torch.Generator().manual_seed(number), torch.Generator(device).manual_seed(number))
 
     def index(self, limit: int, count: int) -> Tensor:
@@ -97,8 +98,8 @@ def rate(schedule: Schedule, step: int, share: float) -> float:
 class _Run:
     """The state of a training between two steps, and its way to the disk and back."""
 
-    def __init__(self, task: Task, schedule: Schedule, out: Path) -> None:
-        self.task, self.schedule, self.out = task, schedule, out
+    def __init__(self, task: Task, schedule: Schedule, out: Path, team: Team) -> None:
+        self.task, self.schedule, self.out, self.team = task, schedule, out, team
         self.names = [
             f"{key}.{name}" for key, module in task.modules().items() for name, _ in module.named_parameters()
         ]
@@ -158,19 +159,23 @@ class _Run:
         }
         save_checkpoint(self.out, self.at.step, groups, {**state, "schedule": self.schedule.model_dump()})
 
-    def step(self) -> dict[str, float]:
+    def share(self) -> float:
+        """The part of the run that is over, as the team's leader sees it."""
+        return self.team.agreed(self.at.share(self.schedule))
+
+    def step(self, share: float) -> dict[str, float]:
         task, schedule = self.task, self.schedule
-        share = self.at.share(schedule)
         for group in self.optimizer.param_groups:
             group["lr"] = rate(schedule, self.at.step, share) * group["factor"]
-        draw = Draw.of(schedule.seed, self.at.step, task.device)
+        draw = Draw.of(schedule.seed, self.at.step, task.device, self.team.rank)
         with autocast(task):
-            loss, said = task.loss(draw, schedule.batch, share)
+            loss, said = task.loss(draw, self.team.share_of(schedule.batch), share)
         if not torch.isfinite(loss):
             raise ScumbleError(
                 f"the loss became {loss.item()} at step {self.at.step}: lower the learning rate"
             )
         loss.backward()
+        self.team.average(self.parameters)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -196,7 +201,13 @@ def autocast(task: Task) -> AbstractContextManager[object]:
 
 
 def train(
-    task: Task, schedule: Schedule, out: Path, *, resume: bool = False, quiet: bool = False
+    task: Task,
+    schedule: Schedule,
+    out: Path,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+    team: Team = ALONE,
 ) -> Progressed:
     """Train until the schedule's minutes (or steps) are used up; `out` gets checkpoints, log.csv and sheet.png.
 
@@ -208,70 +219,70 @@ def train(
     """
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    run = _Run(task, schedule, out)
+    run = _Run(task, schedule, out, team)
     if resume and (checkpoint := latest_checkpoint(out)):
         run.restore(checkpoint)
     for module in task.modules().values():
         module.train()
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), disable=quiet)
-    with bar, _Log(out / "log.csv", run.at.step) as log:
-        line = bar.add_task(out.name, total=1.0)
-        saved = measured = time.monotonic()
-        recent: list[dict[str, float]] = []
-        while run.at.share(schedule) < 1.0:
+    with _Watch(run, quiet) if team.leads else nullcontext() as watch:
+        while (share := run.share()) < 1.0:
             began = time.monotonic()
-            recent.append(run.step())
-            now = time.monotonic()
-            due = now - measured > schedule.validate_minutes * 60
-            if due or run.at.step % 50 == 0:
-                if due:
-                    run.measure()
-                    measured = now = time.monotonic()
-                log.write(run, recent, now - began)
-                bar.update(line, completed=run.at.share(schedule), description=_words(out.name, run, recent))
-                recent = []
-            run.at.seconds += time.monotonic() - began
-            if time.monotonic() - saved > schedule.save_minutes * 60:
-                run.save()
-                saved = time.monotonic()
-        run.measure()
-        log.write(run, recent, 0.0)
-        run.save()
+            said = run.step(share)
+            if watch:
+                watch.after_step(said, began)
     return run.at
 
 
-def _words(name: str, run: _Run, recent: Sequence[Mapping[str, float]]) -> str:
-    mean = sum(entry["loss"] for entry in recent) / max(1, len(recent))
-    figures = " ".join(f"{key} {value:.3f}" for key, value in run.figures.items())
-    return f"{name} step {run.at.step} samples {run.at.samples} loss {mean:.4f} {figures}"
+class _Watch:
+    """What the leader does beside the steps: log.csv, the progress bar, measuring and saving when it is time."""
 
+    def __init__(self, run: _Run, quiet: bool) -> None:
+        self.run = run
+        self.bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), disable=quiet)
+        self.log = Log(run.out / "log.csv", run.at.step)
+        self.recent: list[dict[str, float]] = []
 
-class _Log:
-    """log.csv: one line every 50 steps; lines beyond the step that is resumed from are dropped."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        self.path, self.step = path, step
-
-    def __enter__(self) -> _Log:
-        rows: list[list[str]] = []
-        if self.step and self.path.exists():
-            with self.path.open(newline="") as old:
-                rows = [
-                    row for row in csv.reader(old) if row and row[0].isdigit() and int(row[0]) <= self.step
-                ]
-        self.file = self.path.open("w", newline="")
-        self.writer = csv.writer(self.file)
-        self.writer.writerows([["step", "samples", "seconds", "values"], *rows])
+    def __enter__(self) -> _Watch:
+        self.bar.start()
+        self.line = self.bar.add_task(self.run.out.name, total=1.0)
+        self.saved = self.measured = time.monotonic()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.file.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self.run.measure()
+                self._write()
+                self.run.save()
+        finally:
+            self.bar.stop()
+            self.log.close()
 
-    def write(self, run: _Run, recent: Sequence[Mapping[str, float]], seconds: float) -> None:
+    def after_step(self, said: dict[str, float], began: float) -> None:
+        """Take note of a step that started at `began`; its time, and what is done here, count as training."""
+        run, schedule = self.run, self.run.schedule
+        self.recent.append(said)
+        due = time.monotonic() - self.measured > schedule.validate_minutes * 60
+        if due:
+            run.measure()
+            self.measured = time.monotonic()
+        run.at.seconds += time.monotonic() - began
+        if due or run.at.step % 50 == 0:
+            self._write()
+        if time.monotonic() - self.saved > schedule.save_minutes * 60:
+            run.save()
+            self.saved = time.monotonic()
+
+    def _write(self) -> None:
+        run, recent = self.run, self.recent
         keys = recent[0].keys() if recent else ()
-        means = [f"{key}={sum(entry[key] for entry in recent) / len(recent):.5f}" for key in keys]
-        figures = [f"{key}={value:.5f}" for key, value in run.figures.items()]
-        at = run.at
-        self.writer.writerow([at.step, at.samples, f"{at.seconds + seconds:.1f}", *means, *figures])
-        with disk_errors(self.path):
-            self.file.flush()
+        means = {key: sum(entry[key] for entry in recent) / len(recent) for key in keys}
+        with disk_errors(self.log.path):
+            self.log.write([run.at.step, run.at.samples, f"{run.at.seconds:.1f}"], {**means, **run.figures})
+        figures = " ".join(f"{key} {value:.3f}" for key, value in {**means, **run.figures}.items())
+        self.bar.update(
+            self.line,
+            completed=run.at.share(run.schedule),
+            description=f"{run.out.name} step {run.at.step} samples {run.at.samples} {figures}",
+        )
+        self.recent = []

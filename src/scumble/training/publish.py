@@ -1,0 +1,158 @@
+"""Trained weights as bundled folders: averaged, fp16, in the plain diffusers and transformers formats."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from diffusers import DDPMPipeline, StableDiffusionPipeline
+from safetensors.torch import save_file
+from torch import nn
+
+from scumble.evaluation.classifier import AttributeNet
+from scumble.training.clip import build_clip
+from scumble.training.config import ClipConfig
+from scumble.training.latent import build_latent, latent_scheduler, text_encoder_of
+from scumble.training.latents import finished_vae
+from scumble.training.pixel import build_pixel, pixel_scheduler
+from scumble.training.storage import disk_errors
+from scumble.training.tokenizer import build_tokenizer
+from scumble.training.workshop import Workshop, load_average
+
+__all__ = ["BUNDLED", "FOLDERS", "publish"]
+
+BUNDLED = Path(__file__).resolve().parent.parent / "bundled"
+
+FOLDERS = {
+    "latent": "still-life",
+    "pixel": "still-life-pixel",
+    "clip": "clip",
+    "judge": "clip-judge",
+    "classifier": "classifier",
+}
+"""Bundled folder of each model; the autoencoder goes with the latent U-Net."""
+
+
+def publish(shop: Workshop, model: str, target: Path = BUNDLED) -> Path:
+    """Write the newest checkpoint of `model` (a key of FOLDERS) to `target`, file by file, each at once.
+
+    Raises:
+        CheckpointError: if there is no complete checkpoint of it or of what it stands on.
+        ScumbleError: if the disk is full or cannot be written.
+    """
+    folder = target / FOLDERS[model]
+    partial = target / f".partial-{FOLDERS[model]}"
+    with disk_errors(folder):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            _WRITERS[model](shop, partial)
+            for path in sorted(p for p in partial.rglob("*") if p.is_file()):
+                final = folder / path.relative_to(partial)
+                final.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(final)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def _write_latent(shop: Workshop, folder: Path) -> None:
+    size, tokenizer = shop.size, build_tokenizer()
+    vae = finished_vae(shop)
+    clip = build_clip(size.clip, tokenizer, size.picture)
+    text = text_encoder_of(clip)
+    shrink = 2 ** (len(size.vae.channels) - 1)
+    unet = build_latent(size.latent, size.picture // shrink, size.vae.latent_channels, size.clip.text_width)
+    checkpoint = shop.checkpoint("latent")
+    load_average(checkpoint, "unet", unet)
+    load_average(checkpoint, "text_encoder", text)
+    pipeline = StableDiffusionPipeline(
+        vae=vae.cpu().half(),
+        text_encoder=text.half(),
+        tokenizer=tokenizer,
+        unet=unet.half(),
+        scheduler=latent_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    _load_as_float32(folder / "text_encoder")
+    _write_vocabulary(folder / "tokenizer")
+
+
+def _write_pixel(shop: Workshop, folder: Path) -> None:
+    unet = build_pixel(shop.size.pixel, shop.size.picture)
+    load_average(shop.checkpoint("pixel"), "unet", unet)
+    DDPMPipeline(unet=unet.half(), scheduler=pixel_scheduler()).save_pretrained(
+        folder, safe_serialization=True
+    )
+
+
+def _clip_writer(model: str) -> Callable[[Workshop, Path], None]:
+    def write(shop: Workshop, folder: Path) -> None:
+        config: ClipConfig = getattr(shop.size, model)
+        tokenizer = build_tokenizer()
+        clip = build_clip(config, tokenizer, shop.size.picture)
+        load_average(shop.checkpoint(model), "clip", clip)
+        clip.half().save_pretrained(folder, safe_serialization=True)
+        _load_as_float32(folder)
+        tokenizer.save_pretrained(folder)
+        _write_vocabulary(folder)
+        side = shop.size.picture
+        preprocessing = {
+            "image_processor_type": "CLIPImageProcessor",
+            "do_resize": True,
+            "size": {"shortest_edge": side},
+            "resample": 3,
+            "do_center_crop": True,
+            "crop_size": {"height": side, "width": side},
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": [0.5, 0.5, 0.5],
+            "image_std": [0.5, 0.5, 0.5],
+            "do_convert_rgb": True,
+        }
+        (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing, indent=2) + "\n")
+
+    return write
+
+
+def _write_classifier(shop: Workshop, folder: Path) -> None:
+    config = {"channels": list(shop.size.classifier.channels), "picture": shop.size.picture}
+    net: nn.Module = AttributeNet(shop.size.classifier.channels, shop.size.picture)
+    load_average(shop.checkpoint("classifier"), "classifier", net)
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    tensors = {key: value.to(torch.float16).contiguous() for key, value in net.state_dict().items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _load_as_float32(folder: Path) -> None:
+    """Weights stay fp16 on the disk; transformers would else load them so, and diffusers its own as float32."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    for part in (config, *(value for value in config.values() if isinstance(value, dict))):
+        if "dtype" in part:
+            part["dtype"] = "float32"
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _write_vocabulary(folder: Path) -> None:
+    """The two files that older readers of this tokenizer format look for."""
+    model = json.loads((folder / "tokenizer.json").read_text())["model"]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False))
+    pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *pairs]) + "\n")
+
+
+_WRITERS: dict[str, Callable[[Workshop, Path], None]] = {
+    "latent": _write_latent,
+    "pixel": _write_pixel,
+    "clip": _clip_writer("clip"),
+    "judge": _clip_writer("judge"),
+    "classifier": _write_classifier,
+}

@@ -1,0 +1,53 @@
+"""What is published loads in plain diffusers and transformers, in half precision, without classes of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import DDPMPipeline, StableDiffusionPipeline
+from transformers import AutoTokenizer, CLIPModel
+
+from scumble.evaluation.classifier import load_classifier
+from scumble.training.classifier import ClassifierTask
+from scumble.training.clip import ClipTask
+from scumble.training.latent import LatentTask
+from scumble.training.loop import train
+from scumble.training.pixel import PixelTask
+from scumble.training.publish import publish
+from scumble.training.vae import VaeTask
+from scumble.training.workshop import Workshop
+
+
+def test_published_models_load_in_plain_pipelines_and_sample(shop: Workshop, tmp_path: Path) -> None:
+    size, world = shop.size, shop.world(quiet=True)
+    train(VaeTask(size, world), size.vae.schedule, shop.folder("vae"), quiet=True)
+    train(ClipTask(size, size.clip, world), size.clip.schedule, shop.folder("clip"), quiet=True)
+    train(ClassifierTask(size, world), size.classifier.schedule, shop.folder("classifier"), quiet=True)
+    train(LatentTask(shop), size.latent.schedule, shop.folder("latent"), quiet=True)
+    train(PixelTask(size, world), size.pixel.schedule, shop.folder("pixel"), quiet=True)
+    bundled = tmp_path / "bundled"
+    folders = {model: publish(shop, model, bundled) for model in ("latent", "pixel", "clip", "classifier")}
+    assert not list(bundled.glob(".partial*"))
+    assert {p.suffix for p in bundled.rglob("*") if p.is_file()} <= {".json", ".safetensors", ".txt"}
+
+    latent = StableDiffusionPipeline.from_pretrained(folders["latent"], safety_checker=None)
+    latent.set_progress_bar_config(disable=True)
+    picture = latent("a red cube", num_inference_steps=2, output_type="np").images
+    assert picture.shape == (1, 32, 32, 3) and np.isfinite(picture).all()
+
+    pixel = DDPMPipeline.from_pretrained(folders["pixel"])
+    pixel.set_progress_bar_config(disable=True)
+    assert pixel(num_inference_steps=2, output_type="np").images.shape == (1, 32, 32, 3)
+
+    clip, tokenizer = (
+        CLIPModel.from_pretrained(folders["clip"]),
+        AutoTokenizer.from_pretrained(folders["clip"]),
+    )
+    words = tokenizer(["a red cube"], padding="max_length", return_tensors="pt")
+    out = clip(**words, pixel_values=torch.zeros(1, 3, 32, 32))
+    assert out.logits_per_image.shape == (1, 1)
+
+    readings = load_classifier(folders["classifier"])(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
+    assert len(readings) == 2
