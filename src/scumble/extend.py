@@ -149,7 +149,7 @@ class _Grower:
         change[:, seen - width :] = 1.0
         fields = type(self.method).model_fields
         given: dict[str, Any] = {"change_map": np.ascontiguousarray(_turned(change, side))}
-        given |= {"keep": 1} if "keep" in fields else {}
+        given |= {"keep": 1} if "keep" in fields and self.count > 1 else {}
         given |= {} if prompt is None else {"prompt": prompt}
         upright = np.ascontiguousarray(_turned(grown[:, old:], side))
         method = self.method.model_copy(update=given)

@@ -44,7 +44,13 @@ class LocalClipGuidedDiffusion(ClipGuided):
                 job.report["perceptual_distance"] = name
             terms.append(
                 BackgroundTerm(
-                    source, mask, self.squares_weight, self.perceptual_weight, distance, official, of=self.judge
+                    source,
+                    mask,
+                    self.squares_weight,
+                    self.perceptual_weight,
+                    distance,
+                    over_batch=official,
+                    of=self.judge,
                 )
             )
         everything = torch.ones_like(mask)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from torch import Tensor
 
 from scumble.errors import CheckpointError
@@ -17,6 +19,8 @@ __all__ = ["BUNDLED_CLIPS", "ClipScorer", "spherical_distance", "squared"]
 
 BUNDLED_CLIPS = ("clip", "clip-judge")
 
+HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -24,9 +28,10 @@ OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 def spherical_distance(u: Tensor, v: Tensor) -> Tensor:
     """Return half the squared angle between unit vectors (…, D): ``2 arcsin(|u - v| / 2)^2``, 0 to pi^2/2.
 
-    Its gradient keeps its size where the cosine's fades (the loss of arXiv 2111.14818's published code).
+    Its gradient keeps its size where the cosine's fades (the loss of arXiv 2111.14818's published code). The angle is
+    taken from sine and cosine of its half, so that the gradient is finite for opposite vectors too.
     """
-    return 2 * ((u - v).norm(dim=-1) / 2).clamp(max=1.0).asin().square()
+    return 2 * torch.atan2((u - v).norm(dim=-1), (u + v).norm(dim=-1)).square()
 
 
 def squared(pictures: Tensor, size: int, outside: float = 0.0) -> Tensor:
@@ -81,7 +86,12 @@ class ClipScorer:
         """
         folder = _bundled(source) if str(source) in BUNDLED_CLIPS else Path(source)
         local = folder.is_dir()
-        if not local and "/" not in str(source).strip("./"):
+        if not local and str(source) in BUNDLED_CLIPS:
+            raise CheckpointError(
+                f"the bundled CLIP {folder.name!r} has no weights in this installation: install scumble whole, or give"
+                " another CLIP by its transformers folder or hub id"
+            )
+        if not local and not HUB_ID.fullmatch(str(source)):
             raise CheckpointError(
                 f"there is no CLIP at {folder.name!r}; give a transformers CLIPModel folder, a hub id such as"
                 f" openai/clip-vit-base-patch32, or one of {', '.join(BUNDLED_CLIPS)}"
@@ -102,7 +112,7 @@ class ClipScorer:
             kind = {"local_files_only": local}
             model: Any = CLIPModel.from_pretrained(where, use_safetensors=True, torch_dtype=torch.float32, **kind)
             tokenizer = AutoTokenizer.from_pretrained(where, **kind)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             first = str(error).splitlines()[0]
             raise CheckpointError(f"the CLIP {Path(where).name!r} could not be loaded: {first}") from error
         mean, std = _normalisation(where) if local else (OPENAI_MEAN, OPENAI_STD)
