@@ -46,7 +46,7 @@ class DragDiffusion(Dragged):
         if inversion.first == inversion.steps:
             return None
         found = self.search(job, inversion)
-        return self.finished(job, self.render(job, inversion, found), found, self.grid(job))
+        return self.finished(job, self.render(job, inversion, found), found)
 
     def search(self, job: Job, inversion: Inversion) -> Drag:
         """Optimise; the mask term holds the next latent. Without a mask there is none."""

@@ -43,7 +43,7 @@ class DragNoise(Dragged):
         if inversion.first == inversion.steps:
             return None
         found = self.search(job, inversion)
-        return self.finished(job, self.render(job, inversion, found), found, self.grid(job))
+        return self.finished(job, self.render(job, inversion, found), found)
 
     def search(self, job: Job, inversion: Inversion) -> Drag:
         """Optimise. Without a mask there is no mask term; the published code then holds everything."""

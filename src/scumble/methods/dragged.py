@@ -31,10 +31,15 @@ FAR = 0.25
 """A point has not arrived when more than this share of its way, and more than two grid steps, are left."""
 DRAWS = 4
 """Noise draws under which features of the finished picture are compared."""
+CELLS = 4
+"""Grid steps per latent cell of a side: half the picture's resolution where a cell has eight pixels, as published."""
 
 
 class Pointed(ImageMethod):
     """Fields of methods that are told where points go. The change map is the mask: white may change."""
+
+    advice: ClassVar[str] = "try a smaller --reach, or free more in the mask"
+    """What to do about a point that did not arrive."""
 
     points: tuple[tuple[float, float, float, float], ...] = ()
     """Pairs of points, from x, y to x, y, in pixels of the picture; the centre of the first pixel is 0, 0."""
@@ -62,6 +67,44 @@ class Pointed(ImageMethod):
         """The points, checked."""
         return pairs_of(self.points, self.place(job).original)
 
+    def on_grid(self, job: Job, rule: Callable[..., GridPairs] = GridPairs.of) -> GridPairs:
+        """The points on a grid that is finer than the latent, over the same picture."""
+        cells = CELLS if job.model.factor > 1 else 1
+        return rule(self.pairs(job), self.place(job), (job.shape[2] * cells, job.shape[3] * cells))
+
+    def site(self, job: Job) -> str:
+        """The layer whose features tell points apart."""
+        return supervision_site(job.model.denoiser)
+
+    def arrival(self, job: Job, made: Tensor, tracked: Tensor | None = None) -> tuple[dict[str, Any], ...]:
+        """Say for every point how far from its target it is found in the result (1, C, h, w), and remark on those that
+        did not arrive.
+
+        Args:
+            job: The job.
+            made: The result in the model's space.
+            tracked: (N, 2) where tracking last saw the points on the grid.
+        """
+        pairs, draws = self.on_grid(job), job.noise.select(0, 1)
+        noises = [draws.normal((1, *job.shape[1:]), "arrival", k) for k in range(DRAWS)]
+        with torch.no_grad():
+            cond = job.embed(self.prompt)
+            seen = arrivals(job.model, job.x0, made, cond, self.site(job), pairs, noises, job.cost)
+        targets = pairs.targets.to(seen.device)
+        left = pairs.pixels(targets - seen)
+        lost = None if tracked is None else pairs.pixels(targets - tracked)
+        told = []
+        for k, pair in enumerate(self.pairs(job)):
+            arrived = left[k] <= max(2 * max(pairs.scale), FAR * pair.distance)
+            row = {"handle": pair.handle, "target": pair.target, "distance": round(pair.distance, 2)}
+            row |= {"arrival_error": round(left[k], 2), "arrived": arrived}
+            told.append(row if lost is None else {**row, "tracked_error": round(lost[k], 2)})
+            if not arrived:
+                job.notices.append(
+                    f"point {k + 1} did not arrive: {left[k]:.1f} of {pair.distance:.1f} pixels are left; {self.advice}"
+                )
+        return tuple(told)
+
 
 def _free(job: Job, x: float, y: float) -> bool:
     assert job.change is not None
@@ -74,6 +117,7 @@ class Dragged(Pointed):
     """Fields of methods that optimise at one noise level."""
 
     takes_inversion: ClassVar[bool] = True
+    advice: ClassVar[str] = "raise --iterations or --learning-rate, drag in shorter pulls, or free more in the mask"
 
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
     """Steps N of a full run."""
@@ -101,11 +145,6 @@ class Dragged(Pointed):
     """Also make so many pictures of the way there."""
     compat: Literal["official"] | None = None
     """official: as the published code does; what differs is said where it does."""
-
-    @property
-    def cells(self) -> int:
-        """Grid steps per latent cell of a picture's side."""
-        return 4
 
     def run(self, job: Job) -> Tensor | None:
         """Drag once; a drag draws no noise, so all candidates are the same."""
@@ -157,14 +196,7 @@ class Dragged(Pointed):
 
     def grid(self, job: Job) -> GridPairs:
         """The points on the supervision grid."""
-        cells = self.cells if job.model.factor > 1 else 1
-        size = (job.shape[2] * cells, job.shape[3] * cells)
-        made = GridPairs.as_published if self.compat == "official" else GridPairs.of
-        return made(self.pairs(job), self.place(job), size)
-
-    def site(self, job: Job) -> str:
-        """The layer whose features are led along."""
-        return supervision_site(job.model.denoiser)
+        return self.on_grid(job, GridPairs.as_published if self.compat == "official" else GridPairs.of)
 
     def settings(self, job: Job) -> Search:
         """Numbers of the optimisation. The published code stops two grid steps before the target."""
@@ -208,39 +240,12 @@ class Dragged(Pointed):
         states = drag.states[: self.frames]
         return [*(s for s in states if s is not drag.value), drag.value]
 
-    def finished(self, job: Job, made: Tensor, drag: Drag, pairs: GridPairs) -> Tensor:
+    def finished(self, job: Job, made: Tensor, drag: Drag) -> Tensor:
         """Report the arrival, leave the frames for the editor, and return the result (1, C, h, w)."""
         result = made[-1:]
         if self.frames:
             with torch.no_grad():
                 job.shared["frames"] = [job.picture, *(job.model.decode(row) for row in made.split(1))]
-        self._report(job, result, drag, pairs)
+        points = self.arrival(job, result, drag.handles)
+        job.report |= {"points": points, "iterations": drag.updates, "supervision": self.site(job)}
         return result
-
-    def _report(self, job: Job, result: Tensor, drag: Drag, pairs: GridPairs) -> None:
-        noises = [job.noise.normal(job.shape, "arrival", k) for k in range(DRAWS)]
-        with torch.no_grad():
-            cond, site = job.embed(self.prompt), self.site(job)
-            seen = arrivals(job.model, job.x0, result, cond, site, pairs, noises, job.cost)
-        targets = pairs.targets.to(seen.device)
-        left, tracked = pairs.pixels(targets - seen), pairs.pixels(targets - drag.handles)
-        told = []
-        for k, pair in enumerate(self.pairs(job)):
-            step = 2 * max(pairs.scale)
-            arrived = left[k] <= max(step, FAR * pair.distance)
-            told.append(
-                {
-                    "handle": pair.handle,
-                    "target": pair.target,
-                    "distance": round(pair.distance, 2),
-                    "arrival_error": round(left[k], 2),
-                    "tracked_error": round(tracked[k], 2),
-                    "arrived": arrived,
-                }
-            )
-            if not arrived:
-                job.notices.append(
-                    f"point {k + 1} did not arrive: {left[k]:.1f} of {pair.distance:.1f} pixels are left;"
-                    " raise --iterations or --learning-rate, or free more in the mask"
-                )
-        job.report |= {"points": tuple(told), "iterations": drag.updates, "supervision": self.site(job)}

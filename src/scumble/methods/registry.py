@@ -19,6 +19,11 @@ METHODS = {
     "local-clip-guided-diffusion": "scumble.methods.local_clip_guided_diffusion:LocalClipGuidedDiffusion",
     "blended-latent-diffusion": "scumble.methods.blended_latent_diffusion:BlendedLatentDiffusion",
     "paint-by-word": "scumble.methods.paint_by_word:PaintByWord",
+    "prompt-to-prompt": "scumble.methods.prompt_to_prompt:PromptToPrompt",
+    "plug-and-play": "scumble.methods.plug_and_play:PlugAndPlay",
+    "drag-noise": "scumble.methods.drag_noise:DragNoise",
+    "drag-diffusion": "scumble.methods.drag_diffusion:DragDiffusion",
+    "warp-drag": "scumble.methods.warp_drag:WarpDrag",
 }
 """Canonical name -> ``module:Class``."""
 
@@ -33,6 +38,9 @@ ALIASES = {
     "bld": "blended-latent-diffusion",
     "local-clip": "local-clip-guided-diffusion",
     "paint-by-word++": "paint-by-word",
+    "p2p": "prompt-to-prompt",
+    "pnp": "plug-and-play",
+    "warp": "warp-drag",
 }
 """Names that people type."""
 
