@@ -26,6 +26,7 @@ COMMANDS = {
     "info": ("scumble.cli.inspect:info", "Show the recipe inside a picture, or what an inversion file holds."),
     "redo": ("scumble.cli.redo:redo", "Make a picture again from its recipe and report the difference."),
     "demo": ("scumble.cli.demo:demo", "Edit a picture of the bundled world: before, map, after."),
+    "analyse": ("scumble.cli.analyse:app", "Look at what noise and activations carry."),
     "world": ("scumble.cli.world:app", "Draw scenes of the bundled world, with captions and truths."),
     "train": ("scumble.cli.train:app", "Train the bundled models."),
 }
