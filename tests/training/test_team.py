@@ -34,7 +34,8 @@ with join() as team:
         task = PixelTask(size, Workshop(out, size).world(quiet=True))
     at = train(task, schedule, out / "team", quiet=True, team=team)
     assert at.samples == 16, at
-    save_file({n: p.detach().contiguous() for n, p in task.unet.named_parameters()}, out / f"rank{team.rank}.safetensors")
+    held = {n: p.detach().contiguous() for n, p in task.unet.named_parameters()}
+    save_file(held, out / f"rank{team.rank}.safetensors")
 """
 
 

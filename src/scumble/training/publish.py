@@ -53,6 +53,7 @@ def publish(shop: Workshop, model: str, target: Path = BUNDLED) -> Path:
             for path in sorted(p for p in partial.rglob("*") if p.is_file()):
                 final = folder / path.relative_to(partial)
                 final.parent.mkdir(parents=True, exist_ok=True)
+                path.chmod(0o644)
                 path.replace(final)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
