@@ -47,7 +47,7 @@ def test_a_latent_model_continues_all_sides_and_the_picture_stays(
     assert grown.image.size == (64 + 50, 64 + 10)
     assert (np.asarray(grown.image)[7:71, 40:104] == np.asarray(picture)).all()
     told = [(recipe.report["side"], recipe.report["width"]) for recipe in grown.recipes]
-    assert told == [("left", 32), ("left", 8), ("right", 10), ("top", 7), ("bottom", 3)]
+    assert told == [("left", 20), ("left", 20), ("right", 10), ("top", 7), ("bottom", 3)]
     assert [recipe.parameters["prompt"] for recipe in grown.recipes] == ["hell", "hell", *["a field"] * 3]
     assert len({recipe.seed for recipe in grown.recipes}) == 5
     assert grown.cost.network_calls == 5

@@ -25,6 +25,8 @@ __all__ = ["Extension", "Side", "extend", "strips"]
 Side = Literal["left", "right", "top", "bottom"]
 Pixels = npt.NDArray[np.uint8]
 
+SPARE_CELLS = 2
+
 SHARE = 0.5
 """Largest share of what the model sees at once that is new: the rest is picture, so that it can be continued."""
 
@@ -64,12 +66,11 @@ def strips(amount: int, across: int, along: int) -> list[int]:
         across: Length of the picture in that direction, so far.
         along: Length of the side.
     """
-    widths = []
+    widths: list[int] = []
     while amount > 0:
-        window = max(along, 2)
-        width = min(amount, max(int(window * SHARE), 1), max(across, 1))
-        widths.append(width)
-        amount, across = amount - width, across + width
+        most = max(min(int(along * SHARE), across), 1)
+        widths.append(-(-amount // -(-amount // most)))  # even shares: no narrow rest at the end
+        amount, across = amount - widths[-1], across + widths[-1]
     return widths
 
 
@@ -142,11 +143,13 @@ class _Grower:
 
     def grown(self, canvas: Pixels, side: Side, width: int, prompt: str | None) -> Pixels:
         """Return a turned canvas with a strip at its right; the window is shown to the model upright."""
-        grown = np.pad(canvas, ((0, 0), (0, width), (0, 0)), mode="symmetric")
-        seen = min(max(grown.shape[0], 2 * width), grown.shape[1])
+        # An autoencoder is at its worst at the edge: a little more is made than is kept.
+        spare = 0 if self.editor.model.factor == 1 else SPARE_CELLS * self.editor.model.factor
+        grown = np.pad(canvas, ((0, 0), (0, width + spare), (0, 0)), mode="symmetric")
+        seen = min(max(grown.shape[0], 2 * (width + spare)), grown.shape[1])
         old = grown.shape[1] - seen
         change = np.zeros((grown.shape[0], seen), np.float32)
-        change[:, seen - width :] = 1.0
+        change[:, seen - width - spare :] = 1.0
         fields = type(self.method).model_fields
         given: dict[str, Any] = {"change_map": np.ascontiguousarray(_turned(change, side))}
         given |= {"keep": 1} if "keep" in fields and self.count > 1 else {}
@@ -157,7 +160,7 @@ class _Grower:
         result = self.editor.edit(upright, method, seed=seed, count=self.count, on_step=self.on_step)
         self._account(result, side, width)
         made = _turned(np.asarray(result.image.convert("RGB")), side)
-        return np.concatenate([canvas, made[:, seen - width :]], axis=1)
+        return np.concatenate([canvas, made[:, seen - width - spare : seen - spare]], axis=1)
 
     def _account(self, result: Result, side: Side, width: int) -> None:
         recipe = result.recipe_of(0)

@@ -22,6 +22,8 @@ from scumble.methods.masked import Masked, Ranked
 __all__ = ["BlendedLatentDiffusion"]
 
 THIN_DILATIONS = 3
+COARSE = 8
+"""Pixels per cell from which on thin masks need help: with cells of 4 pixels shrinking was seen to gain nothing."""
 
 
 class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Masked):
@@ -32,7 +34,8 @@ class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Masked):
     skip: float = Field(default=0.0, ge=0, lt=1)
     """Share of the steps left out at the noisy end: 0 for a new object, up to 0.5 to recolour or follow strokes."""
     shrink: int | None = Field(default=None, ge=0, le=16)
-    """How many times wider masks come before the drawn one; by default 3 for masks at most 2 cells thin, else 0."""
+    """How many times wider masks come before the drawn one; by default 3 for masks at most 2 cells thin where
+    cells have 8 pixels or more, else 0."""
     background: Literal["paste", "decoder"] = "paste"
     """How the untouched part comes back: pasted, or by a decoder tuned to it for each candidate, then pasted."""
     decoder_steps: int = Field(default=75, ge=1, le=2000)
@@ -62,7 +65,7 @@ class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Masked):
         steps = len(levels) - 1
         first = start_index(1 - self.skip, steps)
         mask = self.mask(job)
-        masks = MaskSchedule.shrinking(mask, self._dilations(mask), first, steps)
+        masks = MaskSchedule.shrinking(mask, self._dilations(mask, job.model.factor), first, steps)
         hold = BackgroundBlend(masks, mask, NoisedSource(job.x0), first, from_noise=first == 0)
         guidance = job.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         return job.denoise(levels, self.make_solver(steps), [hold, guidance])
@@ -78,10 +81,11 @@ class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Masked):
         job.report["decoder_loss"] = [(round(first, 6), round(last, 6)) for _, first, last in found]
         return torch.cat([picture for picture, _, _ in found])
 
-    def _dilations(self, mask: Tensor) -> int:
+    def _dilations(self, mask: Tensor, factor: int) -> int:
         if self.shrink is not None:
             return self.shrink
-        return THIN_DILATIONS if any(is_thin(own) for own in mask.split(1)) else 0
+        thin = factor >= COARSE and any(is_thin(own) for own in mask.split(1))
+        return THIN_DILATIONS if thin else 0
 
     def _official(self, job: Job) -> Tensor:
         """text_editing_SD2.py of the published code, section 3.3 of its method."""
