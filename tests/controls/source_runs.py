@@ -12,7 +12,7 @@ from torch import Tensor
 from scumble.controls.attention_swap import AttentionSwap, swap_sites
 from scumble.controls.companion import Companion
 from scumble.controls.guidance import Guidance
-from scumble.controls.word_edits import WordEdit
+from scumble.controls.word_edits import Told, WordEdit
 from scumble.core.control import Context, Control, Row, Start
 from scumble.core.cost import Cost
 from scumble.core.loop import denoise
@@ -100,7 +100,7 @@ def edit_of(
     model: Model, source: str, targets: Sequence[str], shape: Sequence[int], steps: int = STEPS, **kind: Any
 ) -> AttentionSwap:
     found = swap_sites(model.denoiser, shape)
-    return WordEdit(**kind).swap(model, source, targets, 77, found, 0, steps)
+    return WordEdit(**kind).swap(Told(model, source, tuple(targets), 77), found, 0, steps)
 
 
 def close(a: Tensor, b: Tensor, tolerance: float) -> bool:

@@ -11,7 +11,7 @@ from source_runs import close, edit_of, run, source_of
 from torch import Tensor
 
 from scumble.controls.local_blend import BlendWords, LocalBlend, map_sites
-from scumble.controls.word_edits import blend_words
+from scumble.controls.word_edits import Told, WordEdit
 from scumble.core.control import Context, Control, Move
 from scumble.core.cost import Cost
 from scumble.core.noise import CounterNoise
@@ -129,15 +129,22 @@ def test_maps_are_chosen_by_resolution(tiny_sd: Model, side: int, divisor: int) 
     assert set(paths) == {s.path for s in sites(tiny_sd.denoiser, "cross_attention") if s.divisor == divisor}
 
 
+def marked(model: Model, targets: tuple[str, ...], *words: str) -> BlendWords:
+    told = Told(model, SOURCE, targets, 77)
+    found = WordEdit(blend=words).local_blend(told, model.denoiser, (1, 4, 64, 64), lambda ctx, i: torch.zeros(1), 0, 5)
+    assert found is not None
+    return found.words
+
+
 def test_a_word_in_neither_prompt_is_named(tiny_sd: Model) -> None:
     with pytest.raises(InputError, match=r"'dgo' is not in the source prompt nor in the new prompt.*did you mean dog"):
-        blend_words(tiny_sd, SOURCE, [TARGET], ["dgo"], 77)
+        marked(tiny_sd, (TARGET,), "dgo")
     with pytest.raises(InputError, match=r"none of the words 'dog' is in 'a photo of a cat' or 'a photo of a car'"):
-        blend_words(tiny_sd, SOURCE, [TARGET, "a photo of a car"], ["dog"], 77)
+        marked(tiny_sd, (TARGET, "a photo of a car"), "dog")
 
 
 def test_words_are_looked_up_in_both_prompts(tiny_sd: Model) -> None:
-    found = blend_words(tiny_sd, SOURCE, [TARGET], ["cat", "dog"], 77)
+    found = marked(tiny_sd, (TARGET,), "cat", "dog")
     assert found.source.nonzero().tolist() == [[0, c] for c in tiny_sd.word_tokens(SOURCE, "cat")]
     assert found.target.nonzero().tolist() == [[0, c] for c in tiny_sd.word_tokens(TARGET, "dog")]
 
@@ -150,7 +157,7 @@ def test_the_published_run_is_reproduced(tiny_sd: Model, reference: Any) -> None
     windows = {"cross": told["cross_replace_steps"], "own": told["self_replace_steps"]}
     swap = edit_of(tiny_sd, source, [target], xT.shape, steps, mode="replace", official=True, **windows)
     maps, size = map_sites(tiny_sd.denoiser, xT.shape)
-    words = blend_words(tiny_sd, source, [target], [w for group in told["blend_words"] for w in group], 77)
+    words = marked(tiny_sd, (target,), *(w for group in told["blend_words"] for w in group))
     assert torch.equal(torch.cat([words.source, words.target]), case["alpha_layers"])
     scale = told["guidance_scale"]
     companion = source_of(tiny_sd, source, scale)

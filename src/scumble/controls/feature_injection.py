@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Context, Control, Row
 from scumble.errors import MethodError
+from scumble.inversion.chunks import Chunks
 from scumble.models.places import sites
 from scumble.models.taps import Tap, module_at
 
@@ -65,6 +66,10 @@ def _place(path: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def _bytes(tensors: Mapping[str, Tensor]) -> int:
+    return sum(t.numel() * t.element_size() for t in tensors.values())
+
+
 class _Complete(Exception):
     """All that was wanted of a call has been seen; the rest of the network need not run."""
 
@@ -86,7 +91,7 @@ class SourceFeatures:
     @property
     def size(self) -> int:
         """Bytes that are kept."""
-        return sum(t.numel() * t.element_size() for at in self.known.values() for t in at.values())
+        return sum(_bytes(at) for at in self.known.values())
 
     def record(
         self,
@@ -94,7 +99,7 @@ class SourceFeatures:
         trajectory: Callable[[int], Tensor],
         cond: Conditioning,
         wanted: Mapping[int, tuple[str, ...]],
-        chunk: int = 8,
+        chunk: int | None = None,
     ) -> None:
         """Evaluate the source where it is not known yet.
 
@@ -103,20 +108,21 @@ class SourceFeatures:
             trajectory: ``trajectory(i)`` is the source at the level of step i.
             cond: What the source is told.
             wanted: Step -> the modules whose outputs are needed there.
-            chunk: Rows of one call.
+            chunk: Steps per network call; None lets the memory decide.
         """
         missing = [i for i in sorted(wanted) if wanted[i] and not set(wanted[i]) <= set(self.known.get(i, {}))]
+        chunks = Chunks(ctx.device, chunk)
         for paths, group in groupby(missing, key=lambda i: wanted[i]):
             steps = list(group)
-            rows = trajectory(steps[0]).shape[0]
-            most = max(chunk // rows, 1)
-            while steps and self.size < self.limit:
-                each = sum(t.numel() * t.element_size() for t in self.known.get(steps[0] - 1, {}).values())
-                count = min(most, (self.limit - self.size) // each) if each else 1
-                if count == 0:
-                    return
-                now, steps = steps[:count], steps[count:]
-                self._call(ctx, trajectory, cond, now, paths)
+            while steps and (room := self._room()):
+                with chunks.measured() as most:
+                    now, steps = steps[: min(most, room)], steps[min(most, room) :]
+                    self._call(ctx, trajectory, cond, now, paths)
+
+    def _room(self) -> int:
+        """How many more steps fit, judged by the largest one that is known; one when none is."""
+        largest = max((_bytes(at) for at in self.known.values()), default=0)
+        return max(self.limit - self.size, 0) // largest if largest else int(self.limit > 0)
 
     def _call(
         self,
@@ -162,7 +168,7 @@ class FeatureInjection(Control):
         cache: Where the source's activations are kept; without it, and at steps that it has no room for, the source
             is evaluated as one more row.
         targets: Rows that are overwritten.
-        first: The step at which the run begins.
+        chunk: Steps per network call when the cache is filled; None lets the memory decide.
     """
 
     sites: InjectionSites
@@ -172,6 +178,7 @@ class FeatureInjection(Control):
     attention_steps: range
     cache: SourceFeatures | None = None
     targets: tuple[str, ...] = ("uncond", "cond")
+    chunk: int | None = None
 
     def wanted(self, step: int) -> tuple[str, ...]:
         """Modules whose outputs are injected at a step of the run."""
@@ -184,7 +191,7 @@ class FeatureInjection(Control):
             return rows
         if self.cache is not None and not self._cached(ctx.i):
             ahead = {i: self.wanted(i) for i in range(ctx.i, ctx.steps)}
-            self.cache.record(ctx, self.trajectory, self.cond, ahead)
+            self.cache.record(ctx, self.trajectory, self.cond, ahead, self.chunk)
         if self._cached(ctx.i):
             return rows
         return [*rows, Row("source", self.cond, self.trajectory(ctx.i))]

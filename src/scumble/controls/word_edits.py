@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor, nn
 
 from scumble.controls.attention_swap import AttentionSwap, SwapSites, Window, gate_table, window_steps
-from scumble.controls.local_blend import BlendWords
+from scumble.controls.local_blend import BlendWords, LocalBlend, map_sites
 from scumble.controls.token_alignment import Mode, TokenMap, read_words, token_map
+from scumble.core.control import Context
 from scumble.errors import InputError, nearest
 from scumble.models.base import Model
 
-__all__ = ["WordEdit", "blend_words"]
+__all__ = ["Told", "WordEdit"]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the rows of a run are told.
+
+    Attributes:
+        model: Whose tokens count.
+        source: The source's prompt.
+        targets: The edited prompts: one, or one per sample.
+        length: L, columns of cross-attention.
+    """
+
+    model: Model
+    source: str
+    targets: tuple[str, ...]
+    length: int
 
 
 @dataclass(frozen=True)
 class WordEdit:
-    """How the attention of words is to be edited.
+    """How the attention of words is to be edited, and where the edit is to stay.
 
     Attributes:
         mode: How the prompts are aligned.
@@ -26,6 +46,10 @@ class WordEdit:
         own: Window of self-attention.
         windows: Words with a window of their own.
         weights: Words whose attention is multiplied.
+        blend: Words outside of which the source is put back.
+        keep: Words that are taken out of their place again.
+        threshold: For both, see :class:`LocalBlend`.
+        blend_start: Share of the steps that are run after which the source is put back.
         official: As published, see :func:`gate_table` and :mod:`scumble.controls.token_alignment`.
     """
 
@@ -34,18 +58,17 @@ class WordEdit:
     own: Window = 0.4
     windows: Mapping[str, Window] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
+    blend: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    threshold: float = 0.3
+    blend_start: float = 0.0
     official: bool = False
 
-    def swap(
-        self, model: Model, source: str, targets: Sequence[str], length: int, sites: SwapSites, first: int, steps: int
-    ) -> AttentionSwap:
-        """Build the control.
+    def swap(self, told: Told, sites: SwapSites, first: int, steps: int) -> AttentionSwap:
+        """Build the control of attention.
 
         Args:
-            model: Whose tokens count.
-            source: The source's prompt.
-            targets: The edited prompts: one, or one per sample.
-            length: L, columns of cross-attention.
+            told: Prompts.
             sites: Layers.
             first: The step at which the run begins.
             steps: N of the whole run; windows are shares of the ``N - first`` steps that are run, as published of N.
@@ -53,9 +76,10 @@ class WordEdit:
         Raises:
             InputError: If a word is in no prompt, or the prompts cannot be aligned in this mode.
         """
+        model, targets, length = told.model, told.targets, told.length
         span = steps if self.official else steps - first
         slack = {"slack": 0.0} if self.official else {}
-        known = read_words(model.tokens, source)
+        known = read_words(model.tokens, told.source)
         maps = [token_map(self.mode, known, read_words(model.tokens, t), length, self.official) for t in targets]
         windows = {word: _columns(model, word, targets, "new prompt") for word in self.windows}
         weights = {word: _columns(model, word, targets, "new prompt") for word in self.weights}
@@ -73,22 +97,54 @@ class WordEdit:
         joint = TokenMap(torch.stack([m.matrix for m in maps]), torch.stack([m.own for m in maps]))
         return AttentionSwap(sites, joint, torch.stack(gates, 1), factors if weights else None, own_window, first)
 
+    def local_blend(
+        self,
+        told: Told,
+        denoiser: nn.Module,
+        shape: Sequence[int],
+        source: Callable[[Context, int], Tensor],
+        first: int,
+        steps: int,
+    ) -> LocalBlend | None:
+        """Build the control that keeps the edit to its words; None when no words were named.
 
-def blend_words(model: Model, source: str, targets: Sequence[str], words: Sequence[str], length: int) -> BlendWords:
+        Args:
+            told: Prompts.
+            denoiser: The network.
+            shape: Shape (…, h, w) of the run.
+            source: ``source(ctx, i)`` is the source at the level of step i.
+            first: The step at which the run begins.
+            steps: N of the whole run.
+
+        Raises:
+            InputError: If a word is in no prompt, or there are only words to keep.
+        """
+        if not self.blend:
+            if self.keep:
+                raise InputError("keep_words take places out of those of blend_words: name blend_words too")
+            return None
+        maps, size = map_sites(denoiser, shape)
+        kept = _marks(told, self.keep) if self.keep else None
+        start = first + math.floor(self.blend_start * (steps - first))
+        return LocalBlend(maps, size, source, _marks(told, self.blend), self.threshold, kept, self.threshold, start)
+
+
+def _marks(told: Told, words: Sequence[str]) -> BlendWords:
     """Where words are, in the source's prompt and in each edited one; a word need not be in both.
 
     Raises:
         InputError: If a word is in neither, or an edited prompt and the source's have none of them: then nothing would
             be left of the edit.
     """
-    places = [_columns(model, word, [source, *targets], "source prompt nor in the new prompt") for word in words]
-    marks = torch.zeros(1 + len(targets), length)
+    where = "source prompt nor in the new prompt"
+    places = [_columns(told.model, word, [told.source, *told.targets], where) for word in words]
+    marks = torch.zeros(1 + len(told.targets), told.length)
     for found in places:
         for row, columns in enumerate(found):
             marks[row, columns] = 1
-    for row, target in enumerate(targets, start=1):
+    for row, target in enumerate(told.targets, start=1):
         if not marks[0].any() and not marks[row].any():
-            raise InputError(f"none of the words {', '.join(map(repr, words))} is in {source!r} or {target!r}")
+            raise InputError(f"none of the words {', '.join(map(repr, words))} is in {told.source!r} or {target!r}")
     return BlendWords(marks[:1], marks[1:])
 
 

@@ -61,6 +61,7 @@ class PlugAndPlay(Inverted):
             self._steps(self.feature_fraction, inversion),
             self._steps(self.attention_fraction, inversion),
             self._cache(job, inversion),
+            chunk=self.chunk,
         )
         hold = job.hold(steps, first, inversion)
         noise = StoredNoise(inversion, offsets=inversion.kind != "ddim")

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from scumble.controls.attention_swap import Window, swap_sites
-from scumble.controls.companion import Companion
-from scumble.controls.local_blend import LocalBlend, map_sites
-from scumble.controls.stored import StoredNoise, TeacherForced
+from scumble.controls.attention_swap import SwapSites, Window, swap_sites
 from scumble.controls.token_alignment import Mode
-from scumble.controls.word_edits import WordEdit, blend_words
+from scumble.controls.word_edits import Told, WordEdit
 from scumble.core.control import Control
-from scumble.core.levels import Level
-from scumble.core.solvers import Ddim, Solver
 from scumble.errors import InputError, MethodError
-from scumble.inversion.trajectory import Inversion
 from scumble.methods.inverted import Inverted, Plan, obtain
 from scumble.methods.job import Job
+from scumble.methods.source_route import Route, picture_route, seed_route
 
 __all__ = ["PromptToPrompt"]
-
-
-@dataclass(frozen=True)
-class _Route:
-    """A run, and the source that goes along beside it."""
-
-    levels: tuple[Level, ...]
-    solver: Solver
-    first: int
-    prompt: str
-    source: Companion | Inversion
 
 
 class PromptToPrompt(Inverted):
@@ -95,50 +76,56 @@ class PromptToPrompt(Inverted):
                 raise ValueError(f"a window is a share of the steps or a pair of them, 0 to 1 in order, not {window}")
         return given
 
+    def check(self, job: Job) -> None:
+        """Find out before anything is computed whether the words are in the prompts."""
+        super().check(job)
+        said = self.source_prompt if job.inversion is None else job.inversion.prompt
+        told = self._told(job, self._said(said), self.prompts)
+        self._edit().swap(told, SwapSites((), ()), 0, 1)
+        self._edit().local_blend(told, job.model.denoiser, job.shape, lambda ctx, i: job.x0, 0, 1)
+
     def run(self, job: Job) -> Tensor | None:
         """Lead the source along, swap its attention into the edited rows, blend, and keep what the map keeps."""
-        route = self._seed_route(job) if job.image is None and job.inversion is None else self._picture_route(job)
-        steps = len(route.levels) - 1
-        if route.first == steps:
+        route = self._route(job)
+        if route.first == route.steps:
             return None
-        prompts = (
-            [self.prompts[k % len(self.prompts)] for k in range(*job.samples)] if self.prompts[1:] else self.prompts
-        )
-        guidance = self.target(job, self.guidance_scale)
-        assert guidance.cond.embeds is not None
-        length = guidance.cond.embeds.shape[1]
+        every = [self.prompts[k % len(self.prompts)] for k in range(*job.samples)]
+        told = self._told(job, route.prompt, tuple(every) if self.prompts[1:] else self.prompts)
         sites = swap_sites(job.model.denoiser, job.shape, 256 if self.compat else self.self_keys)
-        edit = WordEdit(
+        swap = self._edit().swap(told, sites, route.first, route.steps)
+        blend = self._edit().local_blend(told, job.model.denoiser, job.shape, route.source, route.first, route.steps)
+        acting: list[Control] = [swap, blend] if blend else [swap]
+        beside = route.beside(None if blend else swap.until)
+        return job.denoise(route.levels, route.solver, [*acting, *beside, self.target(job, self.guidance_scale)])
+
+    def _edit(self) -> WordEdit:
+        return WordEdit(
             mode=self.mode,
             cross=self.cross_replace,
             own=self.self_replace,
             windows=self.word_windows,
             weights=self.word_weights,
+            blend=self.blend_words,
+            keep=self.keep_words,
+            threshold=self.blend_threshold,
+            blend_start=self.blend_start,
             official=self.compat == "official",
         )
-        swap = edit.swap(job.model, route.prompt, prompts, length, sites, route.first, steps)
-        blend = self._blend(job, route, prompts, length)
-        until = None if blend else swap.until
-        if isinstance(route.source, Companion):
-            route.source.until = until
-            return job.denoise(route.levels, route.solver, [swap, *blend, route.source, guidance])
-        forced = TeacherForced(route.source, job.embed(route.prompt), until=until)
-        noise = StoredNoise(route.source, offsets=route.source.kind != "ddim")
-        hold = job.hold(steps, route.first, route.source)
-        return job.denoise(route.levels, route.solver, [swap, *blend, hold, noise, forced, guidance])
 
-    def _seed_route(self, job: Job) -> _Route:
-        if self.trajectory not in (None, "seed"):
-            raise InputError(f"trajectory {self.trajectory} needs a picture to invert; without one use seed")
-        if self.change_map is not None:
-            raise InputError("a change map needs a picture: generate first, then edit the result with the map")
-        levels = job.levels(50 if self.num_inference_steps is None else self.num_inference_steps)
-        scale = self.guidance_scale if self.source_guidance_scale is None else self.source_guidance_scale
-        said = self._said(self.source_prompt)
-        source = Companion(job.guidance(said, self.negative_prompt, scale))
-        return _Route(levels, Ddim(eta=self.eta or 0.0), 0, said, source)
+    def _told(self, job: Job, source: str, targets: tuple[str, ...]) -> Told:
+        embeds = job.embed(source).embeds
+        assert embeds is not None
+        return Told(job.model, source, targets, embeds.shape[1])
 
-    def _picture_route(self, job: Job) -> _Route:
+    def _route(self, job: Job) -> Route:
+        if job.image is None and job.inversion is None:
+            if self.trajectory not in (None, "seed"):
+                raise InputError(f"trajectory {self.trajectory} needs a picture to invert; without one use seed")
+            if self.change_map is not None:
+                raise InputError("a change map needs a picture: generate first, then edit the result with the map")
+            scale = self.guidance_scale if self.source_guidance_scale is None else self.source_guidance_scale
+            said = self._said(self.source_prompt)
+            return seed_route(job, self.num_inference_steps, self.eta or 0.0, said, self.negative_prompt, scale)
         if self.trajectory == "seed":
             raise InputError(
                 "trajectory seed makes its own source from the seed and takes no picture: use scumble generate"
@@ -158,8 +145,7 @@ class PromptToPrompt(Inverted):
             compat=self.compat,
             shared=self.variants > 1,
         )
-        found = obtain(job, plan)
-        return _Route(found.levels, found.solver(job.model), found.first, self._said(found.prompt), found)
+        return picture_route(job, obtain(job, plan))
 
     def _said(self, source_prompt: str | None) -> str:
         """What the source shows: a prompt of its own, or the new one where only weights are changed."""
@@ -170,18 +156,3 @@ class PromptToPrompt(Inverted):
                 " --source-prompt (source_prompt=), also when inverting"
             )
         return said
-
-    def _blend(self, job: Job, route: _Route, prompts: Sequence[str], length: int) -> list[Control]:
-        if not self.blend_words:
-            if self.keep_words:
-                raise InputError("keep_words take places out of those of blend_words: name blend_words too")
-            return []
-        maps, size = map_sites(job.model.denoiser, job.shape)
-        executed = len(route.levels) - 1 - route.first
-        words, kept = (
-            blend_words(job.model, route.prompt, prompts, said, length) if said else None
-            for said in (self.blend_words, self.keep_words)
-        )
-        assert words is not None
-        start = route.first + math.floor(self.blend_start * executed)
-        return [LocalBlend(maps, size, route.source, words, self.blend_threshold, kept, self.blend_threshold, start)]
