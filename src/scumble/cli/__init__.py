@@ -20,6 +20,7 @@ COMMANDS = {
     "edit": ("scumble.cli.edit:edit", "Edit a picture with any method."),
     "generate": ("scumble.cli.edit:generate", "Make a picture from words."),
     "invert": ("scumble.cli.invert:invert", "Find the noise that leads back to a picture, as a file to edit from."),
+    "drag": ("scumble.cli.drag:drag", "Drag points of a picture to other places."),
     "extend": ("scumble.cli.extend:extend", "Continue a picture beyond its edges."),
     "map": ("scumble.maps.cli:app", "Make a change map."),
     "methods": ("scumble.cli.inspect:methods", "List the methods, their parameters, defaults and papers."),
@@ -28,11 +29,12 @@ COMMANDS = {
     "demo": ("scumble.cli.demo:demo", "Edit a picture of the bundled world: before, map, after."),
     "analyse": ("scumble.cli.analyse:app", "Look at what noise and activations carry."),
     "world": ("scumble.cli.world:app", "Draw scenes of the bundled world, with captions and truths."),
+    "bench": ("scumble.cli.bench:app", "Evaluate methods on edits with known truth, and report."),
     "train": ("scumble.cli.train:app", "Train the bundled models."),
 }
 """Command -> (where it lives, one line of help)."""
 
-RAW = ("edit", "generate", "extend")
+RAW = ("edit", "generate", "drag", "extend")
 """Commands whose flags depend on their method: they parse their own words."""
 
 

@@ -22,7 +22,7 @@ from scumble.methods.base import Method
 from scumble.methods.registry import method_class
 from scumble.result import Result
 
-__all__ = ["Common", "edit", "edit_method", "generate", "settled_target"]
+__all__ = ["Common", "edit", "edit_method", "generate", "report", "settled_target"]
 
 
 @Parameter(name="*")
@@ -96,7 +96,7 @@ def edit(words: Sequence[str]) -> None:
             )
         if sheet is not None:
             save_image(sheet_of(result), sheet, None)
-        _report(result, target, common)
+        report(result, target, common)
 
     _run("edit", command, method, words)
 
@@ -114,7 +114,7 @@ def generate(words: Sequence[str]) -> None:
             result = editor.generate(
                 made, seed=common.seed, count=common.count, batch_size=common.batch_size, on_step=on_step
             )
-        _report(result, target, common)
+        report(result, target, common)
 
     _run("generate", command, method, words)
 
@@ -144,7 +144,8 @@ def settled_target(output: Path | None, default: str) -> Path:
     return target
 
 
-def _report(result: Result, target: Path, common: Common) -> None:
+def report(result: Result, target: Path, common: Common) -> None:
+    """Write the candidates and say what they cost."""
     written = result.save(target, metadata=common.metadata)
     cost = result.cost.as_dict()
     if common.json:

@@ -36,15 +36,15 @@ def method_of(words: Sequence[str], default: str) -> str:
     return default
 
 
-def with_fields(common: Callable[..., None], method: type[Method]) -> Callable[..., None]:
-    """Return ``common`` with one keyword flag per field of ``method`` added to its signature.
+def with_fields(common: Callable[..., None], method: type[Method], without: Sequence[str] = ()) -> Callable[..., None]:
+    """Return ``common`` with one keyword flag per field of ``method``, but those ``without``, added to its signature.
 
     ``common`` receives the flags that were given as a dictionary ``given``.
     """
     signature = inspect.signature(common, eval_str=True)
     group = Group(f"Parameters of {method.method_name()}", sort_key=1)
     own = [p for p in signature.parameters.values() if p.name != "given"]
-    added = [_flag(name, method, group) for name in method.model_fields]
+    added = [_flag(name, method, group) for name in method.model_fields if name not in without]
     names = [p.name for p in added]
 
     def command(*positional: Any, **keywords: Any) -> None:

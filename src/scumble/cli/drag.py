@@ -1,0 +1,106 @@
+"""``scumble drag``: this point goes there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from scumble.cli import run_app
+from scumble.cli.edit import Common, edit_method, report, settled_target
+from scumble.cli.flags import build_method, with_fields
+from scumble.cli.progress import progress_bar
+from scumble.drag.animate import check_animation, save_animation
+from scumble.drag.points import parse_points
+from scumble.editor import Editor
+from scumble.errors import InputError, MethodError
+from scumble.images import load_image
+from scumble.methods.dragged import Pointed
+from scumble.result import Result
+
+__all__ = ["drag"]
+
+FRAMES = 12
+"""Pictures of an animation unless told."""
+
+
+def drag(words: Sequence[str]) -> None:
+    """Run ``scumble drag``; the flags depend on ``--method``."""
+    method = edit_method(words, "drag-noise", takes_image=True)
+    if not issubclass(method, Pointed):
+        raise MethodError(f"{method.method_name()} drags no points; use drag-noise, drag-diffusion or warp-drag")
+
+    def command(
+        image: str | None = None,
+        *,
+        source: Annotated[list[str], Parameter(name="--from", consume_multiple=True, negative="")],
+        target: Annotated[list[str], Parameter(name="--to", consume_multiple=True, negative="")],
+        inversion: Path | None = None,
+        animation: Path | None = None,
+        common: Common = Common(),  # noqa: B008
+        given: dict[str, Any],
+    ) -> None:
+        """Drag points of a picture to other places. White in the mask may change; black stays byte-identical.
+
+        Parameters
+        ----------
+        image
+            The picture: PNG, JPEG, WebP, TIFF, BMP. With --inversion it may be left out.
+        source
+            A point x,y in pixels of the picture, from the upper left; as often as there are points.
+        target
+            Where it shall go, x,y; the first --to belongs to the first --from.
+        inversion
+            A file made by scumble invert: every drag of the picture begins there at once.
+        animation
+            Also write the way there (.gif, or .mp4 where ffmpeg is installed).
+        """
+        if image is None and inversion is None:
+            raise InputError("no picture: give one, or an inversion with --inversion")
+        given = {**given, "points": parse_points(source, target)}
+        if animation is not None:
+            check_animation(animation)
+            if "frames" not in method.model_fields:
+                raise MethodError(f"{method.method_name()} goes there in one step, so there is nothing to animate")
+            given.setdefault("frames", FRAMES)
+        made = build_method(method, given)
+        stem = Path(image or inversion or "").name.split(".")[0]
+        output = settled_target(common.output, f"{stem}-dragged.png")
+        picture = None if image is None else load_image(image)
+        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
+        with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
+            result = editor.edit(
+                picture,
+                made,
+                seed=common.seed,
+                count=common.count,
+                batch_size=common.batch_size,
+                on_step=on_step,
+                inversion=inversion,
+            )
+        if animation is not None:
+            save_animation(result.frames, animation)
+        if not (common.quiet or common.json):
+            _tell(result)
+        report(result, output, common)
+        if animation is not None and not common.json:
+            print(animation)
+
+    app = App(name="scumble drag", version_flags=[])
+    app.default(with_fields(command, method, without=("points",)))
+    run_app(app, words)
+
+
+def _tell(result: Result) -> None:
+    """Say of every point how far from its target it was found."""
+    for number, told in enumerate(result.reports):
+        which = f"candidate {number}, " if len(result.reports) > 1 else ""
+        for k, point in enumerate(told.get("points", ())):
+            print(
+                f"{which}point {k + 1}: {point['arrival_error']:.1f} pixels from its target,"
+                f" of {point['distance']:.1f} it had to go",
+                file=sys.stderr,
+            )
