@@ -81,7 +81,7 @@ class DDPMInversion(Inverted):
             return None
         hold = job.hold(inversion.steps, inversion.first, inversion)
         if moved is not inversion:
-            kept = hold.release >= inversion.steps
+            kept = job.latent_change() == 0
             hold = replace(hold, source=lambda ctx, i: torch.where(kept, inversion(ctx, i), moved(ctx, i)))
         controls: list[Control] = [hold, StoredNoise(moved, offsets=self.keep_detail)]
         if self.colour is not None:

@@ -132,7 +132,11 @@ class Job:
             raise InputError(str(error)) from error
 
     def embed(self, prompt: str) -> Conditioning:
-        """One row of conditioning for a prompt."""
+        """One row of conditioning for a prompt; words that the model cannot see are named in a notice."""
+        cut = self.model.words_cut(prompt)
+        notice = f"the prompt is longer than the model reads; not seen: {cut}"
+        if cut and notice not in self.notices:
+            self.notices.append(notice)
         width, height = self.size
         return self.model.embed([prompt], size=(height, width))
 

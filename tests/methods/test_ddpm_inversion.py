@@ -1,0 +1,235 @@
+"""Edit-friendly inversion as a method: reconstruction, maps, several targets and seeds, shifts, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+from torch import Tensor
+
+from blended import tiny_ddpm
+from scumble.core.noise import CounterNoise
+from scumble.editor import Editor
+from scumble.errors import MethodError
+from scumble.methods.cycle_diffusion import CycleDiffusion
+from scumble.methods.ddim_inversion import DDIMInversion
+from scumble.methods.ddpm_inversion import DDPMInversion
+from scumble.methods.inverted import Inverted, Plan, obtain
+from scumble.methods.job import Job
+from scumble.models.base import Model
+
+N = 6
+SOURCE = {"source_prompt": "a photo of a cat", "num_inference_steps": N}
+
+
+def job_of(model: Model, seeds: list[int] | None = None, change: Tensor | None = None, **more: Any) -> Job:
+    seeds = [3] if seeds is None else seeds
+    image = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    samples = (0, len(seeds))
+    return Job(model, CounterNoise(seeds), len(seeds), (128, 128), image=image, change=change, samples=samples, **more)
+
+
+def result(method: Inverted, job: Job) -> Tensor:
+    found = method.run(job)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("skip", [0.0, 0.7])
+@pytest.mark.parametrize("method", [DDPMInversion, CycleDiffusion])
+@pytest.mark.parametrize("scale", [1.0, 3.5])
+def test_the_source_s_own_words_give_the_picture_back_bit_for_bit(
+    method: type[DDPMInversion], scale: float, skip: float, tiny_sd: Model
+) -> None:
+    job = job_of(tiny_sd)
+    same = {"prompt": "a photo of a cat", "guidance_scale": scale, "source_guidance_scale": scale}
+    found = result(method(**same, **SOURCE, skip=skip, chunk=1), job)
+    assert torch.equal(found, job.x0)
+    near = result(method(**same, **SOURCE, skip=skip), job_of(tiny_sd))
+    torch.testing.assert_close(near, job.x0, atol=2e-4, rtol=0)
+    other = result(method(**{**same, "prompt": "a castle"}, **SOURCE, skip=skip), job_of(tiny_sd))
+    assert float((other - job.x0).abs().max()) > 0.05
+
+
+def test_a_pixel_model_with_clipping_gives_the_picture_back_bit_for_bit() -> None:
+    model = tiny_ddpm(clip_sample=True)
+    assert model.clip_sample is not None
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for method in (DDPMInversion, CycleDiffusion):
+        job = Job(model, CounterNoise([3]), 1, (32, 32), image=image)
+        assert torch.equal(result(method(num_inference_steps=8, skip=0.25, chunk=1), job), image)
+    with pytest.raises(MethodError, match="takes no words"):
+        Editor(model).edit(Image.new("RGB", (32, 32)), DDPMInversion(prompt="a cat"))
+
+
+@pytest.mark.parametrize("method", [DDPMInversion, CycleDiffusion, DDIMInversion])
+def test_a_map_of_ones_is_no_map_and_one_of_zeros_keeps_every_latent(method: type[Inverted], tiny_sd: Model) -> None:
+    edit = method(prompt="a castle", **SOURCE)
+    plain = result(edit, job_of(tiny_sd))
+    assert torch.equal(result(edit, job_of(tiny_sd, change=torch.ones(1, 1, 128, 128))), plain)
+    job = job_of(tiny_sd, change=torch.zeros(1, 1, 128, 128))
+    assert torch.equal(result(edit, job), job.x0)
+
+
+@pytest.mark.parametrize("method", [DDPMInversion, CycleDiffusion, DDIMInversion])
+def test_kept_cells_end_as_the_picture_s_and_the_others_change(method: type[Inverted], tiny_sd: Model) -> None:
+    change = torch.zeros(1, 1, 128, 128)
+    change[..., 32:96, 32:96] = 1.0
+    change[..., :32] = 0.3
+    seen: list[Tensor] = []
+    job = job_of(tiny_sd, change=change, on_step=lambda progress: seen.append(progress.x0))
+    found = result(method(prompt="a castle", guidance_scale=7.0, **SOURCE), job)
+    cells = job.latent_change().expand_as(found) > 0
+    assert torch.equal(found[~cells], job.x0[~cells])
+    assert bool((found[cells] != job.x0[cells]).all())
+    assert seen
+
+
+def test_a_map_over_nothing_returns_the_input_s_bytes(tiny_editor: Editor, picture: Image.Image) -> None:
+    change = np.zeros((64, 64))
+    change[20:40, 10:50] = 1
+    edit = DDPMInversion(prompt="a castle", change_map=change, **SOURCE)
+    found = tiny_editor.edit(picture, edit, seed=1)
+    before, after = np.asarray(picture), np.asarray(found.image)
+    assert np.array_equal(before[change == 0], after[change == 0])
+    assert not np.array_equal(before, after)
+    nothing = tiny_editor.edit(picture, DDPMInversion(prompt="a castle", change_map=0), seed=1)
+    assert np.array_equal(before, np.asarray(nothing.image))
+    assert nothing.cost.forward_rows == 0
+
+
+@pytest.mark.parametrize("method", [DDPMInversion, CycleDiffusion, DDIMInversion])
+def test_skipping_every_step_returns_the_input_and_asks_the_network_nothing(
+    method: type[Any], tiny_editor: Editor, picture: Image.Image
+) -> None:
+    found = tiny_editor.edit(picture, method(prompt="a castle", skip=1.0, **SOURCE), seed=1)
+    assert np.array_equal(np.asarray(found.image), np.asarray(picture))
+    assert found.cost.network_calls == 0
+
+
+@pytest.mark.parametrize(("source", "scale", "rows"), [("a cat", 1.0, 1), ("a cat", 3.5, 2), ("", 3.5, 1)])
+def test_rows_are_two_a_step_and_one_or_two_a_level_that_is_not_skipped(
+    source: str, scale: float, rows: int, tiny_sd: Model
+) -> None:
+    job = job_of(tiny_sd)
+    edit = DDPMInversion(
+        prompt="a dog", source_prompt=source, source_guidance_scale=scale, skip=1 / 3, num_inference_steps=N
+    )
+    result(edit, job)
+    assert job.cost.forward_rows == (rows + 2) * 4
+
+
+def test_several_prompts_are_one_batch_from_one_inversion(tiny_sd: Model) -> None:
+    prompts = ("a dog", "a castle", "a photo of a cat")
+    edit = DDPMInversion(prompt=prompts, **SOURCE)
+    assert edit.variants == 3
+    job = job_of(tiny_sd, [3, 4, 5])
+    found = result(edit, job)
+    assert job.cost.forward_rows == 4 + 2 * 3 * 4  # the inversion has one path
+    for row, prompt in zip(found, prompts, strict=True):
+        own = result(DDPMInversion(prompt=prompt, **SOURCE), job_of(tiny_sd, [3]))
+        torch.testing.assert_close(row[None], own, atol=5e-4, rtol=0)
+
+
+def test_prompts_ask_for_their_candidates_and_share_an_inversion_between_batches(
+    tiny_editor: Editor, picture: Image.Image
+) -> None:
+    edit = DDPMInversion(prompt=("a dog", "a castle", "snow"), **SOURCE)
+    together = tiny_editor.edit(picture, edit, seed=1)
+    apart = tiny_editor.edit(picture, edit, seed=1, batch_size=2)
+    assert len(together.images) == len(apart.images) == together.recipe.count == 3
+    assert together.cost.forward_rows == apart.cost.forward_rows
+    for one, other in zip(together.images, apart.images, strict=True):
+        assert int(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max()) <= 1
+
+
+def test_each_seed_has_its_own_inversion_whatever_the_batch(tiny_sd: Model) -> None:
+    edit = DDPMInversion(prompt="a castle", **SOURCE)
+    both = result(edit, job_of(tiny_sd, [3, 9]))
+    for row, seed in zip(both, (3, 9), strict=True):
+        torch.testing.assert_close(row[None], result(edit, job_of(tiny_sd, [seed])), atol=5e-4, rtol=0)
+    assert float((both[0] - both[1]).abs().max()) > 0.05
+
+
+def test_a_shift_is_rounded_to_cells_and_leaves_kept_cells_alone(tiny_sd: Model) -> None:
+    change = torch.zeros(1, 1, 128, 128)
+    change[..., 64:] = 1.0
+    job = job_of(tiny_sd, change=change)
+    found = result(DDPMInversion(shift=(17, -8), **SOURCE), job)
+    assert any("rounded to 16, -8" in notice for notice in job.notices)
+    assert torch.equal(found[..., :8], job.x0[..., :8])
+    moved = result(DDPMInversion(shift=(16, -8), **SOURCE), job_of(tiny_sd, change=change))
+    assert torch.equal(found, moved)
+    assert float((moved - result(DDPMInversion(**SOURCE), job_of(tiny_sd, change=change))).abs().max()) > 0.05
+
+
+def test_moved_and_mirrored_pictures_are_their_codes_moved_and_mirrored(tiny_sd: Model) -> None:
+    """With all steps skipped the code is the clean latent itself, so the network has no say."""
+    job = job_of(tiny_sd)
+    assert torch.equal(result(DDPMInversion(shift=(24, -8), skip=1.0), job), job.x0.roll((-1, 3), (-2, -1)))
+    assert torch.equal(result(DDPMInversion(flip="horizontal", skip=1.0), job), job.x0.flip(-1))
+    assert torch.equal(result(DDPMInversion(flip="vertical", skip=1.0), job), job.x0.flip(-2))
+    fresh = result(DDPMInversion(shift=(24, 0), exposed="fresh", skip=1.0), job)
+    assert torch.equal(fresh[..., 3:], job.x0[..., :-3])
+    assert bool((fresh[..., :3] != job.x0[..., -3:]).all())
+
+
+def test_a_colour_draws_the_changed_region(tiny_sd: Model) -> None:
+    change = torch.zeros(1, 1, 128, 128)
+    change[..., 32:96, 32:96] = 1.0
+    red = tiny_sd.encode(torch.tensor([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1).expand(1, 3, 128, 128))
+    distance = []
+    for strength in (0.3, 0.0, -0.3):
+        job = job_of(tiny_sd, change=change)
+        found = result(DDPMInversion(colour="#ff0000", colour_strength=strength, **SOURCE), job)
+        distance.append(float((found - red)[..., 4:12, 4:12].square().mean()))
+        assert torch.equal(found[..., :4, :], job.x0[..., :4, :])
+    assert distance[0] < distance[1] < distance[2]
+
+
+def test_words_that_the_text_encoder_cannot_see_are_named(tiny_editor: Editor, picture: Image.Image) -> None:
+    prompt = " ".join(["red"] * 90 + ["zebra"])
+    found = tiny_editor.edit(picture, DDPMInversion(prompt=prompt, skip=0.8, **SOURCE), seed=1)
+    told = [notice for notice in found.notices if "longer than the model reads" in notice]
+    assert len(told) == 1
+    assert told[0].endswith("zebra")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"skip": 1.5}, {"eta": 0}, {"eta": 1.1}, {"colour": "octarine"}, {"chunk": 0}, {"num_inference_steps": 0}],
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        DDPMInversion(**wrong)
+
+
+def test_ddim_inversion_reconstructs_better_with_iterations_and_exactly_when_direct(tiny_sd: Model) -> None:
+    same = {"prompt": "a photo of a cat", "guidance_scale": 1.0, **SOURCE}
+    errors = []
+    for more in ({}, {"iterations": 8, "tolerance": 0.0}):
+        job = job_of(tiny_sd)
+        errors.append(float((result(DDIMInversion(**same, **more), job) - job.x0).square().mean().sqrt()))
+    assert errors[1] < 0.1 * errors[0]
+    job = job_of(tiny_sd)
+    strong = {**same, "guidance_scale": 3.5, "source_guidance_scale": 3.5}
+    assert torch.equal(result(DDIMInversion(**strong, direct=True, chunk=1), job), job.x0)
+
+
+def test_an_inversion_that_has_not_converged_says_so(tiny_sd: Model) -> None:
+    job = job_of(tiny_sd)
+    result(DDIMInversion(iterations=2, tolerance=1e-6, **SOURCE), job)
+    assert any("in the last of 2 iterations" in notice for notice in job.notices)
+
+
+def test_a_naive_inversion_keeps_less_of_the_picture_s_structure_than_an_edit_friendly_one(tiny_sd: Model) -> None:
+    found = {}
+    for kind in ("edit-friendly", "naive"):
+        zs = obtain(job_of(tiny_sd), Plan(kind=kind, steps=N, skip=0.0)).zs  # type: ignore[arg-type]
+        assert zs is not None
+        found[kind] = float(zs[:4].var())
+    assert found["edit-friendly"] > 1.5 * found["naive"]
