@@ -24,6 +24,7 @@ METHODS = {
     "drag-noise": "scumble.methods.drag_noise:DragNoise",
     "drag-diffusion": "scumble.methods.drag_diffusion:DragDiffusion",
     "warp-drag": "scumble.methods.warp_drag:WarpDrag",
+    "self-guidance": "scumble.methods.self_guidance:SelfGuidance",
 }
 """Canonical name -> ``module:Class``."""
 

@@ -1,0 +1,270 @@
+"""Where objects are, how large, what shape and what look: read off cross-attention (arXiv 2306.00986 section 3)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scumble.energies.protocol import SOURCE, Energy, Reads, Seen, distance
+
+__all__ = [
+    "Appearance",
+    "Centroid",
+    "Columns",
+    "Shape",
+    "Size",
+    "Transform",
+    "centroid",
+    "hard_shape",
+    "normalised",
+    "soft_shape",
+]
+
+SMALL = 1e-4
+SHARPNESS, THRESHOLD = 10.0, 0.5
+
+
+def normalised(maps: Tensor) -> Tensor:
+    """Bring maps (…, h, w) to the range from 0 to 1, each by itself."""
+    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    return (maps - low) / (high - low + SMALL)
+
+
+def soft_shape(maps: Tensor) -> Tensor:
+    """A differentiable silhouette: about 1 where the map is above half of its range, about 0 elsewhere."""
+    return normalised(torch.sigmoid(SHARPNESS * (normalised(maps) - THRESHOLD)))
+
+
+def hard_shape(maps: Tensor) -> Tensor:
+    """1 where the map is above half of its range, 0 elsewhere; without a gradient."""
+    return (normalised(maps) > THRESHOLD).to(maps.dtype)
+
+
+def centroid(maps: Tensor) -> Tensor:
+    """Centre of mass (…, 2) of maps (…, h, w), x to the right and y down, 0 to 1 between the outermost cells."""
+    h, w = maps.shape[-2:]
+    x = torch.linspace(0, 1, w, dtype=maps.dtype, device=maps.device)
+    y = torch.linspace(0, 1, h, dtype=maps.dtype, device=maps.device)
+    mass = maps.sum((-2, -1)) + SMALL
+    return torch.stack([(maps.sum(-2) * x).sum(-1) / mass, (maps.sum(-1) * y).sum(-1) / mass], -1)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The tokens of some words, in the run's prompt and in the source's.
+
+    Attributes:
+        own: Columns of the row that is guided.
+        source: Columns of the source's row.
+    """
+
+    own: tuple[int, ...]
+    source: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Transform:
+    """How a silhouette is to change, about its own centre.
+
+    Attributes:
+        shift: To the right and down, in shares of the picture.
+        scale: Size along a side; 2 is twice as wide and high.
+        rotate: Degrees, counter-clockwise.
+    """
+
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    rotate: float = 0.0
+
+    def __call__(self, maps: Tensor) -> Tensor:
+        """Return the transformed maps (B, K, h, w): bilinear, 0 beyond the picture; the identity is exact."""
+        if self == Transform():
+            return maps
+        b, k, h, w = maps.shape
+        flat = maps.reshape(b * k, 1, h, w)
+        centre = centroid(flat[:, 0])
+        # Pixel units, so that a turn keeps right angles in pictures that are not square; between cell centres
+        # linspace(0, 1) spans (side - 1) cells.
+        sides = torch.tensor([w, h], dtype=maps.dtype, device=maps.device)
+        origin = centre * (sides - 1)
+        rows = torch.arange(h, dtype=maps.dtype, device=maps.device)
+        columns = torch.arange(w, dtype=maps.dtype, device=maps.device)
+        y, x = torch.meshgrid(rows, columns, indexing="ij")
+        moved = torch.tensor(self.shift, dtype=maps.dtype, device=maps.device) * (sides - 1)
+        places = torch.stack([x, y], -1) - (origin + moved)[:, None, None]
+        angle = math.radians(self.rotate)
+        turn = torch.tensor(
+            [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]],
+            dtype=maps.dtype,
+            device=maps.device,
+        )
+        places = places @ turn / self.scale + origin[:, None, None]
+        grid = (2 * places + 1) / sides - 1
+        return F.grid_sample(flat, grid, mode="bilinear", padding_mode="zeros", align_corners=False).reshape(b, k, h, w)
+
+
+@dataclass
+class OfWords(Energy):
+    """Base of what reads attention: averaged over layers and tokens.
+
+    Args:
+        sites: Paths of cross-attention modules.
+        columns: The words' tokens.
+        squared: Half the squared difference in place of the absolute one.
+        source: Row that is compared with.
+    """
+
+    sites: tuple[str, ...]
+    columns: Columns
+    squared: bool = False
+    source: str | None = SOURCE
+
+    @property
+    def reads(self) -> Reads:
+        """The attention of the sites."""
+        return Reads(attention=self.sites)
+
+    def own(self, seen: Seen) -> list[Tensor]:
+        """Maps (B, K, h, w) of the guided row, layer by layer."""
+        return [seen.attention[site][:, list(self.columns.own)] for site in self.sites]
+
+    def theirs(self, seen: Seen) -> list[Tensor]:
+        """Maps of the source's row."""
+        return [seen.attention[site][:, list(self.columns.source)] for site in self.sites]
+
+
+@dataclass
+class Centroid(OfWords):
+    """Bring the words' centre to a place, or move it by so much from where the source has it.
+
+    Args:
+        target: Where to, (x, y) from 0 to 1; None: relative to the source.
+        by: Relative: how far to the right and down, in shares of the picture.
+        sharp: Take the centre of the silhouette; the plain map's is drawn towards the middle by diffuse attention.
+    """
+
+    target: tuple[float, float] | None = None
+    by: tuple[float, float] = (0.0, 0.0)
+    sharp: bool = True
+
+    def __post_init__(self) -> None:
+        if self.target is not None:
+            self.source = None
+
+    def measure(self, seen: Seen) -> Tensor:
+        """Centres of the source (B, layers, 2), mean over tokens."""
+        return self._centres(self.theirs(seen))
+
+    def _centres(self, layers: list[Tensor]) -> Tensor:
+        return torch.stack([centroid(soft_shape(maps) if self.sharp else maps).mean(1) for maps in layers], 1)
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """``mean |c - (c_source + by)|``."""
+        found = self._centres(self.own(seen))
+        wanted = self.target if origin is None else self.by
+        goal = torch.tensor(wanted, dtype=found.dtype, device=found.device).expand_as(found)
+        return distance(found, goal if origin is None else origin + goal, self.squared)
+
+
+@dataclass
+class Size(OfWords):
+    """Bring the share of the picture that the words cover to a value, or to a multiple of the source's.
+
+    Args:
+        target: Share of the picture; None: relative to the source.
+        factor: Relative: times so much.
+        more: Relative: plus so much, after the factor.
+    """
+
+    target: float | None = None
+    factor: float = 1.0
+    more: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.target is not None:
+            self.source = None
+
+    def measure(self, seen: Seen) -> Tensor:
+        """Sizes of the source (B, layers)."""
+        return self._sizes(self.theirs(seen))
+
+    def _sizes(self, layers: list[Tensor]) -> Tensor:
+        return torch.stack([soft_shape(maps).mean((1, 2, 3)) for maps in layers], 1)
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """``mean |size - (factor size_source + more)|``."""
+        found = self._sizes(self.own(seen))
+        goal = torch.full_like(found, self.target or 0.0) if origin is None else origin * self.factor + self.more
+        return distance(found, goal.expand_as(found), self.squared)
+
+
+@dataclass
+class Shape(OfWords):
+    """Give the words the source's silhouette, moved, scaled or turned.
+
+    Args:
+        transform: What is to happen to the silhouette.
+        hard: Compare with the source's hard silhouette, as published; then the energy is not 0 at the source.
+    """
+
+    transform: Transform = Transform()
+    hard: bool = False
+
+    def measure(self, seen: Seen) -> Tensor:
+        """The wanted silhouettes, all layers in one row of numbers (B, tokens, cells)."""
+        made = [
+            self.transform((hard_shape if self.hard else soft_shape)(maps)).flatten(2) for maps in self.theirs(seen)
+        ]
+        return torch.cat(made, -1)
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """``mean |shape - T(shape_source)|``, tokens by tokens where they correspond, else their means."""
+        assert origin is not None
+        total, at = torch.zeros((), device=seen.x.device), 0
+        for maps in self.own(seen):
+            found = soft_shape(maps).flatten(2)
+            wanted = origin[..., at : at + found.shape[-1]]
+            at += found.shape[-1]
+            if found.shape[1] != wanted.shape[1]:
+                found, wanted = found.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
+            total = total + distance(found, wanted.expand_as(found), self.squared) / len(self.sites)
+        return total
+
+
+@dataclass
+class Appearance(OfWords):
+    """Give the words the source's look: the mean of a decoder's features over the silhouette.
+
+    Args:
+        features: Path of the module whose output is averaged.
+        hard: Average over the hard silhouette, as published.
+    """
+
+    features: str = ""
+    hard: bool = True
+
+    @property
+    def reads(self) -> Reads:
+        """Attention and one module's output."""
+        return Reads(attention=self.sites, features=(self.features,))
+
+    def measure(self, seen: Seen) -> Tensor:
+        """Looks of the source (B, tokens, C')."""
+        return self._looks(self.theirs(seen)[-1], seen.features[self.features])
+
+    def _looks(self, maps: Tensor, psi: Tensor) -> Tensor:
+        where = (hard_shape if self.hard else soft_shape)(maps.detach())
+        where = F.interpolate(where, psi.shape[-2:], mode="bilinear", antialias=True, align_corners=False)
+        return torch.einsum("bkhw,bchw->bkc", where, psi) / (where.sum((-2, -1)) + SMALL).unsqueeze(-1)
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """``mean |look - look_source|``; the silhouette itself carries no gradient."""
+        assert origin is not None
+        found = self._looks(self.own(seen)[-1], seen.features[self.features])
+        if found.shape[1] != origin.shape[1]:
+            found, origin = found.mean(1, keepdim=True), origin.mean(1, keepdim=True)
+        return distance(found, origin.expand_as(found), self.squared)

@@ -1,0 +1,161 @@
+"""Objects that must appear, each in its place: attend-and-excite and its relatives (arXiv 2301.13826)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scumble.energies.attention import normalised, soft_shape
+from scumble.energies.protocol import Energy, Reads, Seen
+from scumble.models.places import sites
+
+__all__ = ["Apart", "Excite", "Inside", "Suppress", "excite_sites", "word_maps"]
+
+CELLS = 16 * 16
+"""Attention of about so many cells tells objects apart best: 16 x 16 in Stable Diffusion at 512 pixels."""
+
+
+def excite_sites(denoiser: nn.Module, height: int, width: int) -> tuple[str, ...]:
+    """Return the cross-attention modules whose maps have the number of cells nearest to 256.
+
+    Args:
+        denoiser: The network.
+        height: Of the network's input, in cells.
+        width: The same.
+    """
+    known = sites(denoiser, "cross_attention")
+    if not known:
+        return ()
+    best = min({site.divisor for site in known}, key=lambda d: abs(height * width / d**2 - CELLS))
+    return tuple(site.path for site in known if site.divisor == best)
+
+
+def word_maps(layers: list[Tensor], last: int, spread: float = 0.5) -> Tensor:
+    """Return how much each place belongs to each token of a prompt (B, last - 1, h, w).
+
+    Mean over layers, without the first marker, times 100, softmax over the tokens, smoothed with a 3 x 3 Gaussian.
+
+    Args:
+        layers: Maps (B, K, h, w) of one size.
+        last: Column of the end marker: tokens from 1 to ``last - 1`` compete.
+        spread: Standard deviation of the Gaussian in cells; the published kernel is that of 0.707.
+    """
+    maps = (100 * torch.stack(layers).mean(0)[:, 1:last]).softmax(1)
+    steps = torch.tensor([-1.0, 0.0, 1.0], dtype=maps.dtype, device=maps.device)
+    line = torch.exp(-0.5 * (steps / spread) ** 2)
+    kernel = torch.outer(line, line) / line.sum() ** 2
+    b, k, h, w = maps.shape
+    padded = F.pad(maps.reshape(b * k, 1, h, w), (1, 1, 1, 1), mode="reflect")
+    return F.conv2d(padded, kernel[None, None]).reshape(b, k, h, w)
+
+
+@dataclass
+class Excite(Energy):
+    """Every word has a place of its own: ``1 - max over places`` of its attention, of the worst word.
+
+    Args:
+        sites: Cross-attention modules of one size, see :func:`excite_sites`.
+        words: The columns of each word.
+        last: Column of the prompt's end marker.
+        join: The worst word alone, as published, or the sum over words.
+        spread: Of the smoothing.
+    """
+
+    sites: tuple[str, ...]
+    words: tuple[tuple[int, ...], ...]
+    last: int
+    join: Literal["max", "sum"] = "max"
+    spread: float = 0.5
+
+    @property
+    def reads(self) -> Reads:
+        """The attention of the sites."""
+        return Reads(attention=self.sites)
+
+    def strengths(self, seen: Seen) -> Tensor:
+        """Largest attention of each word (B, words)."""
+        maps = word_maps([seen.attention[site] for site in self.sites], self.last, self.spread)
+        return torch.stack([maps[:, [c - 1 for c in word]].amax((2, 3)).mean(1) for word in self.words], 1)
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """0 where every word has full attention somewhere, 1 where one has none."""
+        missing = 1 - self.strengths(seen)
+        return missing.amax(1) if self.join == "max" else missing.sum(1)
+
+
+@dataclass
+class Suppress(Excite):
+    """The words have no place anywhere: the largest attention of the strongest one."""
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """0 where no place belongs to the words."""
+        found = self.strengths(seen)
+        return found.amax(1) if self.join == "max" else found.sum(1)
+
+
+@dataclass
+class Apart(Energy):
+    """The words keep out of each other's places: overlap of their silhouettes, over all pairs.
+
+    Args:
+        sites: Cross-attention modules.
+        words: The columns of each word, two or more.
+    """
+
+    sites: tuple[str, ...]
+    words: tuple[tuple[int, ...], ...]
+
+    @property
+    def reads(self) -> Reads:
+        """The attention of the sites."""
+        return Reads(attention=self.sites)
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """Share of the smaller silhouette that two words have in common, mean over pairs and layers."""
+        total, pairs = torch.zeros((), device=seen.x.device), 0
+        for site in self.sites:
+            shapes = [soft_shape(seen.attention[site][:, list(word)].mean(1)) for word in self.words]
+            for k, one in enumerate(shapes):
+                for other in shapes[k + 1 :]:
+                    smaller = torch.minimum(one.sum((1, 2)), other.sum((1, 2))) + 1e-4
+                    total = total + (one * other).sum((1, 2)) / smaller
+                    pairs += 1
+        return total / max(pairs, 1)
+
+
+@dataclass
+class Inside(Energy):
+    """The words stay inside a box: the share of their attention that lies outside, squared.
+
+    Args:
+        sites: Cross-attention modules.
+        columns: The words' columns.
+        box: Left, top, right, bottom, from 0 to 1.
+    """
+
+    sites: tuple[str, ...]
+    columns: tuple[int, ...]
+    box: tuple[float, float, float, float]
+
+    @property
+    def reads(self) -> Reads:
+        """The attention of the sites."""
+        return Reads(attention=self.sites)
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """0 where nothing of the words is outside."""
+        left, top, right, bottom = self.box
+        total = torch.zeros((), device=seen.x.device)
+        for site in self.sites:
+            maps = normalised(seen.attention[site][:, list(self.columns)])
+            h, w = maps.shape[-2:]
+            y = (torch.arange(h, device=maps.device) + 0.5) / h
+            x = (torch.arange(w, device=maps.device) + 0.5) / w
+            inside = ((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))
+            share = (maps * inside).sum((2, 3)) / (maps.sum((2, 3)) + 1e-4)
+            total = total + (1 - share).square().mean(1) / len(self.sites)
+        return total

@@ -1,0 +1,209 @@
+"""What an energy is: a differentiable wish about a picture in the making, and what it may look at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from scumble.core.control import Context
+
+__all__ = ["SOURCE", "Energy", "Function", "Guide", "Place", "Reads", "Seen", "Steps", "during"]
+
+Place = Literal["x", "eps", "x0", "mean"]
+
+SOURCE = "source"
+"""Name of the row that shows the picture as it was."""
+
+Steps = Callable[[int, int], float]
+"""``steps(i, N)`` is the factor of a guide at step i of N; 0 means that nothing is computed there."""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What an energy looks at; nothing else is materialised or kept in the graph.
+
+    Attributes:
+        attention: Paths of cross-attention modules whose probabilities are wanted.
+        features: Paths of modules whose outputs are wanted.
+        prediction: Whether it looks at x0, eps or the picture: then the graph goes through the whole network.
+    """
+
+    attention: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    prediction: bool = False
+
+
+@dataclass
+class Seen:
+    """One row of a step as an energy sees it, with its graph where a gradient will be taken.
+
+    Attributes:
+        ctx: The run: step, level, noise.
+        x: Noisy tensor (B, C, h, w).
+        x0: Predicted clean tensor, or None where the network was left early.
+        eps: Predicted noise, or None.
+        attention: Path -> probabilities, mean over heads (B, K, h', w'): one map for each of the K tokens.
+        features: Path -> output (B, C', h', w').
+        decode: From x0 to a picture (B, 3, H, W) in [-1, 1].
+    """
+
+    ctx: Context
+    x: Tensor
+    x0: Tensor | None = None
+    eps: Tensor | None = None
+    attention: Mapping[str, Tensor] = field(default_factory=dict)
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    decode: Callable[[Tensor], Tensor] = lambda x0: x0
+    decoded: Tensor | None = None
+
+    @property
+    def clean(self) -> Tensor:
+        """The predicted clean tensor."""
+        assert self.x0 is not None
+        return self.x0
+
+    @property
+    def picture(self) -> Tensor:
+        """The predicted picture (B, 3, H, W), decoded once for all energies."""
+        if self.decoded is None:
+            self.decoded = self.decode(self.clean)
+        return self.decoded
+
+
+class Energy(ABC):
+    """A wish: low where it is fulfilled. One value per sample, differentiable in what it reads.
+
+    An energy that compares with another picture names that picture's row in ``source`` and reduces what it sees there
+    in :meth:`measure`; only the reduced tensor is kept.
+    """
+
+    source: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What errors and reports call it."""
+        return type(self).__name__
+
+    @property
+    @abstractmethod
+    def reads(self) -> Reads:
+        """What it looks at."""
+
+    def measure(self, seen: Seen) -> Tensor | None:
+        """Reduce what is seen of the source's row to what is compared with (1 or B rows)."""
+        return None
+
+    @abstractmethod
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """Return the energy of each sample (B,), given what :meth:`measure` returned at this step."""
+
+
+@dataclass
+class Function(Energy):
+    """Any function as an energy.
+
+    Args:
+        fn: ``fn(seen)`` returns one value per sample (B,).
+        looks_at: What it reads; by default the prediction, that is x0, eps and the picture.
+        called: What errors call it.
+    """
+
+    fn: Callable[[Seen], Tensor]
+    looks_at: Reads = field(default_factory=lambda: Reads(prediction=True))
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """The given name, or the function's own."""
+        return self.called or getattr(self.fn, "__name__", "function")
+
+    @property
+    def reads(self) -> Reads:
+        """What was declared."""
+        return self.looks_at
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """Call the function."""
+        return self.fn(seen)
+
+
+@dataclass(frozen=True)
+class during:
+    """A factor of 1 in part of the run, given as shares of its steps.
+
+    Attributes:
+        begin: From here.
+        end: To here.
+        alternate: From here on at every second step only.
+    """
+
+    begin: float = 0.0
+    end: float = 1.0
+    alternate: float = 1.0
+
+    def __call__(self, i: int, steps: int) -> float:
+        """Return 1 or 0."""
+        slack = 1e-6
+        if not self.begin * steps - slack <= i < self.end * steps - slack:
+            return 0.0
+        turn = i - round(self.alternate * steps)
+        return 0.0 if turn >= 0 and turn % 2 else 1.0
+
+
+@dataclass(frozen=True)
+class Guide:
+    """An energy at work: how strongly, when, and at which place of the step its gradient acts.
+
+    With g the gradient at ``x_t`` and w the weight times the factor of ``steps``:
+
+    | place | rule | effect on the next x |
+    |---|---|---|
+    | x | ``x_t <- x_t - w g`` before the step, which is then evaluated there | the network reacts |
+    | eps | ``eps <- eps + w s g`` | ``-c w s g`` with ``c = (a'/a) s - sqrt(s'^2 - q^2)`` |
+    | x0 | ``x0 <- x0 - w g``, the direction stays | ``-a' w g`` |
+    | mean | ``mean <- mean - w Sigma g`` | ``-w Sigma g`` |
+
+    Attributes:
+        energy: The wish.
+        weight: w; 0 turns it off and costs nothing.
+        place: Where the gradient acts.
+        steps: When, and with what factor.
+        through_network: Whether the gradient goes through the network; False takes ``dx0/dx_t = 1/a``: no backward,
+            and rougher. Only for energies of the prediction.
+        variance: Sigma of ``mean``: that of the step's noise, as published, or ``beta / sqrt(alpha)``, which does not
+            depend on eta and at eta 1 is the same as ``eps``.
+        refine: At ``x``: step -> value of the energy to which it is brought there, by repeating the move.
+    """
+
+    energy: Energy
+    weight: float = 1.0
+    place: Place = "eps"
+    steps: Steps = during()
+    through_network: bool = True
+    variance: Literal["step", "beta"] = "step"
+    refine: Mapping[int, float] = field(default_factory=dict)
+
+    def factor(self, i: int, steps: int) -> float:
+        """Return w at a step; 0 where the guide rests."""
+        return self.weight * self.steps(i, steps) if self.weight else 0.0
+
+
+def per_sample(values: Tensor) -> Tensor:
+    """Mean over everything but the batch: (B, …) -> (B,)."""
+    return values.flatten(1).mean(1) if values.dim() > 1 else values
+
+
+def distance(a: Tensor, b: Tensor, squared: bool) -> Tensor:
+    """Mean absolute difference of each sample, or half the mean squared one (B,)."""
+    apart = a - b
+    return per_sample(0.5 * apart.square() if squared else apart.abs())
+
+
+def no_values(seen: Seen) -> Tensor:
+    """Zeros (B,) to add to."""
+    return torch.zeros(seen.x.shape[0], device=seen.x.device, dtype=seen.x.dtype)

@@ -1,0 +1,153 @@
+"""What a person may wish for the things that words name, as fields and as energies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from scumble.controls.energy import SourceRow
+from scumble.energies.attention import Appearance, Centroid, Columns, Shape, Size, Transform
+from scumble.energies.layers import attention_sites, columns_of, common_columns, feature_site
+from scumble.energies.protocol import Guide, Steps
+from scumble.errors import InputError
+from scumble.images import fit, load_image, to_tensor
+from scumble.methods.base import Method
+from scumble.methods.job import Job
+
+__all__ = ["Reference", "WordWishes", "wished"]
+
+REST = "*"
+"""Stands for all words that are not named otherwise."""
+
+
+class WordWishes(Method):
+    """Fields that say what is to become of the things that words name."""
+
+    move: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Phrase: how far to the right and down, in shares of the picture."""
+    put: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Phrase: where its centre is to be, 0 to 1 from the left and from the top."""
+    resize: dict[str, float] = Field(default_factory=dict)
+    """Phrase: how many times as wide and high."""
+    rotate: dict[str, float] = Field(default_factory=dict)
+    """Phrase: degrees counter-clockwise by which its silhouette is turned."""
+    keep_shape: tuple[str, ...] | None = None
+    """Phrases that stay where and what shape they are; * for all that are not named otherwise, the default."""
+    keep_look: tuple[str, ...] | None = None
+    """Phrases that keep their look, wherever they are; * for all words, the default."""
+    by: Literal["shape", "centre"] = "shape"
+    """Move and resize by the whole silhouette, or by its centre and size alone, which leaves the shape free."""
+    move_weight: float = Field(default=2.0, ge=0, le=1e4)
+    """Weight of what is to change."""
+    shape_weight: float = Field(default=1.0, ge=0, le=1e4)
+    """Weight of shapes that stay."""
+    look_weight: float = Field(default=0.3, ge=0, le=1e4)
+    """Weight of looks that stay."""
+
+
+class Reference(BaseModel):
+    """Another picture from which words take their look or shape; it is noised anew at every level."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    image: str
+    """The picture's file."""
+    prompt: str
+    """What it shows."""
+    words: dict[str, str]
+    """Phrase of the prompt: phrase of the reference from which it takes."""
+    take: tuple[Literal["look", "shape"], ...] = ("look",)
+    """What it takes."""
+    weight: float = Field(default=1.0, ge=0, le=1e4)
+    """How strongly."""
+
+    def row(self, job: Job) -> SourceRow:
+        """The picture as a row beside the run, encoded once per edit."""
+        key = f"reference/{self.image}"
+        if key not in job.shared:
+            picture = load_image(self.image)
+            place = fit(*picture.rgb.size, multiple=job.model.multiple, native=None)
+            tensor = torch.nn.functional.interpolate(
+                place.apply(to_tensor(picture.rgb)), job.size[::-1], mode="bilinear", antialias=True
+            )
+            with torch.no_grad():
+                job.shared[key] = job.model.encode(tensor.to(job.model.device))
+        x0: Tensor = job.shared[key]
+        draw = job.noise.select(0, 1).normal((1, *job.shape[1:]), "reference", 0).to(x0.device)
+        return SourceRow(job.embed(self.prompt), lambda ctx, i: ctx.noised(x0, draw, i))
+
+
+def wished(
+    wishes: WordWishes,
+    job: Job,
+    prompt: str,
+    source: str,
+    steps: Steps,
+    official: bool = False,
+    references: Sequence[Reference] = (),
+) -> list[Guide]:
+    """Turn wishes into energies at work.
+
+    Args:
+        wishes: What is wished.
+        job: Whose model counts.
+        prompt: What the run shows.
+        source: What the picture shows that it is compared with.
+        steps: When the energies act.
+        official: Plain centres and hard silhouettes, as published.
+        references: Other pictures.
+
+    Raises:
+        InputError: If a phrase is not in its prompt.
+    """
+    sites = attention_sites(job.model.denoiser, job.shape)
+    features = feature_site(job.model.denoiser)
+    kind: dict[str, Any] = {"sites": sites}
+    edited = [*dict.fromkeys([*wishes.move, *wishes.put, *wishes.resize, *wishes.rotate])]
+    taken = [phrase for r in references for phrase in r.words]
+    guides: list[Guide] = []
+
+    def add(energy: Any, weight: float) -> None:
+        guides.append(Guide(energy, weight, steps=steps))
+
+    for phrase in edited:
+        columns = columns_of(job.model, phrase, prompt, source)
+        shift, scale = wishes.move.get(phrase, (0.0, 0.0)), wishes.resize.get(phrase, 1.0)
+        if scale <= 0:
+            raise InputError(f"resize {phrase!r} by {scale:g}: the factor must be above 0")
+        whole = wishes.by == "shape" and phrase not in wishes.put
+        if whole:
+            transform = Transform(shift, scale, wishes.rotate.get(phrase, 0.0))
+            add(Shape(**kind, columns=columns, transform=transform, hard=official), wishes.move_weight)
+            continue
+        target = wishes.put.get(phrase)
+        add(Centroid(**kind, columns=columns, target=target, by=shift, sharp=not official), wishes.move_weight)
+        add(Size(**kind, columns=columns, factor=scale**2), wishes.move_weight)
+    rest = common_columns(job.model, prompt, source, [*edited, *taken])
+    whole_prompt = common_columns(job.model, prompt, source, taken)
+    shapes = wishes.keep_shape if wishes.keep_shape is not None else ((REST,) if edited else ())
+    looks = wishes.keep_look if wishes.keep_look is not None else ((REST,) if edited else ())
+    for columns in _named(job, shapes, rest, prompt, source):
+        add(Shape(**kind, columns=columns, hard=official), wishes.shape_weight)
+    for columns in _named(job, looks, whole_prompt, prompt, source):
+        add(Appearance(**kind, columns=columns, features=features), wishes.look_weight)
+    for k, reference in enumerate(references):
+        for phrase, theirs in reference.words.items():
+            columns = Columns(
+                tuple(job.model.word_tokens(prompt, phrase)), tuple(job.model.word_tokens(reference.prompt, theirs))
+            )
+            own = {**kind, "columns": columns, "source": f"reference{k}"}
+            if "look" in reference.take:
+                add(Appearance(**own, features=features), wishes.look_weight * reference.weight)
+            if "shape" in reference.take:
+                add(Shape(**own, hard=official), wishes.shape_weight * reference.weight)
+    return guides
+
+
+def _named(job: Job, phrases: Sequence[str], rest: Columns, prompt: str, source: str) -> list[Columns]:
+    found = [columns_of(job.model, phrase, prompt, source) for phrase in phrases if phrase != REST]
+    return [*found, *([rest] if REST in phrases and rest.own else [])]
