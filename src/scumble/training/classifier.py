@@ -60,7 +60,7 @@ class ClassifierTask:
 
     def sheet(self, path: Path) -> None:
         """What it sees in training: damaged renders."""
-        index = torch.arange(16)
+        index = torch.arange(min(16, self.world.trained))
         save_sheet(roughened(self.world.batch(index), Draw.of(0, 0, torch.device("cpu"))), path)
 
 

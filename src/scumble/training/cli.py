@@ -19,7 +19,18 @@ DEFAULT_OUT = Path("out/training")
 
 
 def _workshop(size: SizeName, out: Path) -> Workshop:
-    return Workshop(out, preset(size))
+    """The working folder of that size.
+
+    Raises:
+        InputError: if the size needs a device that is not there.
+    """
+    shop = Workshop(out, preset(size))
+    if shop.size.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise InputError(f"size {size} trains on a CUDA device and none is available: use --size cpu")
+    return shop
 
 
 def vae(

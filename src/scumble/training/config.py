@@ -142,7 +142,7 @@ CPU = Size(
     latent=LatentConfig(
         channels=(80, 160), attention=(True, True),
         schedule=Schedule(
-            minutes=75, batch=32, learning_rate=1e-3, warmup=200, decay_from=0.55, ema=0.9993, seed=41
+            minutes=75, batch=16, learning_rate=8e-4, warmup=200, decay_from=0.5, ema=0.999, seed=41
         ),
     ),
     pixel=PixelConfig(
@@ -154,7 +154,7 @@ CPU = Size(
 GPU = Size(
     name="gpu",
     picture=128,
-    scenes=200_000,
+    scenes=100_000,
     device="cuda",
     render_batch=256,
     vae=VaeConfig(
