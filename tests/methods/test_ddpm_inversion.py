@@ -12,31 +12,16 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from blended import tiny_ddpm
+from inverting import SOURCE, N, job_of, result
 from scumble.core.noise import CounterNoise
 from scumble.editor import Editor
 from scumble.errors import MethodError
 from scumble.methods.cycle_diffusion import CycleDiffusion
 from scumble.methods.ddim_inversion import DDIMInversion
 from scumble.methods.ddpm_inversion import DDPMInversion
-from scumble.methods.inverted import Inverted, Plan, obtain
+from scumble.methods.inverted import Inverted
 from scumble.methods.job import Job
 from scumble.models.base import Model
-
-N = 6
-SOURCE = {"source_prompt": "a photo of a cat", "num_inference_steps": N}
-
-
-def job_of(model: Model, seeds: list[int] | None = None, change: Tensor | None = None, **more: Any) -> Job:
-    seeds = [3] if seeds is None else seeds
-    image = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    samples = (0, len(seeds))
-    return Job(model, CounterNoise(seeds), len(seeds), (128, 128), image=image, change=change, samples=samples, **more)
-
-
-def result(method: Inverted, job: Job) -> Tensor:
-    found = method.run(job)
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize("skip", [0.0, 0.7])
@@ -206,30 +191,3 @@ def test_words_that_the_text_encoder_cannot_see_are_named(tiny_editor: Editor, p
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         DDPMInversion(**wrong)
-
-
-def test_ddim_inversion_reconstructs_better_with_iterations_and_exactly_when_direct(tiny_sd: Model) -> None:
-    same = {"prompt": "a photo of a cat", "guidance_scale": 1.0, **SOURCE}
-    errors = []
-    for more in ({}, {"iterations": 8, "tolerance": 0.0}):
-        job = job_of(tiny_sd)
-        errors.append(float((result(DDIMInversion(**same, **more), job) - job.x0).square().mean().sqrt()))
-    assert errors[1] < 0.1 * errors[0]
-    job = job_of(tiny_sd)
-    strong = {**same, "guidance_scale": 3.5, "source_guidance_scale": 3.5}
-    assert torch.equal(result(DDIMInversion(**strong, direct=True, chunk=1), job), job.x0)
-
-
-def test_an_inversion_that_has_not_converged_says_so(tiny_sd: Model) -> None:
-    job = job_of(tiny_sd)
-    result(DDIMInversion(iterations=2, tolerance=1e-6, **SOURCE), job)
-    assert any("in the last of 2 iterations" in notice for notice in job.notices)
-
-
-def test_a_naive_inversion_keeps_less_of_the_picture_s_structure_than_an_edit_friendly_one(tiny_sd: Model) -> None:
-    found = {}
-    for kind in ("edit-friendly", "naive"):
-        zs = obtain(job_of(tiny_sd), Plan(kind=kind, steps=N, skip=0.0)).zs  # type: ignore[arg-type]
-        assert zs is not None
-        found[kind] = float(zs[:4].var())
-    assert found["edit-friendly"] > 1.5 * found["naive"]
