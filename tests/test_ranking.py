@@ -30,7 +30,7 @@ def clip_folder(tmp_path_factory: Any) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("by", ["mask", "crop", "picture", "official"])
+@pytest.mark.parametrize("by", ["context", "mask", "crop", "picture", "official"])
 def test_a_permutation_of_the_candidates_permutes_their_distances(by: Any) -> None:
     found = candidate_distances(pictures(), box(), "x", random_clip(), by)
     turned = candidate_distances(pictures()[::-1], box(), "x", random_clip(), by)
@@ -38,11 +38,15 @@ def test_a_permutation_of_the_candidates_permutes_their_distances(by: Any) -> No
     assert len(set(found)) == 4
 
 
-@pytest.mark.parametrize(("by", "matters"), [("mask", False), ("official", False), ("picture", True), ("crop", True)])
+@pytest.mark.parametrize(
+    ("by", "matters"), [("context", False), ("mask", False), ("official", False), ("picture", True), ("crop", True)]
+)
 def test_what_is_outside_the_mask(by: Any, matters: bool) -> None:
     other = np.asarray(pictures()[0]).copy()
     other[box()[0, 0].numpy() == 0] = 7
-    one, two = candidate_distances([pictures()[0], Image.fromarray(other)], box(), "x", random_clip(), by)
+    one, two = candidate_distances(
+        [pictures()[0], Image.fromarray(other)], box(), "x", random_clip(), by, pictures()[1]
+    )
     assert (one != two) is matters
 
 

@@ -15,7 +15,7 @@ from scumble.models.clip import ClipScorer, spherical_distance
 
 __all__ = ["RankBy", "best_first", "bounding_square", "candidate_distances", "official_distances"]
 
-RankBy = Literal["mask", "crop", "picture", "official"]
+RankBy = Literal["context", "mask", "crop", "picture", "official"]
 
 CONTEXT = 0.25
 """How much of its side a crop shows around the region."""
@@ -26,7 +26,8 @@ def candidate_distances(
     change: Tensor | None,
     prompt: str,
     scorer: ClipScorer,
-    by: RankBy = "mask",
+    by: RankBy = "context",
+    source: Image.Image | None = None,
 ) -> list[float]:
     """Return the distance of each candidate's region to the words, 0 (the same) to pi^2/2; lower is better.
 
@@ -37,11 +38,13 @@ def candidate_distances(
         change: The mask at their size (1 or B, 1, H, W), from 0.5 on is inside; None: everything.
         prompt: The words.
         scorer: The CLIP.
-        by: ``mask`` shows it the region on mid-grey, as guidance does; ``crop`` the square around the region with
-            some context; ``picture`` the whole; ``official`` the region on black without CLIP's normalisation, as
-            the published code does (arXiv 2111.14818).
+        by: ``context`` shows it the region within the source (without one, within itself); ``mask`` the region on
+            mid-grey; ``crop`` the square around the region with some context; ``picture`` the whole; ``official`` the
+            region on black without CLIP's normalisation, as the published code does (arXiv 2111.14818).
+        source: The picture that was edited.
     """
     text = scorer.text_features([prompt])
+    before = None if source is None else to_tensor(source.convert("RGB")).to(scorer.device)
     found = []
     for k, image in enumerate(images):
         picture = to_tensor(image.convert("RGB")).to(scorer.device)
@@ -52,6 +55,8 @@ def candidate_distances(
                 continue
             if by == "mask":
                 picture = torch.where(mask, picture, torch.zeros_like(picture))
+            elif by == "context" and before is not None:
+                picture = torch.where(mask, picture, before)
             elif by == "crop":
                 top, left, side = bounding_square(mask)
                 picture = picture[..., top : top + side, left : left + side]

@@ -26,7 +26,7 @@ class BlendedDiffusion(ClipGuided):
     """Noise the background anew at every step; by default with ddpm, which does so with the region too."""
     compat: Literal["official"] | None = None
     """official: the published code, whose background is one level too noisy, whose noise of the background is shared
-    by the batch, and whose predicted picture is never clipped."""
+    by the batch, whose predicted picture is never clipped, and whose CLIP sees grey around the region."""
 
     def run(self, job: Job) -> Tensor | None:
         """Begin from the noised picture; guide inside, blend outside."""

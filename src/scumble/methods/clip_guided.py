@@ -39,8 +39,10 @@ class ClipGuided(Ranked, Masked):
     """How strongly predicted values beyond black and white are pulled back."""
     augmentations: int = Field(default=8, ge=1, le=256)
     """Views the CLIP judges, the plain one included: one alone is easily fooled."""
-    outside: Literal["grey", "source"] = "grey"
-    """What the CLIP sees around the region: mid-grey as in the paper, or the picture."""
+    outside: Literal["source", "grey"] = "source"
+    """What the CLIP sees around the region: the picture, or mid-grey as in the paper."""
+    compat: Literal["official"] | None = None
+    """official: the published code with its quirks, for comparison."""
     judge: Literal["mixed", "x0"] = "mixed"
     """What is judged: s x0 + (1 - s) x_t as in the published code, or the predicted picture as in the paper."""
     clip_batch: int = Field(default=64, ge=1, le=65536)
@@ -93,7 +95,7 @@ class ClipGuided(Ranked, Masked):
         terms: list[Term] = []
         if self.clip_weight:
             scorer = scorer_of(job.shared, self.clip, job.model.device)
-            around = job.x0 if self.outside == "source" else None
+            around = job.x0 if self.outside == "source" and not self.compat else None
             text = scorer.text_features([self.prompt])
             terms.append(
                 ClipTerm(

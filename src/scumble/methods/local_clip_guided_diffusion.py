@@ -30,7 +30,8 @@ class LocalClipGuidedDiffusion(ClipGuided):
     """Weight of the perceptual distance outside the mask: LPIPS where installed, else CLIP features."""
     compat: Literal["official"] | None = None
     """official: the published code, which compares the masked prediction with the whole picture, takes the mean of
-    the squares over the batch, never clips, and uses no background term without words."""
+    the squares over the batch, never clips, shows the CLIP grey around the region, and has no background term
+    without words."""
 
     def run(self, job: Job) -> Tensor | None:
         """Begin from the noised picture and follow the losses."""

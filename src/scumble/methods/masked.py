@@ -57,8 +57,9 @@ class Ranked(Method):
     """How many of the candidates to give back, best first; all by default."""
     rank: bool = True
     """Put several candidates in the order of their distance to the words."""
-    rank_by: RankBy = "mask"
-    """What the ranking CLIP sees: the region on grey, a crop around it, the whole picture, or as published."""
+    rank_by: RankBy = "context"
+    """What the ranking CLIP sees: the region within the source, on grey (mask), a crop around it, the whole picture,
+    or as published."""
     clip: str = "clip"
     """The CLIP for guidance and ranking: clip (bundled), a transformers folder, or a hub id."""
 
@@ -80,7 +81,7 @@ class Ranked(Method):
         except CheckpointError as error:
             finished.notices.append(f"the candidates are not ranked: {error}")
             return None
-        distances = candidate_distances(finished.images, finished.change, prompt, scorer, self.rank_by)
+        distances = candidate_distances(finished.images, finished.change, prompt, scorer, self.rank_by, finished.source)
         order = best_first(distances)
         for place, k in enumerate(order):
             finished.reports[k].update(clip_distance=round(distances[k], 6), rank=place + 1, ranked_by=scorer.name)

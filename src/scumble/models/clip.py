@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from scumble.errors import CheckpointError
+from scumble.models.quiet import without_progress_bars
 
 __all__ = ["BUNDLED_CLIPS", "ClipScorer", "spherical_distance", "squared"]
 
@@ -110,7 +111,8 @@ class ClipScorer:
 
         try:
             kind = {"local_files_only": local}
-            model: Any = CLIPModel.from_pretrained(where, use_safetensors=True, torch_dtype=torch.float32, **kind)
+            with without_progress_bars():
+                model: Any = CLIPModel.from_pretrained(where, use_safetensors=True, torch_dtype=torch.float32, **kind)
             tokenizer = AutoTokenizer.from_pretrained(where, **kind)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             first = str(error).splitlines()[0]
