@@ -67,7 +67,7 @@ class ClipConfig(_Frozen):
     heads: int = 4
     projection: int = 96
     negatives: int = Field(2, description="captions per picture that differ from it in one word")
-    attribute_weight: float = Field(0.4, description="weight of the attribute heads used in training only")
+    attribute_weight: float = Field(1.0, description="weight of the attribute heads used in training only")
     schedule: Schedule
 
 
@@ -126,15 +126,15 @@ CPU = Size(
     device="cpu",
     render_batch=32,
     vae=VaeConfig(
-        schedule=Schedule(minutes=20, batch=8, learning_rate=1.5e-3, weight_decay=1e-4, ema=0.998, seed=11)
+        schedule=Schedule(minutes=35, batch=8, learning_rate=1.5e-3, weight_decay=1e-4, ema=0.998, seed=11)
     ),
     clip=ClipConfig(
         text_width=128, text_layers=3, vision_width=160, vision_layers=4, patch=8,
-        schedule=Schedule(minutes=6, batch=96, learning_rate=1.2e-3, weight_decay=0.02, betas=(0.9, 0.98), seed=21),
+        schedule=Schedule(minutes=6, batch=48, learning_rate=1e-3, weight_decay=0.02, betas=(0.9, 0.98), seed=21),
     ),
     judge=ClipConfig(
         text_width=96, text_layers=2, vision_width=112, vision_layers=5, patch=8,
-        schedule=Schedule(minutes=6, batch=96, learning_rate=1.2e-3, weight_decay=0.02, betas=(0.9, 0.98), seed=92),
+        schedule=Schedule(minutes=6, batch=48, learning_rate=1e-3, weight_decay=0.02, betas=(0.9, 0.98), seed=92),
     ),
     classifier=ClassifierConfig(
         channels=(24, 40, 64, 96), schedule=Schedule(minutes=4, batch=64, learning_rate=2e-3, seed=31)
@@ -147,7 +147,7 @@ CPU = Size(
     ),
     pixel=PixelConfig(
         channels=(24, 48, 96, 96), attention=(False, False, False, True),
-        schedule=Schedule(minutes=23, batch=16, learning_rate=1e-3, decay_from=0.5, ema=0.999, seed=51),
+        schedule=Schedule(minutes=23, batch=8, learning_rate=1e-3, decay_from=0.5, ema=0.999, seed=51),
     ),
 )  # fmt: skip
 
