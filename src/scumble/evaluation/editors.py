@@ -1,0 +1,271 @@
+"""Every method as a benchmark sees it: which tasks it is for, and with which settings it does them.
+
+The settings are the same for all cases of a task and chosen before any result is scored. All samplers take 25 steps
+unless the method needs more; a case takes the seed of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from scumble.errors import InputError, nearest
+from scumble.evaluation.case import Sample
+from scumble.images import paste
+from scumble.methods.base import Method
+from scumble.methods.registry import METHODS, method_class
+
+__all__ = ["EDITORS", "BenchEditor", "Family", "editors_for", "named_editors"]
+
+Family = Literal["trivial", "words", "region", "drag", "guidance"]
+Settings = Callable[[Sample], dict[str, Any]]
+Finish = Callable[[Image.Image, Sample], Image.Image]
+
+STEPS = 25
+WORDS = ("recolour", "rematerial", "reshape", "remove", "add", "resize", "floor", "sky")
+REGION = ("recolour", "rematerial", "reshape", "remove", "add", "floor", "outpaint")
+PIXEL = ("recolour", "reshape", "remove", "add")
+EVERY = (*WORDS, "move", "outpaint")
+
+
+@dataclass(frozen=True)
+class BenchEditor:
+    """One row of the tables.
+
+    Attributes:
+        name: Its name and that of its folder of results.
+        family: With which others it is compared.
+        about: What it is and how it is set, in one line.
+        tasks: What it is for. Benchmarks with tasks of their own names are done by all that follow words.
+        method: Registry name; None for the trivial ones.
+        settings: The method's fields for a case.
+        pixels: Whether it needs the pixel model.
+        trivial: What a trivial editor returns.
+        finish: What is done to the picture afterwards.
+    """
+
+    name: str
+    family: Family
+    about: str
+    tasks: tuple[str, ...] = EVERY
+    method: str | None = None
+    settings: Settings = field(default=lambda sample: {})
+    pixels: bool = False
+    trivial: Callable[[Sample, int], Image.Image] | None = None
+    finish: Finish | None = None
+
+    def build(self, sample: Sample) -> Method:
+        """The method with its settings for a case."""
+        assert self.method is not None
+        made: Method = method_class(self.method)(**self.settings(sample))
+        return made
+
+    def does(self, sample_task: str) -> bool:
+        """Whether a task is for it; tasks of other benchmarks are for all that follow words."""
+        known = sample_task in EVERY
+        return sample_task in self.tasks if known else self.family in ("trivial", "words")
+
+
+def _truth(sample: Sample, seed: int) -> Image.Image:
+    if sample.target is None:
+        raise InputError(f"case {sample.case.id} has no true result that could be returned")
+    return sample.target
+
+
+def _noise(sample: Sample, seed: int) -> Image.Image:
+    shape = (sample.source.height, sample.source.width, 3)
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
+
+
+def _pasted(image: Image.Image, sample: Sample) -> Image.Image:
+    return image if sample.region is None else paste(image, sample.source, _map(sample))
+
+
+def _map(sample: Sample) -> Any:
+    import torch
+
+    assert sample.region is not None
+    return torch.from_numpy(sample.region).float()
+
+
+def _said(sample: Sample, **more: Any) -> dict[str, Any]:
+    return {"prompt": sample.case.prompt, "num_inference_steps": STEPS, **more}
+
+
+def _both(sample: Sample, **more: Any) -> dict[str, Any]:
+    return _said(sample, source_prompt=sample.case.source_prompt, **more)
+
+
+def _inside(sample: Sample, **more: Any) -> dict[str, Any]:
+    region = None if sample.region is None else sample.region.astype(np.float32)
+    return _said(sample, change_map=region, **more)
+
+
+def _swap(sample: Sample) -> dict[str, Any]:
+    """Prompt-to-Prompt: only the object's place may change where an object is edited; shapes get more freedom."""
+    case = sample.case
+    scenes = case.scene_before, case.scene_after
+    nouns = case.blend_words
+    if case.item is not None and case.task in ("recolour", "rematerial", "reshape") and scenes[0] and scenes[1]:
+        nouns = tuple(dict.fromkeys(scene.objects[case.item].shape for scene in scenes if scene))
+    hold = 0.2 if case.task in ("reshape", "add", "remove", "resize") else 0.4
+    return _both(sample, blend_words=nouns, self_replace=hold)
+
+
+def _thing(sample: Sample) -> str:
+    """How the edited object is called in both prompts: its colour, material and shape."""
+    scene = sample.case.scene_before
+    assert scene is not None and sample.case.item is not None
+    item = scene.objects[sample.case.item]
+    return " ".join([item.color, *([item.material] if item.material != "matte" else []), item.shape])
+
+
+def _guided(sample: Sample) -> dict[str, Any]:
+    from scumble.still_life.words import SIZES
+
+    case = sample.case
+    if case.task == "resize":
+        assert case.word is not None and case.old_word is not None
+        return _both(sample, resize={_thing(sample): SIZES[case.word] / SIZES[case.old_word]})
+    (x0, y0, x1, y1), size = case.points[0], sample.source.width
+    return _both(sample, move={_thing(sample): (round((x1 - x0) / size, 4), round((y1 - y0) / size, 4))})
+
+
+def _dragged(sample: Sample) -> dict[str, Any]:
+    region = None if sample.region is None else sample.region.astype(np.float32)
+    return {
+        "points": sample.case.points,
+        "prompt": sample.case.source_prompt,
+        "change_map": region,
+        "num_inference_steps": STEPS,
+    }
+
+
+def _new_thing(sample: Sample) -> str:
+    """What the region shall show, for methods whose CLIP sees the region only."""
+    from scumble.still_life.captions import FLOOR_PHRASES, noun_phrase
+
+    scene = sample.case.scene_after
+    if scene is None or sample.case.item is None or sample.case.task == "remove":
+        return "" if sample.case.task == "remove" else sample.case.prompt
+    return f"{noun_phrase(scene.objects[sample.case.item])} {FLOOR_PHRASES[scene.floor]}"
+
+
+def _clip_guided(sample: Sample) -> dict[str, Any]:
+    region = None if sample.region is None else sample.region.astype(np.float32)
+    return {
+        "prompt": _new_thing(sample),
+        "change_map": region,
+        "num_inference_steps": 50,
+        "solver": "ddim",
+        "eta": 1.0,
+    }
+
+
+def _painted(sample: Sample) -> dict[str, Any]:
+    region = None if sample.region is None else sample.region.astype(np.float32)
+    return {"prompt": _new_thing(sample), "change_map": region, "iterations": 60, "augmentations": 8}
+
+
+_ALL: tuple[BenchEditor, ...] = (
+    BenchEditor("ideal", "trivial", "returns the true result", trivial=_truth),
+    BenchEditor("identity", "trivial", "returns the source", trivial=lambda sample, seed: sample.source),
+    BenchEditor("noise", "trivial", "returns noise", trivial=_noise),
+    BenchEditor(
+        "sdedit", "words", "noise to 0.75, denoise under the new words", WORDS, "sdedit",
+        lambda s: _said(s, strength=0.75),
+    ),
+    BenchEditor(
+        "ddim-inversion", "words", "DDIM inversion under the source's words, then the new ones, guidance 3", WORDS,
+        "ddim-inversion", lambda s: _both(s, guidance_scale=3.0),
+    ),
+    BenchEditor(
+        "cycle-diffusion", "words", "naive DDPM inversion, skip 0.36", WORDS, "cycle-diffusion", lambda s: _both(s),
+    ),
+    BenchEditor(
+        "ddpm-inversion", "words", "edit-friendly inversion, skip 0.36, guidance 5", WORDS, "ddpm-inversion",
+        lambda s: _both(s),
+    ),
+    BenchEditor(
+        "prompt-to-prompt", "words", "attention of the source along an edit-friendly inversion", WORDS,
+        "prompt-to-prompt", _swap,
+    ),
+    BenchEditor(
+        "plug-and-play", "words", "features of the source along a DDIM inversion, guidance 5", WORDS, "plug-and-play",
+        lambda s: _both(s, guidance_scale=5.0),
+    ),
+    BenchEditor(
+        "pix2pix-zero", "words", "cross-attention guidance along a regularised inversion", WORDS, "pix2pix-zero",
+        lambda s: _both(s),
+    ),
+    BenchEditor(
+        "paste-at-end", "region", "SDEdit at 0.9 of the whole picture, the region cut out and pasted", REGION,
+        "sdedit", lambda s: _said(s, strength=0.9), finish=_pasted,
+    ),
+    BenchEditor(
+        "differential-diffusion", "region", "the region as a change map", REGION, "differential-diffusion",
+        lambda s: _inside(s),
+    ),
+    BenchEditor(
+        "blended-latent-diffusion", "region", "blending in latents", REGION, "blended-latent-diffusion",
+        lambda s: _inside(s),
+    ),
+    BenchEditor(
+        "edit-friendly-in-region", "region", "edit-friendly inversion with the region as a change map", REGION,
+        "ddpm-inversion", lambda s: _both(s, change_map=None if s.region is None else s.region.astype(np.float32)),
+    ),
+    BenchEditor(
+        "paint-by-word", "region", "60 steps of Adam on the latent under the CLIP", PIXEL, "paint-by-word", _painted,
+    ),
+    BenchEditor(
+        "blended-diffusion", "region", "pixel model, CLIP gradient, 50 ddim steps with noise", PIXEL,
+        "blended-diffusion", _clip_guided, pixels=True,
+    ),
+    BenchEditor(
+        "local-clip-guided-diffusion", "region", "the same held by losses instead of blending", PIXEL,
+        "local-clip-guided-diffusion", _clip_guided, pixels=True,
+    ),
+    BenchEditor("warp-drag", "drag", "the warp, then redrawn", ("move",), "warp-drag", _dragged),
+    BenchEditor("drag-noise", "drag", "bottleneck optimised", ("move",), "drag-noise", _dragged),
+    BenchEditor("drag-diffusion", "drag", "latent optimised", ("move",), "drag-diffusion", _dragged),
+    BenchEditor(
+        "self-guidance", "guidance", "move or resize by attention, along a DDIM inversion", ("move", "resize"),
+        "self-guidance", _guided,
+    ),
+)  # fmt: skip
+
+EDITORS: Mapping[str, BenchEditor] = {editor.name: editor for editor in _ALL}
+"""All editors by name, in the order of the tables."""
+
+
+def editors_for(tasks: tuple[str, ...]) -> list[BenchEditor]:
+    """All editors whose method is installed and that do at least one of the tasks."""
+    return [e for e in EDITORS.values() if (e.method is None or e.method in METHODS) and any(map(e.does, tasks))]
+
+
+def named_editors(given: str, tasks: tuple[str, ...]) -> list[BenchEditor]:
+    """Read ``all``, family names or editor names, comma-separated.
+
+    Raises:
+        InputError: for a name that is none, or one that does none of the tasks.
+    """
+    able = editors_for(tasks)
+    if given == "all":
+        return able
+    chosen: list[BenchEditor] = []
+    families = {editor.family for editor in EDITORS.values()}
+    for word in (name.strip() for name in given.split(",") if name.strip()):
+        if word in families:
+            chosen += [editor for editor in able if editor.family == word]
+        elif word not in EDITORS:
+            known = [*EDITORS, *sorted(families)]
+            raise InputError(f"unknown method {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+        elif EDITORS[word] not in able:
+            raise InputError(f"{word} does none of these tasks: {', '.join(tasks)}")
+        else:
+            chosen.append(EDITORS[word])
+    return list(dict.fromkeys(chosen))

@@ -1,0 +1,252 @@
+"""Benchmarks as plain folders: pictures as PNG, words as JSON, results of any software beside them.
+
+benchmark.json                     seed, size, tasks and the list of cases
+cases/<case>/case.json             what is asked for (see `Case`)
+cases/<case>/source.png            the picture to be edited
+cases/<case>/target.png            the true result
+cases/<case>/change.png            white where the true result differs visibly
+cases/<case>/region.png            white where an edit may change things
+results/<editor>/<case>.png        what an editor made of it, of the source's size
+results/<editor>/<case>.json       what it took (optional): settings, cost, error
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydantic import ValidationError
+
+from scumble.errors import InputError
+from scumble.evaluation.case import Case, Mask, Sample
+from scumble.evaluation.tasks import draw
+from scumble.images import load_image, save_image, written_whole
+
+__all__ = ["Benchmark", "Found", "find_results", "make", "open_folder", "result_picture", "write_json"]
+
+FORMAT = 1
+_INDEX = "benchmark.json"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Cases that can be loaded one by one, and where their results are filed.
+
+    Attributes:
+        folder: Where it lies; results are filed under `results` inside.
+        name: For the report.
+        cases: All of them, task by task.
+        load: Reads the pictures of one.
+        notices: What was odd about the folder, one line each.
+        style: Which conventions its scores follow: `world`, `pie-bench` or `ti2i`.
+    """
+
+    folder: Path
+    name: str
+    cases: tuple[Case, ...]
+    load: Callable[[Case], Sample]
+    notices: tuple[str, ...] = ()
+    style: str = "world"
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The kinds of edits, in their order."""
+        return tuple(dict.fromkeys(case.task for case in self.cases))
+
+    @property
+    def results(self) -> Path:
+        """The folder of all results."""
+        return self.folder / "results"
+
+    def sample(self, name: str) -> Sample:
+        """The case of that name with its pictures.
+
+        Raises:
+            InputError: if there is none, or a picture cannot be read.
+        """
+        for case in self.cases:
+            if case.id == name:
+                return self.load(case)
+        raise InputError(f"the benchmark has no case {name!r}")
+
+
+def make(
+    folder: Path,
+    tasks: Sequence[str],
+    count: int,
+    seed: int = 0,
+    size: int = 64,
+    on_case: Callable[[int, int], None] | None = None,
+) -> Benchmark:
+    """Write `count` cases of each task; cases that are already there with the same seed and size are kept.
+
+    Raises:
+        InputError: if the folder holds a benchmark of another seed or size, or cannot be written.
+    """
+    if count < 1 or size < 16:
+        raise InputError(f"count must be at least 1 and size at least 16, got {count} and {size}")
+    known = _index(folder) if (folder / _INDEX).is_file() else {}
+    for key, value in (("seed", seed), ("size", size)):
+        if known and known.get(key) != value:
+            raise InputError(
+                f"{folder.name} holds a benchmark of {key} {known.get(key)}, not {value}: use another folder"
+            )
+    wanted = [(task, number) for task in tasks for number in range(count)]
+    names = list(known.get("cases", []))
+    for done, (task, number) in enumerate(wanted):
+        name = f"{task}-{number:03d}"
+        if not (folder / "cases" / name / "case.json").is_file():
+            _write_sample(folder / "cases" / name, draw(task, number, seed, size))
+        if name not in names:
+            names.append(name)
+        if on_case is not None:
+            on_case(done + 1, len(wanted))
+    about = {"format": FORMAT, "seed": seed, "size": size, "cases": names, "scumble": version("scumble")}
+    write_json(folder / _INDEX, about)
+    return open_folder(folder)
+
+
+def open_folder(folder: Path) -> Benchmark:
+    """Open a benchmark that `make` has written.
+
+    Raises:
+        InputError: if it is none, or a case lacks a file; it names the first and says how many.
+    """
+    about = _index(folder)
+    names = about.get("cases")
+    if about.get("format") != FORMAT or not isinstance(names, list) or not names:
+        raise InputError(f"{folder / _INDEX} is no benchmark of format {FORMAT} with a list of cases")
+    missing = [
+        f"{name}/{file}"
+        for name in names
+        for file in ("case.json", "source.png")
+        if not (folder / "cases" / name / file).is_file()
+    ]
+    if missing:
+        more = f" and {len(missing) - 1} more" if missing[1:] else ""
+        raise InputError(f"the benchmark {folder.name} lacks cases/{missing[0]}{more}: make it again into this folder")
+    cases = tuple(_read_case(folder / "cases" / name / "case.json") for name in names)
+    extra = sorted({path.name for path in (folder / "cases").iterdir()} - set(names))
+    told = (f"{len(extra)} folders in cases are not listed and were left out: {', '.join(extra[:5])}",) if extra else ()
+    title = f"still-life world, seed {about['seed']}, {about['size']} px"
+    return Benchmark(folder, title, cases, lambda case: _read_sample(folder / "cases" / case.id, case), told)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies in an editor's folder of results.
+
+    Attributes:
+        editor: Its name.
+        pictures: Case names with a picture.
+        errors: Case names that failed, with the reason that was recorded.
+        missing: Cases with neither.
+        extra: Files that belong to no case.
+    """
+
+    editor: str
+    pictures: tuple[str, ...]
+    errors: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+
+def find_results(benchmark: Benchmark, editor: str, cases: Sequence[Case] | None = None) -> Found:
+    """Look through the results of one editor for all cases, or those that it was asked to do."""
+    folder = benchmark.results / editor
+    names = {case.id for case in benchmark.cases}
+    present = {path.stem for path in folder.glob("*.png")}
+    errors = {}
+    for path in folder.glob("*.json"):
+        if path.stem in names and path.stem not in present:
+            errors[path.stem] = str(_read_json(path).get("error", "no picture was made"))
+    due = [case.id for case in (benchmark.cases if cases is None else cases)]
+    files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    own = {f"{name}{suffix}" for name in names for suffix in (".png", ".json")}
+    return Found(
+        editor,
+        tuple(name for name in due if name in present),
+        errors,
+        tuple(name for name in due if name not in present and name not in errors),
+        tuple(sorted(name for name in files - own if not name.startswith("."))),
+    )
+
+
+def result_picture(benchmark: Benchmark, editor: str, sample: Sample) -> Image.Image:
+    """What an editor made of a case.
+
+    Raises:
+        InputError: if the file cannot be read or has another size than the source.
+    """
+    path = benchmark.results / editor / f"{sample.case.id}.png"
+    made = load_image(path).rgb
+    if made.size != sample.source.size:
+        sizes = " but ".join(f"{w}x{h}" for w, h in (made.size, sample.source.size))
+        raise InputError(f"results/{editor}/{path.name} is {sizes.replace(' but ', ', the source is ')}")
+    return made
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write a JSON file whole or not at all, with its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    if not (folder / _INDEX).is_file():
+        raise InputError(f"{folder} is no benchmark: it has no {_INDEX}; make one with scumble bench make")
+    return _read_json(folder / _INDEX)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path} holds no mapping")
+    return data
+
+
+def _read_case(path: Path) -> Case:
+    try:
+        return Case.model_validate(_read_json(path))
+    except ValidationError as error:
+        raise InputError(f"{path} is no case: {error.errors()[0]['msg']} ({error.errors()[0]['loc']})") from error
+
+
+def _write_sample(folder: Path, sample: Sample) -> None:
+    """Pictures first, the words last: a folder with its `case.json` is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {"source": sample.source, "target": sample.target}
+    masks = {"change": sample.change, "region": sample.region}
+    pictures |= {name: None if mask is None else Image.fromarray(mask) for name, mask in masks.items()}
+    for name, image in pictures.items():
+        if image is not None:
+            save_image(image.convert("L") if image.mode == "1" else image, folder / f"{name}.png")
+    write_json(folder / "case.json", sample.case.model_dump(mode="json", exclude_none=True))
+
+
+def _read_sample(folder: Path, case: Case) -> Sample:
+    source = load_image(folder / "source.png").rgb
+    target = load_image(folder / "target.png").rgb if (folder / "target.png").is_file() else None
+    change, region = (_read_mask(folder / f"{name}.png") for name in ("change", "region"))
+    for name, size in (
+        ("target", target.size if target else None),
+        *((name, mask.shape[::-1]) for name, mask in (("change", change), ("region", region)) if mask is not None),
+    ):
+        if size is not None and size != source.size:
+            told = f"cases/{case.id}/{name}.png is {size[0]}x{size[1]}"
+            raise InputError(f"{told}, the source {source.width}x{source.height}")
+    return Sample(case, source, target, change, region)
+
+
+def _read_mask(path: Path) -> Mask | None:
+    return np.asarray(load_image(path).rgb.convert("L")) >= 128 if path.is_file() else None

@@ -1,0 +1,80 @@
+"""Whether the edit that was asked for happened, and nothing else, as a classifier of the world reads the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from scumble.evaluation.attributes import OBJECT_HEADS, left_to_right
+from scumble.evaluation.case import Case
+from scumble.evaluation.classifier import Reading, ReadObject
+from scumble.still_life import Object, Scene
+
+__all__ = ["ARRIVED", "kept_share", "succeeded"]
+
+_NEAR = 0.14
+"""Picture widths within which a read object can be the one that was meant."""
+
+
+ARRIVED = 0.25
+"""Share of its way that may be left when an object counts as moved."""
+
+
+def succeeded(case: Case, read: Reading, left: float = math.nan) -> float:
+    """1 if the picture shows what was asked for, 0 if not, NaN where no scene is known.
+
+    Attribute edits: the object has the new word. Add: it is there, with its colour and shape, and one object more.
+    Remove: one object less. Move: no more than a quarter of its way is `left`, and it is still what it was. Floor,
+    sky: the new word. Outpaint: nothing came or went, floor and sky are the same.
+    """
+    after = case.scene_after
+    if after is None:
+        return math.nan
+    if case.attribute in ("floor", "sky"):
+        return float(getattr(read, case.attribute) == case.word)
+    if case.task == "outpaint":
+        return float(len(read.objects) == len(after.objects) and (read.floor, read.sky) == (after.floor, after.sky))
+    if case.task == "remove":
+        return float(len(read.objects) == len(after.objects))
+    assert case.item is not None
+    meant = _meant(after, case.item, read.objects)
+    if meant is None:
+        return 0.0
+    wanted = after.objects[case.item]
+    if case.attribute is not None:
+        return float(getattr(meant, case.attribute) == case.word)
+    if case.task == "move" and not left <= ARRIVED:
+        return 0.0
+    same = (meant.color, meant.shape) == (wanted.color, wanted.shape)
+    return float(same and len(read.objects) == len(after.objects))
+
+
+def kept_share(case: Case, read: Reading) -> float:
+    """Share of everything else that still reads as it shall: the other attributes, objects, floor, sky; 0 to 1."""
+    after = case.scene_after
+    if after is None:
+        return math.nan
+    right: list[bool] = []
+    for head in ("floor", "sky"):
+        if head != case.attribute:
+            right.append(getattr(read, head) == getattr(after, head))
+    for index, item in enumerate(after.objects):
+        if index == case.item and case.task == "add":
+            continue
+        meant = _meant(after, index, read.objects)
+        for head in OBJECT_HEADS:
+            if index == case.item and head == case.attribute:
+                continue
+            right.append(meant is not None and getattr(meant, head) == getattr(item, head))
+    return sum(right) / len(right)
+
+
+def _meant(after: Scene, index: int, read: Sequence[ReadObject]) -> ReadObject | None:
+    """The read object that stands for one of the scene: by its rank if none is missing, else the nearest."""
+    order = left_to_right(after)
+    item: Object = after.objects[index]
+    rank = next(k for k, (other, _) in enumerate(order) if other is item)
+    if len(read) == len(order):
+        return read[rank] if abs(read[rank].x - order[rank][1]) <= 2 * _NEAR else None
+    near = min(read, key=lambda other: abs(other.x - order[rank][1]), default=None)
+    return near if near is not None and abs(near.x - order[rank][1]) <= _NEAR else None

@@ -1,0 +1,47 @@
+"""Run-length masks as PIE-Bench stores them: start, length, start, length, … over the pixels row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scumble.errors import InputError
+from scumble.evaluation.case import Mask
+
+__all__ = ["decode_rle", "encode_rle"]
+
+
+def decode_rle(runs: Sequence[int], height: int = 512, width: int = 512, border: bool = True) -> Mask:
+    """Return the mask (H, W). The last run is cut at the picture's end.
+
+    Args:
+        runs: Start and length of each run, in turn.
+        height: Of the picture.
+        width: Of the picture.
+        border: Set the outermost pixels to true, as the published evaluation does.
+
+    Raises:
+        InputError: if the numbers do not come in pairs, are negative, or start beyond the picture.
+    """
+    values = np.asarray(runs, dtype=np.int64)
+    if values.ndim != 1 or len(values) % 2:
+        raise InputError(f"a run-length mask is a list of starts and lengths in turn, got {len(values)} numbers")
+    starts, lengths = values[::2], values[1::2]
+    if (values < 0).any() or (starts >= height * width).any():
+        raise InputError(f"a run of the mask lies outside the picture of {width}x{height} pixels")
+    flat = np.zeros(height * width, dtype=bool)
+    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+        flat[start : start + length] = True
+    mask = flat.reshape(height, width)
+    if border:
+        mask[[0, -1]] = True
+        mask[:, [0, -1]] = True
+    return mask
+
+
+def encode_rle(mask: Mask) -> list[int]:
+    """The runs of a mask: what `decode_rle` without a border turns back into it."""
+    edges = np.diff(np.concatenate([[0], mask.ravel().astype(np.int8), [0]]))
+    starts, ends = np.nonzero(edges == 1)[0], np.nonzero(edges == -1)[0]
+    return [int(value) for pair in zip(starts, ends - starts, strict=True) for value in pair]

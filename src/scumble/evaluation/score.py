@@ -1,0 +1,160 @@
+"""All figures of one result: what its benchmark knows decides which there are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+from torch import Tensor
+
+from scumble.evaluation.case import Mask, Sample
+from scumble.evaluation.classifier import Reading
+from scumble.evaluation.judges import Judges
+from scumble.evaluation.metrics import adherence, geometry, pixels, words
+from scumble.evaluation.metrics.seam import seam
+from scumble.evaluation.metrics.structure import structure_distance
+from scumble.evaluation.metrics.success import kept_share, succeeded
+from scumble.still_life import truths
+
+__all__ = ["METRICS", "Metric", "overall", "score"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure in a table: its title, whether more is better (None: neither), how many digits, what it says."""
+
+    title: str
+    better: bool | None
+    digits: int
+    about: str
+    scale: float = 1.0
+
+
+METRICS: dict[str, Metric] = {
+    "success": Metric("success %", True, 0, "what was asked for is there, as the classifier reads it", 100),
+    "kept": Metric("rest kept %", True, 0, "share of all other attributes that read as they shall", 100),
+    "psnr_in": Metric("PSNR inside", True, 1, "to the true result, where it differs from the source"),
+    "psnr_out": Metric("PSNR outside", True, 1, "to the true result, everywhere else"),
+    "ssim_in": Metric("SSIM inside", True, 3, "the same by structural similarity"),
+    "ssim_out": Metric("SSIM outside", True, 3, "the same by structural similarity"),
+    "mse_in": Metric("MSE inside ×10⁴", False, 0, "the same by mean squared error", 1e4),
+    "mse_out": Metric("MSE outside ×10⁴", False, 1, "the same by mean squared error", 1e4),
+    "psnr": Metric("PSNR", True, 1, "to the true result, over all of the picture"),
+    "judge": Metric("judge %", True, 0, "a CLIP that guided nothing prefers the new words to the source's", 100),
+    "clip": Metric("CLIP", True, 1, "that CLIP's similarity of picture and words, times 100"),
+    "direction": Metric("direction", True, 2, "cosine of the way of the pictures and the way of the words"),
+    "structure": Metric("structure ×10³", False, 1, "distance of the keys' self-similarity from the source's", 1e3),
+    "moved": Metric("way left %", False, 0, "share of the object's way that is left; 100: it did not move", 100),
+    "arrival": Metric("arrival error", False, 1, "pixels from the object's middle to where it should be"),
+    "seam": Metric("seam", None, 2, "step across the region's border over steps beside it; 1: not seen"),
+    "adherence": Metric("adherence", True, 2, "correlation of the region with the measured change"),
+    "changed": Metric("changed %", None, 0, "share of the pixels that differ visibly from the source", 100),
+    "background_psnr": Metric("background PSNR", True, 1, "to the source outside the mask, as PIE-Bench counts"),
+    "background_mse": Metric("background MSE ×10⁴", False, 1, "likewise", 1e4),
+    "background_ssim": Metric("background SSIM ×10²", True, 1, "likewise", 100),
+    "background_mse_own": Metric("background MSE per pixel ×10⁴", False, 1, "over the background's own pixels", 1e4),
+    "clip_edited": Metric("CLIP edited", True, 1, "similarity of the mask's part to the words, black outside"),
+}
+"""All figures, in the order of tables."""
+
+
+def score(
+    sample: Sample, result: Image.Image, judges: Judges, read: Reading | None = None, published: bool = False
+) -> dict[str, float]:
+    """Return the figures that the case has; NaN where one is not defined for it.
+
+    Args:
+        sample: The case with its pictures.
+        result: What an editor made of it, of the same size.
+        judges: The networks.
+        read: What the classifier reads in the result.
+        published: Also the background figures that PIE-Bench publishes.
+    """
+    made, source = pixels.unit(result), pixels.unit(sample.source)
+    figures: dict[str, float] = {"changed": pixels.change_share(made, source)}
+    left = math.nan
+    if sample.target is not None:
+        target = pixels.unit(sample.target)
+        figures |= _to_truth(made, target, sample.change)
+        if sample.case.task == "move":
+            figures |= _arrival(made, target, sample)
+            left = figures["moved"]
+    if read is not None and sample.case.after is not None:
+        figures["success"] = succeeded(sample.case, read, left)
+        figures["kept"] = kept_share(sample.case, read)
+    figures |= _words(sample, result, judges)
+    shapes = judges.structure(sample.source), judges.structure(result)
+    if shapes[0] is not None and shapes[1] is not None:
+        figures["structure"] = structure_distance(shapes[0], shapes[1])
+    if sample.region is not None:
+        figures["seam"] = seam(made, sample.region)
+        figures["adherence"] = adherence.pearson(sample.region, adherence.change_strength(made, source))
+        if published:
+            figures |= _published(made, source, sample, result, judges)
+    return figures
+
+
+def overall(figures: dict[str, float]) -> float:
+    """The one number by which results of an editor are put in order: success first, then nearness to the truth.
+
+    Success counts 1; PSNR inside and outside, limited to 40 dB, count up to half each. Where success is not known,
+    the judge's word; where there is no truth, CLIP's similarity.
+    """
+    done = figures.get("success", figures.get("judge", math.nan))
+    near = [min(figures[key], 40.0) / 80 for key in ("psnr_in", "psnr_out") if key in figures]
+    near = [x for x in near if not math.isnan(x)] or [figures.get("clip", 0.0) / 100]
+    return (0.0 if math.isnan(done) else done) + sum(near)
+
+
+def _to_truth(made: Tensor, target: Tensor, change: Mask | None) -> dict[str, float]:
+    figures = {"psnr": pixels.psnr(made, target)}
+    if change is None:
+        return figures
+    for name, measure in (("psnr", pixels.psnr), ("ssim", pixels.ssim), ("mse", pixels.mse)):
+        figures[f"{name}_in"] = measure(made, target, change)
+        figures[f"{name}_out"] = measure(made, target, ~change)
+    return figures
+
+
+def _arrival(made: Tensor, target: Tensor, sample: Sample) -> dict[str, float]:
+    """How far the object's middle is from its place: found by the true object's look, and as a share of its way."""
+    before, after = sample.case.scene_before, sample.case.scene_after
+    assert before is not None and after is not None and sample.case.item is not None
+    size = sample.source.height
+    masks = [truths(scene, size).masks[sample.case.item].numpy() for scene in (before, after)]
+    start, end = (geometry.middle(mask) for mask in masks)
+    error = geometry.mean_distance(geometry.find(made, target, masks[1]), end)
+    way = geometry.mean_distance(start, end)
+    return {"arrival": error, "moved": error / way if way > 0 else math.nan}
+
+
+def _words(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:
+    one, two = judges.features(result), judges.features(sample.source)
+    text, source_text = judges.text(sample.case.prompt), judges.text(sample.case.source_prompt)
+    if one is None or two is None or text is None or source_text is None or not sample.case.prompt:
+        return {}
+    figures = {"clip": words.similarity(one, text)}
+    if sample.case.source_prompt:
+        figures["direction"] = words.direction(one, two, text, source_text)
+        figures["judge"] = words.accuracy(one, text, source_text)
+    return figures
+
+
+def _published(made: Tensor, source: Tensor, sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:
+    assert sample.region is not None
+    keep = ~sample.region
+    figures = {f"background_{k}": v for k, v in pixels.masked_as_published(made, source, keep).items()}
+    figures["background_mse_own"] = pixels.mse(made, source, keep)
+    black = Image.composite(result, Image.new("RGB", result.size), Image.fromarray(sample.region))
+    cut, text = judges.features(black), judges.text(sample.case.prompt)
+    if cut is not None and text is not None:
+        figures["clip_edited"] = words.similarity(cut, text)
+    return figures
+
+
+def titles(names: Sequence[str]) -> list[str]:
+    """Table titles with an arrow for what is better."""
+    arrows = {True: " ↑", False: " ↓", None: ""}
+    return [METRICS[name].title + arrows[METRICS[name].better] for name in names]
