@@ -1,0 +1,185 @@
+"""``scumble bench``: edits with known truth, every method side by side, one report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from scumble.errors import InputError
+
+if TYPE_CHECKING:
+    from scumble.evaluation.folder import Benchmark
+
+__all__ = ["app"]
+
+app = App(name="bench", help="Evaluate methods on edits whose true result is known, and report.")
+
+DEFAULT = Path("out/bench")
+
+
+@app.command
+def make(folder: Path = DEFAULT, *, tasks: str = "all", count: int = 24, seed: int = 0, size: int = 64) -> None:
+    """Write a benchmark as a plain folder of PNG and JSON files.
+
+    Put results of other software into FOLDER/results/NAME/CASE.png, and they are scored with the rest.
+
+    Args:
+        folder: Where to.
+        tasks: Comma-separated: recolour, rematerial, reshape, remove, add, move, resize, floor, sky, outpaint; or all.
+        count: Cases of each task.
+        seed: Other cases; never those of the training.
+        size: Width and height of the pictures in pixels.
+    """
+    from scumble.evaluation.folder import make as write
+    from scumble.evaluation.tasks import named_tasks
+
+    made = write(folder, named_tasks(tasks), count, seed, size, _counter("cases"))
+    print(f"{len(made.cases)} cases of {len(made.tasks)} tasks in {folder}")
+
+
+@app.command
+def run(
+    folder: Path = DEFAULT,
+    *,
+    methods: str = "all",
+    tasks: str = "all",
+    count: int | None = None,
+    jobs: int = 1,
+    seed: int = 0,
+    model: str | None = None,
+    pixel_model: str | None = None,
+    device: str | None = None,
+    again: bool = False,
+) -> None:
+    """Let methods do the cases; resumes where it stopped. A folder that is not there is made.
+
+    A case that fails is recorded and tried again next time. Folders of PIE-Bench and ImageNet-R-TI2I work too.
+
+    Args:
+        folder: The benchmark.
+        methods: Comma-separated names or families (trivial, words, region, drag, guidance), or all.
+        tasks: Only these, or all.
+        count: Only so many cases of each task: 4 for a quick look.
+        jobs: Processes at once.
+        seed: Seed of every edit.
+        model: Bundled name, folder, file or hub id; the bundled model by default.
+        pixel_model: The same for methods that work on pixels.
+        device: cpu, cuda or mps.
+        again: Make what is there anew.
+    """
+    from scumble.evaluation.editors import named_editors
+    from scumble.evaluation.folder import make as write
+    from scumble.evaluation.readers import open_benchmark
+    from scumble.evaluation.run import Done, Workshop
+    from scumble.evaluation.run import run as work
+    from scumble.evaluation.tasks import named_tasks
+
+    if jobs < 1 or (count is not None and count < 1):
+        raise InputError(f"jobs and count must be at least 1, got {jobs} and {count}")
+    if not folder.exists():
+        write(folder, named_tasks(tasks), count or 24, on_case=_counter("cases"))
+    benchmark = open_benchmark(folder)
+    if tasks != "all":
+        benchmark = _only(benchmark, tasks)
+    for notice in benchmark.notices:
+        print(notice, file=sys.stderr)
+
+    def on_result(done: Done, number: int, total: int) -> None:
+        said = f"failed: {done.error}" if done.error else f"{done.seconds:.1f} s"
+        print(f"{number}/{total} {done.editor} {done.case}: {said}", file=sys.stderr, flush=True)
+
+    chosen = named_editors(methods, benchmark.tasks)
+    shop = Workshop(model, pixel_model, device)
+    tally = work(benchmark, chosen, shop, seed=seed, jobs=jobs, count=count, again=again, on_result=on_result)
+    for notice in tally.notices:
+        print(notice, file=sys.stderr)
+    told = f"{tally.made} results made, {tally.kept} were there, {len(tally.failed)} failed"
+    print(f"{told}; next: scumble bench report {folder}")
+
+
+@app.command
+def report(
+    folder: Path = DEFAULT,
+    *,
+    output: Path | None = None,
+    methods: str = "all",
+    clip: str = "clip-judge",
+    classifier: Path | None = None,
+    jpeg_compat: bool = False,
+) -> None:
+    """Score all results in a benchmark folder; write report.html (self-contained), report.md and scores.csv.
+
+    Args:
+        folder: The benchmark.
+        output: Folder to write to; by default the benchmark's own.
+        methods: Comma-separated names of folders under results, or all that are there.
+        clip: The CLIP that judges words and structure: a bundled name, a folder or a hub id.
+        classifier: Folder of another classifier of the world.
+        jpeg_compat: Score results after JPEG of quality 75, as PIE-Bench's published figures were made.
+    """
+    from scumble.evaluation.judges import Judges
+    from scumble.evaluation.readers import open_benchmark
+    from scumble.evaluation.report import write_report
+
+    benchmark = open_benchmark(folder)
+    names = None if methods == "all" else [name.strip() for name in methods.split(",")]
+    judges = Judges.load(clip, classifier)
+    for path in write_report(benchmark, judges, output or folder, names, jpeg_compat):
+        print(path)
+
+
+@app.command
+def claims(
+    folder: Path = DEFAULT,
+    *,
+    names: str = "all",
+    count: int = 8,
+    model: str | None = None,
+    pixel_model: str | None = None,
+    device: str | None = None,
+    again: bool = False,
+) -> None:
+    """Check what the papers claim, each as a named experiment; the verdicts go into the report.
+
+    Args:
+        folder: The benchmark to whose report they belong.
+        names: Comma-separated names of experiments, or all, or list to see them.
+        count: Pictures or cases for each.
+        model: Bundled name, folder, file or hub id; the bundled model by default.
+        pixel_model: The same for methods that work on pixels.
+        device: cpu, cuda or mps.
+        again: Check what was checked before anew.
+    """
+    from scumble.evaluation.claims import CLAIMS, check
+    from scumble.evaluation.run import Workshop
+
+    if names == "list":
+        for name, claim in CLAIMS.items():
+            print(f"{name}: {claim.statement}")
+        return
+    if count < 2:
+        raise InputError(f"a claim needs at least 2 pictures, got {count}")
+    shop = Workshop(model, pixel_model, device)
+    for verdict in check(folder, names, count, shop, again):
+        print(f"{verdict.name}: {verdict.verdict}. {verdict.reason}", flush=True)
+
+
+def _only(benchmark: Benchmark, tasks: str) -> Benchmark:
+    names = {name.strip() for name in tasks.split(",")}
+    unknown = names - set(benchmark.tasks)
+    if unknown:
+        raise InputError(f"the benchmark has no task {sorted(unknown)[0]!r}; it has {', '.join(benchmark.tasks)}")
+    return replace(benchmark, cases=tuple(case for case in benchmark.cases if case.task in names))
+
+
+def _counter(what: str) -> Callable[[int, int], None]:
+    def tell(done: int, total: int) -> None:
+        if sys.stderr.isatty() or done == total:
+            print(f"\r{done}/{total} {what}", end="" if done < total else "\n", file=sys.stderr, flush=True)
+
+    return tell
