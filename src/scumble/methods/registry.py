@@ -25,6 +25,7 @@ METHODS = {
     "drag-diffusion": "scumble.methods.drag_diffusion:DragDiffusion",
     "warp-drag": "scumble.methods.warp_drag:WarpDrag",
     "self-guidance": "scumble.methods.self_guidance:SelfGuidance",
+    "pix2pix-zero": "scumble.methods.pix2pix_zero:Pix2PixZero",
 }
 """Canonical name -> ``module:Class``."""
 

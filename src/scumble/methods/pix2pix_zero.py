@@ -1,0 +1,155 @@
+"""pix2pix-zero: an edit given as a direction between words, the layout held by cross-attention (arXiv 2302.03027)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.attention_match import AttentionMatch, StoredReference, TwinMatch, WalkingReference
+from scumble.controls.bottleneck import Begin
+from scumble.controls.guidance import Guidance
+from scumble.controls.stored import StoredNoise
+from scumble.core.conditioning import Conditioning
+from scumble.core.control import Control
+from scumble.core.solvers import Ddim
+from scumble.errors import InputError
+from scumble.inversion.regularised import Regulariser, drawn_from, published_walk, regularised_path
+from scumble.inversion.trajectory import Inversion
+from scumble.methods.base import ImageMethod
+from scumble.methods.edit_direction import load_direction, mean_embedding, moved, read_sentences, sentences_about
+from scumble.methods.inverted import Plan, obtain
+from scumble.methods.job import Job
+from scumble.models.places import sites
+
+__all__ = ["Pix2PixZero"]
+
+
+class Pix2PixZero(ImageMethod):
+    """Turn one thing into another, wherever it is: say what is there and what shall be, as words or as sentences.
+
+    Works on pictures (inverted first) and, without one, on what the seed and the source prompt give.
+    """
+
+    paper: ClassVar[str] = "pix2pix-zero, arXiv 2302.03027"
+    needs_text: ClassVar[bool] = True
+    takes_inversion: ClassVar[bool] = True
+    image_optional: ClassVar[bool] = True
+
+    source_prompt: str = ""
+    """What the picture shows now, as a caption."""
+    prompt: str = ""
+    """What it shall show, as a caption: the direction between the two is the edit."""
+    source_word: str = ""
+    """Or: a word of the source prompt ..."""
+    target_word: str = ""
+    """... and the word it becomes."""
+    source_sentences: str | None = None
+    """Or: a text file with sentences about what is there, one a line ..."""
+    target_sentences: str | None = None
+    """... and one with sentences about what shall be; up to a thousand each, by any text model."""
+    direction: str | None = None
+    """Or: a direction saved before."""
+    direction_strength: float = Field(default=1.0, ge=-10, le=10)
+    """How far to go along the direction."""
+    cross_attention: float = Field(default=0.1, ge=0, le=10)
+    """How firmly the layout is held; above about 0.2 pictures of Stable Diffusion break. 0: not at all."""
+    guidance_scale: float = Field(default=5.0, ge=0, le=100)
+    """Classifier-free guidance."""
+    negative_prompt: str | None = None
+    """What it shall not show; by default the source prompt for pictures, and nothing for seeds."""
+    num_inference_steps: int = Field(default=50, ge=1, le=1000)
+    """Steps N."""
+    correlation_weight: float = Field(default=20.0, ge=0, le=1e4)
+    """Of the inversion: how strongly its noise is kept from being correlated with itself."""
+    divergence_weight: float = Field(default=20.0, ge=0, le=1e4)
+    """Of the inversion: how strongly its noise is kept at mean 0 and variance 1."""
+    rounds: int = Field(default=5, ge=0, le=100)
+    """Rounds of both at each step."""
+    width: int | None = Field(default=None, ge=8, le=8192)
+    """Width in pixels of a picture made from the seed."""
+    height: int | None = Field(default=None, ge=8, le=8192)
+    """Its height."""
+    compat: Literal["official"] | None = None
+    """official: the published code, that is an inversion whose levels are one off and whose list lacks both ends, a
+    draw from the VAE's posterior, and a trajectory of the unguided copy, which is pulled to the source's own words."""
+
+    def run(self, job: Job) -> Tensor | None:
+        """Invert, then sample along the direction, each step beginning with a move towards the source's attention."""
+        said = self.source_prompt or (job.inversion.prompt if job.inversion is not None else "")
+        if not said.strip():
+            raise InputError("pix2pix-zero needs to know what the picture shows: say it with --source-prompt")
+        caption = job.embed(said)
+        edited = self._edited(job, caption, said)
+        from_seed = job.image is None and job.inversion is None
+        words = self.negative_prompt if self.negative_prompt is not None else "" if from_seed else said
+        negative = job.embed(words)
+        guidance = Guidance(edited, negative, self.guidance_scale)
+        paths = [site.path for site in sites(job.model.denoiser, "cross_attention")]
+        if self.compat == "official":
+            return self._official(job, caption, guidance, paths, from_seed)
+        if from_seed:
+            levels = job.levels(self.num_inference_steps)
+            start = job.noise.normal(job.shape, "start", 0).to(job.model.device)
+            walking = WalkingReference(Guidance(caption, negative, self.guidance_scale), start)
+            match = AttentionMatch(paths, walking, edited, self.cross_attention)
+            return job.denoise(levels, Ddim(), [match, guidance])
+        found = self._inversion(job, caption, said)
+        stored = StoredReference(caption, lambda i: found.x_at(i))
+        hold = job.hold(found.steps, found.first, found)
+        match = AttentionMatch(paths, stored, edited, self.cross_attention)
+        noise = StoredNoise(found, offsets=found.kind != "ddim")
+        return job.denoise(found.levels, found.solver(job.model), [hold, noise, match, guidance])
+
+    def _inversion(self, job: Job, caption: Conditioning, said: str) -> Inversion:
+        if job.inversion is not None:
+            return obtain(job, Plan(kind=job.inversion.kind, steps=self.num_inference_steps))
+        if "inversion" not in job.shared:
+            levels = job.levels(self.num_inference_steps)
+            noise = job.noise.select(0, 1)
+            ctx = replace(job.context(levels, Ddim()), noise=noise, shape=(1, *job.shape[1:]))
+            regulate = Regulariser(drawn_from(noise), self.correlation_weight, self.divergence_weight, self.rounds)
+            with torch.no_grad():
+                xs = regularised_path(ctx, job.x0, Guidance(caption, caption, 1.0), regulate)
+            job.shared["inversion"] = Inversion("ddim", levels, 0, xs, prompt=said, eta=0.0, size=job.size)
+        found: Inversion = job.shared["inversion"]
+        return found
+
+    def _official(
+        self, job: Job, caption: Conditioning, guidance: Guidance, paths: list[str], from_seed: bool
+    ) -> Tensor:
+        levels, x = job.levels(self.num_inference_steps), job.noise.normal(job.shape, "start", 0)
+        if not from_seed:
+            ctx = job.context(levels, Ddim())
+            regulate = Regulariser(drawn_from(job.noise), self.correlation_weight, self.divergence_weight, self.rounds)
+            plain = Guidance(caption, caption, 1.0)
+            with torch.no_grad():
+                x = published_walk(ctx, job.posterior_draw(), plain, regulate, job.model.schedule)[-1]
+        reference = WalkingReference(Guidance(caption, guidance.uncond, self.guidance_scale), x)
+        match = TwinMatch(paths, reference, guidance.cond, self.cross_attention, uncond=guidance.uncond)
+        controls: list[Control] = [Begin(x, 0), guidance, match]
+        return job.denoise(levels, Ddim(), controls)
+
+    def _edited(self, job: Job, caption: Conditioning, said: str) -> Conditioning:
+        """The caption's embedding, moved along the direction."""
+        if self.direction is not None:
+            source, target = load_direction(self.direction)
+        elif self.source_sentences is not None and self.target_sentences is not None:
+            source, target = (
+                mean_embedding(job.model, read_sentences(path))
+                for path in (self.source_sentences, self.target_sentences)
+            )
+        elif self.source_word and self.target_word:
+            pair = [sentences_about(word, said, self.source_word) for word in (self.source_word, self.target_word)]
+            source, target = (mean_embedding(job.model, sentences) for sentences in pair)
+        elif self.prompt:
+            source, target = job.embed(said), job.embed(self.prompt)
+        else:
+            raise InputError(
+                "no edit was given: say what the picture shall show with --prompt, or name --source-word and"
+                " --target-word, two files of sentences, or a saved --direction"
+            )
+        return moved(caption, source, target, self.direction_strength)
