@@ -29,8 +29,10 @@ def shifted(inversion: Inversion, dx: int, dy: int, draw: Draw | None = None) ->
         inversion: The path.
         dx: Cells to the right; negative: to the left.
         dy: Cells down; negative: up.
-        draw: ``draw(stream, i)`` gives normal noise (B, C, h, w) for the cells that become free at level or step i,
-            brought to each channel's own mean and variance there; None: what leaves on one side enters on the other.
+        draw: ``draw(stream, i)`` gives normal noise (B, C, h, w) for the cells that become free at level or step i.
+            Their z are that noise, of unit variance: z as large as their neighbours' would not be taken back by the
+            next ones, as those of the path are. Their x have each channel's mean and variance. None: what leaves on
+            one side enters on the other.
     """
     moved = _each(inversion, lambda tensor: tensor.roll((dy, dx), (-2, -1)))
     if draw is None:
@@ -40,17 +42,16 @@ def shifted(inversion: Inversion, dx: int, dy: int, draw: Draw | None = None) ->
     free[:, : max(dx, 0)] = free[: max(dy, 0)] = True
     free[:, width + min(dx, 0) :] = free[height + min(dy, 0) :] = True
 
-    def filled(tensor: Tensor | None, stream: str) -> Tensor | None:
-        if tensor is None or len(tensor) == 0:
-            return tensor
-        noise = torch.stack([draw(stream, inversion.first + k).to(tensor.device) for k in range(len(tensor))])
-        std, mean = torch.std_mean(tensor, dim=(-2, -1), keepdim=True)
-        return torch.where(free, mean + std * noise, tensor)
+    def draws(stream: str, count: int) -> Tensor:
+        return torch.stack([draw(stream, inversion.first + k).to(free.device) for k in range(count)])
 
-    xs = filled(moved.xs, "free/x")
-    assert xs is not None
+    std, mean = torch.std_mean(inversion.xs, dim=(-2, -1), keepdim=True)
+    xs = torch.where(free, mean + std * draws("free/x", len(inversion.xs)), moved.xs)
+    zs = moved.zs
+    if zs is not None and len(zs):
+        zs = torch.where(free, draws("free/z", len(zs)), zs)
     residuals = None if moved.residuals is None else torch.where(free, 0.0, moved.residuals)
-    return replace(moved, xs=xs, zs=filled(moved.zs, "free/z"), residuals=residuals)
+    return replace(moved, xs=xs, zs=zs, residuals=residuals)
 
 
 def _each(inversion: Inversion, change: Callable[[Tensor], Tensor]) -> Inversion:
