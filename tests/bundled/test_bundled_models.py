@@ -104,9 +104,7 @@ def test_clip_finds_the_picture_of_a_sentence(name: str) -> None:
         AutoTokenizer.from_pretrained(BUNDLED / name),
     )
     scenes = unseen(64)
-    by_text, by_picture = retrieval(
-        clip, token_ids(tokenizer, [caption(s) for s in scenes]), as_input(scenes)
-    )
+    by_text, by_picture = retrieval(clip, token_ids(tokenizer, [caption(s) for s in scenes]), as_input(scenes))
     assert by_text > 0.7 and by_picture > 0.7
 
 

@@ -64,9 +64,7 @@ def test_all_scenes_held_out_is_refused(tmp_path: Path) -> None:
 def test_twins_differ_in_exactly_one_word() -> None:
     scenes = draw_scenes(80, seed=9)
     for one, two in zip(scenes[2::4], scenes[3::4], strict=True):
-        words = [
-            (s.floor, s.sky, *((o.shape, o.color, o.material, o.size) for o in s.objects)) for s in (one, two)
-        ]
+        words = [(s.floor, s.sky, *((o.shape, o.color, o.material, o.size) for o in s.objects)) for s in (one, two)]
         flat = [np.concatenate([np.ravel(part) for part in entry]) for entry in words]
         assert (flat[0] != flat[1]).sum() == 1
 

@@ -62,9 +62,7 @@ def test_a_checkpoint_of_another_model_is_refused(shop: Workshop, tmp_path: Path
 def test_training_lowers_the_loss(tiny: Size, shop: Workshop, tmp_path: Path) -> None:
     world = shop.world(quiet=True)
     untrained, trained = VaeTask(tiny, world), VaeTask(tiny, world)
-    train(
-        trained, Schedule(minutes=1, steps=60, batch=4, learning_rate=4e-3, seed=1, ema=0.5), tmp_path / "vae"
-    )
+    train(trained, Schedule(minutes=1, steps=60, batch=4, learning_rate=4e-3, seed=1, ema=0.5), tmp_path / "vae")
     figures = newest(tmp_path / "vae").state["figures"]
     with torch.no_grad():
         assert figures["psnr"] > untrained.validate()["psnr"] + 1.0

@@ -16,11 +16,12 @@ from scumble.training.latent import LatentTask
 from scumble.training.loop import train
 from scumble.training.pixel import PixelTask
 from scumble.training.publish import publish
+from scumble.training.report import report
 from scumble.training.vae import VaeTask
 from scumble.training.workshop import Workshop
 
 
-def test_published_models_load_in_plain_pipelines_and_sample(shop: Workshop, tmp_path: Path) -> None:
+def test_published_models_load_in_plain_pipelines_and_get_their_cards(shop: Workshop, tmp_path: Path) -> None:
     size, world = shop.size, shop.world(quiet=True)
     train(VaeTask(size, world), size.vae.schedule, shop.folder("vae"), quiet=True)
     train(ClipTask(size, size.clip, world), size.clip.schedule, shop.folder("clip"), quiet=True)
@@ -48,6 +49,12 @@ def test_published_models_load_in_plain_pipelines_and_sample(shop: Workshop, tmp
     words = tokenizer(["a red cube"], padding="max_length", return_tensors="pt")
     out = clip(**words, pixel_values=torch.zeros(1, 3, 32, 32))
     assert out.logits_per_image.shape == (1, 1)
+
+    docs = tmp_path / "docs"
+    page = report(shop, bundled, docs, ["latent", "clip"], count=4).read_text()
+    assert "autoencoder PSNR" in page and (docs / "figures" / "still-life.png").exists()
+    card = (folders["latent"] / "README.md").read_text()
+    assert "samples seen" in card and "scumble train latent --size cpu" in card
 
     readings = load_classifier(folders["classifier"])(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     assert len(readings) == 2

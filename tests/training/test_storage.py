@@ -54,9 +54,7 @@ def test_what_a_kill_leaves_behind_is_no_checkpoint(tmp_path: Path) -> None:
     assert latest_checkpoint(tmp_path) is None
 
 
-def test_a_full_disk_is_said_clearly_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_said_clearly_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

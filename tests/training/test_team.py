@@ -45,9 +45,7 @@ def test_two_processes_end_with_the_same_weights(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(tmp_path)], env={**os.environ, **common, "RANK": str(rank)}
-        )
+        subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)], env={**os.environ, **common, "RANK": str(rank)})
         for rank in range(2)
     ]
     assert [run.wait(timeout=120) for run in runs] == [0, 0]

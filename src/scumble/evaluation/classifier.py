@@ -118,15 +118,11 @@ class Classifier:
         chances = {key: value.softmax(-1).tolist() for key, value in logits.items() if key != "x"}
         readings = []
         for i in range(len(pictures)):
-            scene = {
-                key: dict(zip(words, chances[key][i], strict=True)) for key, words in SCENE_HEADS.items()
-            }
+            scene = {key: dict(zip(words, chances[key][i], strict=True)) for key, words in SCENE_HEADS.items()}
             best = {key: max(share, key=share.__getitem__) for key, share in scene.items()}
             objects = []
             for slot in range(int(best["count"])):
-                said = {
-                    k: dict(zip(words, chances[k][i][slot], strict=True)) for k, words in OBJECT_HEADS.items()
-                }
+                said = {k: dict(zip(words, chances[k][i][slot], strict=True)) for k, words in OBJECT_HEADS.items()}
                 named = {key: max(share, key=share.__getitem__) for key, share in said.items()}
                 objects.append(ReadObject(**named, x=float(logits["x"][i, slot]), probabilities=said))
             readings.append(Reading(tuple(objects), best["floor"], best["sky"], scene))
@@ -143,9 +139,7 @@ def load_classifier(folder: Path | None = None, device: torch.device | str = "cp
     try:
         config = json.loads((folder / "config.json").read_text())
         net = AttributeNet(config["channels"], config["picture"])
-        net.load_state_dict(
-            {key: value.float() for key, value in load_file(folder / "model.safetensors").items()}
-        )
+        net.load_state_dict({key: value.float() for key, value in load_file(folder / "model.safetensors").items()})
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"no usable classifier in {folder}: {error}") from error
     return Classifier(net.to(device))

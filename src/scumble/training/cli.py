@@ -33,33 +33,25 @@ def _workshop(size: SizeName, out: Path) -> Workshop:
     return shop
 
 
-def vae(
-    size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False
-) -> None:
+def vae(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
     """Train the autoencoder."""
     from scumble.training.vae import VaeTask
 
     _train("vae", lambda shop: VaeTask(shop.size, shop.world()), size, minutes, out, resume)
 
 
-def clip(
-    size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False
-) -> None:
+def clip(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
     """Train the CLIP pair that guides and ranks."""
     from scumble.training.clip import ClipTask
 
     _train("clip", lambda shop: ClipTask(shop.size, shop.size.clip, shop.world()), size, minutes, out, resume)
 
 
-def judge(
-    size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False
-) -> None:
+def judge(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
     """Train the second CLIP pair, which only judges."""
     from scumble.training.clip import ClipTask
 
-    _train(
-        "judge", lambda shop: ClipTask(shop.size, shop.size.judge, shop.world()), size, minutes, out, resume
-    )
+    _train("judge", lambda shop: ClipTask(shop.size, shop.size.judge, shop.world()), size, minutes, out, resume)
 
 
 def classifier(
@@ -71,18 +63,14 @@ def classifier(
     _train("classifier", lambda shop: ClassifierTask(shop.size, shop.world()), size, minutes, out, resume)
 
 
-def latent(
-    size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False
-) -> None:
+def latent(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
     """Train the latent U-Net with its text encoder; needs the autoencoder and the CLIP pair."""
     from scumble.training.latent import LatentTask
 
     _train("latent", LatentTask, size, minutes, out, resume)
 
 
-def pixel(
-    size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False
-) -> None:
+def pixel(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
     """Train the unconditional pixel U-Net."""
     from scumble.training.pixel import PixelTask
 
@@ -110,9 +98,7 @@ def _train(
         train(task, schedule, shop.folder(model), resume=resume, quiet=not team.leads, team=team)
 
 
-def publish(
-    size: SizeName = "cpu", out: Path = DEFAULT_OUT, models: str = "all", bundled: Path | None = None
-) -> None:
+def publish(size: SizeName = "cpu", out: Path = DEFAULT_OUT, models: str = "all", bundled: Path | None = None) -> None:
     """Write trained models in fp16 as bundled folders.
 
     Args:
@@ -156,9 +142,7 @@ def _named(models: str) -> list[str]:
     names = list(FOLDERS) if models == "all" else [name.strip() for name in models.split(",")]
     for name in names:
         if name not in FOLDERS:
-            raise InputError(
-                f"unknown model {name!r}{nearest(name, FOLDERS)}: known are {', '.join(FOLDERS)}"
-            )
+            raise InputError(f"unknown model {name!r}{nearest(name, FOLDERS)}: known are {', '.join(FOLDERS)}")
     return names
 
 

@@ -112,9 +112,7 @@ class ClipTask:
         contrast = (F.cross_entropy(logits, right) + F.cross_entropy(logits[:, :batch].t(), right)) / 2
         per_object, _ = outputs()
         said = self.head(pooled)
-        heads = split(
-            said[:, : SLOTS * per_object].unflatten(1, (SLOTS, per_object)), said[:, SLOTS * per_object :]
-        )
+        heads = split(said[:, : SLOTS * per_object].unflatten(1, (SLOTS, per_object)), said[:, SLOTS * per_object :])
         attributes = attribute_loss(heads, {key: value[index] for key, value in self.true.items()})
         loss = contrast + self.config.attribute_weight * attributes
         return loss, {"contrast": contrast.detach(), "attributes": attributes.detach()}
@@ -125,9 +123,7 @@ class ClipTask:
         ids = self.ids[start : start + count, 0].to(self.device)
         by_text, by_picture = retrieval(self.clip, ids, self.world.unseen(count, self.device))
         scenes = [sample_scene(random.Random(f"zero-shot/{i}"), objects=1) for i in range(96)]
-        shares = zero_shot(
-            self.clip, self.tokenizer, scenes, render_as_input(scenes, self.picture, self.device)
-        )
+        shares = zero_shot(self.clip, self.tokenizer, scenes, render_as_input(scenes, self.picture, self.device))
         return {"t2i": by_text, "i2t": by_picture, **shares}
 
     def sheet(self, path: Path) -> None:
@@ -150,18 +146,14 @@ def retrieval(clip: CLIPModel, ids: Tensor, pictures: Tensor) -> tuple[float, fl
 
 
 @torch.no_grad()
-def zero_shot(
-    clip: CLIPModel, tokenizer: CLIPTokenizer, scenes: Sequence[Scene], pictures: Tensor
-) -> dict[str, float]:
+def zero_shot(clip: CLIPModel, tokenizer: CLIPTokenizer, scenes: Sequence[Scene], pictures: Tensor) -> dict[str, float]:
     """Share of single-object pictures whose true word wins against all others of its kind in the sentence."""
     seen = torch.cat([picture_features(clip, x)[0] for x in pictures.split(64)])
     shares = {}
     for key, words in OBJECT_HEADS.items():
         texts = [caption(_with(scene, key, word)) for scene in scenes for word in words]
         ids = token_ids(tokenizer, texts).to(seen.device)
-        made = torch.cat([text_features(clip, part) for part in ids.split(256)]).unflatten(
-            0, (len(scenes), len(words))
-        )
+        made = torch.cat([text_features(clip, part) for part in ids.split(256)]).unflatten(0, (len(scenes), len(words)))
         best = torch.einsum("nkd,nd->nk", made, seen).argmax(1).tolist()
         right = [words[b] == getattr(scene.objects[0], key) for b, scene in zip(best, scenes, strict=True)]
         shares[key] = sum(right) / len(right)

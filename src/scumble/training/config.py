@@ -33,9 +33,7 @@ class Schedule(_Frozen):
     minutes: float = Field(gt=0, description="training time; a resumed run counts what it has already used")
     batch: int = Field(gt=0, description="of all processes together")
     learning_rate: float = Field(gt=0)
-    decay_from: float = Field(
-        0.0, ge=0, le=1, description="share of the run after which the rate falls to zero"
-    )
+    decay_from: float = Field(0.0, ge=0, le=1, description="share of the run after which the rate falls to zero")
     warmup: int = Field(100, ge=1, description="steps until the full learning rate")
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.99)

@@ -118,8 +118,7 @@ def _is_complete(folder: Path, key: dict[str, int]) -> bool:
     try:
         mark = json.loads((folder / _MARK).read_text())
         return bool(
-            mark["key"] == key
-            and all((folder / name).stat().st_size == size for name, size in mark["bytes"].items())
+            mark["key"] == key and all((folder / name).stat().st_size == size for name, size in mark["bytes"].items())
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -141,9 +140,7 @@ def _build(
                 partial / "pictures.npy", mode="w+", dtype=np.uint8, shape=(count, 3, size, size)
             )
             for start in range(0, count, batch):
-                room[start : start + batch] = (
-                    render(scenes[start : start + batch], size, device=device).cpu().numpy()
-                )
+                room[start : start + batch] = render(scenes[start : start + batch], size, device=device).cpu().numpy()
                 if on_progress:
                     on_progress(min(start + batch, count), count)
             room.flush()

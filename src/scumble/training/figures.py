@@ -103,9 +103,7 @@ def _measure_clip(folder: Path, count: int) -> dict[str, float]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     side = clip.config.vision_config.image_size
     scenes, single = unseen_scenes(count), unseen_scenes(count, objects=1)
-    by_text, by_picture = retrieval(
-        clip, token_ids(tokenizer, [caption(s) for s in scenes]), _as_input(scenes, side)
-    )
+    by_text, by_picture = retrieval(clip, token_ids(tokenizer, [caption(s) for s in scenes]), _as_input(scenes, side))
     shares = zero_shot(clip, tokenizer, single, _as_input(single, side))
     return {"text_to_picture": by_text, "picture_to_text": by_picture, **shares}
 
@@ -116,9 +114,7 @@ def _measure_classifier(classifier: Classifier, count: int) -> dict[str, float]:
 
 
 @torch.no_grad()
-def _measure_latent(
-    folder: Path, classifier: Classifier, count: int, sheets: Path | None
-) -> dict[str, float]:
+def _measure_latent(folder: Path, classifier: Classifier, count: int, sheets: Path | None) -> dict[str, float]:
     pipe: Any = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
     side = pipe.vae.config.sample_size
     scenes = unseen_scenes(count)
@@ -148,9 +144,7 @@ def _measure_pixel(folder: Path, classifier: Classifier, count: int, sheets: Pat
         save_sheet(pictures[:32], sheets / "still-life-pixel.png")
     return {
         "sure": _sureness(classifier(pictures)),
-        "sure_of_renders": _sureness(
-            classifier(_as_input(unseen_scenes(count), pipe.unet.config.sample_size))
-        ),
+        "sure_of_renders": _sureness(classifier(_as_input(unseen_scenes(count), pipe.unet.config.sample_size))),
     }
 
 

@@ -26,9 +26,7 @@ from scumble.training.workshop import Workshop, load_average
 __all__ = ["LatentTask", "build_latent", "latent_scheduler", "sample_latents", "text_encoder_of"]
 
 
-def build_latent(
-    config: LatentConfig, latent: int, latent_channels: int, text_width: int
-) -> UNet2DConditionModel:
+def build_latent(config: LatentConfig, latent: int, latent_channels: int, text_width: int) -> UNet2DConditionModel:
     """A fresh U-Net for latents of `latent` squared."""
     down = ["CrossAttnDownBlock2D" if with_text else "DownBlock2D" for with_text in config.attention]
     up = ["CrossAttnUpBlock2D" if with_text else "UpBlock2D" for with_text in reversed(config.attention)]

@@ -21,7 +21,7 @@ from scumble.training.log import Log
 from scumble.training.storage import Checkpoint, disk_errors, latest_checkpoint, save_checkpoint
 from scumble.training.team import ALONE, Team
 
-__all__ = ["Draw", "Progressed", "Task", "train"]
+__all__ = ["Draw", "Position", "Task", "train"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Task(Protocol):
 
 
 @dataclass
-class Progressed:
+class Position:
     """How far a run is."""
 
     step: int = 0
@@ -104,8 +104,7 @@ class _Run:
             f"{key}.{name}" for key, module in task.modules().items() for name, _ in module.named_parameters()
         ]
         groups: list[dict[str, Any]] = [
-            {"params": list(module.parameters()), "factor": task.rates()[key]}
-            for key, module in task.modules().items()
+            {"params": list(module.parameters()), "factor": task.rates()[key]} for key, module in task.modules().items()
         ]
         self.parameters = [p for group in groups for p in group["params"]]
         self.optimizer = torch.optim.AdamW(
@@ -116,28 +115,25 @@ class _Run:
             fused=True,
         )
         self.ema = Ema(self.parameters, schedule.ema)
-        self.at = Progressed()
+        self.at = Position()
         self.figures: dict[str, float] = {}
 
     def restore(self, checkpoint: Checkpoint) -> None:
         weights, average, moments = (checkpoint.tensors(group) for group in ("weights", "ema", "optimizer"))
         if set(weights) != set(self.names):
-            raise ScumbleError(
-                f"{checkpoint.folder} is of another model or size: choose another --out, or no --resume"
-            )
+            raise ScumbleError(f"{checkpoint.folder} is of another model or size: choose another --out, or no --resume")
         with torch.no_grad():
             for name, parameter, shadow in zip(self.names, self.parameters, self.ema.shadow, strict=True):
                 parameter.copy_(weights[name])
                 shadow.copy_(average[name])
                 if f"{name}|step" in moments:
                     self.optimizer.state[parameter] = {
-                        key: moments[f"{name}|{key}"].to(parameter.device)
-                        for key in ("step", "exp_avg", "exp_avg_sq")
+                        key: moments[f"{name}|{key}"].to(parameter.device) for key in ("step", "exp_avg", "exp_avg_sq")
                     }
                     for key in ("exp_avg", "exp_avg_sq"):  # same memory layout as the weights
                         held = self.optimizer.state[parameter][key]
                         self.optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(held)
-        self.at = Progressed(*(checkpoint.state[key] for key in ("step", "samples", "seconds")))
+        self.at = Position(*(checkpoint.state[key] for key in ("step", "samples", "seconds")))
         self.figures = dict(checkpoint.state.get("figures", {}))
 
     def save(self) -> None:
@@ -171,9 +167,7 @@ class _Run:
         with autocast(task):
             loss, said = task.loss(draw, self.team.share_of(schedule.batch), share)
         if not torch.isfinite(loss):
-            raise ScumbleError(
-                f"the loss became {loss.item()} at step {self.at.step}: lower the learning rate"
-            )
+            raise ScumbleError(f"the loss became {loss.item()} at step {self.at.step}: lower the learning rate")
         loss.backward()
         self.team.average(self.parameters)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -208,7 +202,7 @@ def train(
     resume: bool = False,
     quiet: bool = False,
     team: Team = ALONE,
-) -> Progressed:
+) -> Position:
     """Train until the schedule's minutes (or steps) are used up; `out` gets checkpoints, log.csv and sheet.png.
 
     With `resume` the newest complete checkpoint in `out` is continued, with the same random numbers

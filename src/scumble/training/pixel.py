@@ -72,9 +72,7 @@ class PixelTask:
         noise = Draw.of(7, 7, self.device).normal(x0)
         t = torch.linspace(20, 980, len(x0)).long().to(self.device)
         parts = zip(x0.split(32), t.split(32), noise.split(32), strict=True)
-        errors = [
-            denoising_loss(self._predict, *part, self.abar, 5.0)[1]["mse"] * len(part[0]) for part in parts
-        ]
+        errors = [denoising_loss(self._predict, *part, self.abar, 5.0)[1]["mse"] * len(part[0]) for part in parts]
         return {"mse": (torch.stack(errors).sum() / len(x0)).item()}
 
     def sheet(self, path: Path) -> None:

@@ -88,9 +88,7 @@ def _write_latent(shop: Workshop, folder: Path) -> None:
 def _write_pixel(shop: Workshop, folder: Path) -> None:
     unet = build_pixel(shop.size.pixel, shop.size.picture)
     load_average(shop.checkpoint("pixel"), "unet", unet)
-    DDPMPipeline(unet=unet.half(), scheduler=pixel_scheduler()).save_pretrained(
-        folder, safe_serialization=True
-    )
+    DDPMPipeline(unet=unet.half(), scheduler=pixel_scheduler()).save_pretrained(folder, safe_serialization=True)
 
 
 def _clip_writer(model: str) -> Callable[[Workshop, Path], None]:

@@ -26,6 +26,8 @@ _AIMS: dict[str, dict[str, float]] = {
 }  # fmt: skip
 _AIMS["judge"] = _AIMS["clip"]
 
+_ORDER = ("clip", "judge", "classifier", "latent", "pixel")
+
 _WHAT = {
     "latent": (
         "Sentences to pictures",
@@ -185,10 +187,32 @@ def _page(shop: Workshop, bundled: Path, trained: Mapping[str, Trained], figures
             lines += ["", "![autoencoder](figures/autoencoder.png)"]
         if model == "pixel":
             lines += ["", "![from noise](figures/still-life-pixel.png)"]
+    lines += ["", *_again_lines()]
     if "renderer" in figures:
         lines += ["", "## Renderer", "", "Pictures per second on the CPU (shared while measured):", ""]
         lines += [f"- {size} px: {speed:.0f}" for size, speed in figures["renderer"]["values"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _again_lines() -> list[str]:
+    return [
+        "## Train them again",
+        "",
+        "In this order, since each stands on the ones before; every command continues after a kill with `--resume`:",
+        "",
+        "```",
+        *(f"scumble train {name} --size cpu --out out/training" for name in ("vae", *_ORDER)),
+        "scumble train publish --out out/training",
+        "scumble train report --out out/training",
+        "```",
+        "",
+        "On one large GPU the same with `--size gpu`: 128 px, about half an hour in all. On a shared CPU two",
+        "processes with one thread each get further than one process with two:",
+        "",
+        "```",
+        "OMP_NUM_THREADS=1 torchrun --standalone --nproc-per-node 2 -m scumble.training latent --size cpu --resume",
+        "```",
+    ]
 
 
 def _method_lines() -> list[str]:

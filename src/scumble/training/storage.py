@@ -82,9 +82,7 @@ def save_checkpoint(
             files = {}
             for group, tensors in groups.items():
                 path = partial / f"{group}.safetensors"
-                save_file(
-                    {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, path
-                )
+                save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, path)
                 files[path.name] = {"bytes": path.stat().st_size, "crc32": _crc32(path)}
             (partial / _MARK).write_text(json.dumps({**state, "step": step, "files": files}, indent=1))
             shutil.rmtree(final, ignore_errors=True)

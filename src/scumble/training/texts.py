@@ -34,10 +34,7 @@ _OPENINGS = ("a photo of", "a picture of", "an image of")
 
 def reworded(text: str, rng: random.Random) -> str:
     """The sentence with a synonym here and there, and rarely an opening such as `a photo of`."""
-    words = [
-        rng.choice(SYNONYMS[word]) if word in SYNONYMS and rng.random() < 0.1 else word
-        for word in text.split()
-    ]
+    words = [rng.choice(SYNONYMS[word]) if word in SYNONYMS and rng.random() < 0.1 else word for word in text.split()]
     for i, word in enumerate(words[:-1]):
         if word in ("a", "an"):
             words[i] = "an" if words[i + 1][0] in "aeiou" else "a"

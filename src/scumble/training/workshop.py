@@ -50,9 +50,7 @@ class Workshop:
         found = latest_checkpoint(self.folder(model))
         if found is None:
             command = f"scumble train {model} --size {self.size.name} --out {self.root}"
-            raise CheckpointError(
-                f"no complete checkpoint of the {model} in {self.folder(model)}: run `{command}`"
-            )
+            raise CheckpointError(f"no complete checkpoint of the {model} in {self.folder(model)}: run `{command}`")
         return found
 
 
@@ -63,13 +61,9 @@ def load_average(checkpoint: Checkpoint, name: str, module: nn.Module) -> nn.Mod
         CheckpointError: if the checkpoint is of another model or size.
     """
     prefix = f"{name}."
-    held = {
-        key.removeprefix(prefix): v for key, v in checkpoint.tensors("ema").items() if key.startswith(prefix)
-    }
+    held = {key.removeprefix(prefix): v for key, v in checkpoint.tensors("ema").items() if key.startswith(prefix)}
     names = {key for key, _ in module.named_parameters()}
     if set(held) != names:
-        raise CheckpointError(
-            f"{checkpoint.folder} does not fit this {name}: it was trained with another size"
-        )
+        raise CheckpointError(f"{checkpoint.folder} does not fit this {name}: it was trained with another size")
     module.load_state_dict(held, strict=False)
     return module.eval()
