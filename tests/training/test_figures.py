@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scumble.evaluation.attributes import left_to_right
-from scumble.evaluation.classifier import ReadObject, Reading
+from scumble.evaluation.classifier import Reading, ReadObject
 from scumble.still_life import Scene
 from scumble.training.figures import confirmed, unseen_scenes
 
