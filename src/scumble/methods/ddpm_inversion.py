@@ -36,7 +36,7 @@ class DDPMInversion(Inverted):
     eta: float | None = Field(default=None, gt=0, le=1)
     """Noise of the steps; 1."""
     shift: tuple[int, int] = (0, 0)
-    """Move the picture right and down by so many pixels of the model's size (whole cells)."""
+    """Move the picture right and down by so many pixels of the model's size (whole cells); best with skip 0.5."""
     exposed: Literal["roll", "fresh"] = "roll"
     """What comes in where the picture moves away: its other side, or something new."""
     flip: Literal["none", "horizontal", "vertical"] = "none"
