@@ -36,8 +36,8 @@ def drag(words: Sequence[str]) -> None:
     def command(
         image: str | None = None,
         *,
-        source: Annotated[list[str], Parameter(name="--from", consume_multiple=True, negative="")],
-        target: Annotated[list[str], Parameter(name="--to", consume_multiple=True, negative="")],
+        source: Annotated[list[str], Parameter(name="--from", negative="")],
+        target: Annotated[list[str], Parameter(name="--to", negative="")],
         inversion: Path | None = None,
         animation: Path | None = None,
         common: Common = Common(),  # noqa: B008

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
 from scumble.drag.points import PointPair
-from scumble.drag.warp import Warped, displacement, warp
+from scumble.drag.warp import Warped, displacement, thing_at, warp
 from scumble.images import latent_map
 from scumble.methods.base import Sampled
 from scumble.methods.dragged import Pointed
@@ -36,7 +36,8 @@ class WarpDrag(Pointed, Sampled):
     fill_strength: float = Field(default=1.0, ge=0, le=1)
     """How far what was uncovered is redrawn."""
     reach: float | None = Field(default=None, gt=0)
-    """Radius in pixels of what a point takes along; by default up to the mask's black, or a sixth of the picture."""
+    """Radius in pixels of what a point takes along; by default the thing that the mask is drawn around, where one
+    stands out, else what lies up to the mask's black, or a sixth of the picture."""
 
     def run(self, job: Job) -> Tensor | None:
         """Warp, then sample with a strength for every place: uncovered, moved, or left alone."""
@@ -68,7 +69,10 @@ class WarpDrag(Pointed, Sampled):
         pairs = [PointPair(place.point(*p.handle), place.point(*p.target)) for p in self.pairs(job)]
         height, width = job.picture.shape[-2:]
         reach = None if self.reach is None else self.reach * place.scaled[0] / place.original[0]
-        return warp(job.picture[0], displacement((height, width), pairs, mask, reach), mask)
+        things: list[Tensor | None] = []
+        if mask is not None and reach is None:
+            things = [thing_at(job.picture[0], pair.handle, mask) for pair in pairs]
+        return warp(job.picture[0], displacement((height, width), pairs, mask, reach, things), mask)
 
     def _change(self, job: Job, warped: Warped) -> Tensor:
         """Strength for every pixel (1, 1, H, W), a cell wider than what was touched, and nothing outside the mask."""
