@@ -221,3 +221,17 @@ def test_the_editor_makes_it_from_nothing_and_from_a_picture(tiny_editor: Editor
     assert made.image.size == (64, 64) and made.recipe.input is None
     edited = tiny_editor.edit(picture, method(), seed=2)
     assert edited.image.size == picture.size
+
+
+def test_on_a_seed_source_and_edit_share_the_noise_of_ancestral_steps(tiny_sd: Model) -> None:
+    same = method(prompt=CAT, eta=1.0).run(job_of(tiny_sd))
+    assert apart(same, TextToImage(prompt=CAT, num_inference_steps=STEPS, eta=1.0).run(job_of(tiny_sd))) < 1e-4
+
+
+def test_a_wrong_word_is_found_before_anything_is_computed(tiny_sd: Model, x0: Tensor) -> None:
+    job = job_of(tiny_sd, x0=x0)
+    with pytest.raises(InputError, match="'dgo' is not in the new prompt"):
+        method(word_weights={"dgo": 2.0}).check(job)
+    with pytest.raises(InputError, match="'dog' is not in the source prompt nor in the new prompt"):
+        method(prompt="a photo of a car", blend_words=("dog",)).check(job)
+    assert job.cost.forward_rows == 0

@@ -27,8 +27,8 @@ class PlugAndPlay(Inverted):
     paper: ClassVar[str] = "Plug-and-Play Diffusion Features, arXiv 2211.12572"
     needs_text: ClassVar[bool] = True
 
-    guidance_scale: float = Field(default=7.5, ge=0, le=100)
-    """Classifier-free guidance towards the prompt."""
+    guidance_scale: float = Field(default=5.0, ge=0, le=100)
+    """Classifier-free guidance towards the prompt; published with 7.5, which saturates small models."""
     feature_fraction: float = Field(default=0.8, ge=0, le=1)
     """Share of the steps that are run in which the decoder's feature is the picture's: more keeps more structure."""
     attention_fraction: float = Field(default=0.5, ge=0, le=1)
