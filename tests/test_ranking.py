@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+import scumble.redo as replay
 from blended import box, random_clip, tiny_clip
 from scumble.contact_sheet import contact_sheet, sheet_of
 from scumble.editor import Editor
@@ -117,3 +119,26 @@ def test_sheet_refusals() -> None:
         contact_sheet([])
     with pytest.raises(InputError, match="labels"):
         contact_sheet(pictures(2), ["one"])
+
+
+def test_a_ranked_candidate_with_an_inverted_mask_is_made_again_to_the_byte(
+    tiny_editor: Editor, picture: Image.Image, clip_folder: str, tmp_path: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(replay.Editor, "from_pretrained", lambda *a, **k: tiny_editor)
+    monkeypatch.chdir(Path(clip_folder).parent)
+    picture.save(tmp_path / "in.png")
+    soft = Image.fromarray((box(64, 8, 56, 8, 40)[0, 0].numpy() * 200).astype(np.uint8))
+    soft.save(tmp_path / "mask.png")
+    method = BlendedLatentDiffusion(
+        prompt="a house",
+        change_map=tmp_path / "mask.png",
+        invert_mask=True,
+        num_inference_steps=2,
+        keep=2,
+        clip=Path(clip_folder).name,
+    )
+    assert method.model_copy(update={"clip": clip_folder}).model_dump()["clip"] == method.clip
+    tiny_editor.edit(tmp_path / "in.png", method, seed=7, count=4).save(tmp_path / "out.png")
+    for k in range(2):
+        done = replay.redo(tmp_path / f"out-{k}.png")
+        assert (done.largest, done.warnings) == (0, [])

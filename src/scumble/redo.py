@@ -17,6 +17,7 @@ from scumble.images import Picture, load_image, load_map
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.trajectory import Inversion
 from scumble.metadata import read_metadata
+from scumble.methods.base import ImageMethod
 from scumble.recipe import Recipe, tensor_sha256
 
 __all__ = ["Redone", "redo"]
@@ -78,20 +79,22 @@ def redo(
         result = editor.generate(recipe.build(), **options)
     else:
         source = _source(recipe.input, image, folder)
-        more: dict[str, Any] = {}
+        # Where candidates were ranked and only the best kept, all of this batch are wanted again.
+        more: dict[str, Any] = {"keep": None} if "keep" in recipe.parameters else {}
         if recipe.change_map is not None:
-            polarity = recipe.parameters.get("polarity", "white-changes")
-            more["change_map"] = _map(recipe.change_map, change_map, folder, source.rgb.size, polarity)
+            more["change_map"] = _map(recipe, change_map, folder, source.rgb.size)
         if recipe.inversion is not None:
             options["inversion"] = _inversion(recipe.inversion, inversion, target.absolute().parent)
         result = editor.edit(source, recipe.build(**more), **options)
-    made = result.images[recipe.index - first]
+    places = [report.get("candidate", k) for k, report in enumerate(result.reports)]
+    place = places.index(recipe.index - first) if recipe.index - first in places else recipe.index - first
+    made = result.images[place]
     before, after = np.asarray(load_image(target).rgb, np.int16), np.asarray(made.convert("RGB"), np.int16)
     if before.shape != after.shape:
         raise InputError(f"{target.name} was changed after it was made: its size is no longer the recipe's")
     difference = np.abs(before - after).max(axis=2)
-    own = result.recipe_of(recipe.index - first).model_copy(update={"seed": recipe.seed, "count": recipe.count})
-    own = own.model_copy(update={"index": recipe.index})
+    same = {"seed": recipe.seed, "count": recipe.count, "index": recipe.index, "parameters": recipe.parameters}
+    own = result.recipe_of(place).model_copy(update=same)
     return Redone(made, own, int(difference.max()), float((difference > 0).mean()), _warnings(recipe, own))
 
 
@@ -135,19 +138,24 @@ def _source(wanted: dict[str, str], given: Any, folder: Iterable[Path]) -> Pictu
     raise InputError(f"the edited picture {wanted['name']!r} is not beside the result; give it with --image")
 
 
-def _map(wanted: dict[str, str], given: Any, folder: Iterable[Path], size: tuple[int, int], polarity: Any) -> Any:
+def _map(recipe: Recipe, given: Any, folder: Iterable[Path], size: tuple[int, int]) -> Any:
+    wanted, polarity = recipe.change_map or {}, recipe.parameters.get("polarity", "white-changes")
+    method = recipe.build()
+
+    def sha256(source: Any) -> str:
+        change, _ = load_map(source, size, polarity=polarity)
+        return tensor_sha256(method.arrange_map(change) if isinstance(method, ImageMethod) else change)
+
     if given is not None:
-        change, _ = load_map(given, size, polarity=polarity)
-        if tensor_sha256(change) != wanted["sha256"]:
+        if sha256(given) != wanted["sha256"]:
             raise InputError(f"the given map is not the one that was used ({wanted['name'] or 'made in memory'})")
         return given
     for path in _likely(folder, wanted["name"]):
         try:
-            change, _ = load_map(path, size, polarity=polarity)
+            if sha256(path) == wanted["sha256"]:
+                return path
         except InputError:
             continue
-        if tensor_sha256(change) == wanted["sha256"]:
-            return path
     name = wanted["name"] or "made in memory"
     raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
 

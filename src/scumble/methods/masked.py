@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_serializer
 from torch import Tensor
 
 from scumble.errors import CheckpointError
@@ -62,6 +63,11 @@ class Ranked(Method):
     or as published."""
     clip: str = "clip"
     """The CLIP for guidance and ranking: clip (bundled), a transformers folder, or a hub id."""
+
+    @field_serializer("clip", "vq", check_fields=False)
+    def _without_folders(self, given: str | None) -> str | None:
+        """Recipes carry names, never absolute paths."""
+        return Path(given).name if given and Path(given).is_absolute() else given
 
     def check(self, job: Job) -> None:
         """Refuse a missing CLIP before anything is made, where the person relies on it."""
