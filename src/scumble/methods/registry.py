@@ -26,6 +26,7 @@ METHODS = {
     "warp-drag": "scumble.methods.warp_drag:WarpDrag",
     "self-guidance": "scumble.methods.self_guidance:SelfGuidance",
     "pix2pix-zero": "scumble.methods.pix2pix_zero:Pix2PixZero",
+    "asyrp": "scumble.methods.asyrp:Asyrp",
 }
 """Canonical name -> ``module:Class``."""
 

@@ -1,0 +1,153 @@
+"""Asyrp: attributes as shifts of the bottleneck, in steps whose two halves differ (arXiv 2210.10960)."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.bottleneck import Begin
+from scumble.controls.guidance import Guidance
+from scumble.controls.hspace import BottleneckShift, Shift
+from scumble.controls.stored import StoredNoise
+from scumble.core.control import Context, Control
+from scumble.core.levels import CLEAN, Level
+from scumble.core.prediction import Prediction
+from scumble.errors import InputError
+from scumble.hspace.direction import Direction, joint_shift
+from scumble.hspace.solver import BoostedDdim
+from scumble.inversion.extract import guided
+from scumble.inversion.trajectory import Inversion
+from scumble.methods.base import ImageMethod
+from scumble.methods.inverted import Plan, obtain
+from scumble.methods.job import Job
+
+__all__ = ["Asyrp", "current_level_path", "spread_levels"]
+
+
+class Asyrp(ImageMethod):
+    """Change an attribute by a trained direction, with a strength that may also be negative.
+
+    Make directions with scumble train asyrp. Works with pixel models and with text-to-image models.
+    """
+
+    paper: ClassVar[str] = "Asyrp, arXiv 2210.10960"
+    takes_inversion: ClassVar[bool] = True
+
+    directions: tuple[str, ...] = ()
+    """Files of trained directions; several act together."""
+    strengths: tuple[float, ...] = (1.0,)
+    """How strongly each acts; negative turns it round. One number stands for all."""
+    prompt: str = ""
+    """What the picture shows, for text-to-image models."""
+    num_inference_steps: int = Field(default=50, ge=1, le=1000)
+    """Steps N."""
+    t_edit: int | None = Field(default=None, ge=0, le=10000)
+    """The shift acts at timesteps from here on; by default as trained, for several that of the least different one."""
+    t_boost: int | None = Field(default=None, ge=0, le=10000)
+    """Below this timestep noise is added at each step; 0: nowhere; by default as trained."""
+    inversion_iterations: int = Field(default=3, ge=1, le=100)
+    """Fixed-point iterations of each level of the inversion."""
+    compat: Literal["official"] | None = None
+    """official: the published code's levels (evenly spread over the timesteps, 0 and the last included, the picture
+    taken to be at timestep 0), its inversion at the current level, and predictions that are never clipped."""
+
+    def load(self, job: Job) -> list[Direction]:
+        """Read the directions, once per edit."""
+        found: list[Direction] = job.shared.setdefault("directions", [])
+        if not found:
+            for path in self.directions:
+                direction = Direction.load(path).to(job.model.device)
+                direction.fits(job.model, path.rpartition("/")[2])
+                found.append(direction)
+        return found
+
+    def run(self, job: Job) -> Tensor | None:
+        """Invert without noise, then sample with the asymmetric step."""
+        directions = self.load(job)
+        if not directions:
+            raise InputError("no direction was given: name a file with --directions; scumble train asyrp makes one")
+        strengths = self.strengths * len(directions) if len(self.strengths) == 1 else self.strengths
+        if len(strengths) != len(directions):
+            raise InputError(f"{len(directions)} directions were given, and {len(strengths)} strengths: one for each")
+        t_edit = self.t_edit if self.t_edit is not None else max(d.about.t_edit for d in directions)
+        t_boost = self.t_boost if self.t_boost is not None else min(d.about.t_boost for d in directions)
+        guidance = job.guidance(self.prompt, "", 1.0)
+        if self.compat == "official":
+            return self._official(job, guidance, directions, strengths, t_edit, t_boost)
+        found = self._inversion(job)
+        steps = found.steps
+        acting = BottleneckShift(_shift(directions, strengths, steps), t_edit, guidance)
+        controls: list[Control] = [job.hold(steps, found.first, found)]
+        if found.kind == "ddim":
+            solver = BoostedDdim(t_boost)
+            controls += [StoredNoise(found, offsets=False)]
+            return job.denoise(found.levels, solver, [*controls, guidance, acting])
+        # Stored noise is that of the inversion's own steps: boosting is off.
+        controls += [StoredNoise(found), guidance, acting]
+        return job.denoise(found.levels, found.solver(job.model), controls)
+
+    def _inversion(self, job: Job) -> Inversion:
+        given = job.inversion is not None
+        plan = Plan(
+            kind=None if given else "ddim",
+            steps=None if given else self.num_inference_steps,
+            prompt=self.prompt or None,
+            iterations=self.inversion_iterations,
+            tolerance=1e-4,
+            shared=True,
+        )
+        return obtain(job, plan)
+
+    def _official(
+        self,
+        job: Job,
+        guidance: Guidance,
+        directions: list[Direction],
+        strengths: tuple[float, ...],
+        t_edit: int,
+        t_boost: int,
+    ) -> Tensor:
+        plain = copy.copy(job)
+        plain.model = copy.copy(job.model)
+        plain.model.clip_sample = None
+        levels = spread_levels(job, self.num_inference_steps)
+        solver = BoostedDdim(t_boost)
+        ctx = replace(plain.context(levels, solver), shape=(1, *job.shape[1:]))
+        with torch.no_grad():
+            xs = current_level_path(ctx, job.x0, guidance)
+        acting = BottleneckShift(_shift(directions, strengths, self.num_inference_steps), t_edit, guidance)
+        return plain.denoise(levels, solver, [Begin(xs[0], 0), guidance, acting])
+
+
+def _shift(directions: list[Direction], strengths: tuple[float, ...], steps: int) -> Shift:
+    return lambda h, temb, t: joint_shift(directions, strengths, h, temb, t, steps)
+
+
+def spread_levels(job: Job, n: int) -> tuple[Level, ...]:
+    """Levels at n timesteps spread evenly from the last to 0, both included, and the clean one."""
+    schedule = job.model.schedule
+    last = schedule.num_train_timesteps - 1
+    return (*(schedule.at(float(t)) for t in (np.linspace(0, 1, n) * last + 1e-6).astype(int)[::-1]), CLEAN)
+
+
+def current_level_path(ctx: Context, x0: Tensor, guidance: Guidance) -> list[Tensor]:
+    """DDIM inversion as the published code does it: the picture stands for timestep 0, and each prediction is made
+    with the level that x is at.
+
+    Returns:
+        x at each level but the clean one, noisiest first.
+    """
+    x = x0.expand(ctx.shape)
+    found = [x]
+    for i in range(ctx.steps - 1, 0, -1):
+        (prediction,) = guided(ctx, x[None], guidance, range(i, i + 1))
+        made = Prediction.from_eps(prediction.eps, x, ctx.levels[i])
+        x = ctx.levels[i - 1].a * made.x0 + ctx.levels[i - 1].s * made.eps
+        found.append(x)
+    return found[::-1]
