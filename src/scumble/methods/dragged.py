@@ -148,9 +148,10 @@ class Dragged(Pointed):
 
     def run(self, job: Job) -> Tensor | None:
         """Drag once; a drag draws no noise, so all candidates are the same."""
+        same = "a drag draws no noise: all candidates are the same"
+        if job.samples[1] > 1 and same not in job.notices:
+            job.notices.append(same)
         if "dragged" not in job.shared:
-            if job.batch > 1:
-                job.notices.append("a drag draws no noise: all candidates are the same")
             with self.prepared(job) as single:
                 job.shared["dragged"] = self.drag(single)
             job.shared["report"] = dict(job.report)
