@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from scumble.errors import InputError, nearest
 from scumble.evaluation.case import Case, Mask, Sample
 from scumble.still_life import Scene, caption, change_mask, correspond, edit, render, sample_edit, sample_scene, truths
+from scumble.still_life.captions import noun_phrase
 from scumble.still_life.layout import box
 
 __all__ = ["TASKS", "draw", "named_tasks"]
@@ -75,12 +76,13 @@ def draw(task: str, number: int, seed: int = 0, size: int = 64) -> Sample:
 
 
 def _draw(task: str, rng: random.Random) -> _Drawn:
+    # The models have seen one to three objects, so the result of no edit is an empty scene.
+    counts = {"add": (2,), "move": (1,), "remove": (2,)}.get(task, (1, 1, 2))
+    scene = sample_scene(rng, objects=rng.choice(counts))
     if task == "add":
-        scene = sample_scene(rng, objects=rng.choice((0, 1)))
-    elif task == "move":
-        scene = sample_scene(rng, objects=1)
-    else:
-        scene = sample_scene(rng, objects=rng.choice((1, 1, 2)))
+        return _addition(scene, rng)
+    if task == "move":
+        return _move(scene, rng)
     if task == "outpaint":
         share, side = rng.choice((0.125, 0.25)), rng.choice((-1, 1))
         after = edit(scene, "pan", right=side * share)
@@ -88,18 +90,30 @@ def _draw(task: str, rng: random.Random) -> _Drawn:
             raise InputError("an object would leave the picture")
         return _Drawn(scene, after, f"continue the picture to the {'right' if side > 0 else 'left'}")
     after, said = sample_edit(scene, task, rng)
-    if task == "move":
-        _check_move(scene, after)
     return _Drawn(scene, after, said)
 
 
-def _check_move(before: Scene, after: Scene) -> None:
-    (x0, y0), (x1, y1) = (_middle(scene) for scene in (before, after))
+def _addition(after: Scene, rng: random.Random) -> _Drawn:
+    """A scene of two objects without its second: so the true result is a scene like those the models know."""
+    objects = list(after.objects)
+    rng.shuffle(objects)
+    after = replace(after, objects=tuple(objects))
+    return _Drawn(edit(after, "remove", which=1), after, f"add {noun_phrase(objects[1])}")
+
+
+def _move(scene: Scene, rng: random.Random) -> _Drawn:
+    """One object to another place within the bounds in which single objects are drawn."""
+    item, half = scene.objects[0], -scene.camera.y * scene.camera.lens
+    there = rng.uniform(-0.55, 0.55) * half, rng.uniform(-0.25, 0.45)
+    after = edit(scene, "move", by=(there[0] - item.x, there[1] - item.y))
+    (x0, y0), (x1, y1) = (_middle(one) for one in (scene, after))
     if not _MOVES[0] <= math.dist((x0, y0), (x1, y1)) <= _MOVES[1]:
         raise InputError("the move would be too short or too long")
     left, top, right, bottom = after.boxes()[0]
     if min(left, top) < 0.01 or max(right, bottom) > 0.99:
         raise InputError("the object would leave the picture")
+    name = noun_phrase(item).split(" ", 1)[1]
+    return _Drawn(scene, after, f"move the {name} to the {'left' if x1 < x0 else 'right'}")
 
 
 def _middle(scene: Scene) -> tuple[float, float]:

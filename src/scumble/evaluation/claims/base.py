@@ -1,0 +1,154 @@
+"""What a claim of a paper is here: a named experiment with a verdict, filed beside the results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from scumble.editor import Editor
+from scumble.errors import InputError
+from scumble.evaluation.case import Sample
+from scumble.evaluation.folder import Benchmark, write_json
+from scumble.evaluation.judges import Judges
+from scumble.evaluation.readers import open_benchmark
+from scumble.evaluation.report.collect import Collected, collect
+from scumble.evaluation.run import Workshop
+from scumble.evaluation.score import score
+from scumble.evaluation.statistics import Mean
+from scumble.evaluation.tasks import draw
+from scumble.methods.base import Method
+
+__all__ = ["Bench", "Claim", "Curves", "Finding", "Verdict", "Word", "judged", "read_verdicts", "save_verdict"]
+
+Word = Literal["holds", "does not hold", "cannot be checked here"]
+SEED = 77
+"""Of the scenes that experiments draw for themselves: another than that of benchmarks."""
+
+
+class Curves(BaseModel):
+    """Named curves (x, y) with what the axes are."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    x: str
+    y: str
+    curves: dict[str, tuple[list[float], list[float]]]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an experiment found: the verdict, the figures behind it in a sentence, and as numbers."""
+
+    verdict: Word
+    reason: str
+    figures: dict[str, float] = field(default_factory=dict)
+    plot: Curves | None = None
+
+
+class Verdict(BaseModel):
+    """A finding with its claim, as it is filed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    statement: str
+    paper: str
+    verdict: Word
+    reason: str
+    figures: dict[str, float | None] = {}
+    plot: Curves | None = None
+    count: int = 0
+    weights: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and the experiment that checks it."""
+
+    name: str
+    statement: str
+    paper: str
+    experiment: Callable[[Bench], Finding]
+
+
+@dataclass
+class Bench:
+    """What experiments work with: models, judges, scenes, and the results that a benchmark run has made.
+
+    Attributes:
+        folder: The benchmark's folder.
+        workshop: The models.
+        count: Pictures or cases for each experiment.
+    """
+
+    folder: Path
+    workshop: Workshop
+    count: int
+
+    @cached_property
+    def judges(self) -> Judges:
+        """The networks that judge."""
+        return Judges.load()
+
+    @cached_property
+    def collected(self) -> Collected | None:
+        """All scored results of the benchmark, or None where there are none."""
+        try:
+            benchmark: Benchmark = open_benchmark(self.folder)
+            return collect(benchmark, self.judges)
+        except InputError:
+            return None
+
+    def editor(self, pixels: bool = False) -> Editor:
+        """The editor on the latent or the pixel model."""
+        return self.workshop.editor(pixels)
+
+    def samples(self, task: str, count: int | None = None) -> list[Sample]:
+        """Cases of a task that no benchmark of the usual seed has, at the model's size."""
+        size = self.editor().model.native_size
+        return [draw(task, number, SEED, size) for number in range(count or self.count)]
+
+    def edit(self, sample: Sample, method: Method, seed: int = 0, pixels: bool = False) -> Image.Image:
+        """The picture that a method makes of a case."""
+        return self.editor(pixels).edit(sample.source, method, seed=seed).image
+
+    def scored(self, sample: Sample, made: Image.Image) -> dict[str, float]:
+        """All figures of a picture."""
+        readings = self.judges.readings([made])
+        return score(sample, made, self.judges, None if readings is None else readings[0])
+
+
+def judged(difference: Mean, what: str, digits: int = 2, scale: float = 1.0) -> tuple[Word, str]:
+    """The verdict on "the difference is positive", by its 95 % interval; undecided is "cannot be checked here"."""
+    said = f"{what} {difference.text(digits, scale)} (n={difference.count})"
+    if not difference.count:
+        return "cannot be checked here", f"{what}: no results"
+    if difference.low > 0:
+        return "holds", said
+    if difference.high <= 0:
+        return "does not hold", said
+    return "cannot be checked here", f"{said}: undecided, the interval holds 0"
+
+
+def save_verdict(folder: Path, verdict: Verdict) -> None:
+    """File a verdict under `claims` in a benchmark's folder."""
+    write_json(folder / "claims" / f"{verdict.name}.json", verdict.model_dump(mode="json"))
+
+
+def read_verdicts(folder: Path) -> list[Verdict]:
+    """All verdicts that are filed, by name; files that are none are left out."""
+    found = []
+    for path in sorted((folder / "claims").glob("*.json")):
+        try:
+            found.append(Verdict.model_validate(json.loads(path.read_text())))
+        except (OSError, ValueError, ValidationError):
+            continue
+    return found

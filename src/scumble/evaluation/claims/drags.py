@@ -1,0 +1,114 @@
+"""Claims about drags: cost, start step, layer and propagation (arXiv 2404.01050)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scumble.evaluation.claims.base import Bench, Finding, judged
+from scumble.evaluation.editors import EDITORS
+from scumble.evaluation.statistics import Mean, mean_of, paired
+from scumble.methods.drag_noise import DragNoise
+
+__all__ = ["drag_noise_cost", "layers", "objects_move", "propagation", "start_step"]
+
+
+def _no_results() -> Finding:
+    return Finding("cannot be checked here", "there are no results of these methods yet: scumble bench run comes first")
+
+
+def _from_results(bench: Bench, figure: str, names: tuple[str, ...]) -> dict[str, list[float]] | None:
+    if bench.collected is None:
+        return None
+    rows = {name: {row.case.id: row.figures for row in bench.collected.of(name, ("move",))} for name in names}
+    shared = sorted(set.intersection(*(set(found) for found in rows.values())))
+    if len(shared) < 2:
+        return None
+    return {name: [found[c].get(figure, float("nan")) for c in shared] for name, found in rows.items()}
+
+
+def drag_noise_cost(bench: Bench) -> Finding:
+    """Rows of DragNoise against DragDiffusion for the same drags, a backward row counted twice."""
+    names = ("drag-noise", "drag-diffusion")
+    forward, backward = (_from_results(bench, key, names) for key in ("forward_rows", "backward_rows"))
+    seconds = _from_results(bench, "seconds", names)
+    if forward is None or backward is None or seconds is None:
+        return _no_results()
+    total = {n: [f + 2 * b for f, b in zip(forward[n], backward[n], strict=True)] for n in names}
+    word, said = judged(paired(seconds[names[1]], seconds[names[0]]), "seconds of DragDiffusion less DragNoise", 1)
+    means = ", ".join(f"{n} {mean_of(total[n]).text(0)} rows, {mean_of(seconds[n]).text(1)} s" for n in names)
+    return Finding(word, f"{said}; {means}", {n: mean_of(total[n]).value for n in names})
+
+
+def objects_move(bench: Bench) -> Finding:
+    """From the benchmark's results: the share of the way that is left, against doing nothing."""
+    names = ("identity", "drag-noise", "drag-diffusion", "warp-drag")
+    left = _from_results(bench, "moved", names)
+    if left is None:
+        return _no_results()
+    gains = {name: paired(left["identity"], left[name]) for name in names[1:]}
+    words = {name: judged(gain, "")[0] for name, gain in gains.items()}
+    ours = [words["drag-noise"], words["drag-diffusion"]]
+    word = ours[0] if ours[0] == ours[1] else "cannot be checked here"
+    said = ", ".join(f"{name} {mean_of(left[name]).text(0, 100)} %" for name in names)
+    figures = {name: mean_of(left[name]).value for name in names}
+    return Finding(word, f"share of the way that is left: {said} (n={len(left['identity'])})", figures)
+
+
+def _ablation(bench: Bench, settings: dict[str, dict[str, Any]], count: int) -> dict[str, dict[str, list[float]]]:
+    """Figures of DragNoise under several settings, on the same drags."""
+    found: dict[str, dict[str, list[float]]] = {name: {"moved": [], "psnr": []} for name in settings}
+    for sample in bench.samples("move", count):
+        for name, more in settings.items():
+            method = DragNoise(**(EDITORS["drag-noise"].settings(sample) | more))
+            figures = bench.scored(sample, bench.edit(sample, method))
+            for key, values in found[name].items():
+                values.append(figures[key])
+    return found
+
+
+def _told(found: dict[str, dict[str, list[float]]]) -> str:
+    lines = [
+        f"{name}: {mean_of(f['moved']).text(0, 100)} % of the way left, PSNR {mean_of(f['psnr']).text(1)}"
+        for name, f in found.items()
+    ]
+    return "; ".join(lines)
+
+
+def _best(found: dict[str, dict[str, list[float]]], ours: str) -> tuple[Mean, str]:
+    """How much closer to the truth the named setting is than the best of the others."""
+    others = [name for name in found if name != ours]
+    rival = max(others, key=lambda name: mean_of(found[name]["psnr"]).value)
+    return paired(found[ours]["psnr"], found[rival]["psnr"]), rival
+
+
+def start_step(bench: Bench) -> Finding:
+    """Dragging at step 35 of 50 against 45 and 25 (strength 0.7 against 0.9 and 0.5)."""
+    count = max(2, bench.count // 2)
+    found = _ablation(bench, {f"strength {s}": {"strength": s} for s in (0.9, 0.7, 0.5)}, count)
+    gain, rival = _best(found, "strength 0.7")
+    word, said = judged(gain, f"PSNR of 0.7 less {rival}")
+    return Finding(word, f"{said}; {_told(found)}", {n: mean_of(f["psnr"]).value for n, f in found.items()})
+
+
+def layers(bench: Bench) -> Finding:
+    """The bottleneck against the first layers of the decoder and the last of the encoder."""
+    denoiser: Any = bench.editor().model.denoiser
+    ups, downs = len(denoiser.up_blocks), len(denoiser.down_blocks)
+    names = ["mid_block", f"down_blocks.{downs - 1}", "up_blocks.0"] + ([f"up_blocks.{ups - 1}"] if ups > 1 else [])
+    count = max(2, bench.count // 2)
+    found = _ablation(bench, {name: {"layer": name} for name in names}, count)
+    gain, rival = _best(found, "mid_block")
+    word, said = judged(gain, f"PSNR of the bottleneck less {rival}")
+    return Finding(word, f"{said}; {_told(found)}", {n: mean_of(f["psnr"]).value for n, f in found.items()})
+
+
+def propagation(bench: Bench) -> Finding:
+    """Carrying the dragged bottleneck on against giving it back early."""
+    steps = 25
+    count = max(2, bench.count // 2)
+    found = _ablation(
+        bench, {f"last {n} steps free": {"end_steps": n, "num_inference_steps": steps} for n in (0, 5, 12)}, count
+    )
+    moved = paired(found["last 12 steps free"]["moved"], found["last 0 steps free"]["moved"])
+    word, said = judged(moved, "more of the way left when 12 steps are free", 0, 100)
+    return Finding(word, f"{said}; {_told(found)}", {n: mean_of(f["moved"]).value for n, f in found.items()})
