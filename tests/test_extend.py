@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from blended import tiny_ddpm
 from scumble.editor import Editor
 from scumble.errors import InputError, MethodError
 from scumble.extend import _turned, extend, strips
 from scumble.metadata import read_metadata
 from scumble.methods.blended_diffusion import BlendedDiffusion
 from scumble.methods.blended_latent_diffusion import BlendedLatentDiffusion
+from tests.blended import tiny_ddpm
 
 
 @settings(deadline=None)

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 
 import scumble.redo as replay
-from blended import box, random_clip, tiny_clip
 from scumble.contact_sheet import contact_sheet, sheet_of
 from scumble.editor import Editor
 from scumble.errors import InputError
 from scumble.methods.blended_latent_diffusion import BlendedLatentDiffusion
 from scumble.methods.sdedit import SDEdit
 from scumble.ranking import best_first, bounding_square, candidate_distances
+from tests.blended import box, random_clip, tiny_clip
 
 
 def pictures(count: int = 4) -> list[Image.Image]:

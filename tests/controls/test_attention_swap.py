@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from source_runs import Latents, Watch, close, edit_of, run
 from torch import Tensor
 
 from scumble.controls.attention_swap import AttentionSwap, SwapSites, gate_table, swap_sites, window_steps
@@ -17,6 +16,7 @@ from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.models.base import Model
 from scumble.models.places import sites
+from tests.controls.source_runs import Latents, Watch, close, edit_of, run
 
 SOURCE, TARGET = "a photo of a cat", "a photo of a dog"
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from source_runs import From, close
 from torch import Tensor
 
 from scumble.controls.feature_injection import FeatureInjection, SourceFeatures, injection_sites
@@ -23,6 +22,7 @@ from scumble.core.solvers import Ddim
 from scumble.errors import MethodError
 from scumble.models.base import Model
 from scumble.models.taps import Tap
+from tests.controls.source_runs import From, close
 
 STEPS = 6
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from source_runs import close, edit_of, run, source_of
 from torch import Tensor
 
 from scumble.controls.local_blend import BlendWords, LocalBlend, map_sites
@@ -20,6 +19,7 @@ from scumble.core.solvers import Ddim
 from scumble.errors import InputError
 from scumble.models.base import Model
 from scumble.models.places import sites
+from tests.controls.source_runs import close, edit_of, run, source_of
 
 SOURCE, TARGET = "a photo of a cat", "a photo of a dog"
 LENGTH, SIDE = 10, 8

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from blended import box, pixel_job, random_clip, tiny_ddpm
 from scumble.controls.network_gradient import NetworkGradient
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Context, Control, Row, Start
@@ -17,6 +16,7 @@ from scumble.core.prediction import Prediction
 from scumble.core.solvers import Ddim, Ddpm
 from scumble.energies.clip_terms import ClipTerm, RangeTerm
 from scumble.models.clip import spherical_distance, squared
+from tests.blended import box, pixel_job, random_clip, tiny_ddpm
 
 
 class TwoForwards(NetworkGradient):

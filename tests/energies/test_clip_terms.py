@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from blended import box, pixel_job, random_clip, tiny_ddpm
 from scumble.core.control import Context
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.energies.clip_terms import BackgroundTerm, ClipTerm, RangeTerm
 from scumble.energies.perception import clip_token_distance, perceptual_distance
+from tests.blended import box, pixel_job, random_clip, tiny_ddpm
 
 
 def pictures(batch: int = 3) -> Tensor:

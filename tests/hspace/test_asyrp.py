@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from blended import pixel_job, random_clip, tiny_ddpm
 from scumble.controls.bottleneck import Begin, Bottleneck
 from scumble.controls.guidance import Guidance
 from scumble.controls.hspace import BottleneckShift
@@ -34,6 +33,7 @@ from scumble.hspace.training import DirectionLoss, average, origin_of, train
 from scumble.methods.asyrp import Asyrp, current_level_path, spread_levels
 from scumble.models.base import Model
 from scumble.models.clip import squared
+from tests.blended import pixel_job, random_clip, tiny_ddpm
 
 BETAS = {"_class_name": "DDPMScheduler", "beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02}
 NOTHING = Conditioning()

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from blended import box, pixel_job, random_clip, recorded_clip, tiny_ddpm, watched
 from scumble.controls.network_gradient import NetworkGradient
 from scumble.core.conditioning import Conditioning
 from scumble.core.solvers import Ddpm, Visit
@@ -24,6 +23,7 @@ from scumble.methods.local_clip_guided_diffusion import LocalClipGuidedDiffusion
 from scumble.methods.registry import method_class
 from scumble.models.base import Model
 from scumble.ranking import official_distances
+from tests.blended import box, pixel_job, random_clip, recorded_clip, tiny_ddpm, watched
 
 CASES = ["blended_ddpm", "blended_ddim", "blended_empty_prompt", "blended_local_clip"]
 

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from blended import box, tiny_ddpm, watched
 from scumble.core.noise import CounterNoise
 from scumble.editor import Editor
 from scumble.errors import CheckpointError, MethodError
@@ -21,6 +20,7 @@ from scumble.methods.differential_diffusion import DifferentialDiffusion
 from scumble.methods.job import Job
 from scumble.methods.text_to_image import TextToImage
 from scumble.models.base import Model
+from tests.blended import box, tiny_ddpm, watched
 
 
 class Draws:

@@ -11,7 +11,6 @@ from diffusers import VQModel
 from PIL import Image
 from torch import Tensor
 
-from blended import box, random_clip, tiny_ddpm
 from scumble.core.noise import CounterNoise
 from scumble.editor import Editor
 from scumble.errors import CheckpointError, MethodError
@@ -20,6 +19,7 @@ from scumble.methods.job import Job
 from scumble.methods.paint_by_word import PaintByWord
 from scumble.models.base import Model
 from scumble.models.codec import VqCodec
+from tests.blended import box, random_clip, tiny_ddpm
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from transformers import CLIPImageProcessor
 
-from blended import tiny_clip
 from scumble.errors import CheckpointError
 from scumble.images import to_image
 from scumble.models.clip import ClipScorer, spherical_distance, squared
+from tests.blended import tiny_clip
 
 
 @pytest.fixture(scope="module")
