@@ -27,6 +27,7 @@ METHODS = {
     "self-guidance": "scumble.methods.self_guidance:SelfGuidance",
     "pix2pix-zero": "scumble.methods.pix2pix_zero:Pix2PixZero",
     "asyrp": "scumble.methods.asyrp:Asyrp",
+    "diffuseit": "scumble.methods.diffuseit:DiffuseIT",
 }
 """Canonical name -> ``module:Class``."""
 

@@ -1,0 +1,185 @@
+"""DiffuseIT: another look for a picture, from words or from another picture (arXiv 2209.15264)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
+from scumble.controls.network_gradient import NetworkGradient, Term
+from scumble.controls.resample import Resample
+from scumble.core.solvers import Ddim, Ddpm, Solver
+from scumble.energies.clip_terms import RangeTerm
+from scumble.energies.vit_terms import ComposedText, PictureTerm, VitTerm
+from scumble.errors import InputError, MethodError
+from scumble.images import fit, load_image, to_tensor
+from scumble.images.colour import match_colours
+from scumble.methods.base import ImageMethod
+from scumble.methods.job import Job
+from scumble.methods.masked import scorer_of
+from scumble.models.vision import VisionFeatures, VisionTower
+
+__all__ = ["DiffuseIT"]
+
+
+class DiffuseIT(ImageMethod):
+    """Give a picture another meaning or look and keep its structure: towards words, or towards a target picture.
+
+    Guides a pixel model by a vision transformer: one forward and one backward of the network a step.
+    """
+
+    paper: ClassVar[str] = "DiffuseIT, arXiv 2209.15264"
+
+    prompt: str = ""
+    """What the picture shall show; or give a target picture."""
+    source_prompt: str = ""
+    """What it shows now."""
+    target_image: str | None = None
+    """File of a picture whose look is taken."""
+    num_inference_steps: int = Field(default=100, ge=2, le=1000)
+    """Steps N of a full run (200 for target pictures in the paper)."""
+    skip: float = Field(default=0.4, ge=0, lt=1)
+    """Share of the steps left out at the noisy end: more stays closer to the picture."""
+    solver: Literal["ddpm", "ddim"] = "ddpm"
+    """ddpm: ancestral, with the checkpoint's own variance; ddim: deterministic."""
+    contrast_weight: float = Field(default=200.0, ge=0, le=1e6)
+    """How firmly places stay tellable apart as they are."""
+    similarity_weight: float = Field(default=1000.0, ge=0, le=1e6)
+    """How firmly places stay alike as they are."""
+    divergence_weight: float = Field(default=100.0, ge=0, le=1e6)
+    """How strongly each step leaves where the last one was, in the first part of the run."""
+    divergence_until: float = Field(default=0.5, ge=0, le=1)
+    """Share of a full run after which that rests."""
+    clip_weight: float = Field(default=2000.0, ge=0, le=1e6)
+    """How strongly the words pull."""
+    style_weight: float = Field(default=2000.0, ge=0, le=1e6)
+    """How strongly the target's look pulls."""
+    pixel_weight: float = Field(default=3000.0, ge=0, le=1e6)
+    """How strongly the target's pixels pull."""
+    range_weight: float = Field(default=200.0, ge=0, le=1e6)
+    """How strongly values beyond black and white are pulled back."""
+    augmentations: int = Field(default=8, ge=1, le=256)
+    """Views that the CLIP judges."""
+    resample: int = Field(default=10, ge=1, le=100)
+    """How often the first step is taken."""
+    match_colours: bool = True
+    """With a target picture: bring the result to its colours in the end."""
+    clip: str = "clip"
+    """The CLIP of the words: clip (bundled), a transformers folder, or a hub id."""
+    vision: str = "clip"
+    """The vision transformer: clip (bundled), a transformers folder, or a hub id such as facebook/dino-vitb8."""
+    compat: Literal["official"] | None = None
+    """official: as published, that is the first step is noised back with the next one's beta, and predictions are
+    never clipped."""
+
+    def check(self, job: Job) -> None:
+        """Refuse latent models, and runs without a goal.
+
+        Raises:
+            MethodError, InputError: With the way out.
+        """
+        if job.model.factor != 1:
+            raise MethodError(
+                f"diffuseit guides a pixel model, but {job.model.name} works on latents: use a pixel model,"
+                " or self-guidance or pix2pix-zero"
+            )
+        if not self.prompt and self.target_image is None:
+            raise InputError("nothing is wished: say with --prompt what it shall show, or give a --target-image")
+        if self.prompt and self.target_image is not None:
+            raise InputError("a prompt and a target image exclude each other: give one of them")
+
+    def run(self, job: Job) -> Tensor | None:
+        """Noise the picture to the middle, and denoise it under the sum of all losses."""
+        levels = job.levels(self.num_inference_steps, self.solver)
+        steps = len(levels) - 1
+        first = start_index(1 - self.skip, steps)
+        source = NoisedSource(job.x0)
+        release = release_index(job.latent_change(), steps, first)
+        # What is free from the start is not put back when the first step is taken again.
+        hold = ChangeMap(torch.where(release == first, first - 1, release), source, first=first)
+        official = self.compat == "official"
+        place: Literal["mean", "eps"] = "mean" if self.solver == "ddpm" else "eps"
+        guidance = NetworkGradient(self.terms(job, steps), place=place)
+        again = Resample(first, self.resample if self.solver == "ddpm" else 1, official)
+        return self._plain(job, official).denoise(levels, self._solver(job), [hold, guidance, again])
+
+    def decode(self, job: Job, made: Tensor) -> Tensor:
+        """Bring the pictures to the target's colours."""
+        pictures = super().decode(job, made)
+        if self.target_image is None or not self.match_colours:
+            return pictures
+        return match_colours(pictures, self._target(job))
+
+    def terms(self, job: Job, steps: int) -> list[Term]:
+        """The losses."""
+        extract, source = self._extract(job), job.x0
+        with torch.no_grad():
+            known = extract(source)
+            target = None if self.target_image is None else extract(self._target(job))
+        rest = steps - 1 - round((1 - self.divergence_until) * steps)
+        found: list[Term] = [
+            VitTerm(
+                extract,
+                known,
+                target,
+                self.contrast_weight,
+                self.similarity_weight,
+                self.divergence_weight,
+                self.style_weight,
+                rest,
+            )
+        ]
+        if self.target_image is not None and self.pixel_weight:
+            found.append(PictureTerm(self._target(job), self.pixel_weight))
+        if self.prompt and self.clip_weight:
+            scorer = scorer_of(job.shared, self.clip, job.model.device)
+            with torch.no_grad():
+                goal = scorer.text_features([self.prompt]) + 0.2 * scorer.image_features(source)
+                if self.source_prompt:
+                    goal = goal - 0.4 * scorer.text_features([self.source_prompt])
+            found.append(ComposedText(scorer, F.normalize(goal, dim=-1), self.clip_weight, self.augmentations))
+        if self.range_weight:
+            found.append(RangeTerm(self.range_weight))
+        return found
+
+    def _extract(self, job: Job) -> Callable[[Tensor], VisionFeatures]:
+        key = f"vision/{self.vision}"
+        if key not in job.shared:
+            job.shared[key] = VisionTower.load(self.vision, job.model.device)
+        found: Callable[[Tensor], VisionFeatures] = job.shared[key]
+        return found
+
+    def _target(self, job: Job) -> Tensor:
+        """The target picture (1, 3, H, W) at the model's size."""
+        if "target" not in job.shared:
+            assert self.target_image is not None
+            picture = load_image(self.target_image)
+            place = fit(*picture.rgb.size, multiple=1, native=None)
+            tensor = place.apply(to_tensor(picture.rgb)).to(job.model.device)
+            job.shared["target"] = F.interpolate(tensor, job.size[::-1], mode="bilinear", antialias=True)
+        found: Tensor = job.shared["target"]
+        return found
+
+    def _solver(self, job: Job) -> Solver:
+        if self.solver == "ddim":
+            return Ddim()
+        kind = str(job.model.schedule.config.get("variance_type") or "fixed_small")
+        try:
+            return Ddpm(variance_type=kind)
+        except ValueError as error:
+            raise MethodError(f"{job.model.name}: {error}; use --solver ddim") from error
+
+    @staticmethod
+    def _plain(job: Job, official: bool) -> Job:
+        if not official or job.model.clip_sample is None:
+            return job
+        job = copy.copy(job)
+        job.model = copy.copy(job.model)
+        job.model.clip_sample = None
+        return job
