@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.toys import context
 from scumble.controls.change_map import ChangeMap
 from scumble.controls.energy import EnergyGuidance, SourceRow
 from scumble.controls.guidance import Guidance
@@ -29,6 +28,7 @@ from scumble.energies.protocol import Function, Guide, Reads, Seen, during
 from scumble.errors import MethodError
 from scumble.models.base import Model
 from scumble.models.taps import Tap
+from tests.core.toys import context
 
 PROMPT = "a cat on sand"
 STEPS = 4

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.toys import SHAPE, STABLE_DIFFUSION, ToyNetwork, context, with_variance
 from scumble.controls.guidance import Guidance
 from scumble.controls.stored import Replay, StoredNoise, TeacherForced
 from scumble.core.conditioning import Conditioning
@@ -25,6 +24,7 @@ from scumble.inversion.edit_friendly import edit_friendly, independent_path
 from scumble.inversion.extract import Path, extract
 from scumble.inversion.naive import naive
 from scumble.inversion.trajectory import Inversion
+from tests.core.toys import SHAPE, STABLE_DIFFUSION, ToyNetwork, context, with_variance
 
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
 CLEAN_END = {"_class_name": "DDPMScheduler", "beta_schedule": "linear"}

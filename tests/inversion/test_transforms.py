@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.toys import SHAPE, ToyNetwork, context
 from scumble.controls.colour_pull import ColourPull
 from scumble.controls.guidance import Guidance
 from scumble.controls.stored import StoredNoise
@@ -21,6 +20,7 @@ from scumble.core.solvers import Ddim
 from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.trajectory import Inversion
 from scumble.inversion.transforms import flipped, shifted
+from tests.core.toys import SHAPE, ToyNetwork, context
 
 X0 = torch.randn(SHAPE, generator=torch.Generator().manual_seed(5))
 COND = Conditioning(embeds=torch.full((1, 2, 3), 0.3))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from inverting import N, job_of
 from scumble.methods.inverted import Plan, obtain
 from scumble.models.base import Model
+from tests.inverting import N, job_of
 
 
 def test_a_naive_inversion_keeps_less_of_the_picture_s_structure_than_an_edit_friendly_one(tiny_sd: Model) -> None:

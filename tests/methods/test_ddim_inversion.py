@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from inverting import SOURCE, job_of, result
 from scumble.methods.ddim_inversion import DDIMInversion
 from scumble.models.base import Model
+from tests.inverting import SOURCE, job_of, result
 
 
 def test_ddim_inversion_reconstructs_better_with_iterations_and_exactly_when_direct(tiny_sd: Model) -> None:

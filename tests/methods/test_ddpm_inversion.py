@@ -11,7 +11,6 @@ from PIL import Image
 from pydantic import ValidationError
 from torch import Tensor
 
-from inverting import SOURCE, N, job_of, result
 from scumble.core.noise import CounterNoise
 from scumble.editor import Editor
 from scumble.errors import MethodError
@@ -22,6 +21,7 @@ from scumble.methods.inverted import Inverted
 from scumble.methods.job import Job
 from scumble.models.base import Model
 from tests.blended import tiny_ddpm
+from tests.inverting import SOURCE, N, job_of, result
 
 
 @pytest.mark.parametrize("skip", [0.0, 0.7])

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from core.toys import context
 from scumble.controls.resample import Resample
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Context, Row
@@ -29,6 +28,7 @@ from scumble.methods.diffuseit import DiffuseIT
 from scumble.methods.registry import method_class
 from scumble.models.vision import VisionFeatures, VisionTower
 from tests.blended import pixel_job, random_clip, tiny_ddpm
+from tests.core.toys import context
 
 MEAN = torch.tensor((0.485, 0.456, 0.406)).reshape(1, 3, 1, 1)
 STD = torch.tensor((0.229, 0.224, 0.225)).reshape(1, 3, 1, 1)

@@ -26,7 +26,13 @@ from scumble.methods.warp_drag import WarpDrag
 from scumble.models.base import Model
 
 PAIR = ((20, 30, 32, 30),)
-QUICK: dict[str, Any] = {"points": PAIR, "num_inference_steps": 6, "iterations": 3, "inversion_iterations": 1}
+QUICK: dict[str, Any] = {
+    "points": PAIR,
+    "num_inference_steps": 6,
+    "iterations": 3,
+    "inversion_iterations": 1,
+    "start": "picture",
+}
 BOTH = [DragNoise, DragDiffusion]
 
 
@@ -71,7 +77,7 @@ def test_the_cached_decoder_equals_the_whole_network_bit_for_bit(
 @pytest.mark.parametrize("method", BOTH)
 def test_without_iterations_the_result_is_the_reconstruction(method: Any, tiny_sd: Model, picture: Image.Image) -> None:
     job = job_of(tiny_sd, picture)
-    made = method(**{**QUICK, "iterations": 0}).run(job)
+    made = method(**{**QUICK, "iterations": 0, "start": "warp"}).run(job)
     torch.testing.assert_close(made, job.x0, atol=1e-4, rtol=0)
 
 
@@ -221,3 +227,15 @@ def test_an_iteration_costs_one_partial_row(tiny_sd: Model, picture: Image.Image
     assert job.cost.backward_rows - before.backward_rows == 3
     assert job.cost.forward_rows - before.forward_rows == 1 + 3 + 1  # encoder, iterations, last look
     assert method_class("warp") is WarpDrag
+
+
+@pytest.mark.parametrize("method", BOTH)
+def test_a_pulled_start_is_the_picture_where_the_mask_holds(method: Any, tiny_sd: Model, picture: Image.Image) -> None:
+    job = job_of(tiny_sd, picture, half_mask())
+    drag = method(**{**QUICK, "start": "warp"})
+    inversion = obtain(job, drag.plan(job))
+    noise = drag.pulled(job, inversion) - inversion.x_at(inversion.first)
+    assert noise[..., 4:6].abs().max() > 0.1
+    made = drag.run(job)
+    assert made is not None
+    torch.testing.assert_close(made[..., 7:], job.x0[..., 7:], atol=1e-5, rtol=0)

@@ -1,0 +1,153 @@
+"""Runs resume, record what fails, and lose nothing; reports are whole pages."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from scumble.errors import InputError
+from scumble.evaluation import run as runner
+from scumble.evaluation.claims import CLAIMS, check
+from scumble.evaluation.claims.base import Finding
+from scumble.evaluation.collect import collect
+from scumble.evaluation.editors import EDITORS, BenchEditor
+from scumble.evaluation.folder import Benchmark, make
+from scumble.evaluation.judges import Judges
+from scumble.evaluation.report import write_report
+from scumble.evaluation.run import Done, Workshop, run
+from scumble.evaluation.verdicts import read_verdicts
+
+TINY = Path(__file__).parents[1] / "reference" / "tiny-sd"
+TRIVIAL = [EDITORS[name] for name in ("ideal", "identity", "noise")]
+
+
+@pytest.fixture
+def benchmark(tmp_path: Path) -> Benchmark:
+    return make(tmp_path / "b", ("recolour", "floor"), 2, size=32)
+
+
+def broken(sample: Any, seed: int) -> Image.Image:
+    if sample.case.task == "floor":
+        raise ValueError("no floor today")
+    return sample.source
+
+
+def test_a_second_run_finds_everything_done_and_lost_files_are_made_again(benchmark: Benchmark) -> None:
+    first = run(benchmark, TRIVIAL, Workshop())
+    assert (first.made, first.kept, first.failed) == (12, 0, [])
+    (benchmark.results / "noise" / "floor-001.png").unlink()
+    seen: list[Done] = []
+    second = run(benchmark, TRIVIAL, Workshop(), on_result=lambda done, k, n: seen.append(done))
+    assert (second.made, second.kept) == (1, 11)
+    assert [(done.editor, done.case) for done in seen] == [("noise", "floor-001")]
+
+
+def test_another_seed_is_another_result(benchmark: Benchmark) -> None:
+    run(benchmark, TRIVIAL, Workshop(), seed=0)
+    before = (benchmark.results / "noise" / "floor-000.png").read_bytes()
+    again = run(benchmark, TRIVIAL, Workshop(), seed=1)
+    assert again.made == 12
+    assert (benchmark.results / "noise" / "floor-000.png").read_bytes() != before
+
+
+def test_a_failing_case_is_recorded_and_the_rest_goes_on(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    editor = BenchEditor("broken", "trivial", "fails on floors", trivial=broken)
+    monkeypatch.setattr(runner, "EDITORS", {**EDITORS, "broken": editor})
+    tally = run(benchmark, [editor, EDITORS["ideal"]], Workshop())
+    assert tally.made == 6 and len(tally.failed) == 2
+    record = json.loads((benchmark.results / "broken" / "floor-000.json").read_text())
+    assert record["error"] == "ValueError: no floor today" and "test_run.py" in record["where"]
+    assert not (benchmark.results / "broken" / "floor-000.png").exists()
+    found = collect(benchmark, Judges())
+    assert len([row for row in found.rows if row.error]) == 2
+    tally = run(benchmark, [editor, EDITORS["ideal"]], Workshop())
+    assert (tally.made, tally.kept, len(tally.failed)) == (0, 6, 2)
+
+
+def test_processes_make_what_one_process_makes(benchmark: Benchmark) -> None:
+    run(benchmark, TRIVIAL, Workshop())
+    one = {path.name: path.read_bytes() for path in (benchmark.results / "noise").glob("*.png")}
+    run(benchmark, TRIVIAL, Workshop(), jobs=2, again=True)
+    assert one == {path.name: path.read_bytes() for path in (benchmark.results / "noise").glob("*.png")}
+
+
+def test_a_method_files_its_settings_and_its_cost(benchmark: Benchmark) -> None:
+    tally = run(benchmark, [EDITORS["sdedit"]], Workshop(str(TINY)), count=1)
+    assert (tally.made, len(tally.failed)) == (2, 0)
+    record = json.loads((benchmark.results / "sdedit" / "floor-000.json").read_text())
+    assert record["method"] == "sdedit" and record["parameters"]["strength"] == 0.75
+    assert record["cost"]["forward_rows"] == 2 * 19
+    assert str(TINY) not in json.dumps(record)
+
+
+def test_a_model_that_is_missing_leaves_its_editors_out(benchmark: Benchmark, tmp_path: Path) -> None:
+    tally = run(benchmark, [EDITORS["sdedit"], EDITORS["ideal"]], Workshop(str(tmp_path / "none")))
+    assert tally.made == 4 and tally.notices and "sdedit was left out" in tally.notices[0]
+
+
+def test_the_report_is_one_page_that_needs_no_other_file(benchmark: Benchmark, tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    run(benchmark, TRIVIAL, Workshop())
+    others = benchmark.results / "somebody"
+    others.mkdir()
+    Image.new("RGB", (32, 32)).save(others / "floor-000.png")
+    Image.new("RGB", (8, 8)).save(others / "floor-001.png")
+    Image.new("RGB", (8, 8)).save(others / "what.png")
+    paths = write_report(benchmark, Judges(), tmp_path / "report")
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
+    for said in ("ideal", "somebody: 2 results are missing", "what.png", "8x8, the source is 32x32"):
+        assert said in page
+    assert "nan" not in re.sub(r"base64,[^\"]+", "", page).lower().replace("finance", "")
+    assert all(path.is_file() for path in paths)
+    assert "| ideal |" in (tmp_path / "report" / "report.md").read_text()
+    assert (tmp_path / "report" / "scores.csv").read_text().count("\n") == 15
+
+
+def test_no_results_is_said_clearly(benchmark: Benchmark) -> None:
+    with pytest.raises(InputError, match="scumble bench run"):
+        collect(benchmark, Judges())
+    run(benchmark, TRIVIAL, Workshop())
+    with pytest.raises(InputError, match="identity"):
+        collect(benchmark, Judges(), ["identiy"])
+
+
+def test_verdicts_are_filed_kept_and_failures_told(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    calls = []
+
+    def experiment(bench: Any) -> Finding:
+        calls.append(bench.count)
+        return Finding("holds", "because", {"x": float("nan")})
+
+    def failing(bench: Any) -> Finding:
+        raise ValueError("broken")
+
+    monkeypatch.setitem(CLAIMS, "ranking", replace(CLAIMS["ranking"], experiment=experiment))
+    monkeypatch.setitem(CLAIMS, "strength-fan", replace(CLAIMS["strength-fan"], experiment=failing))
+    shop = Workshop(str(TINY))
+    verdicts = list(check(benchmark.folder, "ranking,strength-fan", 2, shop))
+    assert [v.verdict for v in verdicts] == ["holds", "cannot be checked here"]
+    assert "ValueError: broken" in verdicts[1].reason
+    list(check(benchmark.folder, "ranking", 2, shop))
+    assert calls == [2]
+    list(check(benchmark.folder, "ranking", 3, shop))
+    assert calls == [2, 3]
+    assert {v.name for v in read_verdicts(benchmark.folder)} == {"ranking", "strength-fan"}
+    with pytest.raises(InputError, match="ranking"):
+        list(check(benchmark.folder, "rankin", 2, shop))
+
+
+def test_every_claim_has_an_experiment_that_can_be_imported() -> None:
+    import importlib
+
+    for claim in CLAIMS.values():
+        module, name = (cell.cell_contents for cell in claim.experiment.__closure__ or ())
+        assert callable(getattr(importlib.import_module(f"scumble.evaluation.claims.{module}"), name))
