@@ -85,6 +85,7 @@ def optimise(
     search: Search,
     preserve: Callable[[Tensor, Look, Look], Tensor] | None = None,
     on_iteration: Callable[[int, Drag], None] | None = None,
+    original: Callable[[], Look] | None = None,
 ) -> Drag:
     """Move features along the pairs by Adam on ``start``; no parameter gets a gradient.
 
@@ -98,6 +99,8 @@ def optimise(
         search: How.
         preserve: Given the tensor, this look and the first one (without graph): a term that keeps the rest.
         on_iteration: Called before every update with its number; may raise to stop.
+        original: Looks at the picture as it was, whose features are to be followed, where ``start`` already belongs to
+            a picture that was pulled along the points: tracking then begins at the targets.
     """
     device = start.device
     targets = pairs.targets.to(device)
@@ -107,6 +110,11 @@ def optimise(
     scale = HALF_SCALE if search.half else 1.0
     first: Look | None = None
     wanted = torch.empty(0)
+    if original is not None:
+        with torch.no_grad():
+            first = original()
+        wanted = FeatureGrid(first.feature, pairs.size).points(drag.handles)
+        drag.handles = targets.round()
     for k in range(search.iterations + 1):
         with torch.set_grad_enabled(k < search.iterations):
             seen = look(value)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from scumble.drag.points import PointPair
 
-__all__ = ["Field", "Warped", "displacement", "thing_at", "warp"]
+__all__ = ["Field", "Warped", "displacement", "thing_at", "warp", "warp_noise"]
 
 Array = npt.NDArray[np.float64]
 
@@ -181,8 +181,25 @@ def warp(image: Tensor, field: Field, mask: Tensor | None = None) -> Warped:
 
     Pixels that would land where the mask is 0, or outside, are dropped: there the picture stays.
     """
-    height, width = image.shape[-2:]
-    rows, columns = ((np.arange(n * FINE) + 0.5) / FINE - 0.5 for n in (height, width))
+    at, covered, moved = _sources((image.shape[-2], image.shape[-1]), field, mask)
+    colours = _sampled(image, at)
+    uncovered = ~covered.to(image.device)
+    behind = (covered & (moved < SOLID)).float().to(image.device)
+    seen = torch.where(uncovered, _filled(colours, behind), colours)
+    return Warped(seen, uncovered, moved.to(image.device))
+
+
+def warp_noise(noise: Tensor, fresh: Tensor, field: Field, mask: Tensor | None = None) -> Tensor:
+    """Send noise (C, H, W) along the field whole cell by whole cell, so that it stays noise; the rest is ``fresh``."""
+    at, covered, _ = _sources((noise.shape[-2], noise.shape[-1]), field, mask)
+    row, column = (at[k].round().long().clamp(0, noise.shape[k + 1] - 1).to(noise.device) for k in (0, 1))
+    return torch.where(covered.to(noise.device), noise[:, row, column], fresh)
+
+
+def _sources(size: tuple[int, int], field: Field, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """For every pixel where it came from (2, H, W), whether from anywhere, and its share of the way."""
+    height, width = size
+    rows, columns = ((np.arange(n * FINE) + 0.5) / FINE - 0.5 for n in size)
     down, across = rows[:, None] + field.offset[..., 0], columns[None] + field.offset[..., 1]
     at, to = np.rint(down).astype(np.int64), np.rint(across).astype(np.int64)
     lands = (at >= 0) & (at < height) & (to >= 0) & (to < width)
@@ -191,21 +208,15 @@ def warp(image: Tensor, field: Field, mask: Tensor | None = None) -> Warped:
         lands &= free[at.clip(0, height - 1), to.clip(0, width - 1)] | (field.share == 0)
     nearness = (down - at) ** 2 + (across - to) ** 2
     order = np.lexsort((-nearness[lands], field.share[lands]))  # of equal shares the nearest last: it wins
-    place = (at[lands] * width + to[lands])[order]
     source = np.full(height * width, -1)
-    source[place] = np.flatnonzero(lands)[order]
-    covered = source >= 0
-    row, column = np.divmod(source.clip(0), width * FINE)
+    source[(at[lands] * width + to[lands])[order]] = np.flatnonzero(lands)[order]
+    covered, source = source >= 0, source.clip(0)
+    row, column = np.divmod(source, width * FINE)
     here = np.arange(height * width)
-    missed = [here // width - down.flat[source.clip(0)], here % width - across.flat[source.clip(0)]]
-    grid = torch.from_numpy(np.stack([rows[row] + missed[0], columns[column] + missed[1]]))
-    colours = _sampled(image, grid.view(2, height, width))
-    moved = np.where(covered, field.share.flat[source.clip(0)], 0.0).reshape(height, width)
-    uncovered = torch.from_numpy(~covered.reshape(height, width))
-    behind = torch.from_numpy((covered.reshape(height, width) & (moved < SOLID)).astype(np.float32))
-    filled = _filled(colours, behind.to(image.device))
-    seen = torch.where(uncovered.to(image.device), filled, colours)
-    return Warped(seen, uncovered.to(image.device), torch.from_numpy(moved).float().to(image.device))
+    missed = here // width - down.flat[source], here % width - across.flat[source]
+    found = torch.from_numpy(np.stack([rows[row] + missed[0], columns[column] + missed[1]])).view(2, height, width)
+    moved = torch.from_numpy(np.where(covered, field.share.flat[source], 0.0)).float().view(height, width)
+    return found, torch.from_numpy(covered).view(height, width), moved
 
 
 def _sampled(image: Tensor, at: Tensor) -> Tensor:

@@ -60,7 +60,10 @@ class DragDiffusion(Dragged):
             return self.mask_weight * ((seen.after - first.after) * held).abs().sum()
 
         term, x = None if held is None else preserve, inversion.x_at(inversion.first)
-        return optimise(x, look, self.grid(job), self.settings(job), term, self.progress(job))
+        if not self.pulls:
+            return optimise(x, look, self.grid(job), self.settings(job), term, self.progress(job))
+        begin = self.pulled(job, inversion)
+        return optimise(begin, look, self.grid(job), self.settings(job), term, self.progress(job), lambda: look(x))
 
     def _mask(self, job: Job) -> Tensor:
         assert job.change is not None

@@ -51,12 +51,18 @@ class DragNoise(Dragged):
         official = self.compat == "official"
         held = None if job.change is None and not official else 1 - self._mask(job)
         whole = held is not None and (self.mask_term == "latent" or official)
-        cond, site, x = job.embed(self.prompt), self.site(job), inversion.x_at(inversion.first)
-        look: BottleneckLook | LayerLook
-        if self.layer == "mid_block":
-            look = BottleneckLook(job.model, ctx, inversion.first, x, cond, site, whole)
-        else:
-            look = LayerLook(job.model, ctx, inversion.first, x, cond, site, self.layer, whole)
+        own, cond = inversion.x_at(inversion.first), job.embed(self.prompt)
+
+        def looking(x: Tensor) -> BottleneckLook | LayerLook:
+            if self.layer == "mid_block":
+                return BottleneckLook(job.model, ctx, inversion.first, x, cond, self.site(job), whole)
+            return LayerLook(job.model, ctx, inversion.first, x, cond, self.site(job), self.layer, whole)
+
+        def original() -> Look:
+            before = looking(own)
+            return before(before.start)
+
+        look = looking(self.begin(job, inversion))
         start = look.start.float()
 
         def preserve(h: Tensor, seen: Look, first: Look) -> Tensor:
@@ -67,7 +73,8 @@ class DragNoise(Dragged):
             return self.mask_weight * ((h - start) * kept).abs().mean(1).sum()
 
         term = None if held is None else preserve
-        return optimise(start, look, self.grid(job), self.settings(job), term, self.progress(job))
+        followed = original if self.pulls else None
+        return optimise(start, look, self.grid(job), self.settings(job), term, self.progress(job), followed)
 
     def _mask(self, job: Job) -> Tensor:
         """Where the mask frees the latent. None drawn: nothing free, which only the published code asks for."""
@@ -82,7 +89,7 @@ class DragNoise(Dragged):
         values = torch.cat(self.chosen(found))
         official = self.compat == "official"
         until = (50 if official else inversion.steps) - self.end_steps  # the code's 50 steps are a constant
-        begin = Begin(inversion.x_at(inversion.first), inversion.first)
+        begin = Begin(self.begin(job, inversion), inversion.first)
         cond = job.embed(self.prompt)
         controls: list[Control] = [begin, *self.hold(job, inversion), Guidance(cond, cond)]
         if not official:

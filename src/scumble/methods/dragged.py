@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor
 
@@ -18,6 +19,8 @@ from scumble.drag.arrival import arrivals
 from scumble.drag.optimise import Drag, Search, frozen
 from scumble.drag.points import GridPairs, PointPair, flat_points, pairs_of
 from scumble.drag.supervision import supervision_site
+from scumble.drag.warp import Field as Pull
+from scumble.drag.warp import displacement, thing_at, warp, warp_noise
 from scumble.errors import MethodError
 from scumble.images import Fit
 from scumble.inversion.trajectory import Inversion
@@ -76,6 +79,20 @@ class Pointed(ImageMethod):
         """The layer whose features tell points apart."""
         return supervision_site(job.model.denoiser)
 
+    def field(self, job: Job, reach: float | None = None, cell: int = 1) -> Pull:
+        """How the picture at the model's size is pulled along the points; ``cell`` pixels of a side count as one."""
+        place, mask = self.place(job), None if job.change is None else job.change.amax((0, 1))
+        pairs = [PointPair(place.point(*p.handle), place.point(*p.target)) for p in self.pairs(job)]
+        things: list[Tensor | None] = []
+        if mask is not None and reach is None:
+            things = [thing_at(job.picture[0], pair.handle, mask) for pair in pairs]
+        height, width = job.picture.shape[-2:]
+        if cell > 1:
+            mask = None if mask is None else F.max_pool2d(mask[None, None], cell)[0, 0]
+            things = [None if thing is None else F.avg_pool2d(thing[None, None], cell)[0, 0] for thing in things]
+            pairs = [PointPair(_coarse(p.handle, cell), _coarse(p.target, cell)) for p in pairs]
+        return displacement((height // cell, width // cell), pairs, mask, reach, things)
+
     def arrival(self, job: Job, made: Tensor, tracked: Tensor | None = None) -> tuple[dict[str, Any], ...]:
         """Say for every point how far from its target it is found in the result (1, C, h, w), and remark on those that
         did not arrive.
@@ -106,6 +123,10 @@ class Pointed(ImageMethod):
         return tuple(told)
 
 
+def _coarse(point: tuple[float, float], cell: int) -> tuple[float, float]:
+    return (point[0] + 0.5) / cell - 0.5, (point[1] + 0.5) / cell - 0.5
+
+
 def _free(job: Job, x: float, y: float) -> bool:
     assert job.change is not None
     height, width = job.change.shape[-2:]
@@ -123,6 +144,9 @@ class Dragged(Pointed):
     """Steps N of a full run."""
     strength: float = Field(default=0.7, ge=0, le=1)
     """How deep into the noise the drag happens: more moves further and keeps less."""
+    start: Literal["warp", "picture"] = "warp"
+    """Where the optimisation begins: at the noisy picture pulled along the points, which moves whole things, or at the
+    noisy picture itself, as published."""
     iterations: int = Field(default=80, ge=0, le=10000)
     """At most so many updates; long drags need more."""
     learning_rate: float = Field(default=0.02, gt=0, le=10)
@@ -198,6 +222,27 @@ class Dragged(Pointed):
     def grid(self, job: Job) -> GridPairs:
         """The points on the supervision grid."""
         return self.on_grid(job, GridPairs.as_published if self.compat == "official" else GridPairs.of)
+
+    @property
+    def pulls(self) -> bool:
+        """Whether the optimisation begins at the pulled picture."""
+        return self.start == "warp" and self.compat is None and self.iterations > 0
+
+    def begin(self, job: Job, inversion: Inversion) -> Tensor:
+        """x at the level of ``strength`` (1, C, h, w): the picture's, or the pulled picture's."""
+        return self.pulled(job, inversion) if self.pulls else inversion.x_at(inversion.first)
+
+    def pulled(self, job: Job, inversion: Inversion) -> Tensor:
+        """x of the picture pulled along the points: its clean part pulled as a picture, its noise cell by cell."""
+        level, cell = inversion.levels[inversion.first], job.model.factor
+        mask = None if job.change is None else job.change.amax((0, 1))
+        with torch.no_grad():
+            picture = job.model.encode(warp(job.picture[0], self.field(job), mask).image[None])
+        eps = (inversion.x_at(inversion.first) - level.a * inversion.x0) / level.s
+        coarse = None if mask is None else F.max_pool2d(mask[None, None], cell)[0, 0]
+        fresh = job.noise.normal(job.shape, "uncovered", 0).to(eps.device)
+        noise = warp_noise(eps[0], fresh[0], self.field(job, cell=cell), coarse)
+        return level.a * picture + level.s * noise[None]
 
     def settings(self, job: Job) -> Search:
         """Numbers of the optimisation. The published code stops two grid steps before the target."""

@@ -10,8 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
-from scumble.drag.points import PointPair
-from scumble.drag.warp import Warped, displacement, thing_at, warp
+from scumble.drag.warp import Warped, warp
 from scumble.images import latent_map
 from scumble.methods.base import Sampled
 from scumble.methods.dragged import Pointed
@@ -29,12 +28,12 @@ class WarpDrag(Pointed, Sampled):
     """Only pull, redraw nothing: a rough look in a moment."""
     negative_prompt: str = ""
     """What the picture does not show."""
-    guidance_scale: float = Field(default=3.0, ge=0, le=100)
+    guidance_scale: float = Field(default=1.0, ge=0, le=100)
     """Classifier-free guidance towards the prompt."""
     strength: float = Field(default=0.3, ge=0, le=1)
     """How far what was moved is redrawn, to smooth its edges."""
-    fill_strength: float = Field(default=1.0, ge=0, le=1)
-    """How far what was uncovered is redrawn."""
+    fill_strength: float = Field(default=0.6, ge=0, le=1)
+    """How far what was uncovered, and filled from around, is redrawn; 1 invents it anew, and may invent too much."""
     reach: float | None = Field(default=None, gt=0)
     """Radius in pixels of what a point takes along; by default the thing that the mask is drawn around, where one
     stands out, else what lies up to the mask's black, or a sixth of the picture."""
@@ -65,14 +64,10 @@ class WarpDrag(Pointed, Sampled):
 
     def warped(self, job: Job) -> Warped:
         """The picture pulled along the points, at the model's size."""
-        place, mask = self.place(job), None if job.change is None else job.change.amax((0, 1))
-        pairs = [PointPair(place.point(*p.handle), place.point(*p.target)) for p in self.pairs(job)]
-        height, width = job.picture.shape[-2:]
-        reach = None if self.reach is None else self.reach * place.scaled[0] / place.original[0]
-        things: list[Tensor | None] = []
-        if mask is not None and reach is None:
-            things = [thing_at(job.picture[0], pair.handle, mask) for pair in pairs]
-        return warp(job.picture[0], displacement((height, width), pairs, mask, reach, things), mask)
+        mask = None if job.change is None else job.change.amax((0, 1))
+        scaled = self.place(job)
+        reach = None if self.reach is None else self.reach * scaled.scaled[0] / scaled.original[0]
+        return warp(job.picture[0], self.field(job, reach), mask)
 
     def _change(self, job: Job, warped: Warped) -> Tensor:
         """Strength for every pixel (1, 1, H, W), a cell wider than what was touched, and nothing outside the mask."""
