@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from scumble.editor import Editor
 from scumble.errors import InputError
 from scumble.evaluation.case import Sample
-from scumble.evaluation.folder import Benchmark, write_json
+from scumble.evaluation.collect import Collected, collect
+from scumble.evaluation.folder import Benchmark
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.readers import open_benchmark
-from scumble.evaluation.report.collect import Collected, collect
 from scumble.evaluation.run import Workshop
 from scumble.evaluation.score import score
 from scumble.evaluation.statistics import Mean
 from scumble.evaluation.tasks import draw
+from scumble.evaluation.verdicts import Curves, Word
 from scumble.methods.base import Method
 
-__all__ = ["Bench", "Claim", "Curves", "Finding", "Verdict", "Word", "judged", "read_verdicts", "save_verdict"]
+__all__ = ["Bench", "Claim", "Curves", "Finding", "Word", "judged"]
 
-Word = Literal["holds", "does not hold", "cannot be checked here"]
 SEED = 77
 """Of the scenes that experiments draw for themselves: another than that of benchmarks."""
-
-
-class Curves(BaseModel):
-    """Named curves (x, y) with what the axes are."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    title: str
-    x: str
-    y: str
-    curves: dict[str, tuple[list[float], list[float]]]
 
 
 @dataclass(frozen=True)
@@ -51,22 +37,6 @@ class Finding:
     reason: str
     figures: dict[str, float] = field(default_factory=dict)
     plot: Curves | None = None
-
-
-class Verdict(BaseModel):
-    """A finding with its claim, as it is filed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    statement: str
-    paper: str
-    verdict: Word
-    reason: str
-    figures: dict[str, float | None] = {}
-    plot: Curves | None = None
-    count: int = 0
-    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,19 +106,3 @@ def judged(difference: Mean, what: str, digits: int = 2, scale: float = 1.0) -> 
     if difference.high <= 0:
         return "does not hold", said
     return "cannot be checked here", f"{said}: undecided, the interval holds 0"
-
-
-def save_verdict(folder: Path, verdict: Verdict) -> None:
-    """File a verdict under `claims` in a benchmark's folder."""
-    write_json(folder / "claims" / f"{verdict.name}.json", verdict.model_dump(mode="json"))
-
-
-def read_verdicts(folder: Path) -> list[Verdict]:
-    """All verdicts that are filed, by name; files that are none are left out."""
-    found = []
-    for path in sorted((folder / "claims").glob("*.json")):
-        try:
-            found.append(Verdict.model_validate(json.loads(path.read_text())))
-        except (OSError, ValueError, ValidationError):
-            continue
-    return found

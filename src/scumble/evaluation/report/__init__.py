@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from scumble.errors import InputError
-from scumble.evaluation.claims.base import Verdict, read_verdicts
+from scumble.evaluation.collect import Collected, collect, csv_text
 from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.folder import Benchmark
 from scumble.evaluation.judges import Judges
-from scumble.evaluation.report.collect import Collected, collect, csv_text
 from scumble.evaluation.report.grids import CHOSEN, chosen_rows, data_url, grid, strip
 from scumble.evaluation.report.plots import Plot, curves_plot, preservation_plot, success_against_cost
 from scumble.evaluation.report.tables import Table, by_task, costs, families, markdown
 from scumble.evaluation.score import METRICS
+from scumble.evaluation.verdicts import Verdict, read_verdicts
 from scumble.images import save_image, written_whole
 
 __all__ = ["write_report"]

@@ -8,8 +8,8 @@ import io
 from PIL import Image
 
 from scumble.evaluation.case import Sample
+from scumble.evaluation.collect import Collected, Row
 from scumble.evaluation.folder import result_picture
-from scumble.evaluation.report.collect import Collected, Row
 from scumble.evaluation.score import overall
 
 __all__ = ["CHOSEN", "chosen_rows", "data_url", "grid", "strip"]

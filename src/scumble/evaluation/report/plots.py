@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scumble.errors import InputError
+from scumble.evaluation.collect import Collected
 from scumble.evaluation.editors import EDITORS
-from scumble.evaluation.report.collect import Collected
 from scumble.evaluation.report.tables import common_tasks
 from scumble.evaluation.statistics import mean_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scumble.evaluation.collect import Collected
 from scumble.evaluation.editors import EDITORS, Family
-from scumble.evaluation.report.collect import Collected
 from scumble.evaluation.score import METRICS, titles
 from scumble.evaluation.statistics import Mean, mean_of
 
