@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench report clean
 
 demo: $(READY)
 	$(BIN)/scumble demo
@@ -19,6 +19,15 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Resumes where it stopped. The full benchmark: make report COUNT=24
+COUNT ?= 4
+JOBS ?= 2
+report: $(READY)
+	$(BIN)/scumble bench make out/bench --count $(COUNT)
+	$(BIN)/scumble bench run out/bench --count $(COUNT) --jobs $(JOBS)
+	$(BIN)/scumble bench claims out/bench
+	$(BIN)/scumble bench report out/bench --output docs/report
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -171,6 +171,11 @@ def _painted(sample: Sample) -> dict[str, Any]:
     return {"prompt": _new_thing(sample), "change_map": region, "iterations": 60, "augmentations": 8}
 
 
+def _restyled(sample: Sample) -> dict[str, Any]:
+    case = sample.case
+    return {"prompt": case.prompt, "source_prompt": case.source_prompt, "num_inference_steps": 50, "solver": "ddim"}
+
+
 _ALL: tuple[BenchEditor, ...] = (
     BenchEditor("ideal", "trivial", "returns the true result", trivial=_truth),
     BenchEditor("identity", "trivial", "returns the source", trivial=lambda sample, seed: sample.source),
@@ -235,6 +240,10 @@ _ALL: tuple[BenchEditor, ...] = (
     BenchEditor(
         "self-guidance", "guidance", "move or resize by attention, along a DDIM inversion", ("move", "resize"),
         "self-guidance", _guided,
+    ),
+    BenchEditor(
+        "diffuseit", "guidance", "pixel model, structure by a vision transformer, words by CLIP, 50 ddim steps",
+        ("rematerial", "floor", "sky"), "diffuseit", _restyled, pixels=True,
     ),
 )  # fmt: skip
 
