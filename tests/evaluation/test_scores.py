@@ -116,7 +116,7 @@ def test_every_editor_builds_its_method_for_every_task_it_is_for() -> None:
     for editor in editors_for(TASKS):
         for task in TASKS:
             if editor.method is not None and editor.does(task):
-                editor.build(samples[task])
+                assert editor.build(samples[task]).method_name()
 
 
 def test_editors_are_named_by_name_or_family() -> None:

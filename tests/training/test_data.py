@@ -27,7 +27,7 @@ def test_the_cache_holds_the_true_pictures(tmp_path: Path) -> None:
 def test_a_complete_cache_is_not_rendered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(tmp_path)
     monkeypatch.setattr(data, "render", None)
-    opened(tmp_path)
+    assert opened(tmp_path) is not None
 
 
 @pytest.mark.parametrize("damage", ["cut", "no mark"])
