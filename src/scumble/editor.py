@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
@@ -18,6 +19,9 @@ from scumble.methods.inverting import invert_picture, picture_of
 from scumble.models.base import Model
 from scumble.result import Result
 from scumble.run import OnStep, Run, clear_errors
+
+if TYPE_CHECKING:
+    from scumble.methods.also import Also
 
 __all__ = ["Editor", "OnStep"]
 
@@ -67,6 +71,7 @@ class Editor:
         batch_size: int | None = None,
         on_step: OnStep | None = None,
         inversion: Inversion | str | Path | None = None,
+        also: Sequence[Also] = (),
     ) -> Result:
         """Edit a picture.
 
@@ -78,6 +83,7 @@ class Editor:
             batch_size: How many candidates are computed at once; all up to 8 by default.
             on_step: Called after each step with a :class:`Progress`; returning False stops the edit.
             inversion: The picture's inversion from :meth:`invert` or its file: only the steps are left to be run.
+            also: What is to act besides the method: wishes about words, colours, your own energy (``methods.also``).
 
         Returns:
             The candidates with recipe and cost. Where the change map is 0, their pixels are the input's bytes.
@@ -99,7 +105,7 @@ class Editor:
         place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
         tensor = place.apply(to_tensor(picture.rgb)).to(self.model.device)
         small = None if change is None else place.apply_map(change).to(self.model.device)
-        run = Run(self.model, method, picture, change, tensor, small, place, remarks, on_step, stored)
+        run = Run(self.model, method, picture, change, tensor, small, place, remarks, on_step, stored, also)
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
         result = run(seed, max(count, method.variants) if method.variants > 1 else count, batch_size)
         if stored is not None:
@@ -175,6 +181,7 @@ class Editor:
         count: int = 1,
         batch_size: int | None = None,
         on_step: OnStep | None = None,
+        also: Sequence[Also] = (),
     ) -> Result:
         """Make pictures from nothing; arguments and errors as for :meth:`edit`."""
         if method.takes_image and not method.image_optional:
@@ -187,7 +194,7 @@ class Editor:
                 f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}"
             )
         place = fit(width, height, multiple=multiple, native=None)
-        return Run(self.model, method, None, None, None, None, place, [], on_step)(seed, count, batch_size)
+        return Run(self.model, method, None, None, None, None, place, [], on_step, None, also)(seed, count, batch_size)
 
     def _change_map(self, method: Method, size: tuple[int, int]) -> tuple[Tensor | None, list[str]]:
         if not isinstance(method, ImageMethod) or method.change_map is None:

@@ -58,6 +58,8 @@ class Recipe(BaseModel):
     """``name`` (when it was a file) and ``sha256`` of the change map as strengths."""
     inversion: dict[str, str] | None = None
     """``name`` and ``sha256`` of the inversion file."""
+    also: list[dict[str, Any]] = Field(default_factory=list)
+    """What acted besides the method: its ``kind`` and fields."""
     model: dict[str, str]
     """``name`` and ``sha256`` of the denoising network's weights."""
     environment: dict[str, str] = Field(default_factory=dict)

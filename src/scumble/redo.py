@@ -17,6 +17,7 @@ from scumble.images import Picture, load_image, load_map
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.trajectory import Inversion
 from scumble.metadata import read_metadata
+from scumble.methods.also import rebuilt
 from scumble.methods.base import ImageMethod
 from scumble.recipe import Recipe, tensor_sha256
 
@@ -75,6 +76,8 @@ def redo(
     if recipe.build().variants > 1:  # candidates share the first one's inversion, and take turns with the prompts
         first, count = 0, recipe.count
     options: dict[str, Any] = {"seed": recipe.seed + first, "count": count, "batch_size": recipe.batch_size}
+    if recipe.also:
+        options["also"] = [rebuilt(told) for told in recipe.also]
     if recipe.input is None:
         result = editor.generate(recipe.build(), **options)
     else:

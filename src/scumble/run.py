@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
@@ -25,6 +25,9 @@ from scumble.methods.job import Job, Progress
 from scumble.models.base import Model
 from scumble.recipe import Recipe, tensor_sha256, versions
 from scumble.result import Result
+
+if TYPE_CHECKING:
+    from scumble.methods.also import Also
 
 __all__ = ["OnStep", "Run", "clear_errors"]
 
@@ -48,10 +51,11 @@ class Run:
         notices: list[str],
         on_step: OnStep | None,
         inversion: Inversion | None = None,
+        also: Sequence[Also] = (),
     ) -> None:
         self.model, self.method, self.picture, self.change = model, method, picture, change
         self.tensor, self.small, self.place, self.notices = tensor, small, place, notices
-        self.on_step, self.inversion = on_step, inversion
+        self.on_step, self.inversion, self.also = on_step, inversion, tuple(also)
         self.cost, self.shared = Cost(), dict[str, Any]()
         self.reports: list[dict[str, Any]] = []
 
@@ -98,6 +102,10 @@ class Run:
             place=self.place,
         )
         self.method.check(job)
+        if self.also:
+            from scumble.methods.also import compose
+
+            job.extra = compose(job, self.method.first_prompt, self.also)
         nothing = self.change is not None and not bool(self.change.any())
         made = None if nothing else self.method.run(job)
         if made is not None:
@@ -146,6 +154,7 @@ class Run:
             change_map=None if change is None else {"name": self._map_name(), "sha256": tensor_sha256(change)},
             model={"name": self.model.name, "sha256": self.model.weights_hash},
             environment={**environment, **versions()},
+            also=[{"kind": one.kind, **one.model_dump(mode="json")} for one in self.also],
         )
 
     def _map_name(self) -> str:

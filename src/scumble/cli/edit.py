@@ -38,6 +38,8 @@ class Common:
     """Bundled name, diffusers folder, .safetensors file or hub id; the bundled model by default."""
     seed: int | None = None
     """Candidate k has seed + k; drawn and recorded when not given."""
+    also: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """What acts besides the method, as NAME {json}: wish, present, paint, say, shift; may be given several times."""
     count: int = 1
     """Number of candidates."""
     batch_size: int | None = None
@@ -93,6 +95,7 @@ def edit(words: Sequence[str]) -> None:
                 batch_size=common.batch_size,
                 on_step=on_step,
                 inversion=inversion,
+                also=acting(common.also),
             )
         if sheet is not None:
             save_image(sheet_of(result), sheet, None)
@@ -112,7 +115,12 @@ def generate(words: Sequence[str]) -> None:
         editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.generate(
-                made, seed=common.seed, count=common.count, batch_size=common.batch_size, on_step=on_step
+                made,
+                seed=common.seed,
+                count=common.count,
+                batch_size=common.batch_size,
+                on_step=on_step,
+                also=acting(common.also),
             )
         report(result, target, common)
 
@@ -132,6 +140,15 @@ def _run(name: str, command: Callable[..., None], method: type[Method], words: S
     app = App(name=f"scumble {name}", version_flags=[])
     app.default(with_fields(command, method))
     run_app(app, words)
+
+
+def acting(texts: Sequence[str]) -> list[Any]:
+    """Read what acts besides the method."""
+    if not texts:
+        return []
+    from scumble.methods.also import parse_also
+
+    return [parse_also(text) for text in texts]
 
 
 def settled_target(output: Path | None, default: str) -> Path:

@@ -68,6 +68,12 @@ class Method(BaseModel):
         """How many candidates the method makes at least (one for each of several prompts)."""
         return 1
 
+    @property
+    def first_prompt(self) -> str:
+        """What the run is told; of several prompts the first."""
+        told = getattr(self, "prompt", "")
+        return told if isinstance(told, str) else next(iter(told), "")
+
     @classmethod
     def method_name(cls) -> str:
         """Name on the command line and in recipes: the registered one, else the class name in kebab-case."""

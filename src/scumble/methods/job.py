@@ -64,6 +64,7 @@ class Job:
         notices: One-line remarks for the person.
         inversion: The picture's inversion, when one was given.
         place: How the picture came to that size; None: it had it.
+        extra: What acts besides the method's own controls, behind them.
     """
 
     model: Model
@@ -80,6 +81,7 @@ class Job:
     notices: list[str] = field(default_factory=list)
     inversion: Inversion | None = None
     place: Fit | None = None
+    extra: Sequence[Control] = ()
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -181,5 +183,10 @@ class Job:
             done, total = ctx.i + 1 - first[0], ctx.steps - first[0]
             return self.on_step(Progress(done, total, self.samples, x0, lambda: self.model.decode(x0)))
 
+        ctx = self.context(levels, solver, tag)
+        if self.extra:
+            from scumble.controls.composition import composed
+
+            controls = composed(ctx, controls, self.extra)
         with torch.no_grad():
-            return denoise(self.context(levels, solver, tag), controls, rows, report)
+            return denoise(ctx, controls, rows, report)

@@ -44,8 +44,8 @@ class _Route:
 class SelfGuidance(WordWishes, Inverted):
     """Say what is to happen to the things that words name; the rest is asked to stay as it was.
 
-    Works on pictures and, without one, on what the seed gives. Name a thing by its whole phrase
-    ("large red cube"): its adjectives look at it too.
+    Works on pictures and, without one, on what the seed gives. Name a thing by its noun ("cube"): nouns look at
+    their thing, adjectives often elsewhere.
     """
 
     paper: ClassVar[str] = "Diffusion Self-Guidance, arXiv 2306.00986"
@@ -54,7 +54,7 @@ class SelfGuidance(WordWishes, Inverted):
 
     guidance_scale: float = Field(default=5.0, ge=0.01, le=100)
     """Classifier-free guidance towards the prompt."""
-    strength: float = Field(default=0.3, ge=0, le=1)
+    strength: float = Field(default=0.5, ge=0, le=1)
     """How strongly the wishes pull at every step, as a share of the predicted noise; 0 turns them off."""
     until: float = Field(default=0.8, ge=0, le=1)
     """Share of the steps after which the wishes rest."""

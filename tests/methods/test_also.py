@@ -1,0 +1,139 @@
+"""What acts besides a method: in maps, inversions and recipes, from the command line, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from scumble.editor import Editor
+from scumble.errors import InputError, MethodError
+from scumble.hspace.direction import About, Direction
+from scumble.methods.also import CustomEnergy, Paint, Present, Say, Shift, Wish, parse_also, rebuilt
+from scumble.methods.ddpm_inversion import DDPMInversion
+from scumble.methods.differential_diffusion import DifferentialDiffusion
+from scumble.methods.sdedit import SDEdit
+from scumble.methods.text_to_image import TextToImage
+from scumble.redo import redo
+from tests.blended import tiny_ddpm
+
+STEPS: dict[str, Any] = {"num_inference_steps": 3}
+PROMPT = "a photo of a cat"
+
+
+def pixels(image: Image.Image) -> np.ndarray[Any, Any]:
+    return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_nothing_and_weight_zero_change_no_bit(tiny_editor: Editor, picture: Image.Image) -> None:
+    method = SDEdit(prompt=PROMPT, **STEPS)
+    plain = tiny_editor.edit(picture, method, seed=2)
+    off = tiny_editor.edit(
+        picture, method, seed=2, also=[Paint(colour="red", weight=0), Present(words=("cat",), weight=0)]
+    )
+    assert np.array_equal(pixels(plain.image), pixels(off.image))
+    assert off.cost.forward_rows == plain.cost.forward_rows
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        Paint(colour="red", weight=50),
+        Wish(put={"cat": (0.1, 0.1)}, weight=5),
+        Wish(move={"cat": (0.3, 0.0)}, keep_look=("photo",), weight=5),
+        Present(words=("photo", "cat"), absent=("photo",), apart=True, weight=20),
+        CustomEnergy(fn=lambda seen: seen.clean.square().mean((1, 2, 3)), weight=50, place="x0"),
+    ],
+)
+def test_maps_hold_whatever_acts_besides(tiny_editor: Editor, picture: Image.Image, also: Any) -> None:
+    change = np.zeros((64, 64), np.float32)
+    change[:, 40:] = 1
+    method = DifferentialDiffusion(prompt=PROMPT, change_map=change, **STEPS)
+    plain, guided = (tiny_editor.edit(picture, method, seed=2, also=extra) for extra in ((), (also,)))
+    assert np.array_equal(pixels(guided.image)[:, :40], pixels(picture)[:, :40])
+    assert not np.array_equal(pixels(guided.image), pixels(plain.image))
+
+
+def test_energies_act_on_an_inversion_and_stay_out_of_what_a_map_keeps(
+    tiny_editor: Editor, picture: Image.Image
+) -> None:
+    stored = tiny_editor.invert(picture, prompt="a cat", num_inference_steps=4, skip=0.0, seed=1, measured=False)
+    keep = np.zeros((64, 64), np.float32)
+    keep[:16] = 1
+    method = DDPMInversion(prompt=PROMPT, change_map=keep)
+    plain, wished = (
+        tiny_editor.edit(picture, method, seed=1, inversion=stored, also=extra)
+        for extra in ((), (Wish(move={"cat": (0.2, 0.0)}, source_prompt="a cat", weight=5),))
+    )
+    assert not np.array_equal(pixels(plain.image), pixels(wished.image))
+    assert np.array_equal(pixels(wished.image)[16:], pixels(picture)[16:])
+
+
+def test_several_energies_are_one_backward_a_step(tiny_editor: Editor) -> None:
+    also = [Paint(colour="red", weight=5), Present(words=("cat",)), Wish(put={"cat": (0.1, 0.1)})]
+    result = tiny_editor.generate(TextToImage(prompt=PROMPT, **STEPS), seed=1, also=also)
+    assert result.cost.backward_rows == 3
+
+
+def test_paint_paints(picture: Image.Image) -> None:
+    editor, small = Editor(tiny_ddpm()), picture.resize((32, 32))
+    red, blue = (
+        editor.edit(small, SDEdit(num_inference_steps=6), seed=1, also=[Paint(colour=c, weight=100)]).image
+        for c in ("red", "blue")
+    )
+    apart = pixels(red).mean((0, 1)) - pixels(blue).mean((0, 1))
+    assert apart[0] > 20
+    assert apart[2] < -20
+
+
+def test_a_shift_of_the_bottleneck_acts_in_other_methods(
+    tiny_editor: Editor, picture: Image.Image, tmp_path: Path
+) -> None:
+    about = About(t_edit=300, steps=3)
+    path = Direction(about, None, {-1: torch.full((1, 40, 1, 1), 2.0)}).save(tmp_path / "d.safetensors")
+    method = SDEdit(prompt=PROMPT, strength=1.0, **STEPS)
+    shift = Shift(directions=(str(path),))
+    plain, shifted = (tiny_editor.edit(picture, method, seed=2, also=extra) for extra in ((), (shift,)))
+    off = tiny_editor.edit(picture, method, seed=2, also=[Shift(directions=(str(path),), weight=0)])
+    assert np.array_equal(pixels(plain.image), pixels(off.image))
+    assert not np.array_equal(pixels(plain.image), pixels(shifted.image))
+    both = tiny_editor.edit(picture, method, seed=2, also=[Paint(colour="red", weight=20), shift])
+    assert not np.array_equal(pixels(both.image), pixels(shifted.image))
+    with pytest.raises(MethodError, match="ddim"):
+        tiny_editor.edit(picture, SDEdit(prompt=PROMPT, solver="dpmpp_2m", **STEPS), seed=2, also=[shift])
+
+
+def test_recipes_hold_what_acted_and_it_is_done_again(
+    tiny_editor: Editor, picture: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture.save(tmp_path / "in.png")
+    also = [Paint(colour="red", weight=30), Wish(put={"cat": (0.1, 0.1)})]
+    result = tiny_editor.edit(tmp_path / "in.png", SDEdit(prompt=PROMPT, **STEPS), seed=2, also=also)
+    (path,) = result.save(tmp_path / "out.png")
+    assert [told["kind"] for told in result.recipe.also] == ["paint", "wish"]
+    assert [rebuilt(told) for told in result.recipe.also] == also
+    monkeypatch.setattr(Editor, "from_pretrained", classmethod(lambda cls, *a, **k: tiny_editor))
+    assert redo(path).largest == 0
+    own = tiny_editor.generate(
+        TextToImage(prompt=PROMPT, **STEPS), seed=1, also=[CustomEnergy(fn=lambda s: s.clean.mean((1, 2, 3)))]
+    )
+    with pytest.raises(InputError, match="no file can hold"):
+        rebuilt(own.recipe.also[0])
+
+
+def test_the_command_line_reads_names_and_fields() -> None:
+    assert parse_also('paint {"colour": "red", "weight": 2}') == Paint(colour="red", weight=2)
+    assert parse_also('wish {"move": {"red cube": [0.2, 0]}}') == Wish(move={"red cube": (0.2, 0.0)})
+    assert isinstance(parse_also('say {"text": "a cat"}'), Say)
+    for text, says in (("pain {}", "did you mean"), ('paint {"color": 1}', "colour"), ("paint [", "as JSON")):
+        with pytest.raises(InputError, match=says):
+            parse_also(text)
+
+
+def test_a_wish_about_the_picture_needs_one(tiny_editor: Editor) -> None:
+    with pytest.raises(InputError, match="needs a picture"):
+        tiny_editor.generate(TextToImage(prompt=PROMPT, **STEPS), seed=1, also=[Wish(move={"cat": (0.1, 0.0)})])
