@@ -68,7 +68,7 @@ def test_success_is_the_truths_alone_and_identity_keeps_the_rest(scored) -> None
     rows = {name: [row for task in asked for row in scored[task][name]] for name in TRIVIAL}
     assert mean(rows["ideal"], "success") > 0.9
     assert mean(rows["identity"], "success") < 0.05
-    assert mean(rows["noise"], "success") < 0.3
+    assert mean(rows["noise"], "success") < 0.1
     assert mean(rows["ideal"], "kept") > 0.95
     assert mean(rows["identity"], "kept") > 0.85
     assert mean(rows["noise"], "kept") < 0.6
@@ -104,7 +104,8 @@ def test_one_wrong_attribute_is_no_success_and_one_wrong_floor_is_not_kept() -> 
         update={"before": scene.to_dict(), "after": scene.to_dict(), "item": 0, "attribute": "color", "word": "red"}
     )
     assert succeeded(case, read_of(scene, color="blue")) == 0
-    assert succeeded(case, read_of(scene, shape="cone")) == 1
+    assert succeeded(case, read_of(scene, material="metal")) == 1
+    assert succeeded(case, read_of(scene, shape="cone")) == 0  # nothing is left by which it is recognised
     assert kept_share(case, read_of(scene, color="blue")) == 1
     assert kept_share(case, read_of(scene, floor="sand")) < 1
     assert kept_share(case, read_of(scene, shape="cone")) < 1

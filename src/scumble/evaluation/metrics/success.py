@@ -23,9 +23,10 @@ ARRIVED = 0.25
 def succeeded(case: Case, read: Reading, left: float = math.nan) -> float:
     """1 if the picture shows what was asked for, 0 if not, NaN where no scene is known.
 
-    Attribute edits: the object has the new word. Add: it is there, with its colour and shape, and one object more.
-    Remove: one object less. Move: no more than a quarter of its way is `left`, and it is still what it was. Floor,
-    sky: the new word. Outpaint: NaN, since a smeared edge reads as well as the truth.
+    Attribute edits: the object has the new word, and is recognised by its colour or shape. Add: it is there, with its
+    colour and shape, and one object more. Remove: one object less, the others recognised. Move: no more than a quarter
+    of its way is `left`, and it is still what it was. Floor, sky: the new word. Outpaint: NaN, since a smeared edge
+    reads as well as the truth.
     """
     after = case.scene_after
     if after is None or case.task == "outpaint":
@@ -33,14 +34,16 @@ def succeeded(case: Case, read: Reading, left: float = math.nan) -> float:
     if case.attribute in ("floor", "sky"):
         return float(getattr(read, case.attribute) == case.word)
     if case.task == "remove":
-        return float(len(read.objects) == len(after.objects))
+        found = [_meant(after, k, read.objects) for k in range(len(after.objects))]
+        known = [_recognised(one, item) for one, item in zip(found, after.objects, strict=True)]
+        return float(len(read.objects) == len(after.objects) and all(known))
     assert case.item is not None
     meant = _meant(after, case.item, read.objects)
     if meant is None:
         return 0.0
     wanted = after.objects[case.item]
     if case.attribute is not None:
-        return float(getattr(meant, case.attribute) == case.word)
+        return float(getattr(meant, case.attribute) == case.word and _recognised(meant, wanted, case.attribute))
     if case.task == "move" and not left <= ARRIVED:
         return 0.0
     same = (meant.color, meant.shape) == (wanted.color, wanted.shape)
@@ -65,6 +68,11 @@ def kept_share(case: Case, read: Reading) -> float:
                 continue
             right.append(meant is not None and getattr(meant, head) == getattr(item, head))
     return sum(right) / len(right)
+
+
+def _recognised(read: ReadObject | None, item: Object, but: str = "") -> bool:
+    """Whether colour or shape are right, the attribute that was asked for aside."""
+    return read is not None and any(getattr(read, k) == getattr(item, k) for k in ("color", "shape") if k != but)
 
 
 def _meant(after: Scene, index: int, read: Sequence[ReadObject]) -> ReadObject | None:
