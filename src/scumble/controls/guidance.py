@@ -45,9 +45,7 @@ class Guidance(Control):
         told = {"uncond": self.uncond, "cond": self.cond}
         return [*rows, *(Row(name, told[name]) for name in self.names)]
 
-    def predict(
-        self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
         """Combine the rows."""
         names = self.names
         if len(names) == 1:
