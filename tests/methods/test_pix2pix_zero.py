@@ -186,5 +186,14 @@ def test_what_is_missing_is_named(tiny_editor: Editor, given: Any, says: str) ->
         tiny_editor.generate(Pix2PixZero(**given), seed=1)
 
 
+def test_the_layout_is_held_as_firmly_whatever_the_number_of_places(tiny_sd: Model) -> None:
+    """The loss is a sum over places: with a quarter of them the default step is four times as large."""
+    small, large = (Job(tiny_sd, CounterNoise([1]), 1, (side, side)) for side in (512, 1024))
+    method = Pix2PixZero(source_prompt="a cat", prompt="a dog")
+    assert method.rate(small) == pytest.approx(0.1)  # the places of Stable Diffusion at that size
+    assert method.rate(small) == pytest.approx(4 * method.rate(large))
+    assert Pix2PixZero(source_prompt="a", prompt="b", cross_attention=0.3).rate(large) == 0.3
+
+
 def test_it_is_registered() -> None:
     assert method_class("pix2pix-zero") is Pix2PixZero

@@ -16,6 +16,7 @@ from scumble.controls.stored import StoredNoise
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control
 from scumble.core.solvers import Ddim
+from scumble.energies.layers import site_sizes
 from scumble.errors import InputError
 from scumble.inversion.regularised import Regulariser, drawn_from, published_walk, regularised_path
 from scumble.inversion.trajectory import Inversion
@@ -26,6 +27,9 @@ from scumble.methods.job import Job
 from scumble.models.places import sites
 
 __all__ = ["Pix2PixZero"]
+
+PUBLISHED_RATE, PUBLISHED_PLACES = 0.1, 5 * (64**2 + 32**2 + 16**2) + 8**2
+"""Step size, and queries of all cross-attention of Stable Diffusion 1 at 512 pixels, over which the loss is a sum."""
 
 
 class Pix2PixZero(ImageMethod):
@@ -55,8 +59,9 @@ class Pix2PixZero(ImageMethod):
     """Or: a direction saved before."""
     direction_strength: float = Field(default=1.0, ge=-10, le=10)
     """How far to go along the direction."""
-    cross_attention: float = Field(default=0.1, ge=0, le=10)
-    """How firmly the layout is held; above about 0.2 pictures of Stable Diffusion break. 0: not at all."""
+    cross_attention: float | None = Field(default=None, ge=0, le=100)
+    """How firmly the layout is held, 0: not at all; by default the published 0.1 for Stable Diffusion at 512 pixels,
+    and more in proportion where attention has fewer places to be summed over."""
     guidance_scale: float = Field(default=5.0, ge=0, le=100)
     """Classifier-free guidance."""
     negative_prompt: str | None = None
@@ -91,18 +96,26 @@ class Pix2PixZero(ImageMethod):
         paths = [site.path for site in sites(job.model.denoiser, "cross_attention")]
         if self.compat == "official":
             return self._official(job, caption, guidance, paths, from_seed)
+        rate = self.rate(job)
         if from_seed:
             levels = job.levels(self.num_inference_steps)
             start = job.noise.normal(job.shape, "start", 0).to(job.model.device)
             walking = WalkingReference(Guidance(caption, negative, self.guidance_scale), start)
-            match = AttentionMatch(paths, walking, edited, self.cross_attention)
+            match = AttentionMatch(paths, walking, edited, rate)
             return job.denoise(levels, Ddim(), [match, guidance])
         found = self._inversion(job, caption, said)
         stored = StoredReference(caption, lambda i: found.x_at(i))
         hold = job.hold(found.steps, found.first, found)
-        match = AttentionMatch(paths, stored, edited, self.cross_attention)
+        match = AttentionMatch(paths, stored, edited, rate)
         noise = StoredNoise(found, offsets=found.kind != "ddim")
         return job.denoise(found.levels, found.solver(job.model), [hold, noise, match, guidance])
+
+    def rate(self, job: Job) -> float:
+        """The step size of the move towards the source's attention."""
+        if self.cross_attention is not None:
+            return self.cross_attention
+        places = sum(h * w for h, w in site_sizes(job.model.denoiser, job.shape).values())
+        return PUBLISHED_RATE * PUBLISHED_PLACES / places
 
     def _inversion(self, job: Job, caption: Conditioning, said: str) -> Inversion:
         if job.inversion is not None:
@@ -129,7 +142,8 @@ class Pix2PixZero(ImageMethod):
             with torch.no_grad():
                 x = published_walk(ctx, job.posterior_draw(), plain, regulate, job.model.schedule)[-1]
         reference = WalkingReference(Guidance(caption, guidance.uncond, self.guidance_scale), x)
-        match = TwinMatch(paths, reference, guidance.cond, self.cross_attention, uncond=guidance.uncond)
+        rate = PUBLISHED_RATE if self.cross_attention is None else self.cross_attention
+        match = TwinMatch(paths, reference, guidance.cond, rate, uncond=guidance.uncond)
         controls: list[Control] = [Begin(x, 0), guidance, match]
         return job.denoise(levels, Ddim(), controls)
 
