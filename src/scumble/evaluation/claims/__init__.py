@@ -42,7 +42,7 @@ _ALL = (
     Claim("reconstruction", "Edit-friendly inversion leads back exactly, DDIM inversion does not.", _FRIENDLY,
           _later("noise", "reconstruction")),
     Claim("edit-friendly-preserves", "It keeps more than DDIM inversion and SDEdit at no less success.", _FRIENDLY,
-          _later("noise", "edit_friendly_preserves")),
+          _later("noise", "edit_friendly_preserves"), reads_results=True),
     Claim("edit-friendly-diversity", "Other draws give other edits; DDIM inversion has one only.", _FRIENDLY,
           _later("noise", "edit_friendly_diversity")),
     Claim("augmentations", "Guiding by several augmented views shows the words better than by one.", _BLENDED,
@@ -50,9 +50,9 @@ _ALL = (
     Claim("ranking", "The candidate that CLIP ranks first is better than the last.", _BLENDED,
           _later("regions", "ranking")),
     Claim("blending-hides-seams", "Blending at every step leaves less of a seam than pasting at the end.", _BLENDED,
-          _later("regions", "blending_hides_seams")),
-    Claim("objects-move", "Dragged objects arrive, against doing nothing.", _NOISE, _later("drags", "objects_move")),
-    Claim("drag-noise-cost", "DragNoise costs less than DragDiffusion.", _NOISE, _later("drags", "drag_noise_cost")),
+          _later("regions", "blending_hides_seams"), reads_results=True),
+    Claim("objects-move", "Dragged objects arrive, against doing nothing.", _NOISE, _later("drags", "objects_move"), reads_results=True),
+    Claim("drag-noise-cost", "DragNoise costs less than DragDiffusion.", _NOISE, _later("drags", "drag_noise_cost"), reads_results=True),
     Claim("drag-start-step", "Step 35 of 50 is the best place to drag.", _NOISE, _later("drags", "start_step")),
     Claim("drag-layer", "The bottleneck is the best layer to drag.", _NOISE, _later("drags", "layers")),
     Claim("drag-propagation", "Giving the dragged bottleneck back early undoes the drag.", _NOISE,
@@ -75,13 +75,14 @@ def check(folder: Path, names: str, count: int, workshop: Workshop, again: bool 
         InputError: for an unknown name.
     """
     filed = {verdict.name: verdict for verdict in read_verdicts(folder)}
-    weights = _weights(workshop)
+    weights, bench = _weights(workshop), Bench(folder, workshop, count)
     for claim in _named(names):
         old = filed.get(claim.name)
-        if not again and old is not None and (old.count, old.weights) == (count, weights) and old.figures:
+        fresh = again or claim.reads_results or old is None or not old.figures
+        if old is not None and not fresh and (old.count, old.weights) == (count, weights):
             yield old
             continue
-        found = _found(claim, Bench(folder, workshop, count))
+        found = _found(claim, bench)
         verdict = Verdict(
             name=claim.name,
             statement=claim.statement,

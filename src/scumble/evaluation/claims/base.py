@@ -41,12 +41,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and the experiment that checks it."""
+    """A claim and the experiment that checks it, by what it makes itself or by what a benchmark run has made."""
 
     name: str
     statement: str
     paper: str
     experiment: Callable[[Bench], Finding]
+    reads_results: bool = False
 
 
 @dataclass

@@ -1,0 +1,50 @@
+"""`scumble bench` as a person meets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scumble.cli import main
+
+
+def test_make_run_and_report_leave_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    folder = str(tmp_path / "b")
+    main(["bench", "make", folder, "--tasks", "floor,recolour", "--count", "1", "--size", "32"])
+    assert "2 cases of 2 tasks" in capsys.readouterr().out
+    main(["bench", "run", folder, "--methods", "trivial"])
+    assert "6 results made, 0 were there, 0 failed" in capsys.readouterr().out
+    main(["bench", "run", folder, "--methods", "trivial"])
+    assert "0 results made, 6 were there" in capsys.readouterr().out
+    main(["bench", "report", folder])
+    assert (tmp_path / "b" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["make", "FOLDER", "--tasks", "recolor"], "did you mean recolour"),
+        (["make", "FOLDER", "--count", "0"], "count must be at least 1"),
+        (["report", "FOLDER"], "there is no benchmark folder"),
+        (["run", "FOLDER", "--jobs", "0"], "at least 1"),
+        (["run", "FOLDER", "--tasks", "floor", "--count", "1", "--methods", "sdedi"], "did you mean sdedit"),
+        (["claims", "FOLDER", "--names", "rankin"], "did you mean ranking"),
+        (["claims", "FOLDER", "--count", "1"], "at least 2"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", *[word.replace("FOLDER", str(tmp_path / "none")) for word in words]])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error
+
+
+def test_the_experiments_are_listed_without_being_run(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["bench", "claims", "--names", "list"])
+    assert "map-reliability:" in capsys.readouterr().out
