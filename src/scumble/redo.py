@@ -17,8 +17,8 @@ from scumble.images import Picture, load_image, load_map
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.trajectory import Inversion
 from scumble.metadata import read_metadata
-from scumble.methods.also import rebuilt
 from scumble.methods.base import ImageMethod
+from scumble.methods.shared.also import rebuilt
 from scumble.recipe import Recipe, tensor_sha256
 
 __all__ = ["Redone", "redo"]

@@ -27,7 +27,7 @@ from scumble.recipe import Recipe, tensor_sha256, versions
 from scumble.result import Result
 
 if TYPE_CHECKING:
-    from scumble.methods.also import Also
+    from scumble.methods.shared.also import Also
 
 __all__ = ["OnStep", "Run", "clear_errors"]
 
@@ -103,7 +103,7 @@ class Run:
         )
         self.method.check(job)
         if self.also:
-            from scumble.methods.also import compose
+            from scumble.methods.shared.also import compose
 
             job.extra = compose(job, self.method.first_prompt, self.also)
         nothing = self.change is not None and not bool(self.change.any())

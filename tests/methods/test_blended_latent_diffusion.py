@@ -14,10 +14,10 @@ from torch import Tensor
 from scumble.core.noise import CounterNoise
 from scumble.editor import Editor
 from scumble.errors import CheckpointError, MethodError
-from scumble.methods.background import DecoderFit, decoder_loss, fitted_picture
 from scumble.methods.blended_latent_diffusion import BlendedLatentDiffusion
 from scumble.methods.differential_diffusion import DifferentialDiffusion
 from scumble.methods.job import Job
+from scumble.methods.shared.background import DecoderFit, decoder_loss, fitted_picture
 from scumble.methods.text_to_image import TextToImage
 from scumble.models.base import Model
 from tests.blended import box, tiny_ddpm, watched

@@ -17,8 +17,8 @@ from scumble.errors import MethodError
 from scumble.methods.cycle_diffusion import CycleDiffusion
 from scumble.methods.ddim_inversion import DDIMInversion
 from scumble.methods.ddpm_inversion import DDPMInversion
-from scumble.methods.inverted import Inverted
 from scumble.methods.job import Job
+from scumble.methods.shared.inverted import Inverted
 from scumble.models.base import Model
 from tests.blended import tiny_ddpm
 from tests.inverting import SOURCE, N, job_of, result

@@ -19,9 +19,9 @@ from scumble.errors import InputError
 from scumble.images import to_tensor
 from scumble.methods.drag_diffusion import DragDiffusion
 from scumble.methods.drag_noise import DragNoise
-from scumble.methods.inverted import obtain
 from scumble.methods.job import Job
 from scumble.methods.registry import method_class
+from scumble.methods.shared.inverted import obtain
 from scumble.methods.warp_drag import WarpDrag
 from scumble.models.base import Model
 

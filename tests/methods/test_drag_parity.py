@@ -20,8 +20,8 @@ from scumble.drag.supervision import FeatureGrid, supervision_site
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.drag_diffusion import DragDiffusion
 from scumble.methods.drag_noise import DragNoise
-from scumble.methods.inverted import Plan, obtain
 from scumble.methods.job import Job
+from scumble.methods.shared.inverted import Plan, obtain
 from scumble.models.base import Model
 
 

@@ -21,10 +21,10 @@ from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.editor import Editor
 from scumble.errors import CheckpointError, InputError
-from scumble.methods.edit_direction import load_direction, mean_embedding, moved, save_direction, sentences_about
 from scumble.methods.job import Job
 from scumble.methods.pix2pix_zero import Pix2PixZero
 from scumble.methods.registry import method_class
+from scumble.methods.shared.edit_direction import load_direction, mean_embedding, moved, save_direction, sentences_about
 from scumble.models.base import Model
 from scumble.models.places import sites
 

@@ -24,8 +24,8 @@ from scumble.hspace.solver import BoostedDdim
 from scumble.inversion.extract import guided
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.base import ImageMethod
-from scumble.methods.inverted import Plan, obtain
 from scumble.methods.job import Job
+from scumble.methods.shared.inverted import Plan, obtain
 
 __all__ = ["Asyrp", "current_level_path", "spread_levels"]
 

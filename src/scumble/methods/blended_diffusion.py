@@ -8,8 +8,8 @@ from torch import Tensor
 
 from scumble.controls.background_blend import BackgroundBlend, LateBlend, SharedSource
 from scumble.controls.change_map import NoisedSource
-from scumble.methods.clip_guided import ClipGuided
 from scumble.methods.job import Job
+from scumble.methods.shared.clip_guided import ClipGuided
 
 __all__ = ["BlendedDiffusion"]
 

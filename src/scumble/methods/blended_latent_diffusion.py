@@ -14,10 +14,10 @@ from scumble.controls.mask_shrinking import MaskSchedule, is_thin
 from scumble.core.levels import Schedule
 from scumble.core.solvers import Ddim
 from scumble.errors import MethodError
-from scumble.methods.background import DecoderFit, fitted_picture
 from scumble.methods.base import Prompted, Sampled
 from scumble.methods.job import Job
-from scumble.methods.masked import Masked, Ranked
+from scumble.methods.shared.background import DecoderFit, fitted_picture
+from scumble.methods.shared.masked import Masked, Ranked
 
 __all__ = ["BlendedLatentDiffusion"]
 

@@ -8,8 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.stored import StoredNoise
-from scumble.methods.inverted import Inverted, Plan, obtain
 from scumble.methods.job import Job
+from scumble.methods.shared.inverted import Inverted, Plan, obtain
 
 __all__ = ["CycleDiffusion"]
 

@@ -15,8 +15,8 @@ from scumble.controls.stored import StoredNoise
 from scumble.core.control import Control
 from scumble.inversion.trajectory import Inversion
 from scumble.inversion.transforms import flipped, shifted
-from scumble.methods.inverted import Inverted, Plan, obtain
 from scumble.methods.job import Job
+from scumble.methods.shared.inverted import Inverted, Plan, obtain
 
 __all__ = ["DDPMInversion"]
 

@@ -22,7 +22,7 @@ from scumble.images import fit, load_image, to_tensor
 from scumble.images.colour import match_colours
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
-from scumble.methods.masked import scorer_of
+from scumble.methods.shared.masked import scorer_of
 from scumble.models.vision import VisionFeatures, VisionTower
 
 __all__ = ["DiffuseIT"]

@@ -17,9 +17,9 @@ from scumble.core.control import Control
 from scumble.drag.looks import BottleneckLook, LayerLook
 from scumble.drag.optimise import Drag, Look, optimise
 from scumble.inversion.trajectory import Inversion
-from scumble.methods.dragged import Dragged
-from scumble.methods.inverted import obtain
 from scumble.methods.job import Job
+from scumble.methods.shared.dragged import Dragged
+from scumble.methods.shared.inverted import obtain
 
 __all__ = ["DragNoise"]
 

@@ -12,9 +12,9 @@ from scumble.controls.background_blend import BackgroundBlend
 from scumble.controls.change_map import NoisedSource
 from scumble.energies.clip_terms import BackgroundTerm
 from scumble.energies.perception import perceptual_distance
-from scumble.methods.clip_guided import ClipGuided
 from scumble.methods.job import Job
-from scumble.methods.masked import scorer_of
+from scumble.methods.shared.clip_guided import ClipGuided
+from scumble.methods.shared.masked import scorer_of
 
 __all__ = ["LocalClipGuidedDiffusion"]
 

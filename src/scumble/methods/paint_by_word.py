@@ -14,7 +14,7 @@ from scumble.energies.perception import perceptual_distance
 from scumble.errors import MethodError
 from scumble.images import latent_map
 from scumble.methods.job import Job, Progress
-from scumble.methods.masked import Masked, Ranked, scorer_of
+from scumble.methods.shared.masked import Masked, Ranked, scorer_of
 from scumble.models.codec import Codec, ModelCodec, VqCodec
 
 __all__ = ["PaintByWord"]

@@ -21,9 +21,9 @@ from scumble.errors import InputError
 from scumble.inversion.regularised import Regulariser, drawn_from, published_walk, regularised_path
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.base import ImageMethod
-from scumble.methods.edit_direction import load_direction, mean_embedding, moved, read_sentences, sentences_about
-from scumble.methods.inverted import Plan, obtain
 from scumble.methods.job import Job
+from scumble.methods.shared.edit_direction import load_direction, mean_embedding, moved, read_sentences, sentences_about
+from scumble.methods.shared.inverted import Plan, obtain
 from scumble.models.places import sites
 
 __all__ = ["Pix2PixZero"]

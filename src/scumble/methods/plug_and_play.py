@@ -12,8 +12,8 @@ from scumble.controls.feature_injection import FeatureInjection, SourceFeatures,
 from scumble.controls.stored import StoredNoise
 from scumble.errors import MethodError
 from scumble.inversion.trajectory import Inversion
-from scumble.methods.inverted import Inverted, Plan, obtain
 from scumble.methods.job import Job
+from scumble.methods.shared.inverted import Inverted, Plan, obtain
 
 __all__ = ["PlugAndPlay"]
 

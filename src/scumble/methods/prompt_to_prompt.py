@@ -12,9 +12,9 @@ from scumble.controls.token_alignment import Mode
 from scumble.controls.word_edits import Told, WordEdit
 from scumble.core.control import Control
 from scumble.errors import InputError, MethodError
-from scumble.methods.inverted import Inverted, Plan, obtain
 from scumble.methods.job import Job
-from scumble.methods.source_route import Route, picture_route, seed_route
+from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.source_route import Route, picture_route, seed_route
 
 __all__ = ["PromptToPrompt"]
 

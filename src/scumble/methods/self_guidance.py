@@ -20,9 +20,9 @@ from scumble.core.solvers import Ddim, Solver
 from scumble.energies.layers import site_sizes
 from scumble.energies.protocol import SOURCE, during
 from scumble.errors import InputError
-from scumble.methods.inverted import Inverted, Plan, obtain
 from scumble.methods.job import Job
-from scumble.methods.word_wishes import Reference, WordWishes, wished
+from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.word_wishes import Reference, WordWishes, wished
 
 __all__ = ["SelfGuidance"]
 

@@ -13,8 +13,8 @@ from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
 from scumble.drag.warp import Warped, warp
 from scumble.images import latent_map
 from scumble.methods.base import Sampled
-from scumble.methods.dragged import Pointed
 from scumble.methods.job import Job
+from scumble.methods.shared.dragged import Pointed
 
 __all__ = ["WarpDrag"]
 

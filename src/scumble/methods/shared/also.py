@@ -26,8 +26,8 @@ from scumble.errors import InputError, nearest
 from scumble.hspace.direction import Direction, joint_shift
 from scumble.images import load_map
 from scumble.methods.job import Job
-from scumble.methods.masked import scorer_of
-from scumble.methods.word_wishes import WordWishes, wished
+from scumble.methods.shared.masked import scorer_of
+from scumble.methods.shared.word_wishes import WordWishes, wished
 
 __all__ = ["ALSO", "Also", "CustomEnergy", "compose", "parse_also", "rebuilt"]
 

@@ -15,7 +15,7 @@ from scumble.core.solvers import Ddim, Ddpm, Solver
 from scumble.energies.clip_terms import ClipTerm, RangeTerm
 from scumble.errors import MethodError
 from scumble.methods.job import Job
-from scumble.methods.masked import Masked, Ranked, scorer_of
+from scumble.methods.shared.masked import Masked, Ranked, scorer_of
 
 __all__ = ["ClipGuided"]
 

@@ -25,8 +25,8 @@ from scumble.errors import MethodError
 from scumble.images import Fit
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.base import ImageMethod
-from scumble.methods.inverted import Plan
 from scumble.methods.job import Job, Progress
+from scumble.methods.shared.inverted import Plan
 
 __all__ = ["Dragged", "Pointed"]
 
