@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from scumble.core.noise import CounterNoise
-from scumble.methods.inverted import Inverted
 from scumble.methods.job import Job
+from scumble.methods.shared.inverted import Inverted
 from scumble.models.base import Model
 
 N = 6
