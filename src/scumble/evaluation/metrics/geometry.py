@@ -36,13 +36,12 @@ def find(picture: Tensor, true: Tensor, mask: Mask) -> tuple[float, float]:
     share = torch.from_numpy(mask[top:bottom, left:right]).double()
     patch = true[:, top:bottom, left:right].double() * share
     pads = (width, width, height, height)
-    seen = F.pad(picture.double(), pads)[None]
-    inside = F.pad(torch.ones(1, 1, height, width, dtype=torch.float64), pads)
-    kernel = share[None, None]
-    squares = F.conv2d(seen.square().sum(1, keepdim=True), kernel)[0, 0]
-    products = F.conv2d(seen, patch[None])[0, 0]
-    own = F.conv2d(inside, patch.square().sum(0)[None, None])[0, 0]
-    compared = F.conv2d(inside, kernel)[0, 0]
+    seen = F.pad(picture.double(), pads)
+    inside = F.pad(torch.ones(1, height, width, dtype=torch.float64), pads)
+    squares = _correlation(seen.square().sum(0, keepdim=True), share[None])
+    products = _correlation(seen, patch)
+    own = _correlation(inside, patch.square().sum(0, keepdim=True))
+    compared = _correlation(inside, share[None])
     error = (squares - 2 * products + own) / compared.clamp_min(1)
     error = torch.where(compared >= 0.5 * share.sum(), error, torch.inf)
     down = torch.arange(error.shape[0], dtype=torch.float64)[:, None] - height - int(top)
@@ -58,3 +57,11 @@ def find(picture: Tensor, true: Tensor, mask: Mask) -> tuple[float, float]:
 def mean_distance(found: tuple[float, float], wanted: tuple[float, float]) -> float:
     """Distance in pixels; NaN if either is not there."""
     return math.dist(found, wanted)
+
+
+def _correlation(field: Tensor, patch: Tensor) -> Tensor:
+    """Sum over the channels of a patch (C, h, w) laid over a field (C, H, W) at every offset inside it, by FFT."""
+    (height, width), (h, w) = field.shape[-2:], patch.shape[-2:]
+    spectrum = torch.fft.rfft2(field) * torch.fft.rfft2(patch, s=(height, width)).conj()
+    found: Tensor = torch.fft.irfft2(spectrum.sum(0), s=(height, width))
+    return found[: height - h + 1, : width - w + 1]

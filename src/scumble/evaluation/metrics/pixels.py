@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -56,19 +57,23 @@ def ssim(one: Tensor, two: Tensor, mask: Mask | None = None) -> float:
 
 def _ssim_map(one: Tensor, two: Tensor) -> Tensor:
     """(H, W): the mean over the channels of the local similarities."""
-    offsets = torch.arange(11, dtype=torch.float64) - 5
-    weights = torch.exp(-(offsets**2) / (2 * 1.5**2))
-    weights = weights / weights.sum()
-    kernel = torch.outer(weights, weights)[None, None]
+    down, across = _gaussian(one.shape[-2]), _gaussian(one.shape[-1])
 
     def mean(x: Tensor) -> Tensor:
-        padded = F.pad(x.double()[:, None], (5, 5, 5, 5), mode="reflect")
-        return F.conv2d(padded, kernel)[:, 0]
+        return down @ x.double() @ across.T
 
     a, b = mean(one), mean(two)
     aa, bb, ab = mean(one * one) - a * a, mean(two * two) - b * b, mean(one * two) - a * b
     c1, c2 = 0.01**2, 0.03**2
     return ((2 * a * b + c1) * (2 * ab + c2) / ((a * a + b * b + c1) * (aa + bb + c2))).mean(dim=0)
+
+
+@cache
+def _gaussian(size: int) -> Tensor:
+    """(size, size): the window's mean along one side, mirrored at the edges, as a matrix."""
+    weights = torch.exp(-((torch.arange(11, dtype=torch.float64) - 5) ** 2) / (2 * 1.5**2))
+    padded = F.pad(torch.eye(size, dtype=torch.float64)[:, None], (5, 5), mode="reflect")
+    return F.conv1d(padded, (weights / weights.sum())[None, None])[:, 0].T.contiguous()
 
 
 def masked_as_published(one: Tensor, two: Tensor, keep: Mask) -> dict[str, float]:

@@ -36,24 +36,24 @@ def preservation_plot(collected: Collected, family: str) -> Plot | None:
     if not points:
         return None
     pyplot = _pyplot()
-    figure, axes = pyplot.subplots(figsize=(6.4, 4.4))
+    figure, axes = pyplot.subplots(figsize=(7.6, 4.2))
     for k, (name, out, done) in enumerate(points):
         x, y = out.value, 100 * done.value
         spread = [[x - out.low], [out.high - x]], [[y - 100 * done.low], [100 * done.high - y]]
         axes.errorbar(x, y, xerr=spread[0], yerr=spread[1], fmt=_MARKS[EDITORS[name].family], color=f"C{k % 10}",
-                      capsize=2, lw=0.8, ms=6)  # fmt: skip
-        axes.annotate(name, (x, y), xytext=(6, 5), textcoords="offset points", fontsize=8, color=f"C{k % 10}")
+                      capsize=2, lw=0.8, ms=6, label=name)  # fmt: skip
     axes.set_xlabel("PSNR outside the true change (dB, limited to 50)")
     axes.set_ylabel("success (%)")
     axes.set_ylim(-5, 105)
     axes.set_title(f"{family}: {', '.join(tasks)}", fontsize=9)
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return _svg(figure)
 
 
 def success_against_cost(collected: Collected) -> Plot | None:
     """Success on each method's own tasks against rows through the network (a backward row counts two)."""
     pyplot = _pyplot()
-    figure, axes = pyplot.subplots(figsize=(6.4, 4.4))
+    figure, axes = pyplot.subplots(figsize=(7.6, 4.2))
     drawn = 0
     for name in collected.editors:
         rows = collected.of(name)
@@ -64,8 +64,8 @@ def success_against_cost(collected: Collected) -> Plot | None:
         if not spent or not done.count or name not in EDITORS or not max(spent):
             continue
         x, y = sum(spent) / len(spent), 100 * done.value
-        axes.plot(x, y, _MARKS[EDITORS[name].family], color=f"C{drawn % 10}")
-        axes.annotate(name, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8, color=f"C{drawn % 10}")
+        mark = _MARKS[EDITORS[name].family]
+        axes.plot(x, y, mark, color=f"C{drawn % 10}", fillstyle="full" if drawn < 10 else "none", label=name)
         drawn += 1
     axes.set_xlabel("rows through the network for one edit (a backward row counts two)")
     axes.set_ylabel("success on its own tasks (%)")
@@ -74,6 +74,7 @@ def success_against_cost(collected: Collected) -> Plot | None:
     if not drawn:
         pyplot.close(figure)
         return None
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     return _svg(figure)
 
 
