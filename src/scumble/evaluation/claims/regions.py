@@ -62,7 +62,7 @@ def ranking(bench: Bench) -> Finding:
 def blending_hides_seams(bench: Bench) -> Finding:
     """From the benchmark's results: the seam of pasting at the end against that of blending at every step."""
     collected = bench.collected
-    tasks = ("remove", "floor", "outpaint", "add")
+    tasks = ("remove", "outpaint", "add")  # where the border crosses no edge of the picture's own
     if collected is None:
         return Finding("cannot be checked here", "there are no results yet: scumble bench run comes first")
     rows = {
