@@ -10,11 +10,13 @@ import pytest
 from PIL import Image
 
 from scumble.errors import InputError
-from scumble.evaluation.editors import editors_for
+from scumble.evaluation.editors import EDITORS, editors_for
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.readers import open_benchmark
 from scumble.evaluation.readers.pie_bench import jpeg, jpeg_strip_right
 from scumble.evaluation.readers.rle import decode_rle, encode_rle
+from scumble.evaluation.report import write_report
+from scumble.evaluation.run import Workshop, run
 from scumble.evaluation.score import score
 
 
@@ -110,3 +112,14 @@ def test_an_unknown_folder_says_what_was_looked_for(tmp_path: Path) -> None:
         open_benchmark(tmp_path)
     with pytest.raises(InputError, match="scumble bench make"):
         open_benchmark(tmp_path / "none")
+
+
+def test_a_pie_bench_folder_is_run_and_reported(tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    benchmark = open_benchmark(pie(tmp_path))
+    tally = run(benchmark, [EDITORS["identity"], EDITORS["noise"], EDITORS["ideal"]], Workshop())
+    assert tally.made == 2 and "no true result" in str(tally.failed[0].error)
+    write_report(benchmark, Judges(), tmp_path / "report", jpeg_compat=True)
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "background PSNR" in text and "| identity | 1 |" in text and "no true result" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -114,7 +115,7 @@ def run(
             tally.kept += 1
         else:
             due.append((number, *name, mark))
-    write_json(benchmark.results / "run.json", machine(workshop, jobs) | {"seed": seed})
+    _file_about(benchmark, machine(workshop, jobs) | {"seed": seed})
     for done in _work(benchmark, workshop, [entry[1:] for entry in sorted(due)], jobs):
         tally.made += done.error is None
         if done.error is not None:
@@ -122,6 +123,14 @@ def run(
         if on_result is not None:
             on_result(done, tally.made + len(tally.failed), len(due))
     return tally
+
+
+def _file_about(benchmark: Benchmark, about: dict[str, Any]) -> None:
+    """File what a run was made with; models that only earlier runs needed stay named."""
+    path = benchmark.results / "run.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        about["models"] = json.loads(path.read_text())["models"] | about["models"]
+    write_json(path, about)
 
 
 def _in_turn(

@@ -84,6 +84,8 @@ def _table(
         cells = [means[f].text(METRICS[f].digits, METRICS[f].scale) for f in shown]
         rows.append((name, str(len(collected.of(name, tasks))), *cells, *_cost_cells(collected, name, tasks)))
     note = f"Means over {', '.join(tasks)}; 95 % bootstrap intervals in brackets."
+    if len({row[1] for row in rows}) > 1:
+        note += " Not all have the same number of cases: some are not done yet or failed."
     undefined = [f"{METRICS[f].title} in {k}" for f in shown if (k := _undefined(collected, names, f, tasks))]
     if undefined:
         note += f" Not defined and left out: {', '.join(undefined)} results."
