@@ -88,6 +88,8 @@ def report(shop: Workshop, bundled: Path, docs: Path, models: Sequence[str], cou
         figures[model] = {"count": count, "values": measure(model, bundled, count, docs / "figures")}
     if models:
         figures["renderer"] = {"values": rendering_speed()}
+    remarks = kept.with_name("remarks.json")  # written by hand: what figures do not say of these weights
+    figures["remarks"] = json.loads(remarks.read_text()) if remarks.exists() else {}
     with disk_errors(kept):
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(figures, indent=1) + "\n")
@@ -132,6 +134,7 @@ def _card(shop: Workshop, model: str, trained: Mapping[str, Trained], figures: M
     lines += ["scumble train publish --out out/training", "```", ""]
     if model in figures:
         lines += ["## Figures", "", *_table(model, figures[model])]
+    lines += _remark_lines(model, figures)
     lines += ["", "Code and weights: Apache-2.0. The data are rendered by Scumble itself."]
     return "\n".join(lines) + "\n"
 
@@ -181,6 +184,7 @@ def _page(shop: Workshop, bundled: Path, trained: Mapping[str, Trained], figures
                 )
         if model in figures:
             lines += ["", *_table(model, figures[model])]
+        lines += _remark_lines(model, figures)
         if model == "latent":
             lines += ["", *_method_lines(), "", "![unseen sentences](figures/still-life.png)"]
             lines += ["", "True pictures above, rebuilt by the autoencoder below:"]
@@ -192,6 +196,11 @@ def _page(shop: Workshop, bundled: Path, trained: Mapping[str, Trained], figures
         lines += ["", "## Renderer", "", "Pictures per second on the CPU (shared while measured):", ""]
         lines += [f"- {size} px: {speed:.0f}" for size, speed in figures["renderer"]["values"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _remark_lines(model: str, figures: Mapping[str, Any]) -> list[str]:
+    remark = figures.get("remarks", {}).get(model)
+    return ["", remark] if remark else []
 
 
 def _again_lines() -> list[str]:
