@@ -196,6 +196,14 @@ _ALL: tuple[BenchEditor, ...] = (
         lambda s: _both(s),
     ),
     BenchEditor(
+        "ddpm-inversion-skip-20", "words", "edit-friendly inversion, skip 0.2, guidance 3", WORDS, "ddpm-inversion",
+        lambda s: _both(s, skip=0.2, guidance_scale=3.0),
+    ),
+    BenchEditor(
+        "ddpm-inversion-skip-10", "words", "edit-friendly inversion, skip 0.1, guidance 3", WORDS, "ddpm-inversion",
+        lambda s: _both(s, skip=0.1, guidance_scale=3.0),
+    ),
+    BenchEditor(
         "prompt-to-prompt", "words", "attention of the source along an edit-friendly inversion", WORDS,
         "prompt-to-prompt", _swap,
     ),
