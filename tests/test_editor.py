@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scumble.editor import Editor
-from scumble.errors import CancelledError, InputError, MethodError
+from scumble.errors import CancelledError, InputError, MemoryLimitError, MethodError
 from scumble.methods.differential_diffusion import DifferentialDiffusion
 from scumble.methods.job import Progress
 from scumble.methods.sdedit import SDEdit
@@ -146,3 +146,14 @@ def test_wrong_uses_are_refused_with_the_way_out(tiny_editor: Editor, picture: I
         tiny_editor.edit(picture, SDEdit(num_inference_steps=1000))
     with pytest.raises(InputError, match="NaN"):
         tiny_editor.edit(picture, SDEdit(change_map=np.full((64, 64), np.nan, np.float32)))
+
+
+def test_an_exhausted_device_says_what_to_lower(
+    tiny_editor: Editor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*args: Any, **kwargs: Any) -> Any:
+        raise torch.OutOfMemoryError("tried to allocate")
+
+    monkeypatch.setattr(tiny_editor.model, "predict", exhausted)
+    with pytest.raises(MemoryLimitError, match="--batch-size"):
+        tiny_editor.edit(picture, SDEdit(num_inference_steps=2), seed=1)

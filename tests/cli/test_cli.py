@@ -151,3 +151,14 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(
         name in told for name in ("edit", "generate", "map", "methods", "info", "redo", "demo", "world", "train")
     )
+
+
+def test_an_interrupted_edit_is_one_line_and_leaves_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scumble.core.loop._step", interrupted)
+    assert "interrupted" in refused(capsys, "edit", "in.png", "--model", MODEL, "--steps", "2", "-o", "o.png")
+    assert not Path("o.png").exists()

@@ -76,6 +76,7 @@ def run_app(app: App, words: Sequence[str]) -> None:
     """Run a cyclopts app, turning its parse errors into one line and exit code 2."""
     from cyclopts import CycloptsError
 
+    app.suppress_keyboard_interrupt = False
     try:
         app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
