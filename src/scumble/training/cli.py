@@ -33,48 +33,82 @@ def _workshop(size: SizeName, out: Path) -> Workshop:
     return shop
 
 
-def vae(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
+def vae(
+    size: SizeName = "cpu",
+    minutes: float | None = None,
+    out: Path = DEFAULT_OUT,
+    resume: bool = False,
+    published: bool = False,
+) -> None:
     """Train the autoencoder."""
     from scumble.training.vae import VaeTask
 
-    _train("vae", lambda shop: VaeTask(shop.size, shop.world()), size, minutes, out, resume)
+    _train("vae", lambda shop: VaeTask(shop.size, shop.world()), size, minutes, out, resume, published)
 
 
-def clip(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
+def clip(
+    size: SizeName = "cpu",
+    minutes: float | None = None,
+    out: Path = DEFAULT_OUT,
+    resume: bool = False,
+    published: bool = False,
+) -> None:
     """Train the CLIP pair that guides and ranks."""
     from scumble.training.clip import ClipTask
 
-    _train("clip", lambda shop: ClipTask(shop.size, shop.size.clip, shop.world()), size, minutes, out, resume)
+    _train("clip", lambda shop: ClipTask(shop.size, shop.size.clip, shop.world()), size, minutes, out, resume, published)
 
 
-def judge(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
+def judge(
+    size: SizeName = "cpu",
+    minutes: float | None = None,
+    out: Path = DEFAULT_OUT,
+    resume: bool = False,
+    published: bool = False,
+) -> None:
     """Train the second CLIP pair, which only judges."""
     from scumble.training.clip import ClipTask
 
-    _train("judge", lambda shop: ClipTask(shop.size, shop.size.judge, shop.world()), size, minutes, out, resume)
+    _train("judge", lambda shop: ClipTask(shop.size, shop.size.judge, shop.world()), size, minutes, out, resume, published)
 
 
 def classifier(
-    size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False
+    size: SizeName = "cpu",
+    minutes: float | None = None,
+    out: Path = DEFAULT_OUT,
+    resume: bool = False,
+    published: bool = False,
 ) -> None:
     """Train the attribute classifier."""
     from scumble.training.classifier import ClassifierTask
 
-    _train("classifier", lambda shop: ClassifierTask(shop.size, shop.world()), size, minutes, out, resume)
+    _train("classifier", lambda shop: ClassifierTask(shop.size, shop.world()), size, minutes, out, resume, published)
 
 
-def latent(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
+def latent(
+    size: SizeName = "cpu",
+    minutes: float | None = None,
+    out: Path = DEFAULT_OUT,
+    resume: bool = False,
+    published: bool = False,
+) -> None:
     """Train the latent U-Net with its text encoder; needs the autoencoder and the CLIP pair."""
     from scumble.training.latent import LatentTask
 
-    _train("latent", LatentTask, size, minutes, out, resume)
+    _train("latent", LatentTask, size, minutes, out, resume, published)
 
 
-def pixel(size: SizeName = "cpu", minutes: float | None = None, out: Path = DEFAULT_OUT, resume: bool = False) -> None:
+def pixel(
+    size: SizeName = "cpu",
+    minutes: float | None = None,
+    out: Path = DEFAULT_OUT,
+    resume: bool = False,
+    published: bool = False,
+) -> None:
     """Train the unconditional pixel U-Net."""
     from scumble.training.pixel import PixelTask
 
-    _train("pixel", lambda shop: PixelTask(shop.size, shop.world()), size, minutes, out, resume)
+    _train("pixel", lambda shop: PixelTask(shop.size, shop.world()), size, minutes, out, resume, published)
 
 
 def _train(
@@ -84,8 +118,11 @@ def _train(
     minutes: float | None,
     out: Path,
     resume: bool,
+    published: bool,
 ) -> None:
+    """Train one model: from nothing, from its newest checkpoint, or else from its published weights."""
     from scumble.training.loop import train
+    from scumble.training.publish import BUNDLED, load_published
     from scumble.training.team import join
 
     shop = _workshop(size, out)
@@ -95,6 +132,8 @@ def _train(
     with join() as team:
         with team.leader_first():
             task = task_of(shop)
+            if published:
+                load_published(task.modules(), model, BUNDLED)
         train(task, schedule, shop.folder(model), resume=resume, quiet=not team.leads, team=team)
 
 

@@ -94,8 +94,8 @@ class ClipTask:
         return {"clip": 1.0, "head": 1.0}
 
     def loss(self, draw: Draw, batch: int, progress: float) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """A third of the batch are pairs of pictures that differ in one attribute (see `data.draw_scenes`)."""
-        pairs = batch // 6
+        """Part of the batch are pairs of pictures that differ in one attribute (see `data.draw_scenes`)."""
+        pairs = round(batch * self.config.pairs / 2)
         first = draw.index(self.world.trained // 4, pairs) * 4 + 2
         index = torch.cat([first, first + 1, draw.index(self.world.trained, batch - 2 * pairs)])
         x = roughened(self.world.batch(index, self.device), draw)

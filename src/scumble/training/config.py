@@ -64,8 +64,9 @@ class ClipConfig(_Frozen):
     patch: int
     heads: int = 4
     projection: int = 96
-    negatives: int = Field(2, description="captions per picture that differ from it in one word")
-    attribute_weight: float = Field(1.0, description="weight of the attribute heads used in training only")
+    negatives: int = Field(4, description="captions per picture that differ from it in one word")
+    pairs: float = Field(0.5, description="share of a batch that are pairs of pictures differing in one attribute")
+    attribute_weight: float = Field(2.0, description="weight of the attribute heads used in training only")
     schedule: Schedule
 
 
@@ -96,6 +97,7 @@ class PixelConfig(_Frozen):
     attention: tuple[bool, ...]
     layers_per_block: int = 1
     head_dim: int = 48
+    prediction: Literal["epsilon", "v_prediction"] = "v_prediction"
     schedule: Schedule
 
 
@@ -128,11 +130,15 @@ CPU = Size(
     ),
     clip=ClipConfig(
         text_width=128, text_layers=3, vision_width=160, vision_layers=4, patch=8,
-        schedule=Schedule(minutes=6, batch=48, learning_rate=1e-3, weight_decay=0.02, betas=(0.9, 0.98), seed=21),
+        schedule=Schedule(
+            minutes=60, batch=48, learning_rate=1e-3, weight_decay=0.02, betas=(0.9, 0.98), decay_from=0.4, seed=21
+        ),
     ),
     judge=ClipConfig(
         text_width=96, text_layers=2, vision_width=112, vision_layers=5, patch=8,
-        schedule=Schedule(minutes=6, batch=48, learning_rate=1e-3, weight_decay=0.02, betas=(0.9, 0.98), seed=92),
+        schedule=Schedule(
+            minutes=40, batch=48, learning_rate=1e-3, weight_decay=0.02, betas=(0.9, 0.98), decay_from=0.4, seed=92
+        ),
     ),
     classifier=ClassifierConfig(
         channels=(24, 40, 64, 96), schedule=Schedule(minutes=4, batch=64, learning_rate=2e-3, seed=31)
@@ -144,8 +150,8 @@ CPU = Size(
         ),
     ),
     pixel=PixelConfig(
-        channels=(24, 48, 96, 96), attention=(False, False, False, True),
-        schedule=Schedule(minutes=23, batch=8, learning_rate=1e-3, decay_from=0.5, ema=0.999, seed=51),
+        channels=(16, 32, 96, 192), attention=(False, False, True, True), head_dim=96,
+        schedule=Schedule(minutes=120, batch=8, learning_rate=1e-3, decay_from=0.5, ema=0.999, seed=51),
     ),
 )  # fmt: skip
 
@@ -160,11 +166,11 @@ GPU = Size(
         schedule=Schedule(minutes=6, batch=96, learning_rate=1e-3, weight_decay=1e-4, ema=0.999, seed=11),
     ),
     clip=ClipConfig(
-        text_width=128, text_layers=3, vision_width=192, vision_layers=5, patch=16, projection=128, negatives=4,
+        text_width=128, text_layers=3, vision_width=192, vision_layers=5, patch=16, projection=128,
         schedule=Schedule(minutes=2, batch=512, learning_rate=1e-3, weight_decay=0.02, betas=(0.9, 0.98), seed=21),
     ),
     judge=ClipConfig(
-        text_width=96, text_layers=3, vision_width=160, vision_layers=6, patch=16, projection=128, negatives=4,
+        text_width=96, text_layers=3, vision_width=160, vision_layers=6, patch=16, projection=128,
         schedule=Schedule(minutes=2, batch=512, learning_rate=1e-3, weight_decay=0.02, betas=(0.9, 0.98), seed=92),
     ),
     classifier=ClassifierConfig(schedule=Schedule(minutes=1.5, batch=256, learning_rate=2e-3, seed=31)),

@@ -138,7 +138,7 @@ def _measure_latent(folder: Path, classifier: Classifier, count: int, sheets: Pa
 def _measure_pixel(folder: Path, classifier: Classifier, count: int, sheets: Path | None) -> dict[str, float]:
     """How sure the classifier is of what it sees, beside how sure it is of true pictures."""
     pipe: Any = DDPMPipeline.from_pretrained(folder)
-    pictures = sample_pixels(pipe.unet, count)
+    pictures = sample_pixels(pipe.unet, pipe.scheduler, count)
     if sheets is not None:
         sheets.mkdir(parents=True, exist_ok=True)
         save_sheet(pictures[:32], sheets / "still-life-pixel.png")

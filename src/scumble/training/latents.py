@@ -11,6 +11,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from scumble.training.precision import has_bf16
 from scumble.training.storage import disk_errors
 from scumble.training.vae import build_vae, whiten
 from scumble.training.workshop import Workshop, load_average
@@ -58,7 +59,7 @@ def _encode(shop: Workshop, vae: AutoencoderKL) -> Tensor:
     world, scale = shop.world(quiet=True), vae.config.scaling_factor
     parts = []
     for index in torch.arange(len(world.scenes)).split(64):
-        with torch.autocast(shop.size.device, torch.bfloat16, enabled=shop.size.bf16):
+        with torch.autocast(shop.size.device, torch.bfloat16, enabled=shop.size.bf16 and has_bf16(shop.size.device)):
             posterior = vae.encode(world.batch(index, shop.size.device)).latent_dist
         both = torch.stack([posterior.mean.float(), posterior.std.float()], dim=1)
         parts.append((both * scale).half().cpu())

@@ -18,6 +18,7 @@ from scumble.errors import ScumbleError
 from scumble.training.config import Schedule
 from scumble.training.ema import Ema
 from scumble.training.log import Log
+from scumble.training.precision import has_bf16
 from scumble.training.storage import Checkpoint, disk_errors, latest_checkpoint, save_checkpoint
 from scumble.training.team import ALONE, Team
 
@@ -190,8 +191,8 @@ class _Run:
 
 
 def autocast(task: Task) -> AbstractContextManager[object]:
-    """bf16 where the task asks for it."""
-    return torch.autocast(task.device.type, torch.bfloat16) if task.bf16 else nullcontext()
+    """bf16 where the task asks for it and the device computes it."""
+    return torch.autocast(task.device.type, torch.bfloat16) if task.bf16 and has_bf16(task.device) else nullcontext()
 
 
 def train(

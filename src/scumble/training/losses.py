@@ -17,14 +17,23 @@ def denoising_loss(
     noise: Tensor,
     abar: Tensor,
     snr_limit: float,
+    prediction: str = "epsilon",
 ) -> tuple[Tensor, Mapping[str, Tensor]]:
-    """Squared error of the predicted noise, weighted with min(SNR, gamma) / SNR (arXiv 2303.09556, eq. 5).
+    """Squared error of what the network predicts, weighted by min-SNR (arXiv 2303.09556, eq. 5 and section 3.4).
 
-    `x0`, `noise`: (B, C, H, W); `t`: (B,) whole levels; `abar`: the schedule's cumulative alphas. Gives the
-    weighted loss, and `mse`, the plain mean.
+    `x0`, `noise`: (B, C, H, W); `t`: (B,) whole levels; `abar`: the schedule's cumulative alphas; `prediction`:
+    "epsilon" or "v_prediction" (v = a eps - s x0, arXiv 2202.00512). Both weights count the error of x0
+    min(SNR, gamma)-fold. Gives the weighted loss, and `mse`: the mean squared error of epsilon.
     """
-    a = abar[t].view(-1, 1, 1, 1)
-    x = (a.sqrt() * x0 + (1 - a).sqrt() * noise).contiguous(memory_format=torch.channels_last)
-    error = (predict(x, t).float() - noise).square().mean((1, 2, 3))
+    level = abar[t].view(-1, 1, 1, 1)
+    a, s = level.sqrt(), (1 - level).sqrt()
+    x = (a * x0 + s * noise).contiguous(memory_format=torch.channels_last)
     snr = abar[t] / (1 - abar[t])
-    return (error * snr.clamp(max=snr_limit) / snr).mean(), {"mse": error.mean().detach()}
+    said = predict(x, t).float()
+    if prediction == "v_prediction":
+        error = (said - (a * noise - s * x0)).square().mean((1, 2, 3))
+        weight, of_epsilon = snr.clamp(max=snr_limit) / (snr + 1), error * abar[t]
+    else:
+        error = (said - noise).square().mean((1, 2, 3))
+        weight, of_epsilon = snr.clamp(max=snr_limit) / snr, error
+    return (error * weight).mean(), {"mse": of_epsilon.mean().detach()}

@@ -34,13 +34,15 @@ def build_pixel(config: PixelConfig, picture: int) -> UNet2DModel:
     )
 
 
-def pixel_scheduler() -> DDPMScheduler:
+def pixel_scheduler(config: PixelConfig) -> DDPMScheduler:
     """The linear schedule of DDPM (arXiv 2006.11239)."""
-    return DDPMScheduler(beta_schedule="linear", variance_type="fixed_small", clip_sample=True)
+    return DDPMScheduler(
+        beta_schedule="linear", variance_type="fixed_small", clip_sample=True, prediction_type=config.prediction
+    )
 
 
 class PixelTask:
-    """Epsilon prediction on pixels; pictures are mirrored at random, since nothing names left or right."""
+    """Denoising of pixels; pictures are mirrored at random, since nothing names left or right."""
 
     def __init__(self, size: Size, world: World) -> None:
         self.config, self.world = size.pixel, world
@@ -48,7 +50,8 @@ class PixelTask:
         torch.manual_seed(self.config.schedule.seed)
         self.unet = build_pixel(self.config, size.picture)
         self.unet.to(self.device, memory_format=torch.channels_last)
-        self.abar = pixel_scheduler().alphas_cumprod.to(self.device)
+        self.scheduler = pixel_scheduler(self.config)
+        self.abar = self.scheduler.alphas_cumprod.to(self.device)
 
     def modules(self) -> Mapping[str, nn.Module]:
         """The U-Net."""
@@ -64,7 +67,7 @@ class PixelTask:
         mirrored = draw.index(2, batch).bool().to(self.device).view(-1, 1, 1, 1)
         x0 = torch.where(mirrored, x0.flip(-1), x0)
         t = draw.index(len(self.abar), batch).to(self.device)
-        return denoising_loss(self._predict, x0, t, draw.normal(x0), self.abar, 5.0)
+        return denoising_loss(self._predict, x0, t, draw.normal(x0), self.abar, 5.0, self.config.prediction)
 
     def validate(self) -> Mapping[str, float]:
         """Mean squared error of epsilon on held-out scenes, levels spread evenly, noise fixed."""
@@ -72,12 +75,12 @@ class PixelTask:
         noise = Draw.of(7, 7, self.device).normal(x0)
         t = torch.linspace(20, 980, len(x0)).long().to(self.device)
         parts = zip(x0.split(32), t.split(32), noise.split(32), strict=True)
-        errors = [denoising_loss(self._predict, *part, self.abar, 5.0)[1]["mse"] * len(part[0]) for part in parts]
+        errors = [denoising_loss(self._predict, *part, self.abar, 5.0, self.config.prediction)[1]["mse"] * len(part[0]) for part in parts]
         return {"mse": (torch.stack(errors).sum() / len(x0)).item()}
 
     def sheet(self, path: Path) -> None:
         """Pictures from noise."""
-        save_sheet(sample_pixels(self.unet, 8, steps=25), path)
+        save_sheet(sample_pixels(self.unet, self.scheduler, 8, steps=25), path)
 
     def _predict(self, x: Tensor, t: Tensor) -> Tensor:
         predicted: Tensor = self.unet(x, t).sample
@@ -85,13 +88,15 @@ class PixelTask:
 
 
 @torch.no_grad()
-def sample_pixels(unet: UNet2DModel, count: int, *, steps: int = 50, seed: int = 0) -> Tensor:
+def sample_pixels(
+    unet: UNet2DModel, scheduler: DDPMScheduler, count: int, *, steps: int = 50, seed: int = 0
+) -> Tensor:
     """DDIM from noise: (B, 3, H, W) in [-1, 1], on the CPU."""
-    scheduler = DDIMScheduler.from_config(pixel_scheduler().config)
-    scheduler.set_timesteps(steps)
+    solver = DDIMScheduler.from_config(scheduler.config)
+    solver.set_timesteps(steps)
     config: Any = unet.config
     shape = (count, config.in_channels, config.sample_size, config.sample_size)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(next(unet.parameters()).device)
-    for t in scheduler.timesteps:
-        x = scheduler.step(unet(x, t).sample.float(), t, x).prev_sample
+    for t in solver.timesteps:
+        x = solver.step(unet(x, t).sample.float(), t, x).prev_sample
     return x.float().cpu().clamp(-1, 1)

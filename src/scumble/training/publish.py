@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from diffusers import DDPMPipeline, StableDiffusionPipeline
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from scumble.evaluation.classifier import AttributeNet
@@ -22,7 +23,7 @@ from scumble.training.storage import disk_errors
 from scumble.training.tokenizer import build_tokenizer
 from scumble.training.workshop import Workshop, load_average
 
-__all__ = ["BUNDLED", "FOLDERS", "publish"]
+__all__ = ["BUNDLED", "FOLDERS", "load_published", "publish"]
 
 BUNDLED = Path(__file__).resolve().parent.parent / "bundled"
 
@@ -88,7 +89,7 @@ def _write_latent(shop: Workshop, folder: Path) -> None:
 def _write_pixel(shop: Workshop, folder: Path) -> None:
     unet = build_pixel(shop.size.pixel, shop.size.picture)
     load_average(shop.checkpoint("pixel"), "unet", unet)
-    DDPMPipeline(unet=unet.half(), scheduler=pixel_scheduler()).save_pretrained(folder, safe_serialization=True)
+    DDPMPipeline(unet=unet.half(), scheduler=pixel_scheduler(shop.size.pixel)).save_pretrained(folder, safe_serialization=True)
 
 
 def _clip_writer(model: str) -> Callable[[Workshop, Path], None]:
@@ -147,6 +148,37 @@ def _write_vocabulary(folder: Path) -> None:
     pairs = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *pairs]) + "\n")
 
+
+def load_published(networks: Mapping[str, nn.Module], model: str, bundled: Path) -> None:
+    """Start `networks` (the modules of a task) from published weights; those that are never published stay fresh.
+
+    Raises:
+        CheckpointError: if nothing is published, or it has another shape.
+    """
+    for name, network in networks.items():
+        if (model, name) not in _WHERE:
+            continue
+        path = bundled / _WHERE[model, name]
+        try:
+            held = load_file(path)
+            wanted = network.state_dict()
+            network.load_state_dict({**wanted, **{key: held[key].float() for key in wanted if key in held}})
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise CheckpointError(f"{path} cannot be a start for this {name}: {error}") from error
+        if missing := [key for key, _ in network.named_parameters() if key not in held]:
+            raise CheckpointError(f"{path} is of another size: it has no {missing[0]}")
+
+
+_WHERE: dict[tuple[str, str], str] = {
+    ("clip", "clip"): "clip/model.safetensors",
+    ("judge", "clip"): "clip-judge/model.safetensors",
+    ("classifier", "classifier"): "classifier/model.safetensors",
+    ("latent", "unet"): "still-life/unet/diffusion_pytorch_model.safetensors",
+    ("latent", "text_encoder"): "still-life/text_encoder/model.safetensors",
+    ("vae", "vae"): "still-life/vae/diffusion_pytorch_model.safetensors",
+    ("pixel", "unet"): "still-life-pixel/unet/diffusion_pytorch_model.safetensors",
+}
+"""File of every network of every task."""
 
 _WRITERS: dict[str, Callable[[Workshop, Path], None]] = {
     "latent": _write_latent,
