@@ -56,7 +56,9 @@ def clip(
     """Train the CLIP pair that guides and ranks."""
     from scumble.training.clip import ClipTask
 
-    _train("clip", lambda shop: ClipTask(shop.size, shop.size.clip, shop.world()), size, minutes, out, resume, published)
+    _train(
+        "clip", lambda shop: ClipTask(shop.size, shop.size.clip, shop.world()), size, minutes, out, resume, published
+    )
 
 
 def judge(
@@ -69,7 +71,9 @@ def judge(
     """Train the second CLIP pair, which only judges."""
     from scumble.training.clip import ClipTask
 
-    _train("judge", lambda shop: ClipTask(shop.size, shop.size.judge, shop.world()), size, minutes, out, resume, published)
+    _train(
+        "judge", lambda shop: ClipTask(shop.size, shop.size.judge, shop.world()), size, minutes, out, resume, published
+    )
 
 
 def classifier(

@@ -75,7 +75,10 @@ class PixelTask:
         noise = Draw.of(7, 7, self.device).normal(x0)
         t = torch.linspace(20, 980, len(x0)).long().to(self.device)
         parts = zip(x0.split(32), t.split(32), noise.split(32), strict=True)
-        errors = [denoising_loss(self._predict, *part, self.abar, 5.0, self.config.prediction)[1]["mse"] * len(part[0]) for part in parts]
+        errors = [
+            denoising_loss(self._predict, *part, self.abar, 5.0, self.config.prediction)[1]["mse"] * len(part[0])
+            for part in parts
+        ]
         return {"mse": (torch.stack(errors).sum() / len(x0)).item()}
 
     def sheet(self, path: Path) -> None:
@@ -88,9 +91,7 @@ class PixelTask:
 
 
 @torch.no_grad()
-def sample_pixels(
-    unet: UNet2DModel, scheduler: DDPMScheduler, count: int, *, steps: int = 50, seed: int = 0
-) -> Tensor:
+def sample_pixels(unet: UNet2DModel, scheduler: DDPMScheduler, count: int, *, steps: int = 50, seed: int = 0) -> Tensor:
     """DDIM from noise: (B, 3, H, W) in [-1, 1], on the CPU."""
     solver = DDIMScheduler.from_config(scheduler.config)
     solver.set_timesteps(steps)

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from scumble.errors import CheckpointError
 from scumble.evaluation.classifier import AttributeNet
 from scumble.training.clip import build_clip
 from scumble.training.config import ClipConfig
@@ -89,7 +90,9 @@ def _write_latent(shop: Workshop, folder: Path) -> None:
 def _write_pixel(shop: Workshop, folder: Path) -> None:
     unet = build_pixel(shop.size.pixel, shop.size.picture)
     load_average(shop.checkpoint("pixel"), "unet", unet)
-    DDPMPipeline(unet=unet.half(), scheduler=pixel_scheduler(shop.size.pixel)).save_pretrained(folder, safe_serialization=True)
+    DDPMPipeline(unet=unet.half(), scheduler=pixel_scheduler(shop.size.pixel)).save_pretrained(
+        folder, safe_serialization=True
+    )
 
 
 def _clip_writer(model: str) -> Callable[[Workshop, Path], None]:
