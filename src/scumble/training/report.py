@@ -56,6 +56,12 @@ _READ_AS = {
     "seconds": "seconds per picture on this machine, shared",
     "sure": "classifier's mean certainty of shapes",
     "sure_of_renders": "the same on true renders",
+    "redrawn_shape": "shape still read, noised to half and drawn again",
+    "redrawn_color": "colour, likewise",
+    "redrawn_floor": "floor, likewise",
+    "redrawn_sky": "sky, likewise",
+    "recolour_sdedit": "recolouring succeeds, SDEdit at 0.75",
+    "recolour_ddpm-inversion": "recolouring succeeds, edit-friendly inversion",
 }
 
 
