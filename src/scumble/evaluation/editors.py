@@ -248,6 +248,8 @@ _ALL: tuple[BenchEditor, ...] = (
                 _dragged),
     BenchEditor("drag-noise-as-published", "drag", "the same beginning at the picture itself", ("move",), "drag-noise",
                 lambda s: _dragged(s) | {"start": "picture"}),
+    BenchEditor("drag-noise-from-picture", "drag", "as published, but with five times its learning rate", ("move",),
+                "drag-noise", lambda s: _dragged(s) | {"start": "picture", "learning_rate": 0.1}),
     BenchEditor("drag-diffusion", "drag", "latent optimised, beginning at the pulled picture", ("move",),
                 "drag-diffusion", _dragged),
     BenchEditor("drag-diffusion-as-published", "drag", "the same beginning at the picture itself", ("move",),
