@@ -189,19 +189,20 @@ _ALL: tuple[BenchEditor, ...] = (
         "ddim-inversion", lambda s: _both(s, guidance_scale=3.0),
     ),
     BenchEditor(
-        "cycle-diffusion", "words", "naive DDPM inversion, skip 0.36", WORDS, "cycle-diffusion", lambda s: _both(s),
+        "cycle-diffusion", "words", "naive DDPM inversion, skip 0.2, guidance 3", WORDS, "cycle-diffusion",
+        lambda s: _both(s, guidance_scale=3.0),
     ),
     BenchEditor(
-        "ddpm-inversion", "words", "edit-friendly inversion, skip 0.36, guidance 5", WORDS, "ddpm-inversion",
+        "ddpm-inversion", "words", "edit-friendly inversion, skip 0.2, guidance 3", WORDS, "ddpm-inversion",
         lambda s: _both(s),
     ),
     BenchEditor(
-        "ddpm-inversion-skip-20", "words", "edit-friendly inversion, skip 0.2, guidance 3", WORDS, "ddpm-inversion",
-        lambda s: _both(s, skip=0.2, guidance_scale=3.0),
+        "ddpm-inversion-skip-10", "words", "edit-friendly inversion, skip 0.1, guidance 3", WORDS, "ddpm-inversion",
+        lambda s: _both(s, skip=0.1),
     ),
     BenchEditor(
-        "ddpm-inversion-skip-10", "words", "edit-friendly inversion, skip 0.1, guidance 3", WORDS, "ddpm-inversion",
-        lambda s: _both(s, skip=0.1, guidance_scale=3.0),
+        "ddpm-inversion-skip-36", "words", "edit-friendly inversion, the paper's skip 0.36, guidance 5", WORDS,
+        "ddpm-inversion", lambda s: _both(s, skip=0.36, guidance_scale=5.0),
     ),
     BenchEditor(
         "prompt-to-prompt", "words", "attention of the source along an edit-friendly inversion", WORDS,
