@@ -11,7 +11,7 @@ from torch import Tensor
 from scumble.methods.blended_diffusion import BlendedDiffusion
 from scumble.methods.blended_latent_diffusion import BlendedLatentDiffusion
 from scumble.methods.local_clip_guided_diffusion import LocalClipGuidedDiffusion
-from scumble.methods.shared.masked import FILLED_SKIP
+from scumble.methods.shared.masked import FILLED_NOISE
 from tests.blended import box, pixel_job, tiny_ddpm, watched
 
 
@@ -39,12 +39,22 @@ def test_a_latent_model_forgets_it_too(tiny_sd: Any) -> None:
     assert torch.equal(*found)
 
 
-def test_a_filled_region_begins_half_way_and_a_number_given_is_kept(tiny_sd: Any, monkeypatch: Any) -> None:
-    for given, calls in (({}, 4), ({"skip": 0.25}, 6), ({"prompt": "a house"}, 8), ({"begin": "picture"}, 8)):
+@pytest.mark.parametrize("kind", ["latent", "pixels"])
+def test_a_filled_region_begins_where_it_still_shows_through_the_noise(kind: str, tiny_sd: Any) -> None:
+    made: Any = BlendedLatentDiffusion if kind == "latent" else BlendedDiffusion
+    job = pixel_job(tiny_sd if kind == "latent" else tiny_ddpm(), mask=box(64, 16, 48, 8, 40), size=64)
+    levels = job.levels(20, "ddim")
+    made(num_inference_steps=20, solver="ddim").run(job)
+    first = 20 - job.cost.network_calls
+    assert levels[first].s <= FILLED_NOISE * levels[first].a
+    assert levels[first - 1].s > FILLED_NOISE * levels[first - 1].a
+
+
+def test_what_a_person_says_about_the_start_counts(tiny_sd: Any) -> None:
+    for given, calls in (({"skip": 0.25}, 6), ({"prompt": "a house"}, 8), ({"begin": "picture"}, 8)):
         job = pixel_job(tiny_sd, mask=box(64, 16, 48, 8, 40), size=64)
         BlendedLatentDiffusion(num_inference_steps=8, **given).run(job)
         assert job.cost.network_calls == calls
-    assert FILLED_SKIP == 0.5
 
 
 def test_every_sample_is_filled_in_its_own_mask() -> None:

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.background_blend import BackgroundBlend, LateBlend
-from scumble.controls.change_map import NoisedSource, start_index
+from scumble.controls.change_map import NoisedSource
 from scumble.controls.mask_shrinking import MaskSchedule, is_thin
 from scumble.core.levels import Schedule
 from scumble.core.solvers import Ddim
@@ -33,7 +33,7 @@ class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Begun):
 
     skip: float | None = Field(default=None, ge=0, lt=1)
     """Share of the steps left out at the noisy end: 0 for a new object, up to 0.5 to recolour or follow strokes; by
-    default 0, or 0.5 for a filled region."""
+    default 0, for a filled region about half."""
     shrink: int | None = Field(default=None, ge=0, le=16)
     """How many times wider masks come before the drawn one; by default 3 for masks at most 2 cells thin where
     cells have 8 pixels or more, else 0."""
@@ -64,7 +64,7 @@ class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Begun):
             return self._official(job)
         levels = job.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
-        first = start_index(1 - self.skipped(job), steps)
+        first = self.first_step(job, levels)
         mask = self.mask(job)
         masks = MaskSchedule.shrinking(mask, self._dilations(mask, job.model.factor), first, steps)
         hold = BackgroundBlend(masks, mask, NoisedSource(self.source(job)), first, from_noise=first == 0)
@@ -93,7 +93,7 @@ class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Begun):
         own = {"_class_name": "DDIMScheduler", "timestep_spacing": "leading", "steps_offset": 0}
         config = {**job.model.schedule.config, **own, "set_alpha_to_one": False}
         levels = Schedule.from_config(config).levels(self.num_inference_steps)
-        first = int(self.num_inference_steps * self.skipped(job))
+        first = int(self.num_inference_steps * (self.skip or 0.0))
         mask = self.mask(job)
         source = NoisedSource(job.x0, fresh=True)
         hold = LateBlend(lambda i: mask, mask, source, first, from_noise=True, exact_end=False)

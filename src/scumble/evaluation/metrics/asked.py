@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from torch import Tensor
 
 from scumble.evaluation.attributes import OBJECT_HEADS
 from scumble.evaluation.case import Case
-from scumble.still_life import COLORS, SHAPES
+from scumble.still_life import COLORS, SHAPES, Object
 from scumble.still_life.captions import FLOOR_PHRASES, SKY_PHRASES, noun_phrase
 
 __all__ = ["answers", "chooses_first"]
@@ -33,11 +34,16 @@ def answers(case: Case) -> tuple[str, ...]:
     elif case.item is not None and case.task != "remove":
         item = after.objects[case.item]
         if case.attribute is not None:
-            others = [replace(item, **{case.attribute: word}) for word in OBJECT_HEADS[case.attribute]]
+            others = [_with(item, case.attribute, word) for word in OBJECT_HEADS[case.attribute]]
         else:
             others = [replace(item, color=color, shape=shape) for color in COLORS for shape in SHAPES]
         said += [case.prompt.replace(noun_phrase(item), noun_phrase(other)) for other in others]
     return tuple(dict.fromkeys([*said, case.source_prompt]))
+
+
+def _with(item: Object, attribute: str, word: str) -> Object:
+    changes: dict[str, Any] = {attribute: word}
+    return replace(item, **changes)
 
 
 def chooses_first(picture: Tensor, texts: Sequence[Tensor]) -> float:

@@ -8,7 +8,6 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from scumble.controls.change_map import start_index
 from scumble.controls.network_gradient import NetworkGradient, Term
 from scumble.core.control import Control
 from scumble.core.solvers import Ddim, Ddpm, Solver
@@ -29,7 +28,7 @@ class ClipGuided(Ranked, Begun):
     """Steps N of a full run; below 50 use the ddim solver."""
     skip: float | None = Field(default=None, ge=0, lt=1)
     """Share of the steps left out at the noisy end: more keeps more of what was there (strokes, colours); by default
-    0.25, or 0.5 for a filled region."""
+    0.25, for a filled region about two thirds."""
     solver: Literal["ddpm", "ddim"] = "ddpm"
     """ddpm: ancestral, with the checkpoint's own variance; ddim: deterministic unless eta is given."""
     eta: float = Field(default=0.0, ge=0, le=1)
@@ -56,7 +55,7 @@ class ClipGuided(Ranked, Begun):
         if job.model.factor != 1:
             raise MethodError(
                 f"{self.method_name()} guides a pixel model by CLIP, but {job.model.name} works on latents:"
-                " use blended-latent-diffusion, or a pixel model"
+                " use blended-latent-diffusion, or a pixel model such as still-life-pixel"
             )
         if self.eta and self.solver == "ddpm":
             raise MethodError(f"eta {self.eta:g} needs the ddim solver; ddpm has its own variance")
@@ -75,7 +74,7 @@ class ClipGuided(Ranked, Begun):
 
     def first(self, job: Job) -> int:
         """The step at which the run begins."""
-        return start_index(1 - self.skipped(job), len(job.levels(self.num_inference_steps, self.solver)) - 1)
+        return self.first_step(job, job.levels(self.num_inference_steps, self.solver))
 
     def make_solver(self, job: Job) -> Solver:
         """The solver, with the variance that the checkpoint was trained for.

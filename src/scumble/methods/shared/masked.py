@@ -10,6 +10,8 @@ import torch
 from pydantic import Field, field_serializer
 from torch import Tensor
 
+from scumble.controls.change_map import start_index
+from scumble.core.levels import Level
 from scumble.errors import CheckpointError
 from scumble.images import filled, latent_map
 from scumble.methods.base import Finished, ImageMethod, Method
@@ -19,9 +21,9 @@ from scumble.ranking import RankBy, best_first, candidate_distances
 
 __all__ = ["Begun", "Masked", "Ranked", "scorer_of"]
 
-FILLED_SKIP = 0.5
-"""Share of the steps left out where the region begins as its surroundings: a sampler without words that begins at
-noise draws whatever its model likes to draw, things most of all; half way down it only finishes what it is given."""
+FILLED_NOISE = 1.55
+"""A filled region is begun at the first level whose noise is at most so many times its picture. Without words a sampler
+that begins at noise draws whatever its model likes to draw, things most of all; here it finishes what it is given."""
 
 
 class Masked(ImageMethod):
@@ -71,12 +73,12 @@ class Begun(Masked):
         wanted = not words and not official if self.begin is None else self.begin == "filled"
         return wanted and job.change is not None and bool((job.change < 0.5).flatten(1).any(dim=1).all())
 
-    def skipped(self, job: Job) -> float:
-        """Share of the steps left out at the noisy end."""
+    def first_step(self, job: Job, levels: Sequence[Level]) -> int:
+        """The step at which the run begins."""
         given: float | None = getattr(self, "skip", None)
-        if given is not None:
-            return given
-        return FILLED_SKIP if self.fills(job) else self.usual_skip
+        if given is None and self.fills(job):
+            return next(i for i, level in enumerate(levels) if level.s <= FILLED_NOISE * level.a)
+        return start_index(1 - (self.usual_skip if given is None else given), len(levels) - 1)
 
     def source(self, job: Job) -> Tensor:
         """What is noised and blended in (1 or B, C, h, w): the picture in the model's space, filled or not."""
