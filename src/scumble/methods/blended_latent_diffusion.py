@@ -33,7 +33,7 @@ class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Begun):
 
     skip: float | None = Field(default=None, ge=0, lt=1)
     """Share of the steps left out at the noisy end: 0 for a new object, up to 0.5 to recolour or follow strokes; by
-    default 0, for a filled region about half."""
+    default 0, for a filled region about 0.6."""
     shrink: int | None = Field(default=None, ge=0, le=16)
     """How many times wider masks come before the drawn one; by default 3 for masks at most 2 cells thin where
     cells have 8 pixels or more, else 0."""

@@ -28,7 +28,7 @@ class ClipGuided(Ranked, Begun):
     """Steps N of a full run; below 50 use the ddim solver."""
     skip: float | None = Field(default=None, ge=0, lt=1)
     """Share of the steps left out at the noisy end: more keeps more of what was there (strokes, colours); by default
-    0.25, for a filled region about two thirds."""
+    0.25, for a filled region about 0.7."""
     solver: Literal["ddpm", "ddim"] = "ddpm"
     """ddpm: ancestral, with the checkpoint's own variance; ddim: deterministic unless eta is given."""
     eta: float = Field(default=0.0, ge=0, le=1)
