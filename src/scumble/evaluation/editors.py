@@ -225,8 +225,8 @@ _ALL: tuple[BenchEditor, ...] = (
         lambda s: _inside(s),
     ),
     BenchEditor(
-        "blended-latent-diffusion", "region", "blending in latents", REGION, "blended-latent-diffusion",
-        lambda s: _inside(s),
+        "blended-latent-diffusion", "region", "blending in latents; no words where something is removed", REGION,
+        "blended-latent-diffusion", lambda s: _inside(s) | ({"prompt": ""} if s.case.task == "remove" else {}),
     ),
     BenchEditor(
         "edit-friendly-in-region", "region", "edit-friendly inversion with the region as a change map", REGION,
