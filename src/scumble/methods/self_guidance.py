@@ -44,8 +44,8 @@ class _Route:
 class SelfGuidance(WordWishes, Inverted):
     """Say what is to happen to the things that words name; the rest is asked to stay as it was.
 
-    Works on pictures and, without one, on what the seed gives. Name a thing by its noun ("cube"): nouns look at
-    their thing, adjectives often elsewhere.
+    Works on pictures and, without one, on what the seed gives. Of a phrase such as "red cube" the noun counts: nouns
+    look at their thing, adjectives often elsewhere.
     """
 
     paper: ClassVar[str] = "Diffusion Self-Guidance, arXiv 2306.00986"
