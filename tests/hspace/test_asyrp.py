@@ -239,6 +239,10 @@ def test_directions_survive_their_file(tmp_path: Path) -> None:
     with torch.no_grad():
         assert torch.equal(direction(h, temb, 500), again(h, temb, 500))
     assert again.about == about
+    half = direction.save(tmp_path / "half.safetensors", torch.float16)
+    assert half.stat().st_size < 0.6 * (tmp_path / "d.safetensors").stat().st_size
+    with torch.no_grad():
+        torch.testing.assert_close(Direction.load(half)(h, temb, 500), direction(h, temb, 500), rtol=0, atol=5e-3)
     (tmp_path / "broken.safetensors").write_bytes(b"no")
     for bad in ("broken.safetensors", "none.safetensors"):
         with pytest.raises(CheckpointError, match=bad):

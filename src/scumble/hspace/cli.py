@@ -64,7 +64,7 @@ def asyrp(
     target
         What they shall show, for example "a sphere".
     output
-        Where the direction goes (.safetensors).
+        Where the direction goes (.safetensors, in half precision).
     model
         Bundled name, diffusers folder, .safetensors file or hub id; the bundled model by default.
     clip
@@ -109,7 +109,7 @@ def asyrp(
         direction = train_direction(loaded, scorer, found, about, **kind, told=print)
     else:
         direction = teach_direction(loaded, found, about, far=far, **kind, told=print)
-    print(direction.save(output))
+    print(direction.save(output, torch.float16))
 
 
 def train_direction(
