@@ -55,7 +55,7 @@ class SelfGuidance(WordWishes, Inverted):
     guidance_scale: float | None = Field(default=None, ge=0.01, le=100)
     """Classifier-free guidance towards the prompt; by default 5 from the seed, and 1 for pictures, which more would
     lead away from their own path."""
-    strength: float = Field(default=1.0, ge=0, le=4)
+    strength: float = Field(default=0.5, ge=0, le=4)
     """How strongly the wishes pull at every step, as a share of the predicted noise; 0 turns them off."""
     until: float = Field(default=0.8, ge=0, le=1)
     """Share of the steps after which the wishes rest."""

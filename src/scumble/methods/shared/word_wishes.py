@@ -48,11 +48,11 @@ class WordWishes(Method):
     """Phrases that keep their look, wherever they are; * for all words, the default."""
     by: Literal["shape", "centre"] = "shape"
     """Move and resize by the whole silhouette, or by its centre and size alone, which leaves the shape free."""
-    move_weight: float = Field(default=2.0, ge=0, le=1e4)
+    move_weight: float = Field(default=4.0, ge=0, le=1e4)
     """Weight of what is to change."""
     shape_weight: float = Field(default=1.0, ge=0, le=1e4)
     """Weight of shapes that stay."""
-    look_weight: float = Field(default=0.3, ge=0, le=1e4)
+    look_weight: float = Field(default=0.1, ge=0, le=1e4)
     """Weight of looks that stay."""
 
 
