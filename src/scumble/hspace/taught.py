@@ -1,8 +1,9 @@
 """Trains a shift from what the model itself makes of two texts, where no CLIP is good enough to judge.
 
 Not of the paper: arXiv 2210.10960 trains with a CLIP's directional loss. A text-to-image model knows the attribute
-already; its change of prediction from one text to the other is what the shift learns to bring about without words. On the bundled model this works for what covers the picture (a
-floor); a material is too small a change in its bottleneck of 8 x 8 cells, and a colour takes the frames' shapes along.
+already; its change of prediction from one text to the other is what the shift learns to bring about without words.
+On the bundled model it works for a floor; "red" moved hues only part of the way and took shapes along, and "metal", a
+small change, was learned as noise that erases things.
 """
 
 from __future__ import annotations
