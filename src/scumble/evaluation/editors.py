@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from scumble.errors import InputError, nearest
-from scumble.evaluation.case import Sample
+from scumble.evaluation.case import Case, Sample
+from scumble.hspace.shipped import shipped_directions
 from scumble.images import paste
 from scumble.methods.base import Method
 from scumble.methods.registry import METHODS, method_class
@@ -29,6 +30,7 @@ STEPS = 25
 WORDS = ("recolour", "rematerial", "reshape", "remove", "add", "resize", "floor", "sky")
 REGION = ("recolour", "rematerial", "reshape", "remove", "add", "floor", "outpaint")
 PIXEL = ("recolour", "reshape", "remove", "add")
+DIRECTED = ("recolour", "rematerial", "floor")
 EVERY = (*WORDS, "move", "outpaint")
 
 
@@ -46,6 +48,7 @@ class BenchEditor:
         pixels: Whether it needs the pixel model.
         trivial: What a trivial editor returns.
         finish: What is done to the picture afterwards.
+        able: Of its tasks' cases the ones it can do; None: all.
     """
 
     name: str
@@ -57,6 +60,7 @@ class BenchEditor:
     pixels: bool = False
     trivial: Callable[[Sample, int], Image.Image] | None = None
     finish: Finish | None = None
+    able: Callable[[Case], bool] | None = None
 
     def build(self, sample: Sample) -> Method:
         """The method with its settings for a case."""
@@ -68,6 +72,10 @@ class BenchEditor:
         """Whether a task is for it; tasks of other benchmarks are for all that follow words."""
         known = sample_task in EVERY
         return sample_task in self.tasks if known else self.family in ("trivial", "words")
+
+    def takes(self, case: Case) -> bool:
+        """Whether a case is for it."""
+        return self.does(case.task) and (self.able is None or self.able(case))
 
 
 def _truth(sample: Sample, seed: int) -> Image.Image:
@@ -133,6 +141,16 @@ def _guided(sample: Sample) -> dict[str, Any]:
         return _both(sample, resize={_thing(sample): SIZES[case.word] / SIZES[case.old_word]})
     (x0, y0, x1, y1), size = case.points[0], sample.source.width
     return _both(sample, move={_thing(sample): (round((x1 - x0) / size, 4), round((y1 - y0) / size, 4))})
+
+
+def _shifted(sample: Sample) -> dict[str, Any]:
+    """The shipped direction that is called like the new value."""
+    assert sample.case.word is not None
+    return {"directions": (sample.case.word,), "num_inference_steps": STEPS}
+
+
+def _has_direction(case: Case) -> bool:
+    return case.word in shipped_directions()
 
 
 def _dragged(sample: Sample) -> dict[str, Any]:
@@ -258,6 +276,18 @@ _ALL: tuple[BenchEditor, ...] = (
     BenchEditor(
         "self-guidance", "guidance", "move or resize by attention, along a DDIM inversion", ("move", "resize"),
         "self-guidance", _guided,
+    ),
+    BenchEditor(
+        "self-guidance-off", "guidance", "the same route without energies", ("move", "resize"), "self-guidance",
+        lambda s: _guided(s) | {"strength": 0.0},
+    ),
+    BenchEditor(
+        "asyrp", "guidance", "the shipped direction named like the new value, no words", DIRECTED, "asyrp",
+        _shifted, able=_has_direction,
+    ),
+    BenchEditor(
+        "asyrp-off", "guidance", "the same route with strength 0", DIRECTED, "asyrp",
+        lambda s: _shifted(s) | {"strengths": (0.0,)}, able=_has_direction,
     ),
     BenchEditor(
         "diffuseit", "guidance", "pixel model, structure by a vision transformer, words by CLIP, 50 ddim steps",
