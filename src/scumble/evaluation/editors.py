@@ -207,6 +207,10 @@ _ALL: tuple[BenchEditor, ...] = (
         "ddim-inversion", lambda s: _both(s, guidance_scale=3.0),
     ),
     BenchEditor(
+        "ddim-inversion-guidance-2", "words", "the same at guidance 2", WORDS, "ddim-inversion",
+        lambda s: _both(s, guidance_scale=2.0),
+    ),
+    BenchEditor(
         "cycle-diffusion", "words", "naive DDPM inversion, skip 0.2, guidance 3", WORDS, "cycle-diffusion",
         lambda s: _both(s, guidance_scale=3.0),
     ),
