@@ -44,7 +44,7 @@ class Benchmark:
         cases: All of them, task by task.
         load: Reads the pictures of one.
         notices: What was odd about the folder, one line each.
-        style: Which conventions its scores follow: `world`, `pie-bench` or `ti2i`.
+        style: Which conventions its scores follow: `world`, `pie-bench`, `drag-bench` or `ti2i`.
     """
 
     folder: Path

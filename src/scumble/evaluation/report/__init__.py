@@ -150,7 +150,8 @@ def _machine(collected: Collected) -> str:
         return "Where the results were made is not recorded."
     models = ", ".join(f"{m['name']} ({m['sha256'][:8]})" for m in about.get("models", {}).values())
     torch = about.get("versions", {}).get("torch", "?")
+    earlier = f" (some results of {', '.join(about['commits'])})" if about.get("commits") else ""
     return (
         f"Made on {about.get('machine', 'an unknown machine')} with {about.get('jobs', 1)} jobs, torch {torch},"
-        f" commit {about.get('commit') or 'unknown'}, {about.get('date', '')}; models: {models or 'none'}."
+        f" commit {about.get('commit') or 'unknown'}{earlier}, {about.get('date', '')}; models: {models or 'none'}."
     )

@@ -39,8 +39,8 @@ _FAMILIES: dict[Family, tuple[str, tuple[str, ...]]] = {
     ),
 }
 _PUBLISHED = (
-    "structure", "background_psnr", "background_mse", "background_ssim", "background_mse_own", "clip", "clip_edited",
-    "direction", "judge",
+    "structure", "background_psnr", "background_lpips", "background_mse", "background_ssim", "background_mse_own",
+    "clip", "clip_edited", "direction", "judge", "lpips", "dragged", "fidelity",
 )  # fmt: skip
 
 
