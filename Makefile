@@ -23,9 +23,10 @@ bench: $(READY)
 
 # Resumes where it stopped. The full benchmark: make report COUNT=24
 COUNT ?= 4
+SEED ?= 0
 JOBS ?= 2
 report: $(READY)
-	$(BIN)/scumble bench make out/bench --count $(COUNT)
+	$(BIN)/scumble bench make out/bench --count $(COUNT) --seed $(SEED)
 	$(BIN)/scumble bench run out/bench --count $(COUNT) --jobs $(JOBS)
 	$(BIN)/scumble bench claims out/bench
 	$(BIN)/scumble bench report out/bench --output docs/report

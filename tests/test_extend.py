@@ -56,6 +56,12 @@ def test_a_latent_model_continues_all_sides_and_the_picture_stays(
     assert json.dumps(read_metadata(path))
 
 
+def test_without_words_a_strip_begins_as_the_reflected_picture(tiny_editor: Editor, picture: Image.Image) -> None:
+    for begin, used in ((None, "picture"), ("filled", "filled")):
+        grown = extend(tiny_editor, picture, BlendedLatentDiffusion(num_inference_steps=2, begin=begin), right=8)
+        assert grown.recipes[0].parameters["begin"] == used
+
+
 def test_a_pixel_model_continues_too_and_new_pixels_are_not_the_reflection() -> None:
     source = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
     method = BlendedDiffusion(num_inference_steps=4, skip=0.25)

@@ -139,7 +139,7 @@ class Editor:
             prompt: What the picture shows; empty works too.
             method: edit-friendly, naive or ddim.
             num_inference_steps: N.
-            skip: Share of the steps that is not inverted; 0.36, or 0 for ddim.
+            skip: Share of the steps that is not inverted; 0 for ddim, else 0.2, or 0.36 for models of 256 px and more.
             guidance_scale: Guidance while inverting; 1 costs half and is usually best.
             eta: Noise of the steps, in (0, 1]; 1.
             iterations: Of a ddim level, at most; they stop at ``tolerance``.

@@ -154,6 +154,8 @@ class _Grower:
         given: dict[str, Any] = {"change_map": np.ascontiguousarray(_turned(change, side))}
         given |= {"keep": 1} if "keep" in fields and self.count > 1 else {}
         given |= {} if prompt is None else {"prompt": prompt}
+        # the strip is filled already, with the reflected picture
+        given |= {"begin": "picture"} if getattr(self.method, "begin", "") is None else {}
         upright = np.ascontiguousarray(_turned(grown[:, old:], side))
         method = self.method.model_copy(update=given)
         seed = self.seed + len(self.recipes) * self.count

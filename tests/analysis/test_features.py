@@ -47,3 +47,15 @@ def test_the_command_writes_a_table_and_a_picture(tmp_path: Path, picture: Image
     assert [(row["layer"], row["step"]) for row in rows] == [("mid_block", "3")]
     with Image.open(tmp_path / "g.png") as grid:
         assert grid.size[0] > 64
+
+
+def test_a_table_is_not_written_under_a_pictures_name(
+    tmp_path: Path, picture: Image.Image, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture.save(tmp_path / "in.png")
+    for kind in ("noise", "features"):
+        with pytest.raises(SystemExit) as ended:
+            main(["analyse", kind, str(tmp_path / "in.png"), "--model", str(TINY), "-o", str(tmp_path / "t.png")])
+        assert ended.value.code == 2
+    assert "should end in .csv" in capsys.readouterr().err
+    assert not (tmp_path / "t.png").exists()

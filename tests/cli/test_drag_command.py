@@ -49,6 +49,9 @@ def test_a_preview_by_the_warp(there: Path, capsys: pytest.CaptureFixture[str]) 
     ("words", "said"),
     [
         (["--from", "1,2", "--from", "3,4", "--to", "3,4"], "2 points to drag from, but 1"),
+        ([], "no points were given: say where to drag with --from x,y --to x,y"),
+        (["--from", "1,2"], "1 points to drag from, but 0 to drag to"),
+        (["--from", "nan,2", "--to", "3,3"], "both numbers must be finite"),
         (["--from", "here", "--to", "3,4"], "--from 'here' is no point"),
         (["--from", "1,2", "--to", "1,2"], "goes from (1, 2) to the same place"),
         (["--from", "1,2", "--to", "1,200"], "outside the picture"),

@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 import torch
+from benchmarks.blended import TwoForwards
 from torch import Tensor
 
 from scumble.controls.network_gradient import NetworkGradient
@@ -17,27 +18,6 @@ from scumble.core.solvers import Ddim, Ddpm
 from scumble.energies.clip_terms import ClipTerm, RangeTerm
 from scumble.models.clip import spherical_distance, squared
 from tests.blended import box, pixel_job, random_clip, tiny_ddpm
-
-
-class TwoForwards(NetworkGradient):
-    """What the published code does: evaluate once for the step and once more for the gradient."""
-
-    def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
-        return [*rows, Row("cond", self.cond)]
-
-    def through_network(self, ctx: Context, leaf: Tensor, found: Prediction) -> Tensor:
-        own = self.x.detach().requires_grad_(True)
-        with torch.enable_grad():
-            joint = ctx.evaluate(own, ctx.level, self.cond, grad=True)
-        return super().through_network(ctx, own, joint)
-
-    def before(self, ctx: Context, x: Tensor) -> Tensor:
-        self.x = x
-        return x
-
-    def predict(self, ctx: Context, rows, prediction):  # type: ignore[no-untyped-def]
-        ctx.leaf = self.x
-        return super().predict(ctx, rows, prediction)
 
 
 @dataclass

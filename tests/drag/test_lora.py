@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from scumble.core.conditioning import Conditioning
+from scumble.core.cost import Cost
 from scumble.drag.lora import Adapter, adapted, train_lora
 from scumble.models.base import Model
 
@@ -66,9 +67,11 @@ def test_training_draws_the_same_every_time(tiny_sd: Model, cond: Conditioning, 
 
 def test_a_lora_is_trained_once_for_a_picture(tiny_sd: Model, cond: Conditioning, tmp_path: Path) -> None:
     steps: list[int] = []
-    path = train_lora(tiny_sd, PICTURE, cond, SMALL, tmp_path, steps.append)
-    assert train_lora(tiny_sd, PICTURE, cond, SMALL, tmp_path, steps.append) == path
+    cost = Cost()
+    path = train_lora(tiny_sd, PICTURE, cond, SMALL, tmp_path, steps.append, cost)
+    assert train_lora(tiny_sd, PICTURE, cond, SMALL, tmp_path, steps.append, cost) == path
     assert steps == [0, 1, 2]
+    assert (cost.forward_rows, cost.backward_rows) == (3, 3)
     other = SMALL.name(tiny_sd, PICTURE + 0.1)
     assert other != path.name
 

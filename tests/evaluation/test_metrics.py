@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from scumble.evaluation.metrics import adherence, geometry, pixels, reliability
+from scumble.evaluation.metrics.asked import answers, chooses_first
 from scumble.evaluation.metrics.diversity import diversity
 from scumble.evaluation.metrics.seam import seam
 from scumble.evaluation.metrics.structure import self_similarity, structure_distance
+from scumble.evaluation.tasks import draw
 
 
 def pictures(count: int = 2, size: int = 32) -> list[torch.Tensor]:
@@ -155,3 +157,23 @@ def test_structure_does_not_see_the_scale_of_keys_and_sees_other_pictures() -> N
             keys.bias.mul_(4)
         assert structure_distance(self_similarity(vision, x)[0], one) < 1e-10
         assert not vision.get_submodule("")._forward_hooks and not keys._forward_hooks
+
+
+@pytest.mark.parametrize("task", ["recolour", "reshape", "rematerial", "resize", "add", "floor", "sky"])
+def test_the_judge_is_asked_about_all_that_could_be_there_and_never_twice_the_same(task: str) -> None:
+    case = draw(task, 0).case
+    said = answers(case)
+    assert said[0] == case.prompt and case.source_prompt in said[1:]
+    assert len(set(said)) == len(said) > {"resize": 1, "rematerial": 2, "sky": 3, "add": 39}.get(task, 4)
+
+
+def test_a_removed_thing_is_there_or_not_and_a_moved_one_is_no_question() -> None:
+    assert len(answers(draw("remove", 0).case)) == 2
+    assert answers(draw("outpaint", 0).case) == ()
+
+
+def test_the_choice_is_the_nearest_text() -> None:
+    one, two = torch.eye(2)
+    assert chooses_first(one, [one, two]) == 1
+    assert chooses_first(two, [one, two]) == 0
+    assert math.isnan(chooses_first(one, [one]))

@@ -120,6 +120,17 @@ def test_every_editor_builds_its_method_for_every_task_it_is_for() -> None:
                 assert editor.build(samples[task]).method_name()
 
 
+def test_an_editor_with_directions_takes_the_cases_whose_word_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scumble.evaluation.editors.shipped_directions", lambda: {"snow": None})
+    sample = draw("floor", 0, words=("snow",))
+    assert sample.case.word == "snow"
+    asyrp = EDITORS["asyrp"]
+    assert asyrp.takes(sample.case)
+    assert not asyrp.takes(sample.case.model_copy(update={"word": "sand"}))
+    assert not asyrp.takes(draw("move", 0).case)
+    assert asyrp.build(sample).model_dump()["directions"] == ("snow",)
+
+
 def test_editors_are_named_by_name_or_family() -> None:
     names = [editor.name for editor in named_editors("trivial,sdedit,trivial", TASKS)]
     assert names == [*TRIVIAL, "sdedit"]

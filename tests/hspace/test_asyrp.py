@@ -24,15 +24,18 @@ from scumble.core.prediction import Prediction
 from scumble.core.solvers import Ddim, DpmSolverPP2M, Visit
 from scumble.editor import Editor
 from scumble.errors import CheckpointError, InputError, MethodError
-from scumble.hspace.cli import train_direction
+from scumble.hspace.cli import teach_direction, train_direction
 from scumble.hspace.delta import DeltaBlock
 from scumble.hspace.direction import About, Direction, joint_shift
 from scumble.hspace.interval import boost_time, edit_time
+from scumble.hspace.shipped import load_direction, shipped_directions
 from scumble.hspace.solver import BoostedDdim
-from scumble.hspace.training import DirectionLoss, average, origin_of, train
+from scumble.hspace.taught import TaughtLoss
+from scumble.hspace.training import At, DirectionLoss, Origin, average, origin_of, train
 from scumble.methods.asyrp import Asyrp, current_level_path, spread_levels
 from scumble.models.base import Model
 from scumble.models.clip import squared
+from scumble.models.loading import load
 from tests.blended import pixel_job, random_clip, tiny_ddpm
 
 BETAS = {"_class_name": "DDPMScheduler", "beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02}
@@ -236,6 +239,10 @@ def test_directions_survive_their_file(tmp_path: Path) -> None:
     with torch.no_grad():
         assert torch.equal(direction(h, temb, 500), again(h, temb, 500))
     assert again.about == about
+    half = direction.save(tmp_path / "half.safetensors", torch.float16)
+    assert half.stat().st_size < 0.6 * (tmp_path / "d.safetensors").stat().st_size
+    with torch.no_grad():
+        torch.testing.assert_close(Direction.load(half)(h, temb, 500), direction(h, temb, 500), rtol=0, atol=5e-3)
     (tmp_path / "broken.safetensors").write_bytes(b"no")
     for bad in ("broken.safetensors", "none.safetensors"):
         with pytest.raises(CheckpointError, match=bad):
@@ -324,3 +331,34 @@ def test_a_row_without_a_graph_and_one_with_it_get_the_same_bottleneck(tiny_sd: 
         apart = denoise(ctx, [guidance, Graph(shift, 0, guidance)])
         together, _ = run(tiny_sd, lambda h, temb, t: torch.zeros_like(h), t_edit=0)
     torch.testing.assert_close(apart, together, rtol=0, atol=1e-4)
+
+
+def test_a_model_teaches_the_change_that_it_makes_of_two_texts(tiny_sd: Model) -> None:
+    texts = [tiny_sd.embed([text]) for text in ("a red cube", "a blue cube")]
+    loss, about = TaughtLoss([texts[0]], [texts[1]], 2.0), About(t_edit=600, steps=5)
+    ctx, cond = context(tiny_sd, 5), tiny_sd.embed([""])
+    x = torch.randn(1, *ctx.shape[1:], generator=torch.Generator().manual_seed(1))
+    plain, source, target = (ctx.evaluate(x, ctx.levels[0], c) for c in (cond, *texts))
+    at = At(ctx, tiny_sd, ctx.levels[0], x, plain, Origin(x), 0)
+    wished = Prediction.from_eps(plain.eps + 2.0 * (target.eps - source.eps), x, ctx.levels[0])
+    assert float(loss.at(at, wished)) < 1e-10 < float(loss.at(at, plain))
+    steps = [step for step, _ in train(ctx, tiny_sd, cond, [Origin(x)], loss, about, epochs=1, optimiser="adam")]
+    assert len(steps) == sum(level.t >= 600 for level in ctx.levels)
+    assert all(step.loss > 0 for step in steps)
+    with pytest.raises(MethodError, match="takes no text"):
+        teach_direction(tiny_ddpm(), [], about)
+
+
+def test_directions_of_the_package_are_found_by_name(tmp_path: Path) -> None:
+    Direction(About("by day", "at night"), DeltaBlock(8, None)).save(tmp_path / "night.safetensors")
+    assert load_direction("night", tmp_path).about.target == "at night"
+    assert load_direction(str(tmp_path / "night.safetensors"), tmp_path).about.target == "at night"
+    with pytest.raises(InputError, match=r"did you mean.*night"):
+        load_direction("nigth", tmp_path)
+
+
+@pytest.mark.parametrize("name", list(shipped_directions()))
+def test_shipped_directions_fit_the_bundled_model(name: str) -> None:
+    direction = load_direction(name)
+    assert direction.about.target and direction.block is not None
+    direction.fits(load(), name)

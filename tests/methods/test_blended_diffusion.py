@@ -150,7 +150,7 @@ def test_a_batch_equals_single_runs(kind: Any, solver: str) -> None:
 def test_without_words_or_weights_it_is_plain_blending() -> None:
     common: dict[str, Any] = {"num_inference_steps": 6, "skip": 0.5}
     jobs = [pixel_job(tiny_ddpm(), mask=box()) for _ in range(3)]
-    empty = BlendedDiffusion(**common).run(jobs[0])
+    empty = BlendedDiffusion(begin="picture", **common).run(jobs[0])
     weightless = BlendedDiffusion(prompt="x", clip_weight=0, range_weight=0, **common).run(jobs[1])
     guided = BlendedDiffusion(prompt="x", clip_weight=60, **common).run(jobs[2])
     assert empty is not None and weightless is not None and guided is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from torch import Tensor
 from scumble.core.noise import CounterNoise
 from scumble.editor import Editor
 from scumble.errors import MethodError
+from scumble.images.colour import tinted
 from scumble.methods.cycle_diffusion import CycleDiffusion
 from scumble.methods.ddim_inversion import DDIMInversion
 from scumble.methods.ddpm_inversion import DDPMInversion
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Inverted
+from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.usual import usual_skip
 from scumble.models.base import Model
 from tests.blended import tiny_ddpm
 from tests.inverting import SOURCE, N, job_of, result
@@ -114,7 +117,7 @@ def test_several_prompts_are_one_batch_from_one_inversion(tiny_sd: Model) -> Non
     assert edit.variants == 3
     job = job_of(tiny_sd, [3, 4, 5])
     found = result(edit, job)
-    assert job.cost.forward_rows == 4 + 2 * 3 * 4  # the inversion has one path
+    assert job.cost.forward_rows == 5 + 2 * 3 * 5  # the inversion has one path
     for row, prompt in zip(found, prompts, strict=True):
         own = result(DDPMInversion(prompt=prompt, **SOURCE), job_of(tiny_sd, [3]))
         torch.testing.assert_close(row[None], own, atol=5e-4, rtol=0)
@@ -163,17 +166,57 @@ def test_moved_and_mirrored_pictures_are_their_codes_moved_and_mirrored(tiny_sd:
     assert bool((fresh[..., :3] != job.x0[..., -3:]).all())
 
 
-def test_a_colour_draws_the_changed_region(tiny_sd: Model) -> None:
+def test_a_colour_draws_the_changed_region_to_its_shades_or_as_published_to_the_flat_colour(tiny_sd: Model) -> None:
     change = torch.zeros(1, 1, 128, 128)
     change[..., 32:96, 32:96] = 1.0
-    red = tiny_sd.encode(torch.tensor([1.0, -1.0, -1.0]).reshape(1, 3, 1, 1).expand(1, 3, 128, 128))
-    distance = []
-    for strength in (0.3, 0.0, -0.3):
-        job = job_of(tiny_sd, change=change)
-        found = result(DDPMInversion(colour="#ff0000", colour_strength=strength, **SOURCE), job)
-        distance.append(float((found - red)[..., 4:12, 4:12].square().mean()))
-        assert torch.equal(found[..., :4, :], job.x0[..., :4, :])
-    assert distance[0] < distance[1] < distance[2]
+    red = torch.tensor([1.0, -1.0, -1.0])
+    shades = tiny_sd.encode(tinted(job_of(tiny_sd).picture, red, change))
+    flat = tiny_sd.encode(red.reshape(1, 3, 1, 1).expand(1, 3, 128, 128))
+    for target, more in ((shades, {}), (flat, {"compat": "official", "skip": 0.5})):
+        distance = []
+        for strength in (0.3, 0.0, -0.3):
+            job = job_of(tiny_sd, change=change)
+            found = result(DDPMInversion(colour="#ff0000", colour_strength=strength, **more, **SOURCE), job)
+            distance.append(float((found - target)[..., 4:12, 4:12].square().mean()))
+            assert torch.equal(found[..., :4, :], job.x0[..., :4, :])
+        assert distance[0] < distance[1] < distance[2]
+
+
+def test_a_noise_edit_without_words_keeps_the_picture_s_own_at_their_own_guidance(tiny_sd: Model) -> None:
+    said = {**SOURCE, "source_guidance_scale": 2.0, "skip": 0.5, "flip": "horizontal"}
+    silent = result(DDPMInversion(**said), job_of(tiny_sd))
+    told = result(DDPMInversion(prompt=SOURCE["source_prompt"], guidance_scale=2.0, **said), job_of(tiny_sd))
+    assert torch.equal(silent, told)
+    assert torch.equal(result(DDPMInversion(**SOURCE, chunk=1), job_of(tiny_sd)), job_of(tiny_sd).x0)
+
+
+@pytest.mark.parametrize(
+    ("edit", "steps"), [({}, 8), ({"flip": "vertical"}, 4), ({"shift": (8, 0)}, 4), ({"colour": "red"}, 5)]
+)
+def test_noise_edits_leave_out_the_early_steps_also_of_a_file_but_never_go_back_before_it(
+    edit: dict[str, Any], steps: int, tiny_sd: Model
+) -> None:
+    known = {"source_prompt": "a cat", "num_inference_steps": 10}
+    job = job_of(tiny_sd)
+    result(DDPMInversion(**edit, **known), job)
+    assert job.cost.forward_rows == 2 * steps
+    stored = obtain(job_of(tiny_sd), Plan(steps=10, skip=0.8, prompt="a cat"))
+    job = job_of(tiny_sd, inversion=stored)
+    result(DDPMInversion(**edit), job)
+    assert job.cost.forward_rows == 2
+
+
+def test_what_is_left_out_is_as_published_for_models_of_photographs_and_in_the_preset(tiny_sd: Model) -> None:
+    assert usual_skip(tiny_sd, "edit-friendly") == usual_skip(tiny_sd, "naive") == 0.2
+    assert usual_skip(tiny_sd, "edit-friendly", "official") == 0.36
+    large = copy.copy(tiny_sd)
+    large.native_size = 512
+    assert usual_skip(large, "edit-friendly") == 0.36
+    assert usual_skip(large, "ddim") == usual_skip(tiny_sd, "ddim") == 0.0
+    for model, scale in ((tiny_sd, 3.0), (large, 15.0)):
+        found = result(DDPMInversion(prompt="a dog", **SOURCE, skip=0.5), job_of(model))
+        same = result(DDPMInversion(prompt="a dog", **SOURCE, skip=0.5, guidance_scale=scale), job_of(model))
+        assert torch.equal(found, same)
 
 
 def test_words_that_the_text_encoder_cannot_see_are_named(tiny_editor: Editor, picture: Image.Image) -> None:

@@ -250,3 +250,44 @@ def test_what_is_not_defined_is_refused(tiny_editor: Editor, picture: Image.Imag
     with pytest.raises(InputError, match="exclude each other"):
         editor.edit(small, DiffuseIT(prompt="x", target_image="y.png"), seed=1)
     assert method_class("diffuseit") is DiffuseIT
+
+
+def restarted(restarts: int, above: float, seeds: tuple[int, ...] = (3,), **scheduler: Any) -> tuple[Tensor, Any]:
+    job = pixel_job(tiny_ddpm(**scheduler), seeds=seeds)
+    job.shared |= {"vision/clip": features, "clip/clip": random_clip()}
+    method = DiffuseIT(
+        prompt="x",
+        num_inference_steps=6,
+        skip=0.34,
+        resample=2,
+        augmentations=2,
+        restarts=restarts,
+        restart_above=above,
+    )
+    made = method.run(job)
+    assert made is not None
+    return made, job
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_a_run_within_the_range_is_not_restarted(prediction: str) -> None:
+    plain, _ = restarted(0, 0.0, prediction_type=prediction)
+    watched, job = restarted(3, 1e6, prediction_type=prediction)
+    assert torch.equal(plain, watched)
+    assert not job.notices
+
+
+def test_a_run_out_of_range_begins_anew_with_other_noise_and_ends() -> None:
+    plain, one = restarted(0, 0.0)
+    made, job = restarted(2, 0.0)
+    assert job.notices == ["candidate 1: attempt 3 of 3 went to the end, whatever its range"]
+    assert not torch.equal(made, plain)
+    steps = one.cost.forward_rows
+    # A failed attempt ends at the second step, behind the repeats of the first.
+    assert job.cost.forward_rows == steps + 2 * 3
+
+
+def test_candidates_are_restarted_by_themselves() -> None:
+    both, _ = restarted(2, 0.0, seeds=(3, 4))
+    one, _ = restarted(2, 0.0, seeds=(4,))
+    assert torch.equal(both[1:], one)

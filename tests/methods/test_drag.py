@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -239,3 +240,22 @@ def test_a_pulled_start_is_the_picture_where_the_mask_holds(method: Any, tiny_sd
     made = drag.run(job)
     assert made is not None
     torch.testing.assert_close(made[..., 7:], job.x0[..., 7:], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("method", BOTH)
+def test_a_lora_is_trained_once_and_acts_in_the_drag(
+    method: Any, tiny_editor: Editor, picture: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCUMBLE_CACHE", str(tmp_path))
+    plain = tiny_editor.edit(picture, method(**QUICK), seed=1)
+    dragged = method(**QUICK, lora_steps=2, lora_rank=2, lora_learning_rate=0.5)
+    counted: list[int] = []
+    first = tiny_editor.edit(picture, dragged, seed=1, on_step=lambda step: counted.append(step.steps))
+    assert len(list((tmp_path / "lora").glob("*.safetensors"))) == 1
+    assert counted[:2] == [2, 2]
+    assert not np.array_equal(np.asarray(first.image), np.asarray(plain.image))
+    again = tiny_editor.edit(picture, dragged, seed=1)
+    assert np.array_equal(np.asarray(first.image), np.asarray(again.image))
+    assert first.cost.forward_rows - again.cost.forward_rows == 2 * 4
+    assert first.cost.backward_rows - again.cost.backward_rows == 2 * 4
+    assert np.array_equal(np.asarray(tiny_editor.edit(picture, method(**QUICK), seed=1).image), np.asarray(plain.image))

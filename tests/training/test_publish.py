@@ -51,7 +51,7 @@ def test_published_models_load_in_plain_pipelines_and_get_their_cards(shop: Work
     assert out.logits_per_image.shape == (1, 1)
 
     docs = tmp_path / "docs"
-    page = report(shop, bundled, docs, ["latent", "clip"], count=4).read_text()
+    page = report(bundled, docs, ["latent", "clip"], count=4).read_text()
     assert "autoencoder PSNR" in page and (docs / "figures" / "still-life.png").exists()
     card = (folders["latent"] / "README.md").read_text()
     assert "samples seen" in card and "scumble train latent --size cpu" in card

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from scumble.errors import InputError
+
 __all__ = ["app"]
 
 app = App(name="analyse", help="Look at what noise and activations carry.")
@@ -52,6 +54,7 @@ def noise(
     from scumble.analysis import noise as measured
     from scumble.editor import Editor
 
+    _check_table(output)
     editor = Editor.from_pretrained(model, device=device)
     found = measured.analyse_noise(
         editor,
@@ -109,6 +112,7 @@ def features(
     device
         cpu, cuda or mps.
     """
+    _check_table(output)
     from scumble.analysis.features import analyse_features
     from scumble.editor import Editor
 
@@ -121,3 +125,15 @@ def features(
         print(f"{row.layer} from step {row.step}: {row.psnr:.1f} dB", file=sys.stderr)
     print(output)
     print(grid)
+
+
+def _check_table(output: Path) -> None:
+    """A table under a picture's name would be a file that nothing opens.
+
+    Raises:
+        InputError: for such a name.
+    """
+    if output.suffix.lower() in (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp"):
+        raise InputError(
+            f"--output is the table, so {output.name} should end in .csv; pictures have a flag of their own"
+        )

@@ -23,7 +23,9 @@ DEFAULT = Path("out/bench")
 
 
 @app.command
-def make(folder: Path = DEFAULT, *, tasks: str = "all", count: int = 24, seed: int = 0, size: int = 64) -> None:
+def make(
+    folder: Path = DEFAULT, *, tasks: str = "all", count: int = 24, seed: int = 0, size: int = 64, words: str = ""
+) -> None:
     """Write a benchmark as a plain folder of PNG and JSON files.
 
     Put results of other software into FOLDER/results/NAME/CASE.png, and they are scored with the rest.
@@ -34,11 +36,20 @@ def make(folder: Path = DEFAULT, *, tasks: str = "all", count: int = 24, seed: i
         count: Cases of each task.
         seed: Other cases; never those of the training.
         size: Width and height of the pictures in pixels.
+        words: Only edits to these new values, comma-separated: snow,metal,red.
     """
     from scumble.evaluation.folder import make as write
     from scumble.evaluation.tasks import named_tasks
 
-    made = write(folder, named_tasks(tasks), count, seed, size, _counter("cases"))
+    made = write(
+        folder,
+        named_tasks(tasks),
+        count,
+        seed,
+        size,
+        _counter("cases"),
+        tuple(w.strip() for w in words.split(",") if w.strip()),
+    )
     print(f"{len(made.cases)} cases of {len(made.tasks)} tasks in {folder}")
 
 

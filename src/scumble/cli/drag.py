@@ -36,8 +36,8 @@ def drag(words: Sequence[str]) -> None:
     def command(
         image: str | None = None,
         *,
-        source: Annotated[list[str], Parameter(name="--from", negative="")],
-        target: Annotated[list[str], Parameter(name="--to", negative="")],
+        source: Annotated[list[str] | None, Parameter(name="--from", negative="")] = None,
+        target: Annotated[list[str] | None, Parameter(name="--to", negative="")] = None,
         inversion: Path | None = None,
         animation: Path | None = None,
         common: Common = Common(),  # noqa: B008
@@ -60,7 +60,7 @@ def drag(words: Sequence[str]) -> None:
         """
         if image is None and inversion is None:
             raise InputError("no picture: give one, or an inversion with --inversion")
-        given = {**given, "points": parse_points(source, target)}
+        given = {**given, "points": parse_points(source or (), target or ())}
         if animation is not None:
             check_animation(animation)
             if "frames" not in method.model_fields:

@@ -101,10 +101,14 @@ def _inversion(path: Path) -> dict[str, Any]:
 
 
 def _flat(told: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """One line for each value; the items of a list of recipes, as an extended picture has, are numbered from 1."""
     found: list[tuple[str, Any]] = []
     for key, value in told.items():
         if isinstance(value, dict):
             found += _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+            for number, item in enumerate(value, start=1):
+                found += _flat(item, f"{prefix}{key}.{number}.")
         else:
             found.append((prefix + key, value))
     return found

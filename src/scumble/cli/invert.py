@@ -48,7 +48,8 @@ def invert(
     num_inference_steps
         Steps of a full run.
     skip
-        Share of the steps that is not inverted (0.36; 0 for ddim): larger stays closer to the picture.
+        Share of the steps that is not inverted: larger stays closer to the picture. By default 0 for ddim, else 0.2,
+        or 0.36 for models of 256 px and more.
     guidance_scale
         Guidance while inverting; 1 costs half and is usually best.
     eta

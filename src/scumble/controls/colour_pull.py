@@ -20,7 +20,7 @@ class ColourPull(Control):
     Args:
         mask: B (1 or B, 1, h, w) in [0, 1].
         target: M (1, C, h, w) in the model's space.
-        strength: s, of the order of 0.05; negative: away from M.
+        strength: s; 0.05 is published, about 3 overrules words that name another colour; negative: away from M.
         begin: First step of the run that is changed.
         end: First step that is not changed any more.
     """

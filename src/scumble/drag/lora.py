@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
+from scumble.core.cost import Cost
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import noised
 from scumble.drag.optimise import frozen
@@ -97,6 +98,7 @@ def train_lora(
     adapter: Adapter,
     folder: Path | None = None,
     on_step: Callable[[int], None] | None = None,
+    cost: Cost | None = None,
 ) -> Path:
     """Return the LoRA file of a picture, trained now or kept from before.
 
@@ -110,6 +112,7 @@ def train_lora(
         adapter: Settings.
         folder: Where files are kept; None: :func:`cache_folder`.
         on_step: Called with the number of each update; may raise to stop.
+        cost: A forward and a backward row of every draw are added; a kept file costs none.
 
     Raises:
         MethodError: If the network has no attention to adapt.
@@ -141,6 +144,9 @@ def train_lora(
             adam.zero_grad()
             loss.backward()
             adam.step()
+            if cost is not None:
+                cost.forward(adapter.batch)
+                cost.backward(adapter.batch)
             if on_step is not None:
                 on_step(k)
         state = get_peft_model_state_dict(denoiser, adapter_name=NAME)

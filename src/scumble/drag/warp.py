@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scumble.drag.points import PointPair
+from scumble.images import filled
 
 __all__ = ["Field", "Warped", "displacement", "thing_at", "warp", "warp_noise"]
 
@@ -185,7 +186,7 @@ def warp(image: Tensor, field: Field, mask: Tensor | None = None) -> Warped:
     colours = _sampled(image, at)
     uncovered = ~covered.to(image.device)
     behind = (covered & (moved < SOLID)).float().to(image.device)
-    seen = torch.where(uncovered, _filled(colours, behind), colours)
+    seen = torch.where(uncovered, filled(colours, behind), colours)
     return Warped(seen, uncovered, moved.to(image.device))
 
 
@@ -225,15 +226,3 @@ def _sampled(image: Tensor, at: Tensor) -> Tensor:
     scale = torch.tensor([max(width - 1, 1), max(height - 1, 1)], dtype=torch.float64)
     grid = (at.flip(0).permute(1, 2, 0) / scale * 2 - 1)[None].to(image.device, image.dtype)
     return F.grid_sample(image[None], grid, align_corners=True, padding_mode="border")[0]
-
-
-def _filled(image: Tensor, known: Tensor) -> Tensor:
-    """Carry the known pixels (weights (H, W)) of (C, H, W) into the rest, from ever coarser means."""
-    weight = known[None, None]
-    if weight.shape[-1] * weight.shape[-2] == 1 or bool((weight > 0).all()):
-        return image
-    mean = F.avg_pool2d(image[None] * weight, 2, ceil_mode=True, count_include_pad=False)
-    share = F.avg_pool2d(weight, 2, ceil_mode=True, count_include_pad=False)
-    coarse = _filled((mean / share.clamp(min=1e-6))[0], (share[0, 0] > 0).to(image.dtype))
-    smooth = F.interpolate(coarse[None], size=image.shape[-2:], mode="bilinear", align_corners=False)
-    return torch.where(weight > 0, image[None], smooth)[0]

@@ -13,12 +13,18 @@ from scumble.models.base import Model
 from scumble.models.places import Site, sites
 from scumble.models.words import words_of
 
-__all__ = ["attention_sites", "columns_of", "common_columns", "feature_site", "site_sizes"]
+__all__ = ["attention_sites", "columns_of", "common_columns", "described", "feature_site", "head_columns", "site_sizes"]
 
 FEWEST, MOST = 8 * 8, 32 * 32
 """Cells of the maps that show objects: coarser ones are blurred, finer ones follow texture."""
 
-SMALL_WORDS = frozenset(("a", "an", "the", "of", "on", "in", "at", "and", "with", "to", "by", "is", "its", "from"))
+SMALL_WORDS = frozenset(
+    (
+        "a", "an", "the", "of", "on", "in", "at", "and", "or", "with", "to", "by", "is", "are", "its",
+        "from", "under", "over", "beside", "near", "behind", "left", "right",
+    )
+)  # fmt: skip
+"""Words that look at no thing of their own."""
 
 
 def site_sizes(denoiser: nn.Module, shape: Sequence[int]) -> dict[str, tuple[int, int]]:
@@ -64,6 +70,39 @@ def columns_of(model: Model, word: str, prompt: str, source: str | None) -> Colu
     """
     own = tuple(model.word_tokens(prompt, word))
     return Columns(own, own if source in (None, prompt) else tuple(model.word_tokens(source or "", word)))
+
+
+def head_columns(model: Model, phrase: str, prompt: str, source: str | None) -> Columns:
+    """Return the columns of a phrase's noun, in the run's prompt and in the source's.
+
+    In ``large red cube`` it is the last word that looks at the thing; ``red`` and ``large`` often look elsewhere, and
+    averaged with it they pull where they look. Which of several cubes is meant the whole phrase says.
+
+    Raises:
+        InputError: If one of the prompts has no such phrase.
+    """
+    whole = columns_of(model, phrase, prompt, source)
+    words = words_of(phrase)
+    kept = next((k for k, word in enumerate(words) if k and word in SMALL_WORDS), len(words))
+    noun = columns_of(model, words[kept - 1], prompt, source)
+    own = tuple(c for c in noun.own if c in whole.own)
+    theirs = tuple(c for c in noun.source if c in whole.source)
+    return Columns(own, theirs) if own and theirs else whole
+
+
+def described(phrase: str, prompt: str) -> str:
+    """Return a phrase with the describing words before it in the prompt: ``large red cube`` for ``cube``.
+
+    They go up to a small word or the beginning; the first occurrence counts.
+    """
+    words, own = words_of(prompt), words_of(phrase)
+    for k in range(len(words) - len(own) + 1):
+        if own and words[k : k + len(own)] == own:
+            first = k
+            while first and words[first - 1] not in SMALL_WORDS:
+                first -= 1
+            return " ".join(words[first : k + len(own)])
+    return phrase
 
 
 def common_columns(model: Model, prompt: str, source: str, without: Sequence[str] = ()) -> Columns:

@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 
 from scumble.errors import InputError, nearest
-from scumble.evaluation.case import Sample
+from scumble.evaluation.case import Case, Sample
+from scumble.hspace.shipped import shipped_directions
 from scumble.images import paste
 from scumble.methods.base import Method
 from scumble.methods.registry import METHODS, method_class
@@ -29,6 +30,7 @@ STEPS = 25
 WORDS = ("recolour", "rematerial", "reshape", "remove", "add", "resize", "floor", "sky")
 REGION = ("recolour", "rematerial", "reshape", "remove", "add", "floor", "outpaint")
 PIXEL = ("recolour", "reshape", "remove", "add")
+DIRECTED = ("recolour", "rematerial", "floor")
 EVERY = (*WORDS, "move", "outpaint")
 
 
@@ -46,6 +48,7 @@ class BenchEditor:
         pixels: Whether it needs the pixel model.
         trivial: What a trivial editor returns.
         finish: What is done to the picture afterwards.
+        able: Of its tasks' cases the ones it can do; None: all.
     """
 
     name: str
@@ -57,6 +60,7 @@ class BenchEditor:
     pixels: bool = False
     trivial: Callable[[Sample, int], Image.Image] | None = None
     finish: Finish | None = None
+    able: Callable[[Case], bool] | None = None
 
     def build(self, sample: Sample) -> Method:
         """The method with its settings for a case."""
@@ -69,6 +73,10 @@ class BenchEditor:
         if sample_task in EVERY:
             return sample_task in self.tasks
         return self.family in ("trivial", "drag" if sample_task.startswith("drag: ") else "words")
+
+    def takes(self, case: Case) -> bool:
+        """Whether a case is for it."""
+        return self.does(case.task) and (self.able is None or self.able(case))
 
 
 def _truth(sample: Sample, seed: int) -> Image.Image:
@@ -136,6 +144,16 @@ def _guided(sample: Sample) -> dict[str, Any]:
     return _both(sample, move={_thing(sample): (round((x1 - x0) / size, 4), round((y1 - y0) / size, 4))})
 
 
+def _shifted(sample: Sample) -> dict[str, Any]:
+    """The shipped direction that is called like the new value."""
+    assert sample.case.word is not None
+    return {"directions": (sample.case.word,), "num_inference_steps": STEPS}
+
+
+def _has_direction(case: Case) -> bool:
+    return case.word in shipped_directions()
+
+
 def _dragged(sample: Sample) -> dict[str, Any]:
     region = None if sample.region is None else sample.region.astype(np.float32)
     return {
@@ -190,19 +208,24 @@ _ALL: tuple[BenchEditor, ...] = (
         "ddim-inversion", lambda s: _both(s, guidance_scale=3.0),
     ),
     BenchEditor(
-        "cycle-diffusion", "words", "naive DDPM inversion, skip 0.36", WORDS, "cycle-diffusion", lambda s: _both(s),
+        "ddim-inversion-guidance-2", "words", "the same at guidance 2", WORDS, "ddim-inversion",
+        lambda s: _both(s, guidance_scale=2.0),
     ),
     BenchEditor(
-        "ddpm-inversion", "words", "edit-friendly inversion, skip 0.36, guidance 5", WORDS, "ddpm-inversion",
+        "cycle-diffusion", "words", "naive DDPM inversion, skip 0.2, guidance 3", WORDS, "cycle-diffusion",
+        lambda s: _both(s, guidance_scale=3.0),
+    ),
+    BenchEditor(
+        "ddpm-inversion", "words", "edit-friendly inversion, skip 0.2, guidance 3", WORDS, "ddpm-inversion",
         lambda s: _both(s),
     ),
     BenchEditor(
-        "ddpm-inversion-skip-20", "words", "edit-friendly inversion, skip 0.2, guidance 3", WORDS, "ddpm-inversion",
-        lambda s: _both(s, skip=0.2, guidance_scale=3.0),
+        "ddpm-inversion-skip-10", "words", "edit-friendly inversion, skip 0.1, guidance 3", WORDS, "ddpm-inversion",
+        lambda s: _both(s, skip=0.1),
     ),
     BenchEditor(
-        "ddpm-inversion-skip-10", "words", "edit-friendly inversion, skip 0.1, guidance 3", WORDS, "ddpm-inversion",
-        lambda s: _both(s, skip=0.1, guidance_scale=3.0),
+        "ddpm-inversion-skip-36", "words", "edit-friendly inversion, the paper's skip 0.36, guidance 5", WORDS,
+        "ddpm-inversion", lambda s: _both(s, skip=0.36, guidance_scale=5.0),
     ),
     BenchEditor(
         "prompt-to-prompt", "words", "attention of the source along an edit-friendly inversion", WORDS,
@@ -225,8 +248,8 @@ _ALL: tuple[BenchEditor, ...] = (
         lambda s: _inside(s),
     ),
     BenchEditor(
-        "blended-latent-diffusion", "region", "blending in latents", REGION, "blended-latent-diffusion",
-        lambda s: _inside(s),
+        "blended-latent-diffusion", "region", "blending in latents; no words where something is removed", REGION,
+        "blended-latent-diffusion", lambda s: _inside(s) | ({"prompt": ""} if s.case.task == "remove" else {}),
     ),
     BenchEditor(
         "edit-friendly-in-region", "region", "edit-friendly inversion with the region as a change map", REGION,
@@ -249,6 +272,8 @@ _ALL: tuple[BenchEditor, ...] = (
                 _dragged),
     BenchEditor("drag-noise-as-published", "drag", "the same beginning at the picture itself", ("move",), "drag-noise",
                 lambda s: _dragged(s) | {"start": "picture"}),
+    BenchEditor("drag-noise-from-picture", "drag", "as published, but with five times its learning rate", ("move",),
+                "drag-noise", lambda s: _dragged(s) | {"start": "picture", "learning_rate": 0.1}),
     BenchEditor("drag-diffusion", "drag", "latent optimised, beginning at the pulled picture", ("move",),
                 "drag-diffusion", _dragged),
     BenchEditor("drag-diffusion-as-published", "drag", "the same beginning at the picture itself", ("move",),
@@ -256,6 +281,18 @@ _ALL: tuple[BenchEditor, ...] = (
     BenchEditor(
         "self-guidance", "guidance", "move or resize by attention, along a DDIM inversion", ("move", "resize"),
         "self-guidance", _guided,
+    ),
+    BenchEditor(
+        "self-guidance-off", "guidance", "the same route without energies", ("move", "resize"), "self-guidance",
+        lambda s: _guided(s) | {"strength": 0.0},
+    ),
+    BenchEditor(
+        "asyrp", "guidance", "the shipped direction named like the new value, no words", DIRECTED, "asyrp",
+        _shifted, able=_has_direction,
+    ),
+    BenchEditor(
+        "asyrp-off", "guidance", "the same route with strength 0", DIRECTED, "asyrp",
+        lambda s: _shifted(s) | {"strengths": (0.0,)}, able=_has_direction,
     ),
     BenchEditor(
         "diffuseit", "guidance", "pixel model, structure by a vision transformer, words by CLIP, 50 ddim steps",

@@ -83,17 +83,18 @@ def make(
     seed: int = 0,
     size: int = 64,
     on_case: Callable[[int, int], None] | None = None,
+    words: Sequence[str] = (),
 ) -> Benchmark:
-    """Write `count` cases of each task; cases that are already there with the same seed and size are kept.
+    """Write `count` cases of each task; cases that are already there with the same seed, size and words are kept.
 
     Raises:
-        InputError: if the folder holds a benchmark of another seed or size, or cannot be written.
+        InputError: if the folder holds a benchmark of another seed, size or words, or cannot be written.
     """
     if count < 1 or size < 16:
         raise InputError(f"count must be at least 1 and size at least 16, got {count} and {size}")
     known = _index(folder) if (folder / _INDEX).is_file() else {}
-    for key, value in (("seed", seed), ("size", size)):
-        if known and known.get(key) != value:
+    for key, value in (("seed", seed), ("size", size), ("words", list(words))):
+        if known and known.get(key, []) != value:
             raise InputError(
                 f"{folder.name} holds a benchmark of {key} {known.get(key)}, not {value}: use another folder"
             )
@@ -102,12 +103,14 @@ def make(
     for done, (task, number) in enumerate(wanted):
         name = f"{task}-{number:03d}"
         if not (folder / "cases" / name / "case.json").is_file():
-            _write_sample(folder / "cases" / name, draw(task, number, seed, size))
+            _write_sample(folder / "cases" / name, draw(task, number, seed, size, words))
         if name not in names:
             names.append(name)
         if on_case is not None:
             on_case(done + 1, len(wanted))
     about = {"format": FORMAT, "seed": seed, "size": size, "cases": names, "scumble": version("scumble")}
+    if words:
+        about["words"] = list(words)
     write_json(folder / _INDEX, about)
     return open_folder(folder)
 

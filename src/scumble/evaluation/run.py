@@ -159,7 +159,7 @@ def _in_turn(
     for number in range(max(map(len, by_task.values()), default=0)):
         for cases in by_task.values():
             for editor, weights in editors:
-                if number < len(cases) and editor.does(cases[number].task):
+                if number < len(cases) and editor.takes(cases[number]):
                     yield editor, weights, cases[number].id
 
 

@@ -13,7 +13,7 @@ from scumble.evaluation.case import Mask, Sample
 from scumble.evaluation.classifier import Reading
 from scumble.evaluation.dragbench import dragged_points
 from scumble.evaluation.judges import Judges
-from scumble.evaluation.metrics import adherence, geometry, pixels, words
+from scumble.evaluation.metrics import adherence, asked, geometry, pixels, words
 from scumble.evaluation.metrics.seam import seam
 from scumble.evaluation.metrics.structure import structure_distance
 from scumble.evaluation.metrics.success import kept_share, succeeded
@@ -44,6 +44,7 @@ METRICS: dict[str, Metric] = {
     "mse_out": Metric("MSE outside ×10⁴", False, 1, "the same by mean squared error", 1e4),
     "psnr": Metric("PSNR", True, 1, "to the true result, over all of the picture"),
     "judge": Metric("judge %", True, 0, "a CLIP that guided nothing prefers the new words to the source's", 100),
+    "asked": Metric("asked %", True, 0, "shown the region alone, that CLIP chooses it of all that could be there", 100),
     "clip": Metric("CLIP", True, 1, "that CLIP's similarity of picture and words, times 100"),
     "direction": Metric("direction", True, 2, "cosine of the way of the pictures and the way of the words"),
     "structure": Metric("structure ×10³", False, 1, "distance of the keys' self-similarity from the source's", 1e3),
@@ -96,6 +97,7 @@ def score(
     if judges.lpips is not None:
         figures["lpips"] = judges.lpips[1](result, sample.source)
     if sample.region is not None:
+        figures |= _asked(sample, result, judges)
         figures["seam"] = seam(made, sample.region)
         figures["adherence"] = adherence.pearson(sample.region, adherence.change_strength(made, source))
         if style != "world":
@@ -149,6 +151,16 @@ def _words(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, flo
         figures["direction"] = words.direction(one, two, text, source_text)
         figures["judge"] = words.accuracy(one, text, source_text)
     return figures
+
+
+def _asked(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:
+    """What the judge chooses for the region, with the source around it."""
+    said = asked.answers(sample.case)
+    if judges.clip is None or len(said) < 2 or sample.region is None:
+        return {}
+    shown = judges.features(Image.composite(result, sample.source, Image.fromarray(sample.region)))
+    texts = [text for one in said if (text := judges.text(one)) is not None]
+    return {} if shown is None else {"asked": asked.chooses_first(shown, texts)}
 
 
 def _published(made: Tensor, source: Tensor, sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,8 +58,15 @@ def named_tasks(given: str) -> tuple[str, ...]:
     return names
 
 
-def draw(task: str, number: int, seed: int = 0, size: int = 64) -> Sample:
+def draw(task: str, number: int, seed: int = 0, size: int = 64, words: Sequence[str] = ()) -> Sample:
     """Draw case `number` of a task: the same numbers give the same case, in pictures of size x size pixels.
+
+    Args:
+        task: What kind of edit.
+        number: Of the case.
+        seed: Other cases.
+        size: Of the pictures.
+        words: The new value must be one of these; none: any.
 
     Raises:
         InputError: for an unknown task, or if no scene allows the edit.
@@ -66,13 +74,17 @@ def draw(task: str, number: int, seed: int = 0, size: int = 64) -> Sample:
     named_tasks(task)
     rng = random.Random(f"{_SEED}/{seed}/{task}/{number}")
     reason = ""
-    for _ in range(_ATTEMPTS):
+    attempts = _ATTEMPTS * (10 if words else 1)
+    for _ in range(attempts):
         try:
             found = _draw(task, rng)
+            if words and _new_word(task, found) not in words:
+                reason = f"none to {' or '.join(words)}"
+                continue
             return _sample(task, f"{task}-{number:03d}", found, size)
         except InputError as error:
             reason = str(error)
-    raise InputError(f"found no {task} to ask for in {_ATTEMPTS} scenes: {reason}")
+    raise InputError(f"found no {task} to ask for in {attempts} scenes: {reason}")
 
 
 def _draw(task: str, rng: random.Random) -> _Drawn:
@@ -138,7 +150,7 @@ def _sample(task: str, name: str, drawn: _Drawn, size: int) -> Sample:
         raise InputError("the edit would hardly be seen")
     if task == "move":
         points = _points(before, after, size)
-    attribute = _ATTRIBUTES.get(task) or (task if task in ("floor", "sky") else None)
+    attribute = _attribute(task)
     case = Case(
         id=name,
         task=task,
@@ -155,6 +167,15 @@ def _sample(task: str, name: str, drawn: _Drawn, size: int) -> Sample:
         after=after.to_dict(),
     )
     return Sample(case, _image(first), _image(target), change, region)
+
+
+def _attribute(task: str) -> str | None:
+    return _ATTRIBUTES.get(task) or (task if task in ("floor", "sky") else None)
+
+
+def _new_word(task: str, drawn: _Drawn) -> str | None:
+    item = _edited_item(task, drawn.before, drawn.after)
+    return _word(drawn.after, item, _attribute(task))
 
 
 def _edited_item(task: str, before: Scene, after: Scene) -> int | None:

@@ -97,11 +97,17 @@ class Direction:
             raise InputError("a global direction is the mean of shifts: average the network's over pictures first")
         return Direction(self.about, None, {-1: torch.stack([*self.means.values()]).mean(0)})
 
-    def save(self, path: str | Path) -> Path:
-        """Write it as safetensors; never half of it."""
-        tensors = {f"mean.{t}": shift.detach().cpu().contiguous() for t, shift in self.means.items()}
+    def save(self, path: str | Path, dtype: torch.dtype = torch.float32) -> Path:
+        """Write it as safetensors; never half of it.
+
+        Args:
+            path: Where to.
+            dtype: In float16 the file is half as large; it is read back as float32.
+        """
+        tensors = {f"mean.{t}": shift for t, shift in self.means.items()}
         if self.block is not None:
-            tensors |= {f"block.{k}": v.detach().cpu().contiguous() for k, v in self.block.state_dict().items()}
+            tensors |= {f"block.{k}": v for k, v in self.block.state_dict().items()}
+        tensors = {k: v.detach().cpu().to(dtype).contiguous() for k, v in tensors.items()}
         meta = {"format": FORMAT, "about": json.dumps(asdict(self.about))}
         with written_whole(Path(path)) as temporary:
             save_file(tensors, temporary, metadata=meta)
@@ -124,7 +130,7 @@ class Direction:
             about = About(**json.loads(meta["about"]))
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"the direction {name} cannot be read: {error}; train it again") from error
-        means = {int(key[5:]): shift for key, shift in found.items() if key.startswith("mean.")}
+        means = {int(key[5:]): shift.float() for key, shift in found.items() if key.startswith("mean.")}
         weights = {key[6:]: weight for key, weight in found.items() if key.startswith("block.")}
         return cls(about, _block(weights) if weights else None, means)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ from scumble.models.forward import timesteps
 from scumble.models.split import EncoderCache, decode_half, encode_half
 from scumble.models.taps import Tap
 
-__all__ = ["DirectionLoss", "Origin", "Step", "average", "origin_of", "train"]
+__all__ = ["At", "DirectionLoss", "Loss", "Origin", "Step", "average", "origin_of", "train"]
 
 Features = Callable[[Tensor], Tensor]
 
@@ -62,6 +62,12 @@ class DirectionLoss:
         told = -torch.log((1 + cos).clamp_min(1e-7) / 2) if self.kind == "log" else 1 - cos
         return self.clip * told + self.near * self.cosine * (edited - unshifted).abs().mean()
 
+    def at(self, at: At, shifted: Prediction) -> Tensor:
+        """Return the loss at a step of a trajectory."""
+        unshifted = at.origin.pictures[at.k]
+        start = at.origin.start if self.kind == "log" else self.features(unshifted)
+        return self(at.model.decode(shifted.x0), unshifted, start.detach())
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -74,8 +80,39 @@ class Origin:
     """
 
     x: Tensor
-    pictures: list[Tensor]
-    start: Tensor
+    pictures: list[Tensor] = field(default_factory=list)
+    start: Tensor = field(default_factory=lambda: torch.empty(0))
+
+
+@dataclass(frozen=True)
+class At:
+    """A step of a picture's shifted trajectory, as a loss sees it.
+
+    Attributes:
+        ctx: The run.
+        model: Decodes.
+        level: The level of x.
+        x: Where the trajectory is (1, C, h, w).
+        plain: What the unshifted network predicts there.
+        origin: The picture's unshifted trajectory.
+        k: Number of the trained step.
+    """
+
+    ctx: Context
+    model: Model
+    level: Level
+    x: Tensor
+    plain: Prediction
+    origin: Origin
+    k: int
+
+
+class Loss(Protocol):
+    """What a shift is trained for."""
+
+    def at(self, at: At, shifted: Prediction) -> Tensor:
+        """Return the loss of the shifted prediction, which carries the graph."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -153,7 +190,7 @@ def train(
     model: Model,
     cond: Conditioning,
     origins: Sequence[Origin],
-    loss: DirectionLoss,
+    loss: Loss,
     about: About,
     epochs: int = 5,
     rate: float = 0.5,
@@ -169,7 +206,7 @@ def train(
         ctx: The run: n_train steps of ddim.
         model: Frozen.
         cond: What it is told.
-        origins: The pictures, see :func:`origin_of`.
+        origins: The pictures, see :func:`origin_of`; a loss that does not look at them needs their x alone.
         loss: What is wanted.
         about: Where to stop.
         epochs: Passes over the pictures; the rate falls to a tenth after every third.
@@ -198,8 +235,7 @@ def train(
                     plain = half.decode(model, h, x, level)
                 with torch.enable_grad():
                     shifted = half.decode(model, h + block(h.float(), temb.float()).to(h.dtype), x, level)
-                    start = origin.start if loss.kind == "log" else loss.features(origin.pictures[k])
-                    value = loss(model.decode(shifted.x0), origin.pictures[k], start.detach())
+                    value = loss.at(At(ctx, model, level, x, plain, origin, k), shifted)
                     moves.zero_grad()
                     value.backward()
                 moves.step()

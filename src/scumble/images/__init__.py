@@ -2,6 +2,7 @@
 
 from scumble.images.change_map import Channel, MapSource, Polarity, Reduction, describe_map, latent_map, load_map
 from scumble.images.distance import distance_to
+from scumble.images.filling import filled
 from scumble.images.fit import Fit, FitMode, fit
 from scumble.images.paste import paste
 from scumble.images.picture import Picture, Source, load_image, picture_sha256
@@ -21,6 +22,7 @@ __all__ = [
     "check_target",
     "describe_map",
     "distance_to",
+    "filled",
     "fit",
     "latent_map",
     "load_image",

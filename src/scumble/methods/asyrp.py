@@ -20,6 +20,7 @@ from scumble.core.levels import CLEAN, Level
 from scumble.core.prediction import Prediction
 from scumble.errors import InputError
 from scumble.hspace.direction import Direction, joint_shift
+from scumble.hspace.shipped import load_direction
 from scumble.hspace.solver import BoostedDdim
 from scumble.inversion.extract import guided
 from scumble.inversion.trajectory import Inversion
@@ -40,7 +41,7 @@ class Asyrp(ImageMethod):
     takes_inversion: ClassVar[bool] = True
 
     directions: tuple[str, ...] = ()
-    """Files of trained directions; several act together."""
+    """Names of directions that come with the package, or files of trained ones; several act together."""
     strengths: tuple[float, ...] = (1.0,)
     """How strongly each acts; negative turns it round. One number stands for all."""
     prompt: str = ""
@@ -62,7 +63,7 @@ class Asyrp(ImageMethod):
         found: list[Direction] = job.shared.setdefault("directions", [])
         if not found:
             for path in self.directions:
-                direction = Direction.load(path).to(job.model.device)
+                direction = load_direction(path).to(job.model.device)
                 direction.fits(job.model, path.rpartition("/")[2])
                 found.append(direction)
         return found
@@ -71,7 +72,7 @@ class Asyrp(ImageMethod):
         """Invert without noise, then sample with the asymmetric step."""
         directions = self.load(job)
         if not directions:
-            raise InputError("no direction was given: name a file with --directions; scumble train asyrp makes one")
+            raise InputError("no direction was given: name one with --directions; scumble train asyrp makes one")
         strengths = self.strengths * len(directions) if len(self.strengths) == 1 else self.strengths
         if len(strengths) != len(directions):
             raise InputError(f"{len(directions)} directions were given, and {len(strengths)} strengths: one for each")

@@ -37,5 +37,5 @@ class BlendedDiffusion(ClipGuided):
             hold = LateBlend(lambda i: mask, mask, SharedSource(job.x0), first)
         else:
             fresh = self.solver == "ddpm" if self.fresh_noise is None else self.fresh_noise
-            hold = BackgroundBlend(lambda i: mask, mask, NoisedSource(job.x0, fresh=fresh), first)
+            hold = BackgroundBlend(lambda i: mask, mask, NoisedSource(self.source(job), fresh=fresh), first)
         return self.sample(job, hold, terms, unclipped=self.compat == "official")

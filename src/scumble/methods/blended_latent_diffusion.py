@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.background_blend import BackgroundBlend, LateBlend
-from scumble.controls.change_map import NoisedSource, start_index
+from scumble.controls.change_map import NoisedSource
 from scumble.controls.mask_shrinking import MaskSchedule, is_thin
 from scumble.core.levels import Schedule
 from scumble.core.solvers import Ddim
@@ -17,7 +17,7 @@ from scumble.errors import MethodError
 from scumble.methods.base import Prompted, Sampled
 from scumble.methods.job import Job
 from scumble.methods.shared.background import DecoderFit, fitted_picture
-from scumble.methods.shared.masked import Masked, Ranked
+from scumble.methods.shared.masked import Begun, Ranked
 
 __all__ = ["BlendedLatentDiffusion"]
 
@@ -26,13 +26,14 @@ COARSE = 8
 """Pixels per cell from which on thin masks need help: with cells of 4 pixels shrinking was seen to gain nothing."""
 
 
-class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Masked):
+class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Begun):
     """Redraw the masked region as the words say, blending in the noised picture around it before every step."""
 
     paper: ClassVar[str] = "Blended Latent Diffusion, arXiv 2206.02779"
 
-    skip: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the steps left out at the noisy end: 0 for a new object, up to 0.5 to recolour or follow strokes."""
+    skip: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the steps left out at the noisy end: 0 for a new object, up to 0.5 to recolour or follow strokes; by
+    default 0, for a filled region about 0.6."""
     shrink: int | None = Field(default=None, ge=0, le=16)
     """How many times wider masks come before the drawn one; by default 3 for masks at most 2 cells thin where
     cells have 8 pixels or more, else 0."""
@@ -63,10 +64,10 @@ class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Masked):
             return self._official(job)
         levels = job.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
-        first = start_index(1 - self.skip, steps)
+        first = self.first_step(job, levels)
         mask = self.mask(job)
         masks = MaskSchedule.shrinking(mask, self._dilations(mask, job.model.factor), first, steps)
-        hold = BackgroundBlend(masks, mask, NoisedSource(job.x0), first, from_noise=first == 0)
+        hold = BackgroundBlend(masks, mask, NoisedSource(self.source(job)), first, from_noise=first == 0)
         guidance = job.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         return job.denoise(levels, self.make_solver(steps), [hold, guidance])
 
@@ -92,7 +93,7 @@ class BlendedLatentDiffusion(Prompted, Sampled, Ranked, Masked):
         own = {"_class_name": "DDIMScheduler", "timestep_spacing": "leading", "steps_offset": 0}
         config = {**job.model.schedule.config, **own, "set_alpha_to_one": False}
         levels = Schedule.from_config(config).levels(self.num_inference_steps)
-        first = int(self.num_inference_steps * self.skip)
+        first = int(self.num_inference_steps * (self.skip or 0.0))
         mask = self.mask(job)
         source = NoisedSource(job.x0, fresh=True)
         hold = LateBlend(lambda i: mask, mask, source, first, from_noise=True, exact_end=False)

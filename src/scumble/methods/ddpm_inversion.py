@@ -11,12 +11,15 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from scumble.controls.colour_pull import ColourPull
+from scumble.controls.guidance import Guidance
 from scumble.controls.stored import StoredNoise
 from scumble.core.control import Control
+from scumble.images.colour import tinted
 from scumble.inversion.trajectory import Inversion
 from scumble.inversion.transforms import flipped, shifted
 from scumble.methods.job import Job
 from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.usual import of_photographs
 
 __all__ = ["DDPMInversion"]
 
@@ -29,30 +32,35 @@ class DDPMInversion(Inverted):
 
     paper: ClassVar[str] = "An Edit Friendly DDPM Noise Space, arXiv 2304.06140"
 
-    guidance_scale: float = Field(default=5.0, ge=0, le=100)
-    """Classifier-free guidance towards the prompt."""
+    prompt: str | tuple[str, ...] = ""
+    """What the picture shall show; empty: its own words at their own guidance, so that only noise edits change it.
+    With K prompts candidate k shows prompt k mod K, all from one inversion."""
+    guidance_scale: float | None = Field(default=None, ge=0, le=100)
+    """Classifier-free guidance towards the prompt; 3, or 15 as published for models of 256 px and more."""
     skip: float | None = Field(default=None, ge=0, le=1)
-    """Share of the steps that is not run again: larger stays closer to the picture; 0.36."""
+    """Share of the steps that is not run again: larger stays closer to the picture. 0.2, or 0.36 as published for
+    models of 256 px and more; at least 0.65 to shift or flip, 0.5 to colour, for early steps see where things are."""
     eta: float | None = Field(default=None, gt=0, le=1)
     """Noise of the steps; 1."""
     shift: tuple[int, int] = (0, 0)
-    """Move the picture right and down by so many pixels of the model's size (whole cells); best with skip 0.5."""
+    """Move the picture right and down by so many pixels of the model's size (whole cells)."""
     exposed: Literal["roll", "fresh"] = "roll"
     """What comes in where the picture moves away: its other side, or something new."""
     flip: Literal["none", "horizontal", "vertical"] = "none"
     """Mirror the picture."""
     colour: str | None = None
-    """Colour to which the changed region is drawn, such as ``red`` or ``#8b4513``."""
-    colour_strength: float = Field(default=0.05, ge=-1, le=1)
-    """How strongly; negative draws away from the colour."""
-    colour_steps: tuple[float, float] = (0.3, 0.8)
-    """From where to where in the run the colour acts, as shares of all steps."""
+    """Colour in whose shades the changed region is drawn, such as ``red`` or ``#8b4513``."""
+    colour_strength: float | None = Field(default=None, ge=-10, le=10)
+    """How strongly; negative draws away from the colour. 3, or 0.05 as published."""
+    colour_steps: tuple[float, float] | None = None
+    """From where to where in the run the colour acts, as shares of all steps; 0.3 to 1, or 0.3 to 0.8 as published."""
     keep_detail: bool = True
     """Where a schedule ends with a step without noise: add what that step missed of the picture, its fine detail."""
     mode: Literal["parallel", "sequential"] = "parallel"
     """sequential: one network call after the other, as published; slower, the same up to rounding."""
     compat: Literal["official"] | None = None
-    """official: the published code, that is the last noise zeroed (so not exact), ``eta v`` for ``eta^2 v``."""
+    """official: as published, that is skip 0.36, guidance 15, the last noise zeroed (so not exact), ``eta v`` for
+    ``eta^2 v``, a flat colour drawn weakly."""
 
     @field_validator("colour")
     @classmethod
@@ -66,7 +74,7 @@ class DDPMInversion(Inverted):
         plan = Plan(
             kind="edit-friendly",
             steps=self.num_inference_steps,
-            skip=self.skip,
+            skip=self._skip(job),
             prompt=self.source_prompt,
             guidance_scale=self.source_guidance_scale,
             eta=self.eta,
@@ -86,7 +94,7 @@ class DDPMInversion(Inverted):
         controls: list[Control] = [hold, StoredNoise(moved, offsets=self.keep_detail)]
         if self.colour is not None:
             controls.append(self._pull(job, inversion, self.colour))
-        controls.append(self.target(job, self.guidance_scale))
+        controls.append(self._words(job, inversion))
         return job.denoise(inversion.levels, inversion.solver(job.model), controls)
 
     def _moved(self, job: Job, inversion: Inversion) -> Inversion:
@@ -104,11 +112,28 @@ class DDPMInversion(Inverted):
 
         return shifted(inversion, dx, dy, draw if self.exposed == "fresh" else None)
 
+    def _skip(self, job: Job) -> float | None:
+        """The noise of early steps is not trusted to say where and in which colour: noise edits leave them out."""
+        moving = self.shift != (0, 0) or self.flip != "none"
+        least = 0.65 if moving else 0.5 if self.colour is not None else 0.0
+        if self.skip is not None or least == 0 or self.compat == "official":
+            return self.skip
+        given = job.inversion
+        return least if given is None else max(least, given.first / given.steps)
+
+    def _words(self, job: Job, inversion: Inversion) -> Guidance:
+        if not any((*self.prompts, self.negative_prompt)):
+            return job.guidance(inversion.prompt, "", inversion.guidance_scale)
+        usual = 15.0 if of_photographs(job.model, self.compat) else 3.0
+        return self.target(job, usual if self.guidance_scale is None else self.guidance_scale)
+
     def _pull(self, job: Job, inversion: Inversion, colour: str) -> ColourPull:
-        red, green, blue = ImageColor.getrgb(colour)[:3]
-        width, height = job.size
-        flat = torch.tensor([red, green, blue], device=job.model.device).reshape(1, 3, 1, 1) / 127.5 - 1
+        official = self.compat == "official"
+        rgb = torch.tensor(ImageColor.getrgb(colour)[:3], device=job.model.device) / 127.5 - 1
+        region = torch.ones_like(job.picture[:, :1]) if job.change is None else job.change.mean(0, keepdim=True)
+        map_ = rgb.reshape(1, 3, 1, 1).expand_as(job.picture) if official else tinted(job.picture, rgb, region)
         with torch.no_grad():
-            target = job.model.encode(flat.expand(1, 3, height, width))
-        begin, end = (round(share * inversion.steps) for share in self.colour_steps)
-        return ColourPull(job.latent_change(), target, self.colour_strength, begin, end)
+            target = job.model.encode(map_)
+        strength = (0.05 if official else 3.0) if self.colour_strength is None else self.colour_strength
+        begin, end = (round(s * inversion.steps) for s in self.colour_steps or (0.3, 0.8 if official else 1.0))
+        return ColourPull(job.latent_change(), target, strength, begin, end)

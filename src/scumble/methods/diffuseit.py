@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
 from scumble.controls.network_gradient import NetworkGradient, Term
+from scumble.controls.range_watch import RangeWatch
 from scumble.controls.resample import Resample
 from scumble.core.solvers import Ddim, Ddpm, Solver
 from scumble.energies.clip_terms import RangeTerm
@@ -23,6 +24,7 @@ from scumble.images.colour import match_colours
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
 from scumble.methods.shared.masked import scorer_of
+from scumble.methods.shared.restarts import with_restarts
 from scumble.models.vision import VisionFeatures, VisionTower
 
 __all__ = ["DiffuseIT"]
@@ -68,6 +70,10 @@ class DiffuseIT(ImageMethod):
     """Views that the CLIP judges."""
     resample: int = Field(default=10, ge=1, le=100)
     """How often the first step is taken."""
+    restarts: int = Field(default=0, ge=0, le=100)
+    """How often a candidate may begin anew, with other noise, when its prediction leaves the range of pictures."""
+    restart_above: float = Field(default=5e-5, ge=0, le=1e6)
+    """Mean squared excess beyond black and white at which it does."""
     match_colours: bool = True
     """With a target picture: bring the result to its colours in the end."""
     clip: str = "clip"
@@ -95,7 +101,12 @@ class DiffuseIT(ImageMethod):
             raise InputError("a prompt and a target image exclude each other: give one of them")
 
     def run(self, job: Job) -> Tensor | None:
-        """Noise the picture to the middle, and denoise it under the sum of all losses."""
+        """Noise the picture to the middle, and denoise it under the sum of all losses; begin anew where it strays."""
+        if not self.restarts:
+            return self._once(job)
+        return with_restarts(job, self.restarts + 1, self._once)
+
+    def _once(self, job: Job, tag: str = "", watched: bool = False) -> Tensor:
         levels = job.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
         first = start_index(1 - self.skip, steps)
@@ -107,7 +118,9 @@ class DiffuseIT(ImageMethod):
         place: Literal["mean", "eps"] = "mean" if self.solver == "ddpm" else "eps"
         guidance = NetworkGradient(self.terms(job, steps), place=place)
         again = Resample(first, self.resample if self.solver == "ddpm" else 1, official)
-        return self._plain(job, official).denoise(levels, self._solver(job), [hold, guidance, again])
+        watch = [RangeWatch(first, self.restart_above)] if watched else []
+        run = self._plain(job, official)
+        return run.denoise(levels, self._solver(job), [hold, *watch, guidance, again], tag=tag)
 
     def decode(self, job: Job, made: Tensor) -> Tensor:
         """Bring the pictures to the target's colours."""

@@ -55,5 +55,5 @@ class LocalClipGuidedDiffusion(ClipGuided):
                 )
             )
         everything = torch.ones_like(mask)
-        hold = BackgroundBlend(lambda i: everything, everything, NoisedSource(job.x0), self.first(job))
+        hold = BackgroundBlend(lambda i: everything, everything, NoisedSource(self.source(job)), self.first(job))
         return self.sample(job, hold, terms, unclipped=official)

@@ -44,17 +44,18 @@ class _Route:
 class SelfGuidance(WordWishes, Inverted):
     """Say what is to happen to the things that words name; the rest is asked to stay as it was.
 
-    Works on pictures and, without one, on what the seed gives. Name a thing by its noun ("cube"): nouns look at
-    their thing, adjectives often elsewhere.
+    Works on pictures and, without one, on what the seed gives. Of a phrase such as "red cube" the noun counts: nouns
+    look at their thing, adjectives often elsewhere.
     """
 
     paper: ClassVar[str] = "Diffusion Self-Guidance, arXiv 2306.00986"
     needs_text: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
 
-    guidance_scale: float = Field(default=5.0, ge=0.01, le=100)
-    """Classifier-free guidance towards the prompt."""
-    strength: float = Field(default=0.5, ge=0, le=1)
+    guidance_scale: float | None = Field(default=None, ge=0.01, le=100)
+    """Classifier-free guidance towards the prompt; by default 5 from the seed, and 1 for pictures, which more would
+    lead away from their own path."""
+    strength: float = Field(default=0.5, ge=0, le=4)
     """How strongly the wishes pull at every step, as a share of the predicted noise; 0 turns them off."""
     until: float = Field(default=0.8, ge=0, le=1)
     """Share of the steps after which the wishes rest."""
@@ -93,7 +94,7 @@ class SelfGuidance(WordWishes, Inverted):
         guides = wished(self, job, self.prompts[0], route.prompt, steps, official, self.references)
         if not guides:
             raise InputError("nothing is wished: say what is to move, resize, rotate, or which shape or look to keep")
-        guidance = self.target(job, self.guidance_scale)
+        guidance = self.target(job, self._scale(job))
         energy = EnergyGuidance(
             guides,
             guidance.cond,
@@ -113,6 +114,11 @@ class SelfGuidance(WordWishes, Inverted):
         ]
         return made
 
+    def _scale(self, job: Job) -> float:
+        if self.guidance_scale is not None:
+            return self.guidance_scale
+        return 5.0 if job.image is None and job.inversion is None else 1.0
+
     def _from_seed(self, job: Job) -> _Route:
         if self.trajectory not in (None, "seed"):
             raise InputError(f"trajectory {self.trajectory} needs a picture; without one use seed")
@@ -120,7 +126,7 @@ class SelfGuidance(WordWishes, Inverted):
             raise InputError("a change map needs a picture: generate first, then edit the result with the map")
         levels = job.levels(self.num_inference_steps or 50)
         said = self.source_prompt or self.prompts[0]
-        scale = self.guidance_scale if self.source_guidance_scale is None else self.source_guidance_scale
+        scale = self._scale(job) if self.source_guidance_scale is None else self.source_guidance_scale
         beside = Companion(job.guidance(said, self.negative_prompt, scale))
         return _Route(levels, Ddim(eta=self.eta or 0.0), said, [beside] if self.strength else [], beside)
 

@@ -136,9 +136,9 @@ def _train(
     with join() as team:
         with team.leader_first():
             task = task_of(shop)
-            if published:
-                load_published(task.modules(), model, BUNDLED)
-        train(task, schedule, shop.folder(model), resume=resume, quiet=not team.leads, team=team)
+            runs = load_published(task.modules(), model, BUNDLED) if published else ()
+        before = [run.model_dump() for run in runs]
+        train(task, schedule, shop.folder(model), resume=resume, quiet=not team.leads, team=team, before=before)
 
 
 def publish(size: SizeName = "cpu", out: Path = DEFAULT_OUT, models: str = "all", bundled: Path | None = None) -> None:
@@ -156,14 +156,7 @@ def publish(size: SizeName = "cpu", out: Path = DEFAULT_OUT, models: str = "all"
         print(f"{model}: {write(shop, model, bundled or BUNDLED)}")
 
 
-def report(
-    size: SizeName = "cpu",
-    out: Path = DEFAULT_OUT,
-    models: str = "all",
-    count: int = 256,
-    bundled: Path | None = None,
-    docs: Path = Path("docs"),
-) -> None:
+def report(models: str = "all", count: int = 256, bundled: Path | None = None, docs: Path = Path("docs")) -> None:
     """Measure the bundled models on unseen scenes; write their cards and docs/bundled-models.md.
 
     Args:
@@ -175,8 +168,7 @@ def report(
     from scumble.training.publish import BUNDLED
     from scumble.training.report import report as write
 
-    chosen = [] if models == "none" else _named(models)
-    print(write(_workshop(size, out), bundled or BUNDLED, docs, chosen, count))
+    print(write(bundled or BUNDLED, docs, [] if models == "none" else _named(models), count))
 
 
 def _named(models: str) -> list[str]:

@@ -22,6 +22,7 @@ from scumble.training.clip import retrieval, zero_shot
 from scumble.training.latent import decode, sample_latents
 from scumble.training.pixel import sample_pixels
 from scumble.training.publish import FOLDERS
+from scumble.training.recolouring import recolouring
 from scumble.training.sheet import save_sheet
 from scumble.training.tokenizer import token_ids
 from scumble.training.vae import psnr
@@ -131,20 +132,25 @@ def _measure_latent(folder: Path, classifier: Classifier, count: int, sheets: Pa
         sheets.mkdir(parents=True, exist_ok=True)
         save_sheet(pictures[:32], sheets / "still-life.png")
         save_sheet(torch.cat([true[:8], rebuilt[:8]]), sheets / "autoencoder.png")
-    return {"psnr": psnr(rebuilt, true), **confirmed(scenes, classifier(pictures)), "seconds": seconds}
+    edited = recolouring(folder, classifier, min(count, 48))
+    return {"psnr": psnr(rebuilt, true), **confirmed(scenes, classifier(pictures)), **edited, "seconds": seconds}
 
 
 @torch.no_grad()
 def _measure_pixel(folder: Path, classifier: Classifier, count: int, sheets: Path | None) -> dict[str, float]:
-    """How sure the classifier is of what it sees, beside how sure it is of true pictures."""
+    """How sure the classifier is of what was made from noise; and what survives noise of half the levels."""
     pipe: Any = DDPMPipeline.from_pretrained(folder)
     pictures = sample_pixels(pipe.unet, pipe.scheduler, count)
+    scenes = unseen_scenes(count)
+    true = _as_input(scenes, pipe.unet.config.sample_size)
+    redrawn = confirmed(scenes, classifier(sample_pixels(pipe.unet, pipe.scheduler, count, start=true)))
     if sheets is not None:
         sheets.mkdir(parents=True, exist_ok=True)
         save_sheet(pictures[:32], sheets / "still-life-pixel.png")
     return {
         "sure": _sureness(classifier(pictures)),
-        "sure_of_renders": _sureness(classifier(_as_input(unseen_scenes(count), pipe.unet.config.sample_size))),
+        "sure_of_renders": _sureness(classifier(true)),
+        **{f"redrawn_{key}": redrawn[key] for key in ("shape", "color", "floor", "sky")},
     }
 
 

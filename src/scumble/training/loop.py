@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +99,11 @@ def rate(schedule: Schedule, step: int, share: float) -> float:
 class _Run:
     """The state of a training between two steps, and its way to the disk and back."""
 
-    def __init__(self, task: Task, schedule: Schedule, out: Path, team: Team) -> None:
+    def __init__(
+        self, task: Task, schedule: Schedule, out: Path, team: Team, before: Sequence[Mapping[str, Any]]
+    ) -> None:
         self.task, self.schedule, self.out, self.team = task, schedule, out, team
+        self.before = list(before)
         self.names = [
             f"{key}.{name}" for key, module in task.modules().items() for name, _ in module.named_parameters()
         ]
@@ -135,7 +138,8 @@ class _Run:
                         held = self.optimizer.state[parameter][key]
                         self.optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(held)
         self.at = Position(*(checkpoint.state[key] for key in ("step", "samples", "seconds")))
-        self.figures = dict(checkpoint.state.get("figures", {}))
+        self.figures = dict(checkpoint.state["figures"])
+        self.before = checkpoint.state.get("before", self.before)
 
     def save(self) -> None:
         state = {
@@ -143,6 +147,7 @@ class _Run:
             "samples": self.at.samples,
             "seconds": self.at.seconds,
             "figures": self.figures,
+            "before": self.before,
         }
         moments = {
             f"{name}|{key}": value
@@ -203,8 +208,11 @@ def train(
     resume: bool = False,
     quiet: bool = False,
     team: Team = ALONE,
+    before: Sequence[Mapping[str, Any]] = (),
 ) -> Position:
     """Train until the schedule's minutes (or steps) are used up; `out` gets checkpoints, log.csv and sheet.png.
+
+    `before` are the runs that made the weights it begins with, kept in the checkpoints for the model's card.
 
     With `resume` the newest complete checkpoint in `out` is continued, with the same random numbers
     that an uninterrupted run would have drawn.
@@ -214,7 +222,7 @@ def train(
     """
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    run = _Run(task, schedule, out, team)
+    run = _Run(task, schedule, out, team, before)
     if resume and (checkpoint := latest_checkpoint(out)):
         run.restore(checkpoint)
     for module in task.modules().values():

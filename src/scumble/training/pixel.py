@@ -91,13 +91,25 @@ class PixelTask:
 
 
 @torch.no_grad()
-def sample_pixels(unet: UNet2DModel, scheduler: DDPMScheduler, count: int, *, steps: int = 50, seed: int = 0) -> Tensor:
-    """DDIM from noise: (B, 3, H, W) in [-1, 1], on the CPU."""
+def sample_pixels(
+    unet: UNet2DModel,
+    scheduler: DDPMScheduler,
+    count: int,
+    *,
+    steps: int = 50,
+    seed: int = 0,
+    start: Tensor | None = None,
+) -> Tensor:
+    """DDIM from noise, or from pictures `start` noised to half of the levels: (B, 3, H, W) in [-1, 1], on the CPU."""
     solver = DDIMScheduler.from_config(scheduler.config)
     solver.set_timesteps(steps)
     config: Any = unet.config
     shape = (count, config.in_channels, config.sample_size, config.sample_size)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(next(unet.parameters()).device)
-    for t in solver.timesteps:
+    levels = solver.timesteps
+    if start is not None:
+        levels = levels[steps // 2 :]
+        x = solver.add_noise(start.to(x.device), x, levels[:1])
+    for t in levels:
         x = solver.step(unet(x, t).sample.float(), t, x).prev_sample
     return x.float().cpu().clamp(-1, 1)

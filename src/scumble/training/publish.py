@@ -17,6 +17,7 @@ from scumble.errors import CheckpointError
 from scumble.evaluation.classifier import AttributeNet
 from scumble.training.clip import build_clip
 from scumble.training.config import ClipConfig
+from scumble.training.facts import Facts, TrainingRun, read_facts, write_facts
 from scumble.training.latent import build_latent, latent_scheduler, text_encoder_of
 from scumble.training.latents import finished_vae
 from scumble.training.pixel import build_pixel, pixel_scheduler
@@ -52,6 +53,7 @@ def publish(shop: Workshop, model: str, target: Path = BUNDLED) -> Path:
         partial.mkdir(parents=True)
         try:
             _WRITERS[model](shop, partial)
+            write_facts(partial, _facts(shop, model))
             for path in sorted(p for p in partial.rglob("*") if p.is_file()):
                 final = folder / path.relative_to(partial)
                 final.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +62,20 @@ def publish(shop: Workshop, model: str, target: Path = BUNDLED) -> Path:
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return folder
+
+
+def _facts(shop: Workshop, model: str) -> Facts:
+    runs: list[TrainingRun] = []
+    for name in ("vae", "latent") if model == "latent" else (model,):
+        state = shop.checkpoint(name).state
+        before = [TrainingRun(**run) for run in state.get("before", ())]
+        here = TrainingRun(
+            name=name, seed=state["schedule"]["seed"], batch=state["schedule"]["batch"], steps=state["step"],
+            samples=state["samples"], seconds=state["seconds"], figures=state["figures"], continues=bool(before),
+        )  # fmt: skip
+        runs += [*before, here]
+    size = shop.size
+    return Facts(size=size.name, picture=size.picture, scenes=size.scenes, held_out=size.held_out, runs=tuple(runs))
 
 
 def _write_latent(shop: Workshop, folder: Path) -> None:
@@ -152,8 +168,10 @@ def _write_vocabulary(folder: Path) -> None:
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *pairs]) + "\n")
 
 
-def load_published(networks: Mapping[str, nn.Module], model: str, bundled: Path) -> None:
+def load_published(networks: Mapping[str, nn.Module], model: str, bundled: Path) -> tuple[TrainingRun, ...]:
     """Start `networks` (the modules of a task) from published weights; those that are never published stay fresh.
+
+    Gives the runs that made these weights.
 
     Raises:
         CheckpointError: if nothing is published, or it has another shape.
@@ -170,6 +188,8 @@ def load_published(networks: Mapping[str, nn.Module], model: str, bundled: Path)
             raise CheckpointError(f"{path} cannot be a start for this {name}: {error}") from error
         if missing := [key for key, _ in network.named_parameters() if key not in held]:
             raise CheckpointError(f"{path} is of another size: it has no {missing[0]}")
+    facts = read_facts(bundled / FOLDERS["latent" if model == "vae" else model])
+    return tuple(run for run in facts.runs if run.name == model) if facts else ()
 
 
 _WHERE: dict[tuple[str, str], str] = {

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from scumble.training.config import Schedule
+from scumble.training.facts import Facts, Measured, read_facts, write_facts
 from scumble.training.figures import measure, rendering_speed
 from scumble.training.publish import FOLDERS
-from scumble.training.storage import disk_errors, latest_checkpoint
-from scumble.training.workshop import Workshop
+from scumble.training.storage import disk_errors
 
-__all__ = ["Trained", "report"]
+__all__ = ["report"]
 
 _AIMS: dict[str, dict[str, float]] = {
     "latent": {
@@ -36,7 +32,7 @@ _WHAT = {
     ),
     "pixel": (
         "Pictures from noise, in pixels",
-        "A plain `DDPMPipeline`: an unconditional `UNet2DModel` (epsilon, linear schedule).",
+        "A plain `DDPMPipeline`: an unconditional `UNet2DModel` (v-prediction, linear schedule).",
     ),
     "clip": ("Pictures and sentences in one space", "A plain `CLIPModel` with tokenizer; guides and ranks."),
     "judge": (
@@ -60,98 +56,70 @@ _READ_AS = {
     "seconds": "seconds per picture on this machine, shared",
     "sure": "classifier's mean certainty of shapes",
     "sure_of_renders": "the same on true renders",
+    "redrawn_shape": "shape still read, noised to half and drawn again",
+    "redrawn_color": "colour, likewise",
+    "redrawn_floor": "floor, likewise",
+    "redrawn_sky": "sky, likewise",
+    "recolour_sdedit": "recolouring succeeds, SDEdit at 0.75",
+    "recolour_ddpm-inversion": "recolouring succeeds, edit-friendly inversion",
 }
 
 
-@dataclass(frozen=True)
-class Trained:
-    """What one training used up."""
-
-    name: str
-    steps: int
-    samples: int
-    seconds: float
-    schedule: Schedule
-    losses: Mapping[str, float]
-
-
-def report(shop: Workshop, bundled: Path, docs: Path, models: Sequence[str], count: int) -> Path:
+def report(bundled: Path, docs: Path, models: Sequence[str], count: int) -> Path:
     """Measure `models` on `count` unseen scenes each; rewrite all cards and the page from all figures so far.
 
     Raises:
         CheckpointError, OSError: if one of them is not published.
         ScumbleError: if the disk is full or cannot be written.
     """
-    kept = shop.root / shop.size.name / "figures.json"
-    figures: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
-    for model in models:
-        figures[model] = {"count": count, "values": measure(model, bundled, count, docs / "figures")}
-    if models:
-        figures["renderer"] = {"values": rendering_speed()}
-    remarks = kept.with_name("remarks.json")  # written by hand: what figures do not say of these weights
-    figures["remarks"] = json.loads(remarks.read_text()) if remarks.exists() else {}
-    with disk_errors(kept):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(figures, indent=1) + "\n")
-    trained = {name: found for name in ("vae", *FOLDERS) if (found := _trained(shop, name))}
     page = docs / "bundled-models.md"
     with disk_errors(page):
-        for model, folder in FOLDERS.items():
-            if (bundled / folder).is_dir():
-                (bundled / folder / "README.md").write_text(_card(shop, model, trained, figures))
+        for model in models:
+            folder = bundled / FOLDERS[model]
+            values = measure(model, bundled, count, docs / "figures")
+            if known := read_facts(folder):
+                write_facts(folder, known.model_copy(update={"measured": Measured(count=count, values=values)}))
+        facts = {model: known for model, folder in FOLDERS.items() if (known := read_facts(bundled / folder))}
+        for model, known in facts.items():
+            (bundled / FOLDERS[model] / "README.md").write_text(_card(model, known))
         docs.mkdir(parents=True, exist_ok=True)
-        page.write_text(_page(shop, bundled, trained, figures))
+        page.write_text(_page(bundled, facts))
     return page
 
 
-def _trained(shop: Workshop, name: str) -> Trained | None:
-    checkpoint = latest_checkpoint(shop.folder(name))
-    if checkpoint is None:
-        return None
-    state = checkpoint.state
-    schedule = Schedule(**state["schedule"])
-    return Trained(name, state["step"], state["samples"], state["seconds"], schedule, state["figures"])
-
-
-def _parts(model: str) -> tuple[str, ...]:
-    return ("vae", "latent") if model == "latent" else (model,)
-
-
-def _card(shop: Workshop, model: str, trained: Mapping[str, Trained], figures: Mapping[str, Any]) -> str:
+def _card(model: str, facts: Facts) -> str:
     title, text = _WHAT[model]
-    runs = [trained[name] for name in _parts(model) if name in trained]
-    lines = [f"# {title}", "", text, "", "## Training", ""]
-    lines += _data_lines(shop)
+    lines = [f"# {title}", "", text, "", "## Training", "", *_data_lines(facts)]
     lines += ["", "| | seed | batch | steps | samples seen | minutes | held-out figures |", "|-|-|-|-|-|-|-|"]
-    for run in runs:
-        said = ", ".join(f"{key} {value:.3f}" for key, value in run.losses.items())
+    for run in facts.runs:
+        said = ", ".join(f"{key} {value:.3f}" for key, value in run.figures.items())
         lines.append(
-            f"| {run.name} | {run.schedule.seed} | {run.schedule.batch} | {run.steps:,} | {run.samples:,} "
-            f"| {run.seconds / 60:.1f} | {said} |"
+            f"| {run.name}{', continued' * run.continues} | {run.seed} | {run.batch} | {run.steps:,} "
+            f"| {run.samples:,} | {run.seconds / 60:.1f} | {said} |"
         )
     lines += ["", "Again:", "", "```"]
-    lines += [f"scumble train {run.name} --size {shop.size.name} --out out/training" for run in runs]
+    names = dict.fromkeys(run.name for run in facts.runs)
+    lines += [f"scumble train {name} --size {facts.size} --out out/training" for name in names]
     lines += ["scumble train publish --out out/training", "```", ""]
-    if model in figures:
-        lines += ["## Figures", "", *_table(model, figures[model])]
-    lines += _remark_lines(model, figures)
+    if facts.measured:
+        lines += ["## Figures", "", *_table(model, facts.measured)]
+    lines += ["", facts.remark] if facts.remark else []
     lines += ["", "Code and weights: Apache-2.0. The data are rendered by Scumble itself."]
     return "\n".join(lines) + "\n"
 
 
-def _data_lines(shop: Workshop) -> list[str]:
-    size = shop.size
+def _data_lines(facts: Facts) -> list[str]:
     return [
-        f"Data: {size.scenes:,} scenes of Scumble's still-life world, rendered at {size.picture} px from seed 1 "
-        f"(`scumble.training.data`); the last {size.held_out} are held out. Every fourth scene is its predecessor "
+        f"Data: {facts.scenes:,} scenes of Scumble's still-life world, rendered at {facts.picture} px from seed 1 "
+        f"(`scumble.training.data`); the last {facts.held_out} are held out. Every fourth scene is its predecessor "
         f"with one attribute changed. Weights are exponential averages, stored in fp16.",
     ]
 
 
-def _table(model: str, entry: Mapping[str, Any]) -> list[str]:
+def _table(model: str, measured: Measured) -> list[str]:
     aims = _AIMS.get(model, {})
-    lines = [f"On {entry['count']} unseen scenes:", "", "| | measured | aim |", "|-|-|-|"]
-    for key, value in entry["values"].items():
+    lines = [f"On {measured.count} unseen scenes:", "", "| | measured | aim |", "|-|-|-|"]
+    for key, value in measured.values.items():
         share = key not in ("psnr", "seconds")
         shown = f"{value:.1%}" if share else f"{value:.2f}"
         aim = aims.get(key)
@@ -160,31 +128,25 @@ def _table(model: str, entry: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _page(shop: Workshop, bundled: Path, trained: Mapping[str, Trained], figures: Mapping[str, Any]) -> str:
+def _page(bundled: Path, facts: Mapping[str, Facts]) -> str:
     weights = sum(path.stat().st_size for path in bundled.rglob("*.safetensors")) / 1e6
     lines = [
         "# The bundled models",
         "",
-        f"Written by `scumble train report`; size `{shop.size.name}`, {shop.size.picture} px, {weights:.1f} MB of "
-        "weights in all. Small real models, trained on the still-life world, in the plain diffusers and "
-        "transformers formats.",
-        "",
-        *_data_lines(shop),
+        f"Written by `scumble train report`; {weights:.1f} MB of weights in all. Small real models, trained on the "
+        "still-life world, in the plain diffusers and transformers formats.",
     ]
-    for model, folder in FOLDERS.items():
-        if not (bundled / folder).is_dir():
-            continue
+    for model, known in facts.items():
         title, text = _WHAT[model]
-        lines += ["", f"## {title}: `{folder}`", "", text, ""]
-        for name in _parts(model):
-            if run := trained.get(name):
-                lines.append(
-                    f"- {name}: {run.steps:,} steps of {run.schedule.batch} in {run.seconds / 60:.1f} minutes, "
-                    f"seed {run.schedule.seed}"
-                )
-        if model in figures:
-            lines += ["", *_table(model, figures[model])]
-        lines += _remark_lines(model, figures)
+        lines += ["", f"## {title}: `{FOLDERS[model]}`", "", text, "", *_data_lines(known), ""]
+        for run in known.runs:
+            lines.append(
+                f"- {run.name}{', continued' * run.continues}: {run.steps:,} steps of {run.batch} in "
+                f"{run.seconds / 60:.1f} minutes, seed {run.seed}"
+            )
+        if known.measured:
+            lines += ["", *_table(model, known.measured)]
+        lines += ["", known.remark] if known.remark else []
         if model == "latent":
             lines += ["", *_method_lines(), "", "![unseen sentences](figures/still-life.png)"]
             lines += ["", "True pictures above, rebuilt by the autoencoder below:"]
@@ -192,15 +154,9 @@ def _page(shop: Workshop, bundled: Path, trained: Mapping[str, Trained], figures
         if model == "pixel":
             lines += ["", "![from noise](figures/still-life-pixel.png)"]
     lines += ["", *_again_lines()]
-    if "renderer" in figures:
-        lines += ["", "## Renderer", "", "Pictures per second on the CPU (shared while measured):", ""]
-        lines += [f"- {size} px: {speed:.0f}" for size, speed in figures["renderer"]["values"].items()]
+    lines += ["", "## Renderer", "", "Pictures per second on the CPU (shared while measured):", ""]
+    lines += [f"- {size} px: {speed:.0f}" for size, speed in rendering_speed().items()]
     return "\n".join(lines) + "\n"
-
-
-def _remark_lines(model: str, figures: Mapping[str, Any]) -> list[str]:
-    remark = figures.get("remarks", {}).get(model)
-    return ["", remark] if remark else []
 
 
 def _again_lines() -> list[str]:
@@ -212,7 +168,7 @@ def _again_lines() -> list[str]:
         "```",
         *(f"scumble train {name} --size cpu --out out/training" for name in ("vae", *_ORDER)),
         "scumble train publish --out out/training",
-        "scumble train report --out out/training",
+        "scumble train report",
         "```",
         "",
         "On one large GPU the same with `--size gpu`: 128 px, about half an hour in all. On a shared CPU two",

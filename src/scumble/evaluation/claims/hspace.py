@@ -36,7 +36,6 @@ def linearity(bench: Bench) -> Finding:
                         Asyrp(
                             directions=(str(path),),
                             strengths=(strength,),
-                            prompt=sample.case.source_prompt,
                             num_inference_steps=25,
                         ),
                     )

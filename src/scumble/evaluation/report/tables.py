@@ -30,7 +30,7 @@ _FAMILIES: dict[Family, tuple[str, tuple[str, ...]]] = {
     ),
     "region": (
         "Words into a region: the rest must stay",
-        ("success", "kept", "judge", "psnr_in", "psnr_out", "seam", "adherence"),
+        ("success", "kept", "asked", "judge", "psnr_in", "psnr_out", "seam", "adherence"),
     ),
     "drag": ("Drags: this point goes there", ("moved", "arrival", "success", "kept", "psnr", "psnr_in", "psnr_out")),
     "guidance": (

@@ -23,7 +23,8 @@ from scumble.energies.layers import site_sizes
 from scumble.energies.picture import Colour
 from scumble.energies.protocol import SOURCE, Energy, Function, Guide, Place, Reads, Seen, during
 from scumble.errors import InputError, nearest
-from scumble.hspace.direction import Direction, joint_shift
+from scumble.hspace.direction import joint_shift
+from scumble.hspace.shipped import load_direction
 from scumble.images import load_map
 from scumble.methods.job import Job
 from scumble.methods.shared.masked import scorer_of
@@ -158,7 +159,7 @@ class Shift(Also):
     kind: ClassVar[str] = "shift"
 
     directions: tuple[str, ...]
-    """Files of directions."""
+    """Names of directions that come with the package, or files."""
     strengths: tuple[float, ...] = (1.0,)
     """How strongly each acts; one number stands for all."""
     t_edit: int | None = None
@@ -166,7 +167,7 @@ class Shift(Also):
 
     def controls(self, job: Job, prompt: str) -> list[Control]:
         """The asymmetric step; noise is not boosted."""
-        found = [Direction.load(path).to(job.model.device) for path in self.directions]
+        found = [load_direction(path).to(job.model.device) for path in self.directions]
         for direction, path in zip(found, self.directions, strict=True):
             direction.fits(job.model, path.rpartition("/")[2])
         strengths = self.strengths * len(found) if len(self.strengths) == 1 else self.strengths

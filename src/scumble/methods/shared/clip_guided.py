@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import copy
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
 
-from scumble.controls.change_map import start_index
 from scumble.controls.network_gradient import NetworkGradient, Term
 from scumble.core.control import Control
 from scumble.core.solvers import Ddim, Ddpm, Solver
 from scumble.energies.clip_terms import ClipTerm, RangeTerm
 from scumble.errors import MethodError
 from scumble.methods.job import Job
-from scumble.methods.shared.masked import Masked, Ranked, scorer_of
+from scumble.methods.shared.masked import Begun, Ranked, scorer_of
 
 __all__ = ["ClipGuided"]
 
 
-class ClipGuided(Ranked, Masked):
+class ClipGuided(Ranked, Begun):
     """Fields and parts of Blended Diffusion's two algorithms (arXiv 2111.14818)."""
 
     prompt: str = ""
     """What the region shall show; empty: no guidance, the region is filled in from its surroundings."""
     num_inference_steps: int = Field(default=100, ge=1, le=1000)
     """Steps N of a full run; below 50 use the ddim solver."""
-    skip: float = Field(default=0.25, ge=0, lt=1)
-    """Share of the steps left out at the noisy end: more keeps more of what was there (strokes, colours)."""
+    skip: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the steps left out at the noisy end: more keeps more of what was there (strokes, colours); by default
+    0.25, for a filled region about 0.7."""
     solver: Literal["ddpm", "ddim"] = "ddpm"
     """ddpm: ancestral, with the checkpoint's own variance; ddim: deterministic unless eta is given."""
     eta: float = Field(default=0.0, ge=0, le=1)
@@ -48,12 +48,14 @@ class ClipGuided(Ranked, Masked):
     clip_batch: int = Field(default=64, ge=1, le=65536)
     """Views that go through the CLIP at once; changes memory, not the result."""
 
+    usual_skip: ClassVar[float] = 0.25
+
     def check(self, job: Job) -> None:
         """Refuse latent models and settings without a meaning."""
         if job.model.factor != 1:
             raise MethodError(
                 f"{self.method_name()} guides a pixel model by CLIP, but {job.model.name} works on latents:"
-                " use blended-latent-diffusion, or a pixel model"
+                " use blended-latent-diffusion, or a pixel model such as still-life-pixel"
             )
         if self.eta and self.solver == "ddpm":
             raise MethodError(f"eta {self.eta:g} needs the ddim solver; ddpm has its own variance")
@@ -72,7 +74,7 @@ class ClipGuided(Ranked, Masked):
 
     def first(self, job: Job) -> int:
         """The step at which the run begins."""
-        return start_index(1 - self.skip, len(job.levels(self.num_inference_steps, self.solver)) - 1)
+        return self.first_step(job, job.levels(self.num_inference_steps, self.solver))
 
     def make_solver(self, job: Job) -> Solver:
         """The solver, with the variance that the checkpoint was trained for.

@@ -171,8 +171,8 @@ class Dragged(Pointed):
     """official: as the published code does; what differs is said where it does."""
 
     def run(self, job: Job) -> Tensor | None:
-        """Drag once; a drag draws no noise, so all candidates are the same."""
-        same = "a drag draws no noise: all candidates are the same"
+        """Drag once, under the first candidate's noise: nothing but the place that a pulled thing left is drawn."""
+        same = "a drag is made once: all candidates are the same; another seed redraws what was uncovered"
         if job.samples[1] > 1 and same not in job.notices:
             job.notices.append(same)
         if "dragged" not in job.shared:
@@ -199,7 +199,7 @@ class Dragged(Pointed):
 
         adapter = Adapter(self.prompt, self.lora_steps, self.lora_rank, self.lora_learning_rate)
         told = self._counter(single, self.lora_steps)
-        path = train_lora(job.model, job.picture, job.embed(self.prompt), adapter, on_step=told)
+        path = train_lora(job.model, job.picture, job.embed(self.prompt), adapter, on_step=told, cost=job.cost)
         with adapted(job.model.denoiser, path), frozen(job.model.denoiser):
             yield single
 

@@ -23,6 +23,7 @@ from scumble.inversion.official import OfficialDdim
 from scumble.inversion.trajectory import Inversion, Kind
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
+from scumble.methods.shared.usual import usual_skip
 
 __all__ = ["Inverted", "Plan", "first_step", "obtain"]
 
@@ -34,7 +35,7 @@ class Plan:
     Attributes:
         kind: edit-friendly, naive or ddim; None: edit-friendly, or whatever was given.
         steps: N; 50.
-        skip: Share of the steps that is not run, in [0, 1]; 0.36, or 0 for ddim.
+        skip: Share of the steps that is not run, in [0, 1]; None: see ``usual_skip``.
         prompt: What the picture shows; empty.
         guidance_scale: Guidance while inverting; 1.
         eta: In (0, 1]; 1 (0 for ddim).
@@ -136,7 +137,7 @@ def _invert(job: Job, plan: Plan, kind: Kind, noise: NoiseSource, batch: int) ->
     levels = job.levels(50 if plan.steps is None else plan.steps)
     steps = len(levels) - 1
     eta = 0.0 if kind == "ddim" else 1.0 if plan.eta is None else plan.eta
-    skip = plan.skip if plan.skip is not None else 0.0 if kind == "ddim" else 0.36
+    skip = usual_skip(job.model, kind, plan.compat) if plan.skip is None else plan.skip
     prompt, scale = plan.prompt or "", 1.0 if plan.guidance_scale is None else plan.guidance_scale
     first, before = first_step(skip, steps), job.cost.forward_rows
     solver: Solver = Ddim(eta=eta)

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field, field_serializer
 from torch import Tensor
 
+from scumble.controls.change_map import start_index
+from scumble.core.levels import Level
 from scumble.errors import CheckpointError
-from scumble.images import latent_map
+from scumble.images import filled, latent_map
 from scumble.methods.base import Finished, ImageMethod, Method
 from scumble.methods.job import Job
 from scumble.models.clip import ClipScorer
 from scumble.ranking import RankBy, best_first, candidate_distances
 
-__all__ = ["Masked", "Ranked", "scorer_of"]
+__all__ = ["Begun", "Masked", "Ranked", "scorer_of"]
+
+FILLED_NOISE = 1.0
+"""A filled region is begun at the first level whose noise is at most so many times its picture. Without words a sampler
+that begins at noise draws whatever its model likes to draw, things most of all; here it finishes what it is given.
+Between 0.5 and 1.6 a model of latents does as well anywhere; a pixel model of little training wants less noise, and
+more noise takes off the colours that a neighbour gave to the filling."""
 
 
 class Masked(ImageMethod):
@@ -49,6 +57,40 @@ class Masked(ImageMethod):
         touched = latent_map(change, factor, "max") > 0
         empty = ~half.flatten(1).any(dim=1)
         return torch.where(empty[:, None, None, None], touched, half)
+
+
+class Begun(Masked):
+    """A masked method that begins at the noised picture, or at one whose region is filled from around it."""
+
+    begin: Literal["picture", "filled"] | None = None
+    """What the region begins as, under the noise: the picture, or a filling from what is around it; by default
+    filled where there are no words, so that what was there is removed."""
+
+    usual_skip: ClassVar[float] = 0.0
+    """Share of the steps left out where the picture is begun at and the person does not say."""
+
+    def fills(self, job: Job) -> bool:
+        """Whether the region is filled from around it: there must be something around."""
+        words, official = getattr(self, "prompt", ""), getattr(self, "compat", None) is not None
+        wanted = not words and not official if self.begin is None else self.begin == "filled"
+        return wanted and job.change is not None and bool((job.change < 0.5).flatten(1).any(dim=1).all())
+
+    def first_step(self, job: Job, levels: Sequence[Level]) -> int:
+        """The step at which the run begins."""
+        given: float | None = getattr(self, "skip", None)
+        if given is None and self.fills(job):
+            return next(i for i, level in enumerate(levels) if level.s <= FILLED_NOISE * level.a)
+        return start_index(1 - (self.usual_skip if given is None else given), len(levels) - 1)
+
+    def source(self, job: Job) -> Tensor:
+        """What is noised and blended in (1 or B, C, h, w): the picture in the model's space, filled or not."""
+        if not self.fills(job):
+            return job.x0
+        assert job.change is not None
+        picture = job.picture[0]
+        holes = (job.change < 0.5).to(picture)
+        with torch.no_grad():
+            return job.model.encode(torch.stack([filled(picture, known[0]) for known in holes]))
 
 
 class Ranked(Method):

@@ -11,7 +11,14 @@ from torch import Tensor
 
 from scumble.controls.energy import SourceRow
 from scumble.energies.attention import Appearance, Centroid, Columns, Shape, Size, Transform
-from scumble.energies.layers import attention_sites, columns_of, common_columns, feature_site
+from scumble.energies.layers import (
+    attention_sites,
+    columns_of,
+    common_columns,
+    described,
+    feature_site,
+    head_columns,
+)
 from scumble.energies.protocol import Guide, Steps
 from scumble.errors import InputError
 from scumble.images import fit, load_image, to_tensor
@@ -41,11 +48,11 @@ class WordWishes(Method):
     """Phrases that keep their look, wherever they are; * for all words, the default."""
     by: Literal["shape", "centre"] = "shape"
     """Move and resize by the whole silhouette, or by its centre and size alone, which leaves the shape free."""
-    move_weight: float = Field(default=2.0, ge=0, le=1e4)
+    move_weight: float = Field(default=4.0, ge=0, le=1e4)
     """Weight of what is to change."""
     shape_weight: float = Field(default=1.0, ge=0, le=1e4)
     """Weight of shapes that stay."""
-    look_weight: float = Field(default=0.3, ge=0, le=1e4)
+    look_weight: float = Field(default=0.1, ge=0, le=1e4)
     """Weight of looks that stay."""
 
 
@@ -110,12 +117,13 @@ def wished(
     edited = [*dict.fromkeys([*wishes.move, *wishes.put, *wishes.resize, *wishes.rotate])]
     taken = [phrase for r in references for phrase in r.words]
     guides: list[Guide] = []
+    look_up = columns_of if official else head_columns
 
     def add(energy: Any, weight: float) -> None:
         guides.append(Guide(energy, weight, steps=steps))
 
     for phrase in edited:
-        columns = columns_of(job.model, phrase, prompt, source)
+        columns = look_up(job.model, phrase, prompt, source)
         shift, scale = wishes.move.get(phrase, (0.0, 0.0)), wishes.resize.get(phrase, 1.0)
         if scale <= 0:
             raise InputError(f"resize {phrase!r} by {scale:g}: the factor must be above 0")
@@ -127,7 +135,9 @@ def wished(
         target = wishes.put.get(phrase)
         add(Centroid(**kind, columns=columns, target=target, by=shift, sharp=not official), wishes.move_weight)
         add(Size(**kind, columns=columns, factor=scale**2), wishes.move_weight)
-    rest = common_columns(job.model, prompt, source, [*edited, *taken])
+    # Where the thing goes its describing words must be free to go too.
+    moving = edited if official else [described(phrase, prompt) for phrase in edited]
+    rest = common_columns(job.model, prompt, source, [*moving, *taken])
     whole_prompt = common_columns(job.model, prompt, source, taken)
     shapes = wishes.keep_shape if wishes.keep_shape is not None else ((REST,) if edited else ())
     looks = wishes.keep_look if wishes.keep_look is not None else ((REST,) if edited else ())

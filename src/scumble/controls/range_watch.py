@@ -1,0 +1,45 @@
+"""Gives a run up when its prediction leaves the range of pictures (arXiv 2209.15264, restart of the published code)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scumble.core.control import Context, Control
+from scumble.core.prediction import Prediction
+
+__all__ = ["OutOfRange", "RangeWatch"]
+
+
+class OutOfRange(Exception):
+    """A prediction lay too far beyond black and white; the run is to begin anew with other noise."""
+
+
+@dataclass
+class RangeWatch(Control):
+    """Look at the unclipped prediction of every step behind the first; put it in front of what clips or guides.
+
+    Args:
+        first: The step at which the run begins; it is not watched.
+        bound: Mean squared excess beyond [-1, 1] that is suffered.
+        row: Whose prediction.
+        worst: The largest excess so far.
+    """
+
+    first: int
+    bound: float
+    row: str = "cond"
+    worst: float = 0.0
+
+    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+        """Give up where the excess is beyond the bound.
+
+        Raises:
+            OutOfRange: Then.
+        """
+        if ctx.i > self.first:
+            x0 = rows[self.row].x0.detach()
+            self.worst = max(self.worst, float((x0 - x0.clamp(-1, 1)).square().mean()))
+            if self.worst > self.bound:
+                raise OutOfRange
+        return prediction
