@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from scumble.errors import InputError, ScumbleError, nearest
-from scumble.evaluation.case import Case, Sample
+from scumble.evaluation.case import Case
 from scumble.evaluation.classifier import Reading
 from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.folder import Benchmark, find_results, result_picture

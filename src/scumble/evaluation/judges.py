@@ -37,7 +37,7 @@ class Judges:
         lpips: The name of a network and the perceptual distance of two pictures of one size by it.
         dift: Features of a diffusion model by which dragged points are found.
         pie_compat: Give the vision transformer values to 255, as PIE-Bench's published figures were made.
-        notices: What is missing, one line each.
+        notices: What is missing, and whose figures were asked for; one line each.
     """
 
     classifier: Classifier | None = None
@@ -47,7 +47,7 @@ class Judges:
     dift: Dift | None = None
     pie_compat: bool = False
     notices: list[str] = field(default_factory=list)
-    _seen: dict[tuple[str, bytes], Tensor] = field(default_factory=dict, repr=False)
+    _seen: dict[tuple[str, tuple[int, int], bytes], Tensor] = field(default_factory=dict, repr=False)
     _texts: dict[str, Tensor] = field(default_factory=dict, repr=False)
     _print: str | None = field(default=None, repr=False)
 
@@ -59,6 +59,7 @@ class Judges:
         vit: str | None = None,
         lpips: str | None = None,
         dift: str | None = None,
+        pie_compat: bool = False,
         device: str = "cpu",
     ) -> Judges:
         """Load what there is; what cannot be loaded goes into `notices`.
@@ -70,9 +71,10 @@ class Judges:
                 instead of the CLIP's tower.
             lpips: The network of a perceptual distance (alex, vgg or squeeze), where torchmetrics has it.
             dift: A diffusion model (bundled name, folder, file or hub id) whose features find dragged points.
+            pie_compat: Give the vision transformer values to 255, as PIE-Bench's published figures were made.
             device: Where they run.
         """
-        found = cls()
+        found = cls(pie_compat=pie_compat)
         try:
             found.classifier = load_classifier(classifier, device)
         except CheckpointError as error:
@@ -82,17 +84,23 @@ class Judges:
         except CheckpointError as error:
             found.notices.append(f"words are not judged: {error}")
         try:
-            found.vision = VisionTower.load(vit or clip, device)
+            if vit is not None:
+                found.vision = VisionTower.load(vit, device)
+                found.notices.append(f"structure is judged by {found.vision.name}")
+            elif found.clip is not None:
+                found.vision = VisionTower.of(found.clip)
         except CheckpointError as error:
             found.notices.append(f"structure is not judged: {error}")
         if lpips is not None:
             try:
                 found.lpips = (lpips, load_lpips(lpips, device))
+                found.notices.append(f"LPIPS is by {lpips}")
             except CheckpointError as error:
                 found.notices.append(f"LPIPS is left out: {error}")
         if dift is not None:
             try:
                 found.dift = Dift.load(dift, device)
+                found.notices.append(f"dragged points are found by the features of {found.dift.model.name}")
             except CheckpointError as error:
                 found.notices.append(f"dragged points are not found: {error}")
         return found
@@ -101,9 +109,8 @@ class Judges:
     def fingerprint(self) -> str:
         """Hash of all that judges: scores of other judges are other scores."""
         if self._print is None:
-            digest = hashlib.sha256(
-                repr(((self.lpips or ("",))[0], self.pie_compat, self.dift and self.dift.name)).encode()
-            )
+            named = (None if self.lpips is None else self.lpips[0], None if self.dift is None else self.dift.name)
+            digest = hashlib.sha256(repr((*named, self.pie_compat)).encode())
             networks = (
                 None if self.classifier is None else self.classifier.net,
                 None if self.clip is None else self.clip.model,
@@ -145,7 +152,7 @@ class Judges:
     @torch.no_grad()
     def _remembered(self, what: str, picture: Image.Image, see: Callable[[Tensor], Tensor]) -> Tensor:
         """What a network sees in a picture; the last few pictures are remembered, so that a source is seen once."""
-        key = what, picture.tobytes()
+        key = what, picture.size, picture.tobytes()
         if key not in self._seen:
             while len(self._seen) >= REMEMBERED:
                 del self._seen[next(iter(self._seen))]

@@ -74,17 +74,14 @@ class Workshop:
         return self._editors[pixels]
 
     def weights(self, editor: BenchEditor) -> str:
-        """Hash of the weights that an editor's results depend on: the model's, and the guiding CLIP's where one is."""
-        if editor.method is None:
-            return ""
-        own = self.editor(editor.pixels).model.weights_hash[:16]
-        return own + self.guide if "clip" in method_class(editor.method).model_fields else own
+        """Hash of the model's weights that an editor's results depend on."""
+        return "" if editor.method is None else self.editor(editor.pixels).model.weights_hash[:16]
 
     @cached_property
     def guide(self) -> str:
         """Hash of the CLIP that guides and ranks unless another is named; empty where there is none."""
         path = files("scumble") / "bundled" / BUNDLED_CLIPS[0] / "model.safetensors"
-        return "+" + hashlib.sha256(path.read_bytes()).hexdigest()[:8] if path.is_file() else ""
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
 def run(
@@ -125,7 +122,7 @@ def run(
     for editor, weights, case in _in_turn(benchmark, usable, count):
         mark = {"editor": editor.name, "weights": weights, "seed": seed}
         record = {} if again else _record(benchmark.results / editor.name / f"{case}.json", mark)
-        if record and _as_now(record, editor, sample, case):
+        if record and _guided_alike(record, editor, workshop) and _set_alike(record, editor, sample, case):
             tally.kept += 1
         else:
             due.append((editor.name, case, mark))
@@ -173,14 +170,31 @@ def _record(path: Path, mark: dict[str, Any]) -> dict[str, Any]:
     return record if same and path.with_suffix(".png").is_file() else {}
 
 
-def _as_now(record: dict[str, Any], editor: BenchEditor, sample: Callable[[str], Sample], case: str) -> bool:
-    """Whether the settings that a result was made with are still the editor's."""
+def _guided_alike(record: dict[str, Any], editor: BenchEditor, workshop: Workshop) -> bool:
+    """Whether the CLIP that guided is still the same; records that name none were filed before it was noted."""
+    filed = record.get("guide")
+    return filed is None or not _has_guide(editor) or filed == workshop.guide
+
+
+def _has_guide(editor: BenchEditor) -> bool:
+    method: Any = None if editor.method is None else method_class(editor.method)
+    return method is not None and "clip" in method.model_fields
+
+
+def _set_alike(record: dict[str, Any], editor: BenchEditor, sample: Callable[[str], Sample], case: str) -> bool:
+    """Whether the settings that a result was made with are still the editor's; ones that came since are at rest."""
     if editor.method is None:
         return True
+    filed = record.get("parameters")
+    if not isinstance(filed, dict):
+        return False
     try:
-        return bool(record.get("parameters") == _plain(editor.build(sample(case)).model_dump(mode="json")))
+        method = editor.build(sample(case))
     except Exception:  # what cannot be built will fail, and be recorded, when it is made
         return False
+    now = _plain(method.model_dump(mode="json"))
+    since = _plain(method.model_dump(mode="json", exclude_defaults=True)).keys() - filed.keys()
+    return not since and all(key in now and now[key] == value for key, value in filed.items())
 
 
 def _plain(data: Any) -> Any:
@@ -225,6 +239,8 @@ def one_result(benchmark: Benchmark, workshop: Workshop, name: str, case: str, m
     """Make and file one result: the picture, then its record; or the record of why there is none."""
     target = benchmark.results / name / f"{case}.png"
     record: dict[str, Any] = {"mark": mark}
+    if _has_guide(EDITORS[name]):
+        record["guide"] = workshop.guide
     started = time.perf_counter()
     error = None
     try:

@@ -5,6 +5,7 @@ scores/<case>.json          by editor: what the scores depend on, as a hash, and
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -14,12 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from scumble.errors import InputError
 from scumble.evaluation.case import Sample
 from scumble.evaluation.folder import write_json
 
 __all__ = ["ScoreFile", "sample_print"]
 
-_CODE = ("score.py", "attributes.py", "classifier.py", "judges.py", "metrics/*.py")
+_CODE = (
+    "case.py", "score.py", "attributes.py", "classifier.py", "judges.py", "dift.py", "dragbench.py", "metrics/*.py",
+    "../energies/vit.py", "../models/clip.py", "../models/vision.py", "../still_life/captions.py",
+)  # fmt: skip
+"""All that figures are made by."""
 
 
 class ScoreFile:
@@ -54,9 +60,10 @@ class ScoreFile:
         self._changed = True
 
     def save(self) -> None:
-        """Write what is new."""
+        """Write what is new; a folder that cannot be written to costs time, not the report."""
         if self._changed:
-            write_json(self.path, self._kept)
+            with contextlib.suppress(OSError, InputError):
+                write_json(self.path, self._kept)
 
     def _key(self, picture: bytes) -> str:
         return hashlib.sha256(self.base.encode() + _code().encode() + picture).hexdigest()[:24]

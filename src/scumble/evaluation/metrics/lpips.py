@@ -30,10 +30,7 @@ def load_lpips(network: str, device: torch.device | str = "cpu") -> Callable[[Im
 
         measure: Any = LearnedPerceptualImagePatchSimilarity(net_type=network).to(device)  # type: ignore[arg-type]
     except ImportError as error:
-        raise CheckpointError(
-            f"it needs torchmetrics and torchvision, which are not part of scumble: pip install torchmetrics torchvision"
-            f" ({error})"
-        ) from error
+        raise CheckpointError("it needs torchmetrics and torchvision: pip install torchmetrics torchvision") from error
     except Exception as error:  # torchvision fetches the backbone, which fails in any way without a connection
         first = (str(error).splitlines() or [""])[0]
         raise CheckpointError(
