@@ -14,6 +14,7 @@ from scumble.evaluation.metrics.diversity import diversity
 from scumble.evaluation.metrics.seam import seam
 from scumble.evaluation.metrics.structure import structure, structure_distance
 from scumble.evaluation.tasks import draw
+from scumble.models.vision import VisionTower
 
 
 def pictures(count: int = 2, size: int = 32) -> list[torch.Tensor]:

@@ -51,7 +51,7 @@ class Dift:
     @torch.no_grad()
     def __call__(self, picture: Image.Image, prompt: str) -> Tensor:
         """Return (C, h, w) of a picture, resized to sides that the model can take."""
-        width, height = (side - side % self.model.multiple for side in picture.size)
+        width, height = (max(side - side % self.model.multiple, self.model.multiple) for side in picture.size)
         whole = to_tensor(picture.resize((width, height), Image.Resampling.BICUBIC)).to(self.model.device)
         noise = CounterNoise([self.seed])
         drawn = noise.normal(self.model.encode(whole).shape, "posterior")

@@ -18,6 +18,7 @@ from scumble.evaluation.metrics.lpips import load_lpips
 from scumble.evaluation.metrics.structure import structure
 from scumble.images import to_tensor
 from scumble.models.clip import ClipScorer
+from scumble.models.placement import parse_device
 from scumble.models.vision import VisionTower
 
 __all__ = ["Judges"]
@@ -73,7 +74,11 @@ class Judges:
             dift: A diffusion model (bundled name, folder, file or hub id) whose features find dragged points.
             pie_compat: Give the vision transformer values to 255, as PIE-Bench's published figures were made.
             device: Where they run.
+
+        Raises:
+            InputError: for a device that is not there.
         """
+        device = str(parse_device(device))
         found = cls(pie_compat=pie_compat)
         try:
             found.classifier = load_classifier(classifier, device)
