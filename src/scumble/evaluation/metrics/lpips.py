@@ -34,7 +34,7 @@ def load_lpips(network: str, device: torch.device | str = "cpu") -> Callable[[Im
     except Exception as error:  # torchvision fetches the backbone, which fails in any way without a connection
         first = (str(error).splitlines() or [""])[0]
         raise CheckpointError(
-            f"torchvision has no weights of its {network} network here and could not fetch them: {first}"
+            f"torchvision, which fetches weights that are missing, could not load its {network} network: {first}"
         ) from error
 
     @torch.no_grad()
