@@ -27,7 +27,7 @@ def collected(figures: dict[str, dict[str, list[tuple[float, float]]]]) -> Colle
     return Collected(benchmark, rows, [], {})
 
 
-def test_the_best_are_named_with_those_that_are_level_and_doing_nothing_keeps_nothing() -> None:
+def test_the_best_are_named_with_those_that_are_level_and_neither_doing_nothing_nor_one_case_is_best() -> None:
     found = glance(
         collected(
             {
@@ -36,6 +36,7 @@ def test_the_best_are_named_with_those_that_are_level_and_doing_nothing_keeps_no
                 "ddim-inversion": {"floor": [(1, 0.7), (1, 0.7), (1, 0.7), (0, 0.7)]},
                 "ddpm-inversion": {"floor": [(0.5, 0.9)] * 4},
                 "plug-and-play": {"floor": [(0, 1)] * 4},
+                "cycle-diffusion": {"floor": [(1, 1)]},
             }
         )
     )

@@ -60,9 +60,7 @@ def test_lpips_is_of_each_pair_alone_and_of_values_around_zero(measured: None) -
 def test_what_lpips_lacks_is_said(measured: None, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CheckpointError, match="did you mean squeeze"):
         load_lpips("squeez")
-    with pytest.raises(
-        CheckpointError, match="could not load its vgg network: no connection"
-    ):
+    with pytest.raises(CheckpointError, match="could not load its vgg network: no connection"):
         load_lpips("vgg")
     monkeypatch.setitem(sys.modules, "torchmetrics.image.lpip", None)
     with pytest.raises(CheckpointError, match="pip install torchmetrics torchvision"):

@@ -12,10 +12,12 @@ from scumble.evaluation.statistics import mean_of, paired
 __all__ = ["glance"]
 
 ENOUGH = 0.5
-"""A method that does nothing keeps everything: keepers succeed at least so often, as a share of the best."""
+"""Keepers succeed at least so often, as a share of the best, since a method that does nothing keeps everything; and who
+has fewer than this share of the cases of the others is not compared yet."""
 
 _NOTE = (
-    "Over the tasks that all methods of a row do; 95 % bootstrap intervals in brackets. The rest is kept best by one of"
+    "Over the tasks that all methods of a row do, without those that have less than half of the cases yet; 95 %"
+    " bootstrap intervals in brackets. The rest is kept best by one of"
     " those that succeed at least half as often as the most successful one. Level: those whose difference to the named"
     " method, case by case, has an interval that holds 0. Rows: pictures through the denoising network once, forward +"
     " backward."
@@ -31,7 +33,9 @@ def glance(collected: Collected) -> Table:
 
 
 def _line(collected: Collected, group: Group) -> tuple[str, ...]:
-    successes = _means(collected, group, group.names, "success")
+    counts = {name: len(collected.of(name, group.tasks)) for name in group.names}
+    well_begun = [name for name in group.names if counts[name] >= ENOUGH * max(counts.values())]
+    successes = _means(collected, group, well_begun, "success")
     if len(successes) < 2:
         return ()
     winner = max(successes, key=lambda name: successes[name])
@@ -42,7 +46,7 @@ def _line(collected: Collected, group: Group) -> tuple[str, ...]:
     keeper = max(kept, key=lambda name: kept[name])
     done = _text(collected, group, keeper, "success")
     return (
-        group.family, ", ".join(group.tasks), str(len(collected.of(winner, group.tasks))),
+        group.family, ", ".join(group.tasks), str(counts[winner]),
         *_told(collected, group, list(successes), winner, "success"),
         *_told(collected, group, list(kept), keeper, "kept", done),
     )  # fmt: skip
