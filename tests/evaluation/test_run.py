@@ -194,3 +194,22 @@ def test_every_claim_has_an_experiment_that_can_be_imported() -> None:
     for claim in CLAIMS.values():
         module, name = (cell.cell_contents for cell in claim.experiment.__closure__ or ())
         assert callable(getattr(importlib.import_module(f"scumble.evaluation.claims.{module}"), name))
+
+
+def test_experiments_on_noise_and_strength_come_to_a_verdict_on_any_model(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scumble.evaluation.claims import noise
+
+    def fewer(*given: Any, **more: Any) -> Any:
+        return own(*given, **more | {"num_inference_steps": 8})
+
+    own = noise.analyse_noise
+    monkeypatch.setattr(noise, "analyse_noise", fewer)
+    monkeypatch.setattr("scumble.evaluation.claims.maps.STEPS", 5)
+    names = "edit-friendly-noise,strength-fan"
+    verdicts = {v.name: v for v in check(benchmark.folder, names, 2, Workshop(str(TINY)))}
+    assert all(verdict.verdict != "cannot be checked here" for verdict in verdicts.values()), verdicts
+    assert verdicts["strength-fan"].reason.count("[") == 8  # an interval for each step of either method
+    variance = verdicts["edit-friendly-noise"].figures
+    assert variance["variance native"] == pytest.approx(1, abs=0.05)
