@@ -23,6 +23,22 @@ def test_make_run_and_report_leave_a_report(tmp_path: Path, capsys: pytest.Captu
     assert (tmp_path / "b" / "report.html").is_file()
 
 
+def test_judges_that_a_person_asks_for_and_has_not_are_named_and_the_report_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    folder = str(tmp_path / "b")
+    main(["bench", "make", folder, "--tasks", "floor", "--count", "1", "--size", "32"])
+    main(["bench", "run", folder, "--methods", "trivial"])
+    given = ["--lpips", "alx", "--vit", str(tmp_path), "--dift", str(tmp_path / "none"), "--pie-compat"]
+    main(["bench", "report", folder, *given])
+    told = capsys.readouterr().err, (tmp_path / "b" / "report.md").read_text()
+    for text in told:
+        for said in ("LPIPS is left out: unknown network 'alx'", "structure is not judged", "points are not found"):
+            assert said in text
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

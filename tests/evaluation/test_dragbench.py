@@ -10,7 +10,16 @@ import torch
 from PIL import Image
 
 from scumble.errors import InputError
+from scumble.evaluation.collect import collect
+from scumble.evaluation.dift import Dift
 from scumble.evaluation.dragbench import dragged_points, image_fidelity, mean_distance, read_dragbench, read_points
+from scumble.evaluation.editors import EDITORS, editors_for
+from scumble.evaluation.judges import Judges
+from scumble.evaluation.readers import open_benchmark
+from scumble.evaluation.report import write_report
+from scumble.evaluation.run import Workshop, run
+from scumble.evaluation.tasks import draw
+from scumble.models.loading import BUNDLED
 
 MASK = np.zeros((20, 30), np.uint8)
 MASK[3:9, 4:20] = 255
@@ -94,3 +103,65 @@ def test_a_shifted_picture_is_followed_exactly() -> None:
     source = noise(1)
     moved = Image.fromarray(np.roll(np.asarray(source), (2, 5), (0, 1)))
     assert dragged_points(source, moved, [(10, 9, 15, 11), (4, 6, 4, 6)], features) == [0.0, pytest.approx(29**0.5)]
+
+
+def test_a_folder_is_a_benchmark_and_what_is_broken_is_named_and_left_out(bench: Path) -> None:
+    (bench / "animals" / "b" / "original_image.png").unlink()
+    (bench / "art_work" / "c" / "meta_data.pkl").write_bytes(pickle.dumps(Evil()))
+    found = open_benchmark(bench)
+    assert [case.id for case in found.cases] == ["animals--a"] and found.tasks == ("drag: animals",)
+    assert found.cases[0].points == ((3, 4, 10, 5), (7, 8, 1, 2)) and found.cases[0].source_prompt == "a cat"
+    assert "animals/b has no original_image.png" in found.notices[0] and "art_work/c" in found.notices[1]
+    sample = found.sample("animals--a")
+    assert sample.region is not None and np.array_equal(sample.region, MASK > 0)
+    (bench / "animals" / "a" / "original_image.png").unlink()
+    with pytest.raises(InputError, match="no sample of bench can be read"):
+        open_benchmark(bench)
+
+
+def test_those_who_drag_do_its_cases(bench: Path) -> None:
+    able = {editor.name for editor in editors_for(open_benchmark(bench).tasks)}
+    assert {"identity", "warp-drag", "drag-noise", "drag-diffusion"} <= able
+    assert not {"sdedit", "blended-diffusion", "self-guidance"} & able
+
+
+def test_its_results_have_its_figures(bench: Path, tmp_path: Path) -> None:
+    pytest.importorskip("jinja2")
+    pytest.importorskip("matplotlib")
+    found = open_benchmark(bench)
+    tally = run(found, [EDITORS["identity"], EDITORS["noise"]], Workshop())
+    assert (tally.made, tally.failed) == (6, [])
+
+    class Colours(Dift):
+        name = "colours"
+
+        def __init__(self) -> None:
+            pass
+
+        def __call__(self, picture: Image.Image, prompt: str) -> torch.Tensor:
+            return features(picture, prompt)
+
+    judges = Judges(lpips=("alex", lambda one, two: float(one.tobytes() != two.tobytes())), dift=Colours())
+    kept = collect(found, judges).values("identity", "dragged")
+    way = (np.hypot(7, 1) + np.hypot(6, 6)) / 2
+    assert kept == pytest.approx([way] * 3)
+    assert collect(found, judges).values("identity", "fidelity") == [1, 1, 1]
+    assert collect(found, judges).values("noise", "fidelity") == [0, 0, 0]
+    write_report(found, judges, tmp_path / "report")
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "distance left" in text and "image fidelity" in text and "background LPIPS" in text
+
+
+@pytest.mark.skipif("still-life" not in BUNDLED, reason="the bundled model is not there")
+def test_a_diffusion_model_finds_what_was_moved() -> None:
+    sample = draw("move", 0)
+    assert sample.target is not None
+    dift = Dift.load("still-life")
+    (x0, y0, x1, y1), words = sample.case.points[0], sample.case.source_prompt
+    stayed, arrived = (
+        dragged_points(sample.source, made, sample.case.points, dift, words)[0]
+        for made in (sample.source, sample.target)
+    )
+    way = float(np.hypot(x1 - x0, y1 - y0))
+    assert stayed == pytest.approx(way, abs=1)
+    assert arrived < way / 2

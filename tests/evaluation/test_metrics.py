@@ -12,8 +12,9 @@ from scumble.evaluation.metrics import adherence, geometry, pixels, reliability
 from scumble.evaluation.metrics.asked import answers, chooses_first
 from scumble.evaluation.metrics.diversity import diversity
 from scumble.evaluation.metrics.seam import seam
-from scumble.evaluation.metrics.structure import self_similarity, structure_distance
+from scumble.evaluation.metrics.structure import structure, structure_distance
 from scumble.evaluation.tasks import draw
+from scumble.models.vision import VisionTower
 
 
 def pictures(count: int = 2, size: int = 32) -> list[torch.Tensor]:
@@ -145,9 +146,9 @@ def test_structure_does_not_see_the_scale_of_keys_and_sees_other_pictures() -> N
     sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     frames = {"image_size": 16, "patch_size": 4}
     for vision in (CLIPVisionModel(CLIPVisionConfig(**sizes, **frames)), ViTModel(ViTConfig(**sizes, **frames))):
-        vision.eval()
-        x, y = torch.randn(2, 1, 3, 16, 16)
-        one, two = (self_similarity(vision, given)[0] for given in (x, y))
+        tower = VisionTower(vision)
+        x, y = torch.rand(2, 1, 3, 16, 16) * 2 - 1
+        one, two = (structure(tower, given)[0] for given in (x, y))
         assert one.shape == (17, 17)
         assert structure_distance(one, one) == 0
         assert structure_distance(one, two) > 0
@@ -155,7 +156,8 @@ def test_structure_does_not_see_the_scale_of_keys_and_sees_other_pictures() -> N
         with torch.no_grad():
             keys.weight.mul_(4)
             keys.bias.mul_(4)
-        assert structure_distance(self_similarity(vision, x)[0], one) < 1e-10
+        assert structure_distance(structure(tower, x)[0], one) < 1e-10
+        assert structure_distance(structure(tower, x, pie_compat=True)[0], one) > 1e-6
         assert not vision.get_submodule("")._forward_hooks and not keys._forward_hooks
 
 

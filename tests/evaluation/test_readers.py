@@ -52,9 +52,9 @@ def test_pie_bench_is_read_as_published(tmp_path: Path) -> None:
 def test_pie_bench_gets_its_published_figures(tmp_path: Path) -> None:
     benchmark = open_benchmark(pie(tmp_path))
     sample = benchmark.sample("0001")
-    figures = score(sample, sample.source, Judges(), published=True)
+    figures = score(sample, sample.source, Judges(), style="pie-bench")
     assert figures["background_mse"] == 0 and figures["background_ssim"] == pytest.approx(1)
-    lossy = score(sample, jpeg(sample.source, 5), Judges(), published=True)
+    lossy = score(sample, jpeg(sample.source, 5), Judges(), style="pie-bench")
     assert lossy["background_mse_own"] >= lossy["background_mse"] >= 0
     names = {editor.name for editor in editors_for(benchmark.tasks)}
     assert "sdedit" in names and "warp-drag" not in names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,48 @@ def test_a_method_files_its_settings_and_its_cost(benchmark: Benchmark) -> None:
     assert str(TINY) not in json.dumps(record)
 
 
+def test_one_case_of_every_task_for_every_editor_comes_before_the_second(benchmark: Benchmark) -> None:
+    seen: list[tuple[str, str]] = []
+    run(benchmark, TRIVIAL, Workshop(), on_result=lambda done, k, n: seen.append((done.case, done.editor)))
+    names = [editor.name for editor in TRIVIAL]
+    order = ("recolour-000", "floor-000", "recolour-001", "floor-001")
+    assert seen == [(case, name) for case in order for name in names]
+
+
+def test_a_result_is_kept_until_its_settings_change(benchmark: Benchmark) -> None:
+    shop, editor = Workshop(str(TINY)), EDITORS["sdedit"]
+    run(benchmark, [editor], shop, count=1)
+    path = benchmark.results / "sdedit" / "floor-000.json"
+
+    def after(change: Callable[[dict[str, Any]], object]) -> int:
+        record = json.loads(path.read_text())
+        change(record)
+        path.write_text(json.dumps(record))
+        return run(benchmark, [editor], shop, count=1).made
+
+    assert after(lambda record: None) == 0
+    assert after(lambda record: record["parameters"].pop("eta")) == 0  # a setting that came since, at rest
+    assert after(lambda record: record["parameters"].update(strength=0.5)) == 1
+    assert after(lambda record: record["parameters"].pop("strength")) == 1  # one that came since, and is used
+    assert after(lambda record: record["parameters"].update(gone=1)) == 1
+    assert after(lambda record: record.pop("parameters")) == 1
+
+
+def test_a_result_is_kept_until_the_clip_that_guides_changes(benchmark: Benchmark) -> None:
+    shop, guided, other = Workshop(str(TINY)), EDITORS["blended-latent-diffusion"], EDITORS["sdedit"]
+    shop.guide = "one"
+    assert run(benchmark, [guided, other], shop, count=1).made == 4
+    path = benchmark.results / guided.name / "floor-000.json"
+    record = json.loads(path.read_text())
+    assert record["guide"] == "one" and set(record["mark"]) == {"editor", "weights", "seed"}
+    assert run(benchmark, [guided, other], shop, count=1).made == 0
+    del record["guide"]  # as filed before it was noted
+    path.write_text(json.dumps(record))
+    shop.guide = "two"
+    tally = run(benchmark, [guided, other], shop, count=1)
+    assert (tally.made, tally.kept) == (1, 3)
+
+
 def test_a_model_that_is_missing_leaves_its_editors_out(benchmark: Benchmark, tmp_path: Path) -> None:
     tally = run(benchmark, [EDITORS["sdedit"], EDITORS["ideal"]], Workshop(str(tmp_path / "none")))
     assert tally.made == 4 and tally.notices and "sdedit was left out" in tally.notices[0]
@@ -151,3 +194,22 @@ def test_every_claim_has_an_experiment_that_can_be_imported() -> None:
     for claim in CLAIMS.values():
         module, name = (cell.cell_contents for cell in claim.experiment.__closure__ or ())
         assert callable(getattr(importlib.import_module(f"scumble.evaluation.claims.{module}"), name))
+
+
+def test_experiments_on_noise_and_strength_come_to_a_verdict_on_any_model(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scumble.evaluation.claims import noise
+
+    def fewer(*given: Any, **more: Any) -> Any:
+        return own(*given, **more | {"num_inference_steps": 8})
+
+    own = noise.analyse_noise
+    monkeypatch.setattr(noise, "analyse_noise", fewer)
+    monkeypatch.setattr("scumble.evaluation.claims.maps.STEPS", 5)
+    names = "edit-friendly-noise,strength-fan"
+    verdicts = {v.name: v for v in check(benchmark.folder, names, 2, Workshop(str(TINY)))}
+    assert all(verdict.verdict != "cannot be checked here" for verdict in verdicts.values()), verdicts
+    assert verdicts["strength-fan"].reason.count("[") == 8  # an interval for each step of either method
+    variance = verdicts["edit-friendly-noise"].figures
+    assert variance["variance native"] == pytest.approx(1, abs=0.05)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from scumble.evaluation.claims.base import judged
+from scumble.evaluation.claims.base import all_of, judged
 from scumble.evaluation.statistics import mean_of, paired
 
 
@@ -39,5 +39,13 @@ def test_differences_are_taken_case_by_case() -> None:
 def test_verdicts_follow_the_interval() -> None:
     assert judged(mean_of([1, 1.1, 0.9, 1.2]), "x")[0] == "holds"
     assert judged(mean_of([-1, -1.1, -0.9]), "x")[0] == "does not hold"
-    assert judged(mean_of([-1, 1, -1, 1]), "x")[0] == "cannot be checked here"
+    assert judged(mean_of([-1, 1, -1, 1]), "x")[0] == "undecided"
+    assert judged(mean_of([1]), "x")[0] == "undecided"
     assert judged(mean_of([]), "x")[0] == "cannot be checked here"
+
+
+def test_a_claim_of_several_parts_holds_with_all_and_fails_with_one() -> None:
+    assert all_of(["holds", "holds"]) == "holds"
+    assert all_of(["holds", "undecided"]) == "undecided"
+    assert all_of(["undecided", "does not hold", "holds"]) == "does not hold"
+    assert all_of(["undecided", "cannot be checked here"]) == "cannot be checked here"

@@ -69,7 +69,8 @@ def run(
 ) -> None:
     """Let methods do the cases; resumes where it stopped. A folder that is not there is made.
 
-    A case that fails is recorded and tried again next time. Folders of PIE-Bench and ImageNet-R-TI2I work too.
+    A case that fails is recorded and tried again next time. Folders of PIE-Bench, DragBench and
+    ImageNet-R-TI2I work too.
 
     Args:
         folder: The benchmark.
@@ -121,7 +122,12 @@ def report(
     methods: str = "all",
     clip: str = "clip-judge",
     classifier: Path | None = None,
+    vit: str | None = None,
+    lpips: str | None = None,
+    dift: str | None = None,
     jpeg_compat: bool = False,
+    pie_compat: bool = False,
+    device: str = "cpu",
 ) -> None:
     """Score all results in a benchmark folder; write report.html (self-contained), report.md and scores.csv.
 
@@ -131,7 +137,12 @@ def report(
         methods: Comma-separated names of folders under results, or all that are there.
         clip: The CLIP that judges words and structure: a bundled name, a folder or a hub id.
         classifier: Folder of another classifier of the world.
+        vit: Judge structure by this vision transformer instead: a folder or a hub id such as facebook/dino-vitb8.
+        lpips: Also LPIPS by this network: alex, vgg or squeeze. Needs torchvision and its weights.
+        dift: Find dragged points (DragBench) by this diffusion model's features: a bundled name, folder or hub id.
         jpeg_compat: Score results after JPEG of quality 75, as PIE-Bench's published figures were made.
+        pie_compat: Give the vision transformer values to 255 where it expects 1, as they were made too.
+        device: Where the judges run: cpu, cuda or mps.
     """
     from scumble.evaluation.judges import Judges
     from scumble.evaluation.readers import open_benchmark
@@ -139,7 +150,9 @@ def report(
 
     benchmark = open_benchmark(folder)
     names = None if methods == "all" else [name.strip() for name in methods.split(",")]
-    judges = Judges.load(clip, classifier)
+    judges = Judges.load(clip, classifier, vit, lpips, dift, pie_compat, device)
+    for notice in judges.notices:
+        print(notice, file=sys.stderr)
     for path in write_report(benchmark, judges, output or folder, names, jpeg_compat):
         print(path)
 

@@ -13,13 +13,14 @@ from typing import Any
 from PIL import Image
 
 from scumble.errors import InputError, ScumbleError, nearest
-from scumble.evaluation.case import Case, Sample
+from scumble.evaluation.case import Case
 from scumble.evaluation.classifier import Reading
 from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.folder import Benchmark, find_results, result_picture
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.readers.pie_bench import jpeg
 from scumble.evaluation.score import METRICS, score
+from scumble.evaluation.scored import ScoreFile, sample_print
 
 __all__ = ["COSTS", "Collected", "Row", "collect", "csv_text"]
 
@@ -124,28 +125,33 @@ def _case(benchmark: Benchmark, name: str) -> Case:
 def _score_case(
     benchmark: Benchmark, case: Case, makers: Sequence[str], judges: Judges, jpeg_compat: bool
 ) -> list[Row]:
-    """All editors' results of one case, whose source is looked at once."""
+    """All editors' results of one case; those that were scored before by the same judges are not scored again."""
     sample = benchmark.load(case)
-    pictures: dict[str, Image.Image] = {}
+    base = f"{sample_print(sample)} {judges.fingerprint} {benchmark.style} {jpeg_compat}"
+    kept = ScoreFile(benchmark.folder, case.id, base)
+    found: dict[str, dict[str, float]] = {}
+    pictures: dict[str, tuple[Image.Image, bytes]] = {}
     rows = []
     for name in makers:
         try:
             made = result_picture(benchmark, name, sample)
-            pictures[name] = jpeg(made) if jpeg_compat else made
         except ScumbleError as error:
             rows.append(Row(name, case, error=str(error)))
-    readings = judges.readings(list(pictures.values())) if case.after is not None else None
-    published = benchmark.style != "world"
-    for k, (name, made) in enumerate(pictures.items()):
+            continue
+        content = made.tobytes()
+        figures = kept.get(name, content)
+        if figures is None:
+            pictures[name] = (jpeg(made) if jpeg_compat else made, content)
+        else:
+            found[name] = figures
+    readings = judges.readings([made for made, _ in pictures.values()]) if case.after is not None else None
+    for k, (name, (made, content)) in enumerate(pictures.items()):
         read: Reading | None = None if readings is None else readings[k]
-        rows.append(Row(name, case, _figures(sample, made, judges, read, published) | _cost(benchmark, name, case)))
+        found[name] = score(sample, made, judges, read, benchmark.style)
+        kept.put(name, content, found[name])
+    kept.save()
+    rows += [Row(name, case, found[name] | _cost(benchmark, name, case)) for name in makers if name in found]
     return rows
-
-
-def _figures(
-    sample: Sample, made: Image.Image, judges: Judges, read: Reading | None, published: bool
-) -> dict[str, float]:
-    return score(sample, made, judges, read, published)
 
 
 def _cost(benchmark: Benchmark, editor: str, case: Case) -> dict[str, float]:

@@ -24,7 +24,10 @@ from scumble.drag.supervision import FeatureGrid
 from scumble.errors import InputError
 from scumble.images import load_image
 
-__all__ = ["DragSample", "dragged_points", "image_fidelity", "mean_distance", "read_dragbench", "read_points"]
+__all__ = [
+    "DragSample", "dragged_points", "image_fidelity", "mean_distance", "read_dragbench", "read_points", "read_sample",
+    "sample_files",
+]  # fmt: skip
 
 ALLOWED = {
     (f"{package}.{module}", name)
@@ -86,19 +89,39 @@ def read_dragbench(folder: str | Path) -> Iterator[DragSample]:
     Raises:
         InputError: If the folder has none, or one cannot be read.
     """
+    for file in sample_files(folder):
+        yield read_sample(file)
+
+
+def sample_files(folder: str | Path) -> list[Path]:
+    """Return the point data of all samples, sorted.
+
+    Raises:
+        InputError: If there is none.
+    """
     found = sorted(Path(folder).glob("*/*/meta_data.pkl"))
     if not found:
         raise InputError(f"{Path(folder).name} holds no DragBench: expected category/sample/meta_data.pkl")
-    for file in found:
-        name = f"{file.parent.parent.name}/{file.parent.name}"
-        try:
-            about = read_points(file.read_bytes())
-            flat = np.asarray(about["points"], dtype=np.float64).reshape(-1, 4)
-            mask = np.asarray(about["mask"]) > 0
-        except (InputError, ValueError, TypeError) as error:
-            raise InputError(f"{name}: {error}") from error
-        points = tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in flat)
-        yield DragSample(name, file.parent / "original_image.png", str(about["prompt"]), points, mask)
+    return found
+
+
+def read_sample(file: Path) -> DragSample:
+    """Return the sample whose ``meta_data.pkl`` this is.
+
+    Raises:
+        InputError: If it cannot be read, or its points or mask are none.
+    """
+    name = f"{file.parent.parent.name}/{file.parent.name}"
+    try:
+        about = read_points(file.read_bytes())
+        flat = np.asarray(about["points"], dtype=np.float64).reshape(-1, 4)
+        mask = np.asarray(about["mask"]) > 0
+    except (InputError, ValueError, TypeError, OSError) as error:
+        raise InputError(f"{name}: {error}") from error
+    if not len(flat) or not np.isfinite(flat).all() or mask.ndim != 2:
+        raise InputError(f"{name}: it needs pairs of points and a mask of two dimensions")
+    points = tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in flat)
+    return DragSample(name, file.parent / "original_image.png", str(about["prompt"]), points, mask)
 
 
 def dragged_points(

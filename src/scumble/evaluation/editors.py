@@ -69,9 +69,10 @@ class BenchEditor:
         return made
 
     def does(self, sample_task: str) -> bool:
-        """Whether a task is for it; tasks of other benchmarks are for all that follow words."""
-        known = sample_task in EVERY
-        return sample_task in self.tasks if known else self.family in ("trivial", "words")
+        """Whether a task is for it; of other benchmarks, drags are for all that drag, the rest for all words."""
+        if sample_task in EVERY:
+            return sample_task in self.tasks
+        return self.family in ("trivial", "drag" if sample_task.startswith("drag: ") else "words")
 
     def takes(self, case: Case) -> bool:
         """Whether a case is for it."""

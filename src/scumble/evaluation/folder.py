@@ -8,6 +8,7 @@ cases/<case>/change.png            white where the true result differs visibly
 cases/<case>/region.png            white where an edit may change things
 results/<editor>/<case>.png        what an editor made of it, of the source's size
 results/<editor>/<case>.json       what it took (optional): settings, cost, error
+scores/<case>.json                 figures that need not be made again; may be deleted
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Benchmark:
         cases: All of them, task by task.
         load: Reads the pictures of one.
         notices: What was odd about the folder, one line each.
-        style: Which conventions its scores follow: `world`, `pie-bench` or `ti2i`.
+        style: Which conventions its scores follow: `world`, `pie-bench`, `drag-bench` or `ti2i`.
     """
 
     folder: Path

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from scumble.evaluation.editors import EDITORS, BenchEditor
 from scumble.evaluation.folder import Benchmark, write_json
 from scumble.evaluation.readers import open_benchmark
 from scumble.images import save_image
+from scumble.methods.registry import method_class
+from scumble.models.clip import BUNDLED_CLIPS
 from scumble.recipe import versions
 
 __all__ = ["Done", "Tally", "Workshop", "machine", "run"]
@@ -70,8 +74,14 @@ class Workshop:
         return self._editors[pixels]
 
     def weights(self, editor: BenchEditor) -> str:
-        """Hash of the weights that an editor's results depend on."""
-        return "" if editor.method is None else self.editor(editor.pixels).model.weights_hash
+        """Hash of the model's weights that an editor's results depend on."""
+        return "" if editor.method is None else self.editor(editor.pixels).model.weights_hash[:16]
+
+    @cached_property
+    def guide(self) -> str:
+        """Hash of the CLIP that guides and ranks unless another is named; empty where there is none."""
+        path = files("scumble") / "bundled" / BUNDLED_CLIPS[0] / "model.safetensors"
+        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
 def run(
@@ -108,15 +118,17 @@ def run(
         except CheckpointError as error:
             tally.notices.append(f"{editor.name} was left out: {error}")
     due = []
-    for number, (editor, weights, case) in enumerate(_in_turn(benchmark, usable, count)):
-        name = editor.name, case
-        mark = {"editor": name[0], "weights": weights[:16], "seed": seed}
-        if not again and _is_done(benchmark.results / name[0] / f"{name[1]}.json", mark):
+    sample = lru_cache(maxsize=1)(benchmark.sample)
+    for editor, weights, case in _in_turn(benchmark, usable, count):
+        mark = {"editor": editor.name, "weights": weights, "seed": seed}
+        record = {} if again else _record(benchmark.results / editor.name / f"{case}.json", mark)
+        if record and _guided_alike(record, editor, workshop) and _set_alike(record, editor, sample, case):
             tally.kept += 1
         else:
-            due.append((number, *name, mark))
-    _file_about(benchmark, machine(workshop, jobs) | {"seed": seed})
-    for done in _work(benchmark, workshop, [entry[1:] for entry in sorted(due)], jobs):
+            due.append((editor.name, case, mark))
+    if due:
+        _file_about(benchmark, machine(workshop, jobs) | {"seed": seed}, tally.kept)
+    for done in _work(benchmark, workshop, due, jobs):
         tally.made += done.error is None
         if done.error is not None:
             tally.failed.append(done)
@@ -125,11 +137,14 @@ def run(
     return tally
 
 
-def _file_about(benchmark: Benchmark, about: dict[str, Any]) -> None:
-    """File what a run was made with; models that only earlier runs needed stay named."""
+def _file_about(benchmark: Benchmark, about: dict[str, Any], kept: int) -> None:
+    """File what a run was made with; models and commits of earlier runs whose results are kept stay named."""
     path = benchmark.results / "run.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        about["models"] = json.loads(path.read_text())["models"] | about["models"]
+        old = json.loads(path.read_text())
+        about["models"] = old["models"] | about["models"]
+        commits = [*old.get("commits", []), *([old["commit"]] if old.get("commit") else [])]
+        about["commits"] = [c for c in dict.fromkeys(commits) if c != about["commit"]] if kept else []
     write_json(path, about)
 
 
@@ -145,12 +160,46 @@ def _in_turn(
                     yield editor, weights, cases[number].id
 
 
-def _is_done(path: Path, mark: dict[str, Any]) -> bool:
+def _record(path: Path, mark: dict[str, Any]) -> dict[str, Any]:
+    """What was filed with a result, if there is one without an error under the same mark; else nothing."""
     try:
         record = json.loads(path.read_text())
     except (OSError, ValueError):
+        return {}
+    same = isinstance(record, dict) and record.get("error") is None and record.get("mark") == mark
+    return record if same and path.with_suffix(".png").is_file() else {}
+
+
+def _guided_alike(record: dict[str, Any], editor: BenchEditor, workshop: Workshop) -> bool:
+    """Whether the CLIP that guided is still the same; records that name none were filed before it was noted."""
+    filed = record.get("guide")
+    return filed is None or not _has_guide(editor) or filed == workshop.guide
+
+
+def _has_guide(editor: BenchEditor) -> bool:
+    method: Any = None if editor.method is None else method_class(editor.method)
+    return method is not None and "clip" in method.model_fields
+
+
+def _set_alike(record: dict[str, Any], editor: BenchEditor, sample: Callable[[str], Sample], case: str) -> bool:
+    """Whether the settings that a result was made with are still the editor's; ones that came since are at rest."""
+    if editor.method is None:
+        return True
+    filed = record.get("parameters")
+    if not isinstance(filed, dict):
         return False
-    return record.get("error") is None and record.get("mark") == mark and path.with_suffix(".png").is_file()
+    try:
+        method = editor.build(sample(case))
+    except Exception:  # what cannot be built will fail, and be recorded, when it is made
+        return False
+    now = _plain(method.model_dump(mode="json"))
+    since = _plain(method.model_dump(mode="json", exclude_defaults=True)).keys() - filed.keys()
+    return not since and all(key in now and now[key] == value for key, value in filed.items())
+
+
+def _plain(data: Any) -> Any:
+    """What JSON gives back of it."""
+    return json.loads(json.dumps(data, default=str))
 
 
 def _work(
@@ -190,6 +239,8 @@ def one_result(benchmark: Benchmark, workshop: Workshop, name: str, case: str, m
     """Make and file one result: the picture, then its record; or the record of why there is none."""
     target = benchmark.results / name / f"{case}.png"
     record: dict[str, Any] = {"mark": mark}
+    if _has_guide(EDITORS[name]):
+        record["guide"] = workshop.guide
     started = time.perf_counter()
     error = None
     try:
@@ -225,7 +276,7 @@ def make_result(
         "notices": result.notices,
         "report": result.reports[0] if result.reports else {},
     }
-    return image, json.loads(json.dumps(told, default=str))
+    return image, _plain(told)
 
 
 def _own_seed(sample: Sample, seed: int) -> int:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scumble.evaluation.case import Mask, Sample
 from scumble.evaluation.classifier import Reading
+from scumble.evaluation.dragbench import dragged_points
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.metrics import adherence, asked, geometry, pixels, words
 from scumble.evaluation.metrics.seam import seam
@@ -47,6 +48,7 @@ METRICS: dict[str, Metric] = {
     "clip": Metric("CLIP", True, 1, "that CLIP's similarity of picture and words, times 100"),
     "direction": Metric("direction", True, 2, "cosine of the way of the pictures and the way of the words"),
     "structure": Metric("structure ×10³", False, 1, "distance of the keys' self-similarity from the source's", 1e3),
+    "lpips": Metric("LPIPS ×10³", False, 1, "perceptual distance from the source", 1e3),
     "moved": Metric("way left %", False, 0, "share of the object's way that is left; 100: it did not move", 100),
     "arrival": Metric("arrival error", False, 1, "pixels from the object's middle to where it should be"),
     "seam": Metric("seam", None, 2, "step across the region's border over steps beside it; 1: not seen"),
@@ -55,14 +57,17 @@ METRICS: dict[str, Metric] = {
     "background_psnr": Metric("background PSNR", True, 1, "to the source outside the mask, as PIE-Bench counts"),
     "background_mse": Metric("background MSE ×10⁴", False, 1, "likewise", 1e4),
     "background_ssim": Metric("background SSIM ×10²", True, 1, "likewise", 100),
+    "background_lpips": Metric("background LPIPS ×10³", False, 1, "likewise, black inside the mask", 1e3),
     "background_mse_own": Metric("background MSE per pixel ×10⁴", False, 1, "over the background's own pixels", 1e4),
+    "dragged": Metric("distance left", False, 1, "pixels from a dragged point, found by features, to its target"),
+    "fidelity": Metric("image fidelity", True, 3, "1 less LPIPS at 224 pixels; doing nothing has 1"),
     "clip_edited": Metric("CLIP edited", True, 1, "similarity of the mask's part to the words, black outside"),
 }
 """All figures, in the order of tables."""
 
 
 def score(
-    sample: Sample, result: Image.Image, judges: Judges, read: Reading | None = None, published: bool = False
+    sample: Sample, result: Image.Image, judges: Judges, read: Reading | None = None, style: str = "world"
 ) -> dict[str, float]:
     """Return the figures that the case has; NaN where one is not defined for it.
 
@@ -71,7 +76,7 @@ def score(
         result: What an editor made of it, of the same size.
         judges: The networks.
         read: What the classifier reads in the result.
-        published: Also the background figures that PIE-Bench publishes.
+        style: Of the benchmark: others than `world` have the figures that they publish too.
     """
     made, source = pixels.unit(result), pixels.unit(sample.source)
     figures: dict[str, float] = {"changed": pixels.change_share(made, source)}
@@ -89,12 +94,16 @@ def score(
     shapes = judges.structure(sample.source), judges.structure(result)
     if shapes[0] is not None and shapes[1] is not None:
         figures["structure"] = structure_distance(shapes[0], shapes[1])
+    if judges.lpips is not None:
+        figures["lpips"] = judges.lpips[1](result, sample.source)
     if sample.region is not None:
         figures |= _asked(sample, result, judges)
         figures["seam"] = seam(made, sample.region)
         figures["adherence"] = adherence.pearson(sample.region, adherence.change_strength(made, source))
-        if published:
+        if style != "world":
             figures |= _published(made, source, sample, result, judges)
+    if style == "drag-bench":
+        figures |= _dragged(sample, result, judges)
     return figures
 
 
@@ -159,10 +168,28 @@ def _published(made: Tensor, source: Tensor, sample: Sample, result: Image.Image
     keep = ~sample.region
     figures = {f"background_{k}": v for k, v in pixels.masked_as_published(made, source, keep).items()}
     figures["background_mse_own"] = pixels.mse(made, source, keep)
+    if judges.lpips is not None and keep.any():
+        dark = [
+            Image.composite(Image.new("RGB", i.size), i, Image.fromarray(sample.region))
+            for i in (result, sample.source)
+        ]
+        figures["background_lpips"] = judges.lpips[1](*dark)
     black = Image.composite(result, Image.new("RGB", result.size), Image.fromarray(sample.region))
     cut, text = judges.features(black), judges.text(sample.case.prompt)
     if cut is not None and text is not None:
         figures["clip_edited"] = words.similarity(cut, text)
+    return figures
+
+
+def _dragged(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:
+    """DragBench's own figures; the mean of `dragged` over pictures is not the published mean over all points."""
+    figures = {}
+    if judges.dift is not None:
+        left = dragged_points(sample.source, result, sample.case.points, judges.dift, sample.case.source_prompt)
+        figures["dragged"] = sum(left) / len(left) if left else math.nan
+    if judges.lpips is not None:
+        small = [i.resize((224, 224), Image.Resampling.BILINEAR) for i in (sample.source, result)]
+        figures["fidelity"] = 1 - judges.lpips[1](*small)
     return figures
 
 

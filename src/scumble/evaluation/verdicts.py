@@ -12,7 +12,8 @@ from scumble.evaluation.folder import write_json
 
 __all__ = ["Curves", "Verdict", "Word", "read_verdicts", "save_verdict"]
 
-Word = Literal["holds", "does not hold", "cannot be checked here"]
+Word = Literal["holds", "does not hold", "undecided", "cannot be checked here"]
+"""Undecided: it was measured, and the interval leaves room for both. Cannot be checked: it was not measured."""
 
 
 class Curves(BaseModel):

@@ -74,9 +74,7 @@ class VisionTower:
             CheckpointError: If there is none, or its weights are not safetensors.
         """
         if str(source) in BUNDLED_CLIPS:
-            clip = ClipScorer.load(source, device)
-            mean, std = (tuple(t.flatten().tolist()) for t in (clip.mean, clip.std))
-            return cls(clip.model.vision_model, mean, std, clip.size, clip.name)
+            return cls.of(ClipScorer.load(source, device))
         from transformers import AutoConfig, AutoModel
 
         local = Path(source).is_dir()
@@ -95,6 +93,12 @@ class VisionTower:
         if config.model_type.startswith("clip"):
             return cls(getattr(network, "vision_model", network), OPENAI_MEAN, OPENAI_STD, name=name)
         return cls(network, name=name)
+
+    @classmethod
+    def of(cls, clip: ClipScorer) -> VisionTower:
+        """The tower of a CLIP that is loaded already."""
+        mean, std = (tuple(t.flatten().tolist()) for t in (clip.mean, clip.std))
+        return cls(clip.model.vision_model, mean, std, clip.size, clip.name)
 
     def __call__(self, pictures: Tensor) -> VisionFeatures:
         """Return the features of pictures (B, 3, H, W) in [-1, 1]: bilinear to the tower's size, without antialias."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,8 +79,9 @@ def check(folder: Path, names: str, count: int, workshop: Workshop, again: bool 
         InputError: for an unknown name.
     """
     filed = {verdict.name: verdict for verdict in read_verdicts(folder)}
-    weights, bench = _weights(workshop), Bench(folder, workshop, count)
-    for claim in _named(names):
+    chosen, bench = _named(names), Bench(folder, workshop, count)
+    weights = _weights(bench)
+    for claim in chosen:
         old = filed.get(claim.name)
         fresh = again or claim.reads_results or old is None or not old.figures
         if old is not None and not fresh and (old.count, old.weights) == (count, weights):
@@ -109,11 +112,13 @@ def _found(claim: Claim, bench: Bench) -> Finding:
         return Finding("cannot be checked here", f"the experiment failed: {type(error).__name__}: {error}")
 
 
-def _weights(workshop: Workshop) -> str:
-    try:
-        return workshop.editor(False).model.weights_hash[:16]
-    except CheckpointError:
-        return ""
+def _weights(bench: Bench) -> str:
+    """Hash of all that an experiment may depend on: both models, the guiding CLIP, the judges."""
+    parts = [bench.workshop.guide, bench.judges.fingerprint]
+    for pixels in (False, True):
+        with contextlib.suppress(CheckpointError):
+            parts.append(bench.editor(pixels).model.weights_hash)
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
 def _named(given: str) -> list[Claim]:

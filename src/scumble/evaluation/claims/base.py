@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from scumble.evaluation.tasks import draw
 from scumble.evaluation.verdicts import Curves, Word
 from scumble.methods.base import Method
 
-__all__ = ["Bench", "Claim", "Curves", "Finding", "Word", "judged"]
+__all__ = ["Bench", "Claim", "Curves", "Finding", "Word", "all_of", "judged"]
 
 SEED = 77
 """Of the scenes that experiments draw for themselves: another than that of benchmarks."""
@@ -98,12 +98,22 @@ class Bench:
 
 
 def judged(difference: Mean, what: str, digits: int = 2, scale: float = 1.0) -> tuple[Word, str]:
-    """The verdict on "the difference is positive", by its 95 % interval; undecided is "cannot be checked here"."""
+    """The verdict on "the difference is positive", by its 95 % interval: undecided if it holds 0 or is of one case."""
     said = f"{what} {difference.text(digits, scale)} (n={difference.count})"
     if not difference.count:
         return "cannot be checked here", f"{what}: no results"
+    if difference.count == 1:
+        return "undecided", f"{said}: one case decides nothing"
     if difference.low > 0:
         return "holds", said
     if difference.high <= 0:
         return "does not hold", said
-    return "cannot be checked here", f"{said}: undecided, the interval holds 0"
+    return "undecided", f"{said}: the interval holds 0"
+
+
+def all_of(words: Sequence[Word]) -> Word:
+    """The verdict on a claim of several parts: it fails with one of them, and holds with all of them."""
+    for word in ("does not hold", "cannot be checked here", "undecided"):
+        if word in words:
+            return word
+    return "holds"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from scumble.drag.supervision import supervision_site
-from scumble.evaluation.claims.base import Bench, Finding, Word, judged
+from scumble.evaluation.claims.base import Bench, Finding, all_of, judged
 from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.statistics import Mean, mean_of, paired
 from scumble.methods.drag_noise import DragNoise
@@ -49,8 +49,7 @@ def objects_move(bench: Bench) -> Finding:
         return _no_results()
     gains = {name: paired(left["identity"], left[name]) for name in names[1:]}
     words = {name: judged(gain, "")[0] for name, gain in gains.items()}
-    theirs = {words[name] for name in published}
-    word: Word = theirs.pop() if len(theirs) == 1 else "cannot be checked here"
+    word = all_of([words[name] for name in published])
     said = ", ".join(f"{name} {mean_of(left[name]).text(0, 100)} %" for name in names)
     figures = {name: mean_of(left[name]).value for name in names}
     return Finding(word, f"share of the way that is left: {said} (n={len(left['identity'])})", figures)

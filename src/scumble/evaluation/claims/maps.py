@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from scumble.evaluation.case import Sample
-from scumble.evaluation.claims.base import Bench, Curves, Finding, Word, judged
+from scumble.evaluation.claims.base import Bench, Curves, Finding, Word, all_of, judged
 from scumble.evaluation.metrics.adherence import change_strength, least_squares, pearson
 from scumble.evaluation.metrics.pixels import unit
 from scumble.evaluation.metrics.reliability import ramp, reliability
@@ -95,7 +96,7 @@ def _leads(lead: list[float]) -> tuple[Word, str]:
     said = f"[{low:.2f}, {high:.2f}]"
     if low > 0:
         return "holds", said
-    return ("does not hold", said) if high <= 0 else ("cannot be checked here", f"{said}: undecided")
+    return ("does not hold", said) if high <= 0 else ("undecided", said)
 
 
 def adherence(bench: Bench) -> Finding:
@@ -154,27 +155,27 @@ def _soft(region: npt.NDArray[np.bool_], reach: int = 6) -> Map:
 def strength_fan(bench: Bench) -> Finding:
     """The change grows with the strength: SDEdit's, and what an edit-friendly inversion does not skip."""
     strengths = [0.2, 0.4, 0.6, 0.8, 1.0]
-    curves = {}
-    monotone = []
-    for name in ("sdedit", "ddpm-inversion"):
-        means = []
-        for strength in strengths:
-            found = []
-            for sample in bench.samples("floor"):
-                if name == "sdedit":
-                    method: Method = SDEdit(prompt=sample.case.prompt, strength=strength, num_inference_steps=STEPS)
-                else:
-                    method = DDPMInversion(
-                        prompt=sample.case.prompt,
-                        source_prompt=sample.case.source_prompt,
-                        skip=round(1 - strength, 3),
-                        num_inference_steps=STEPS,
-                    )
-                found.append(float(_changed(bench, sample, method).mean()))
-            means.append(mean_of(found).value)
-        curves[name] = (strengths, means)
-        monotone.append(all(b > a for a, b in pairwise(means)))
-    said = "; ".join(f"{name} {', '.join(f'{m:.3f}' for m in means)}" for name, (_, means) in curves.items())
+    changes = {name: [[_fanned(bench, sample, name, s) for sample in bench.samples("floor")] for s in strengths]
+               for name in ("sdedit", "ddpm-inversion")}  # fmt: skip
+    steps = {name: [paired(more, less) for less, more in pairwise(found)] for name, found in changes.items()}
+    means = {name: [mean_of(values).value for values in found] for name, found in changes.items()}
+    said = "; ".join(
+        f"{name} {', '.join(f'{m:.3f}' for m in means[name])} (steps {', '.join(s.text(3) for s in steps[name])})"
+        for name in changes
+    )
+    word = all_of([judged(step, "")[0] for found in steps.values() for step in found])
+    curves = {name: (strengths, found) for name, found in means.items()}
     plot = Curves(title="Strength against change", x="strength, or share not skipped", y="mean change", curves=curves)
     reason = f"mean change at strengths {', '.join(map(str, strengths))}: {said} (n={bench.count})"
-    return Finding("holds" if all(monotone) else "does not hold", reason, {}, plot)
+    return Finding(word, reason, {f"smallest step {n}": min(s.value for s in f) for n, f in steps.items()}, plot)
+
+
+def _fanned(bench: Bench, sample: Sample, name: str, strength: float) -> float:
+    """The mean change of an edit of some strength."""
+    said: dict[str, Any] = {"prompt": sample.case.prompt, "num_inference_steps": STEPS}
+    method: Method
+    if name == "sdedit":
+        method = SDEdit(**said, strength=strength)
+    else:
+        method = DDPMInversion(**said, source_prompt=sample.case.source_prompt, skip=round(1 - strength, 3))
+    return float(_changed(bench, sample, method).mean())

@@ -11,7 +11,7 @@ __all__ = ["open_benchmark"]
 
 
 def open_benchmark(folder: Path) -> Benchmark:
-    """Open a benchmark folder of any kind that is known: our own, PIE-Bench, ImageNet-R-TI2I.
+    """Open a benchmark folder of any kind that is known: our own, PIE-Bench, DragBench, ImageNet-R-TI2I.
 
     Raises:
         InputError: if it is none of them, or lacks files.
@@ -29,7 +29,11 @@ def open_benchmark(folder: Path) -> Benchmark:
         from scumble.evaluation.readers.ti2i import open_ti2i
 
         return open_ti2i(folder)
+    if any(folder.glob("*/*/meta_data.pkl")):
+        from scumble.evaluation.readers.drag_bench import open_drag_bench
+
+        return open_drag_bench(folder)
     raise InputError(
         f"{folder.name} is no benchmark: it has neither benchmark.json, nor PIE-Bench's mapping_file.json,"
-        " nor a .yaml list as ImageNet-R-TI2I"
+        " nor a .yaml list as ImageNet-R-TI2I, nor DragBench's category/sample/meta_data.pkl"
     )

@@ -13,6 +13,7 @@ from scumble.evaluation.collect import Collected, collect, csv_text
 from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.folder import Benchmark
 from scumble.evaluation.judges import Judges
+from scumble.evaluation.report.glance import glance
 from scumble.evaluation.report.grids import CHOSEN, chosen_rows, data_url, grid, strip
 from scumble.evaluation.report.plots import Plot, curves_plot, preservation_plot, success_against_cost
 from scumble.evaluation.report.tables import Table, by_task, costs, families, markdown
@@ -61,7 +62,9 @@ def _sections(collected: Collected) -> list[_Section]:
     plots = [preservation_plot(collected, family) for family in ("words", "region")]
     shown = tuple(plot for plot in plots if plot is not None)
     cost = success_against_cost(collected)
+    first = glance(collected)
     return [
+        *([_Section("At a glance", (first,))] if first.rows else []),
         _Section("Side by side", tuple(families(collected)), shown),
         _Section("Method by task", tuple(t for f in _BY_TASK if (t := by_task(collected, f)).rows)),
         _Section("Cost", (costs(collected),), () if cost is None else (cost,)),
@@ -150,7 +153,8 @@ def _machine(collected: Collected) -> str:
         return "Where the results were made is not recorded."
     models = ", ".join(f"{m['name']} ({m['sha256'][:8]})" for m in about.get("models", {}).values())
     torch = about.get("versions", {}).get("torch", "?")
+    earlier = f" (some results of {', '.join(about['commits'])})" if about.get("commits") else ""
     return (
         f"Made on {about.get('machine', 'an unknown machine')} with {about.get('jobs', 1)} jobs, torch {torch},"
-        f" commit {about.get('commit') or 'unknown'}, {about.get('date', '')}; models: {models or 'none'}."
+        f" commit {about.get('commit') or 'unknown'}{earlier}, {about.get('date', '')}; models: {models or 'none'}."
     )

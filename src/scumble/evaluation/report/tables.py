@@ -10,7 +10,7 @@ from scumble.evaluation.editors import EDITORS, Family
 from scumble.evaluation.score import METRICS, titles
 from scumble.evaluation.statistics import Mean, mean_of
 
-__all__ = ["Table", "by_task", "common_tasks", "costs", "families", "markdown"]
+__all__ = ["Group", "Table", "by_task", "common_tasks", "compared", "costs", "families", "markdown"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ _FAMILIES: dict[Family, tuple[str, tuple[str, ...]]] = {
     ),
 }
 _PUBLISHED = (
-    "structure", "background_psnr", "background_mse", "background_ssim", "background_mse_own", "clip", "clip_edited",
-    "direction", "judge",
+    "structure", "background_psnr", "background_lpips", "background_mse", "background_ssim", "background_mse_own",
+    "clip", "clip_edited", "direction", "judge", "lpips", "dragged", "fidelity",
 )  # fmt: skip
 
 
@@ -53,21 +53,46 @@ def common_tasks(collected: Collected, names: Sequence[str]) -> tuple[str, ...]:
 
 def families(collected: Collected) -> list[Table]:
     """One table for each family of methods, over the tasks that all of them do; trivial editors for comparison."""
-    made = []
     if collected.benchmark.style != "world":
         return [_table(collected, "All methods", collected.editors, collected.benchmark.tasks, _PUBLISHED)]
     trivial = [name for name in collected.editors if name in EDITORS and EDITORS[name].family == "trivial"]
-    others = [name for name in collected.editors if name not in EDITORS]
-    for family, (title, figures) in _FAMILIES.items():
-        names = [name for name in collected.editors if name in EDITORS and EDITORS[name].family == family]
-        tasks = common_tasks(collected, names)
-        if not names or not tasks:
-            continue
-        extra = [
-            name for name in (*trivial, *others) if common_tasks(collected, [name]) and _does(collected, name, tasks)
-        ]
-        made.append(_table(collected, title, [*extra, *names], tasks, figures))
+    made = []
+    for group in compared(collected):
+        title, figures = _FAMILIES[group.family]
+        extra = [name for name in trivial if _does(collected, name, group.tasks)]
+        made.append(_table(collected, title, [*extra, *group.names], group.tasks, (*figures, "lpips")))
     return made
+
+
+@dataclass(frozen=True)
+class Group:
+    """Methods of one family that all have results of some tasks; results from outside that have them come first."""
+
+    family: Family
+    names: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+
+def compared(collected: Collected) -> list[Group]:
+    """Who is compared with whom: each family over the tasks that all of it do, or in parts where there are none."""
+    others = [name for name in collected.editors if name not in EDITORS]
+    made = []
+    for family in _FAMILIES:
+        names = [name for name in collected.editors if name in EDITORS and EDITORS[name].family == family]
+        for part in [names] if common_tasks(collected, names) else _alike(names):
+            tasks = common_tasks(collected, part)
+            if tasks:
+                outside = [name for name in others if _does(collected, name, tasks)]
+                made.append(Group(family, (*outside, *part), tasks))
+    return made
+
+
+def _alike(names: Sequence[str]) -> list[list[str]]:
+    """The editors apart by what they are for."""
+    parts: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        parts.setdefault(EDITORS[name].tasks, []).append(name)
+    return list(parts.values())
 
 
 def _does(collected: Collected, name: str, tasks: Sequence[str]) -> bool:
