@@ -93,8 +93,9 @@ def test_the_pixel_model_is_a_plain_ddpm_pipeline() -> None:
     t = torch.full((8,), 200)
     noise = torch.randn(x0.shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        error = (loaded.unet(loaded.scheduler.add_noise(x0, noise, t), t).sample - noise).square().mean()
-    assert error < 0.1
+        said = loaded.unet(loaded.scheduler.add_noise(x0, noise, t), t).sample
+    assert loaded.scheduler.config.prediction_type == "v_prediction"
+    assert (said - loaded.scheduler.get_velocity(x0, noise, t)).square().mean() < 0.05
 
 
 @pytest.mark.parametrize("name", ["clip", "clip-judge"])
@@ -109,7 +110,7 @@ def test_clip_finds_the_picture_of_a_sentence(name: str) -> None:
 
 
 def test_all_weights_together_are_small() -> None:
-    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 32e6
+    assert sum(path.stat().st_size for path in BUNDLED.rglob("*") if path.is_file()) < 52e6
 
 
 @pytest.mark.parametrize("folder", ["still-life", "still-life-pixel", "clip", "clip-judge", "classifier"])

@@ -61,7 +61,8 @@ def test_text_to_image_reproduces_diffusers(
     method = TextToImage(**{k: v for k, v in options(case).items() if k != "strength"}, solver=solver)
     levels = job.levels(method.num_inference_steps, solver)
     assert [lv.t for lv in levels[:-1]] == [float(t) for t in case["timesteps"]]
-    torch.testing.assert_close(method.run(job), case["final"], atol=1e-4, rtol=0)
+    # float64 is 1e-4 away from what was recorded, float32 on this or that processor as far again.
+    torch.testing.assert_close(method.run(job), case["final"], atol=2e-4, rtol=0)
 
 
 def test_default_counts_steps_right_where_diffusers_truncates() -> None:
