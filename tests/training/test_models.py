@@ -31,6 +31,8 @@ def test_all_models_train_in_order(shop: Workshop) -> None:
     run(shop, "classifier", ClassifierTask(shop.size, world))
     run(shop, "latent", LatentTask(shop))
     run(shop, "pixel", PixelTask(shop.size, world))
+    for model in ("vae", "clip", "classifier", "latent", "pixel"):
+        assert shop.checkpoint(model).state["step"] > 0
 
 
 def test_whitening_evens_the_channels_and_changes_no_picture(shop: Workshop) -> None:
