@@ -21,7 +21,7 @@ from scumble.evaluation.folder import Benchmark, make
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.report import write_report
 from scumble.evaluation.run import Done, Workshop, run
-from scumble.evaluation.verdicts import read_verdicts
+from scumble.evaluation.verdicts import Curves, Verdict, read_verdicts, save_verdict
 
 TINY = Path(__file__).parents[1] / "reference" / "tiny-sd"
 TRIVIAL = [EDITORS[name] for name in ("ideal", "identity", "noise")]
@@ -136,7 +136,10 @@ def test_a_model_that_is_missing_leaves_its_editors_out(benchmark: Benchmark, tm
 def test_the_report_is_one_page_that_needs_no_other_file(benchmark: Benchmark, tmp_path: Path) -> None:
     pytest.importorskip("jinja2")
     pytest.importorskip("matplotlib")
-    run(benchmark, TRIVIAL, Workshop())
+    run(benchmark, [*TRIVIAL, EDITORS["sdedit"]], Workshop(str(TINY)))
+    plot = Curves(title="Strength against change", x="strength", y="change", curves={"a": ([0, 1], [0, 1])})
+    fan = Verdict(name="strength-fan", statement="S.", paper="P", verdict="holds", reason="r", plot=plot)
+    save_verdict(benchmark.folder, fan)
     others = benchmark.results / "somebody"
     others.mkdir()
     Image.new("RGB", (32, 32)).save(others / "floor-000.png")
@@ -149,8 +152,12 @@ def test_the_report_is_one_page_that_needs_no_other_file(benchmark: Benchmark, t
         assert said in page
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page).lower().replace("finance", "")
     assert all(path.is_file() for path in paths)
-    assert "| ideal |" in (tmp_path / "report" / "report.md").read_text()
-    assert (tmp_path / "report" / "scores.csv").read_text().count("\n") == 15
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "| ideal |" in text
+    shown = set(re.findall(r"\]\((pictures/[^)]+)\)", text))
+    assert {"pictures/strength-fan.svg", "pictures/words.png"} <= shown
+    assert shown == {f"pictures/{path.name}" for path in (tmp_path / "report" / "pictures").iterdir()}
+    assert (tmp_path / "report" / "scores.csv").read_text().count("\n") == 19
 
 
 def test_no_results_is_said_clearly(benchmark: Benchmark) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,11 @@ class Collected:
         """Who has results: ours in their order, then others by name."""
         names = dict.fromkeys(row.editor for row in self.rows)
         return [n for n in EDITORS if n in names] + sorted(n for n in names if n not in EDITORS)
+
+    def among(self, editors: Iterable[str]) -> Collected:
+        """The results of the cases that any of these editors has figures of."""
+        cases = {row.case.id for name in editors for row in self.of(name)}
+        return replace(self, rows=[row for row in self.rows if row.case.id in cases])
 
     def of(self, editor: str, tasks: Iterable[str] | None = None) -> list[Row]:
         """The results of an editor that have figures, of all tasks or some."""

@@ -1,4 +1,4 @@
-"""The report's first table names the right ones, and says with whom they are level."""
+"""The report names the right ones, and says with whom they are level."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from scumble.evaluation.case import Case
 from scumble.evaluation.collect import Collected, Row
 from scumble.evaluation.folder import Benchmark
 from scumble.evaluation.report.glance import glance
-from scumble.evaluation.report.tables import compared, families
+from scumble.evaluation.report.groups import compared
+from scumble.evaluation.report.tables import by_task, families
 from scumble.evaluation.tasks import draw
 
 
@@ -40,13 +41,13 @@ def test_the_best_are_named_with_those_that_are_level_and_neither_doing_nothing_
             }
         )
     )
-    assert len(found.rows) == 1
-    line = dict(zip([*found.head[:7], *(f"keeper {name}" for name in found.head[7:])], found.rows[0], strict=True))
-    assert (line["methods"], line["tasks"], line["n"]) == ("words", "floor", "4")
-    assert line["succeeds most"] == "sdedit" and line["success"] == "100 [100, 100]" and line["rows"] == "10 + 2"
-    assert line["level"] == "ddim-inversion"
-    assert line["keeper keeps the rest best"] == "ddpm-inversion" and line["keeper level"] == "–"
-    assert line["keeper rest kept"] == "90 [90, 90]" and line["keeper its success"] == "50 [50, 50]"
+    most, keeps = (dict(zip(found.head, row, strict=True)) for row in found.rows)
+    assert [(line["methods"], line["tasks"], line["n"]) for line in (most, keeps)] == [("Words", "floor", "4")] * 2
+    assert (most["which"], keeps["which"]) == ("succeeds most", "keeps the rest best")
+    assert most["method"] == "sdedit" and most["success %"] == "100 [100, 100]" and most["rows"] == "10 + 2"
+    assert most["level with it"] == "ddim-inversion"
+    assert keeps["method"] == "ddpm-inversion" and keeps["level with it"] == "none"
+    assert keeps["rest kept %"] == "90 [90, 90]" and keeps["success %"] == "50 [50, 50]"
 
 
 def test_families_without_a_common_task_are_compared_in_parts() -> None:
@@ -60,10 +61,10 @@ def test_families_without_a_common_task_are_compared_in_parts() -> None:
             "stranger": {"floor": [(1, 1)]},
         }
     )
-    groups = [(group.names, group.tasks) for group in compared(found)]
+    groups = [(group.names, group.tasks, group.title, group.key) for group in compared(found)]
     assert groups == [
-        (("self-guidance", "self-guidance-off"), ("move",)),
-        (("stranger", "asyrp", "asyrp-off"), ("floor",)),
+        (("self-guidance", "self-guidance-off"), ("move",), "Guidance, self-guidance: move", "guidance-move"),
+        (("stranger", "asyrp", "asyrp-off"), ("floor",), "Guidance, asyrp: floor", "guidance-floor"),
     ]
     assert [[row[0] for row in table.rows] for table in families(found)] == [
         ["identity", "self-guidance", "self-guidance-off"],
@@ -74,3 +75,33 @@ def test_families_without_a_common_task_are_compared_in_parts() -> None:
 def test_where_nothing_is_judged_or_nothing_succeeds_there_is_no_line() -> None:
     assert glance(collected({"sdedit": {"floor": [(0, 1)]}, "plug-and-play": {"floor": [(0, 1)]}})).rows == ()
     assert glance(collected({"sdedit": {"floor": [(1, 1)]}})).rows == ()
+
+
+def test_who_has_few_cases_is_marked_and_trivial_editors_are_shown_on_the_cases_of_the_methods() -> None:
+    found = collected(
+        {
+            "ideal": {"floor": [(1, 1)] * 9},
+            "sdedit": {"floor": [(1, 1)] * 5},
+            "plug-and-play": {"floor": [(0, 1)] * 2},
+        }
+    )
+    (table,) = families(found)
+    assert [row[:2] for row in table.rows] == [("ideal", "5"), ("sdedit", "5"), ("plug-and-play", "2 of 5")]
+    assert "Too few cases to be compared with the others yet: plug-and-play." in table.note
+
+
+def test_task_by_task_a_family_shows_its_own_tasks_only() -> None:
+    found = collected(
+        {
+            "identity": {"move": [(0, 1)], "floor": [(0, 1)], "sky": [(0, 1)]},
+            "sdedit": {"floor": [(1, 1)], "sky": [(0, 1)]},
+            "self-guidance": {"move": [(1, 1)]},
+        }
+    )
+    heads = {table.title: table.head[1:] for table in by_task(found)}
+    assert heads == {
+        "Trivial editors and others: success % ↑": ("move", "floor", "sky"),
+        "Trivial editors and others: rest kept % ↑": ("move", "floor", "sky"),
+        "Words: success % ↑": ("floor", "sky"),
+        "Words: rest kept % ↑": ("floor", "sky"),
+    }
