@@ -16,11 +16,17 @@ def test_make_run_and_report_leave_a_report(tmp_path: Path, capsys: pytest.Captu
     main(["bench", "make", folder, "--tasks", "floor,recolour", "--count", "1", "--size", "32"])
     assert "2 cases of 2 tasks" in capsys.readouterr().out
     main(["bench", "run", folder, "--methods", "trivial"])
-    assert "6 results made, 0 were there, 0 failed" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "6 results made, 0 were there, 0 failed" in said
+    assert "Its 6 results took" in said and "the run, with 1 job, took" in said
     main(["bench", "run", folder, "--methods", "trivial"])
     assert "0 results made, 6 were there" in capsys.readouterr().out
+    (tmp_path / "b" / "results" / "noise" / "floor-000.png").unlink()
+    capsys.readouterr()
     main(["bench", "report", folder])
+    assert "1 result cannot be scored; the first is noise, floor-000" in capsys.readouterr().err
     assert (tmp_path / "b" / "report.html").is_file()
+    assert "the run, with 1 job, took" in (tmp_path / "b" / "report.md").read_text()
 
 
 def test_judges_that_a_person_asks_for_and_has_not_are_named_and_the_report_is_made(

@@ -12,12 +12,12 @@ import pytest
 from PIL import Image
 
 from scumble.errors import InputError
-from scumble.evaluation import run as runner
+from scumble.evaluation import making
 from scumble.evaluation.claims import CLAIMS, check
 from scumble.evaluation.claims.base import Finding
 from scumble.evaluation.collect import collect
 from scumble.evaluation.editors import EDITORS, BenchEditor
-from scumble.evaluation.folder import Benchmark, make
+from scumble.evaluation.folder import Benchmark, make, open_folder
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.report import write_report
 from scumble.evaluation.run import Done, Workshop, run
@@ -58,7 +58,7 @@ def test_another_seed_is_another_result(benchmark: Benchmark) -> None:
 
 def test_a_failing_case_is_recorded_and_the_rest_goes_on(benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
     editor = BenchEditor("broken", "trivial", "fails on floors", trivial=broken)
-    monkeypatch.setattr(runner, "EDITORS", {**EDITORS, "broken": editor})
+    monkeypatch.setattr(making, "EDITORS", {**EDITORS, "broken": editor})
     tally = run(benchmark, [editor, EDITORS["ideal"]], Workshop())
     assert tally.made == 6 and len(tally.failed) == 2
     record = json.loads((benchmark.results / "broken" / "floor-000.json").read_text())
@@ -148,7 +148,12 @@ def test_the_report_is_one_page_that_needs_no_other_file(benchmark: Benchmark, t
     paths = write_report(benchmark, Judges(), tmp_path / "report")
     page = (tmp_path / "report" / "report.html").read_text()
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
-    for said in ("ideal", "somebody: 2 results are missing", "what.png", "8x8, the source is 32x32"):
+    for said in (
+        "ideal",
+        "somebody: 2 missing results",
+        "1 file of no case left out: what.png",
+        "8x8, the source is 32x32",
+    ):
         assert said in page
     assert "nan" not in re.sub(r"base64,[^\"]+", "", page).lower().replace("finance", "")
     assert all(path.is_file() for path in paths)
@@ -158,6 +163,24 @@ def test_the_report_is_one_page_that_needs_no_other_file(benchmark: Benchmark, t
     assert {"pictures/strength-fan.svg", "pictures/words.png"} <= shown
     assert shown == {f"pictures/{path.name}" for path in (tmp_path / "report" / "pictures").iterdir()}
     assert (tmp_path / "report" / "scores.csv").read_text().count("\n") == 19
+
+
+def test_a_case_whose_own_pictures_do_not_fit_is_named_and_the_others_are_scored(benchmark: Benchmark) -> None:
+    run(benchmark, TRIVIAL, Workshop())
+    Image.new("RGB", (8, 8)).save(benchmark.folder / "cases" / "floor-000" / "target.png")
+    (benchmark.results / "noise" / "floor-001.json").write_text('{"cost": {"seconds": "long", "forward_rows": []}}')
+    found = collect(open_folder(benchmark.folder), Judges())
+    assert found.notices == ["the case floor-000 was left out: cases/floor-000/target.png is 8x8, the source 32x32"]
+    assert len(found.rows) == 9 and not any(row.error for row in found.rows)
+
+
+@pytest.mark.parametrize("about", [{"cases": [3]}, {"cases": {}}, {"seed": None, "size": 3}])
+def test_a_list_of_cases_that_is_none_is_refused(benchmark: Benchmark, about: dict[str, Any]) -> None:
+    path = benchmark.folder / "benchmark.json"
+    index = json.loads(path.read_text())
+    path.write_text(json.dumps({"format": 1, **({} if "seed" in about else index), **about}))
+    with pytest.raises(InputError, match="no benchmark of format 1"):
+        open_folder(benchmark.folder)
 
 
 def test_no_results_is_said_clearly(benchmark: Benchmark) -> None:

@@ -58,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         _dispatch(words)
     except ScumbleError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was half-written")
+    except KeyboardInterrupt as stop:
+        _fail(str(stop) or "interrupted; nothing was half-written")
     except BrokenPipeError:
         sys.exit(FAILED)
 

@@ -87,9 +87,12 @@ def run(
     from scumble.evaluation.editors import named_editors
     from scumble.evaluation.folder import make as write
     from scumble.evaluation.readers import open_benchmark
-    from scumble.evaluation.run import Done, Workshop
+    from scumble.evaluation.run import Done
     from scumble.evaluation.run import run as work
+    from scumble.evaluation.spent import spent
     from scumble.evaluation.tasks import named_tasks
+    from scumble.evaluation.wording import duration
+    from scumble.evaluation.workshop import Workshop
 
     if jobs < 1 or (count is not None and count < 1):
         raise InputError(f"jobs and count must be at least 1, got {jobs} and {count}")
@@ -101,17 +104,29 @@ def run(
     for notice in benchmark.notices:
         print(notice, file=sys.stderr)
 
+    finished = 0
+
     def on_result(done: Done, number: int, total: int) -> None:
+        nonlocal finished
+        finished = number
         said = f"failed: {done.error}" if done.error else f"{done.seconds:.1f} s"
         print(f"{number}/{total} {done.editor} {done.case}: {said}", file=sys.stderr, flush=True)
 
     chosen = named_editors(methods, benchmark.tasks)
     shop = Workshop(model, pixel_model, device)
-    tally = work(benchmark, chosen, shop, seed=seed, jobs=jobs, count=count, again=again, on_result=on_result)
+    try:
+        tally = work(benchmark, chosen, shop, seed=seed, jobs=jobs, count=count, again=again, on_result=on_result)
+    except KeyboardInterrupt:
+        told = (
+            f"interrupted; what was made is kept, {finished} results in this run: the same command goes on from there"
+        )
+        raise KeyboardInterrupt(told) from None
     for notice in tally.notices:
         print(notice, file=sys.stderr)
     told = f"{tally.made} results made, {tally.kept} were there, {len(tally.failed)} failed"
-    print(f"{told}; next: scumble bench report {folder}")
+    print(f"{told}, in {duration(tally.seconds)}; next: scumble bench report {folder}")
+    if said := spent(benchmark).text():
+        print(said)
 
 
 @app.command
@@ -151,9 +166,10 @@ def report(
     benchmark = open_benchmark(folder)
     names = None if methods == "all" else [name.strip() for name in methods.split(",")]
     judges = Judges.load(clip, classifier, vit, lpips, dift, pie_compat, device)
-    for notice in judges.notices:
-        print(notice, file=sys.stderr)
-    for path in write_report(benchmark, judges, output or folder, names, jpeg_compat):
+    written = write_report(
+        benchmark, judges, output or folder, names, jpeg_compat, lambda notice: print(notice, file=sys.stderr)
+    )
+    for path in written:
         print(path)
 
 
@@ -180,7 +196,7 @@ def claims(
         again: Check what was checked before anew.
     """
     from scumble.evaluation.claims import CLAIMS, check
-    from scumble.evaluation.run import Workshop
+    from scumble.evaluation.workshop import Workshop
 
     if names == "list":
         for name, claim in CLAIMS.items():

@@ -49,6 +49,7 @@ class BenchEditor:
         trivial: What a trivial editor returns.
         finish: What is done to the picture afterwards.
         able: Of its tasks' cases the ones it can do; None: all.
+        needs_truth: Whether it can only do cases whose true result is known.
     """
 
     name: str
@@ -61,6 +62,7 @@ class BenchEditor:
     trivial: Callable[[Sample, int], Image.Image] | None = None
     finish: Finish | None = None
     able: Callable[[Case], bool] | None = None
+    needs_truth: bool = False
 
     def build(self, sample: Sample) -> Method:
         """The method with its settings for a case."""
@@ -196,7 +198,7 @@ def _restyled(sample: Sample) -> dict[str, Any]:
 
 
 _ALL: tuple[BenchEditor, ...] = (
-    BenchEditor("ideal", "trivial", "returns the true result", trivial=_truth),
+    BenchEditor("ideal", "trivial", "returns the true result", trivial=_truth, needs_truth=True),
     BenchEditor("identity", "trivial", "returns the source", trivial=lambda sample, seed: sample.source),
     BenchEditor("noise", "trivial", "returns noise", trivial=_noise),
     BenchEditor(

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 from scumble.errors import InputError
 from scumble.evaluation.case import Case, Mask, Sample
 from scumble.evaluation.tasks import draw
+from scumble.evaluation.wording import counted
 from scumble.images import load_image, save_image, written_whole
 
 __all__ = ["Benchmark", "Found", "find_results", "make", "open_folder", "result_picture", "write_json"]
@@ -46,6 +47,7 @@ class Benchmark:
         load: Reads the pictures of one.
         notices: What was odd about the folder, one line each.
         style: Which conventions its scores follow: `world`, `pie-bench`, `drag-bench` or `ti2i`.
+        has_truth: Whether the true result of a case is known.
     """
 
     folder: Path
@@ -54,6 +56,7 @@ class Benchmark:
     load: Callable[[Case], Sample]
     notices: tuple[str, ...] = ()
     style: str = "world"
+    has_truth: Callable[[Case], bool] = lambda case: False
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -124,8 +127,9 @@ def open_folder(folder: Path) -> Benchmark:
     """
     about = _index(folder)
     names = about.get("cases")
-    if about.get("format") != FORMAT or not isinstance(names, list) or not names:
-        raise InputError(f"{folder / _INDEX} is no benchmark of format {FORMAT} with a list of cases")
+    known = about.get("format") == FORMAT and {"seed", "size"} <= about.keys()
+    if not known or not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{folder / _INDEX} is no benchmark of format {FORMAT} with seed, size and a list of cases")
     missing = [
         f"{name}/{file}"
         for name in names
@@ -137,9 +141,16 @@ def open_folder(folder: Path) -> Benchmark:
         raise InputError(f"the benchmark {folder.name} lacks cases/{missing[0]}{more}: make it again into this folder")
     cases = tuple(_read_case(folder / "cases" / name / "case.json") for name in names)
     extra = sorted({path.name for path in (folder / "cases").iterdir()} - set(names))
-    told = (f"{len(extra)} folders in cases are not listed and were left out: {', '.join(extra[:5])}",) if extra else ()
+    told = (f"{counted(len(extra), 'unlisted folder')} in cases left out: {', '.join(extra[:5])}",) if extra else ()
     title = f"still-life world, seed {about['seed']}, {about['size']} px"
-    return Benchmark(folder, title, cases, lambda case: _read_sample(folder / "cases" / case.id, case), told)
+    return Benchmark(
+        folder,
+        title,
+        cases,
+        lambda case: _read_sample(folder / "cases" / case.id, case),
+        told,
+        has_truth=lambda case: (folder / "cases" / case.id / "target.png").is_file(),
+    )
 
 
 @dataclass(frozen=True)
@@ -169,7 +180,7 @@ def find_results(benchmark: Benchmark, editor: str, cases: Sequence[Case] | None
     errors = {}
     for path in folder.glob("*.json"):
         if path.stem in names and path.stem not in present:
-            errors[path.stem] = str(_read_json(path).get("error", "no picture was made"))
+            errors[path.stem] = str(_read_json(path).get("error", "its picture is missing"))
     due = [case.id for case in (benchmark.cases if cases is None else cases)]
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     own = {f"{name}{suffix}" for name in names for suffix in (".png", ".json")}

@@ -14,18 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from scumble.evaluation.folder import Benchmark, write_json
+from scumble.evaluation.wording import counted, duration
 
-__all__ = ["RunNote", "Spent", "duration", "spent"]
-
-EVERY = 1.0
-"""Seconds between two notes: what a killed run loses of its time."""
+__all__ = ["RunNote", "Spent", "spent"]
 
 
 class RunNote:
-    """The note of a run that is going on; whoever kills it loses at most a second of it."""
+    """The note of a run that is going on, written anew with each result: who kills it loses the last one's time."""
 
     def __init__(self, benchmark: Benchmark, jobs: int) -> None:
-        self.began, self._clock, self._noted = time.time(), time.monotonic(), 0.0
+        self.began, self._clock = time.time(), time.monotonic()
         self.jobs, self.made, self.failed = jobs, 0, 0
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.began))
         self.path = benchmark.folder / "runs" / f"{stamp}-{secrets.token_hex(2)}.json"
@@ -39,14 +37,12 @@ class RunNote:
         """Note that another result is there."""
         self.made += not failed
         self.failed += failed
-        if self.seconds - self._noted >= EVERY:
-            self.write()
+        self.write()
 
     def write(self) -> None:
         """Write what is known so far."""
-        self._noted = self.seconds
         about = {"jobs": self.jobs, "made": self.made, "failed": self.failed}
-        write_json(self.path, {"began": round(self.began, 1), "seconds": round(self._noted, 1), **about})
+        write_json(self.path, {"began": round(self.began, 1), "seconds": round(self.seconds, 1), **about})
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Spent:
         """It all in a sentence or two; nothing where nothing was made."""
         if not self.results and not self.runs:
             return ""
-        said = f"Its {self.results} results took {duration(self.working)}, added up one by one"
+        said = f"Its {counted(self.results, 'result')} took {duration(self.working)}, added up one by one"
         if not self.runs:
             return f"{said}; what that was by the clock is not recorded."
         jobs = " and ".join(map(str, self.jobs)) + (" job" if self.jobs == (1,) else " jobs")
@@ -81,35 +77,26 @@ class Spent:
         said += f"; {runs}, with {jobs}, took {duration(self.wall)} by the clock."
         if self.made > self.results:
             said += (
-                f" {self.made - self.results} of the {self.made} results made in that time have been replaced since."
+                f" {self.made - self.results} of the {self.made} results made in that time were replaced or removed."
             )
         elif self.made < self.results:
-            said += f" {self.results - self.made} results are of runs whose time was not recorded."
+            said += f" Of {self.results - self.made} of the results the clock's time was not recorded."
         return said
 
 
 def spent(benchmark: Benchmark) -> Spent:
     """Add up the notes of all runs, and the seconds that are filed with the results."""
-    notes = [note for path in sorted((benchmark.folder / "runs").glob("*.json")) if (note := _read(path)).get("began")]
+    notes = [_numbers(_read(path)) for path in sorted((benchmark.folder / "runs").glob("*.json"))]
+    notes = [note for note in notes if "began" in note]
     working = list(_working(benchmark))
     return Spent(
         len(working),
         sum(working),
         len(notes),
         tuple(sorted({int(note.get("jobs", 1)) for note in notes})),
-        _covered([(float(note["began"]), float(note.get("seconds", 0))) for note in notes]),
+        _covered([(note["began"], note.get("seconds", 0)) for note in notes]),
         sum(int(note.get("made", 0)) for note in notes),
     )
-
-
-def duration(seconds: float) -> str:
-    """12 s, 3 min 20 s, 1 h 41 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s" if seconds >= 10 else f"{seconds:.1f} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def _covered(spans: list[tuple[float, float]]) -> float:
@@ -127,8 +114,11 @@ def _working(benchmark: Benchmark) -> Iterator[float]:
         record = _read(path)
         if "mark" in record and record.get("error") is None and path.with_suffix(".png").is_file():
             cost = record.get("cost")
-            own: Any = record.get("seconds", cost.get("seconds", 0) if isinstance(cost, dict) else 0)
-            yield float(own)
+            yield _numbers(record).get("seconds", _numbers(cost if isinstance(cost, dict) else {}).get("seconds", 0))
+
+
+def _numbers(record: dict[str, Any]) -> dict[str, float]:
+    return {key: value for key, value in record.items() if isinstance(value, int | float)}
 
 
 def _read(path: Path) -> dict[str, Any]:

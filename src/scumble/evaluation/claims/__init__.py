@@ -10,8 +10,8 @@ from pathlib import Path
 
 from scumble.errors import CheckpointError, InputError, MethodError, nearest
 from scumble.evaluation.claims.base import Bench, Claim, Finding
-from scumble.evaluation.run import Workshop
 from scumble.evaluation.verdicts import Verdict, read_verdicts, save_verdict
+from scumble.evaluation.workshop import Workshop
 
 __all__ = ["CLAIMS", "check"]
 

@@ -16,11 +16,11 @@ from scumble.evaluation.collect import Collected, collect
 from scumble.evaluation.folder import Benchmark
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.readers import open_benchmark
-from scumble.evaluation.run import Workshop
 from scumble.evaluation.score import score
 from scumble.evaluation.statistics import Mean
 from scumble.evaluation.tasks import draw
 from scumble.evaluation.verdicts import Curves, Word
+from scumble.evaluation.workshop import Workshop
 from scumble.methods.base import Method
 
 __all__ = ["Bench", "Claim", "Curves", "Finding", "Word", "all_of", "judged"]
