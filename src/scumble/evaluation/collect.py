@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from scumble.errors import InputError, ScumbleError, nearest
-from scumble.evaluation.case import Case
+from scumble.evaluation.case import Case, Sample
 from scumble.evaluation.classifier import Reading
 from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.folder import Benchmark, find_results, result_picture
@@ -21,6 +21,7 @@ from scumble.evaluation.judges import Judges
 from scumble.evaluation.readers.pie_bench import jpeg
 from scumble.evaluation.score import METRICS, score
 from scumble.evaluation.scored import ScoreFile, sample_print
+from scumble.evaluation.wording import counted
 
 __all__ = ["COSTS", "Collected", "Row", "collect", "csv_text"]
 
@@ -105,13 +106,20 @@ def collect(
     for name, results in found.items():
         rows += [Row(name, _case(benchmark, case), error=why) for case, why in results.errors.items()]
         if results.missing:
-            notices.append(f"{name}: {len(results.missing)} results are missing, the first is {results.missing[0]}.png")
+            told = counted(len(results.missing), "missing result")
+            notices.append(f"{name}: {told}, the first is {results.missing[0]}.png")
         if results.extra:
-            notices.append(f"{name}: {len(results.extra)} files belong to no case: {', '.join(results.extra[:3])}")
+            told = counted(len(results.extra), "file")
+            notices.append(f"{name}: {told} of no case left out: {', '.join(results.extra[:3])}")
     for case in benchmark.cases:
         makers = [name for name, results in found.items() if case.id in results.pictures]
         if makers:
-            rows += _score_case(benchmark, case, makers, judges, jpeg_compat)
+            try:
+                sample = benchmark.load(case)
+            except ScumbleError as error:
+                notices.append(f"the case {case.id} was left out: {error}")
+                continue
+            rows += _score_case(benchmark, sample, makers, judges, jpeg_compat)
     return Collected(benchmark, rows, notices, _about(benchmark))
 
 
@@ -128,10 +136,10 @@ def _case(benchmark: Benchmark, name: str) -> Case:
 
 
 def _score_case(
-    benchmark: Benchmark, case: Case, makers: Sequence[str], judges: Judges, jpeg_compat: bool
+    benchmark: Benchmark, sample: Sample, makers: Sequence[str], judges: Judges, jpeg_compat: bool
 ) -> list[Row]:
     """All editors' results of one case; those that were scored before by the same judges are not scored again."""
-    sample = benchmark.load(case)
+    case = sample.case
     base = f"{sample_print(sample)} {judges.fingerprint} {benchmark.style} {jpeg_compat}"
     kept = ScoreFile(benchmark.folder, case.id, base)
     found: dict[str, dict[str, float]] = {}
@@ -162,7 +170,8 @@ def _score_case(
 def _cost(benchmark: Benchmark, editor: str, case: Case) -> dict[str, float]:
     record = _record(benchmark.results / editor / f"{case.id}.json")
     cost = record.get("cost")
-    return {key: float(cost[key]) for key in COSTS if key in cost} if isinstance(cost, dict) else {}
+    known = cost if isinstance(cost, dict) else {}
+    return {key: float(known[key]) for key in COSTS if isinstance(known.get(key), int | float)}
 
 
 def _about(benchmark: Benchmark) -> dict[str, Any]:

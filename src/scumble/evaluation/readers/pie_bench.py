@@ -16,7 +16,8 @@ from PIL import Image
 from scumble.errors import InputError
 from scumble.evaluation.case import Case, Mask, Sample
 from scumble.evaluation.folder import Benchmark
-from scumble.evaluation.readers.rle import decode_rle
+from scumble.evaluation.readers.rle import checked_runs, decode_rle
+from scumble.evaluation.wording import counted
 from scumble.images import load_image
 
 __all__ = ["TYPES", "jpeg", "jpeg_strip_right", "open_pie_bench", "without_brackets"]
@@ -32,35 +33,54 @@ _KEYS = ("image_path", "original_prompt", "editing_prompt")
 def open_pie_bench(folder: Path) -> Benchmark:
     """Open the folder that holds `mapping_file.json` and `annotation_images`.
 
+    Entries whose picture is missing or whose mask is none are left out; the first is named, and how many.
+
     Raises:
-        InputError: for an entry without its fields, or pictures that are missing (the first and how many).
+        InputError: for a list that is none, an entry without its fields, or if no entry is left.
     """
     path = next(folder / name for name in _LISTS if (folder / name).is_file())
-    try:
-        entries: dict[str, dict[str, Any]] = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}") from error
     cases, places, masks = [], {}, {}
-    missing = []
+    missing, bad = [], []
+    entries = _entries(path)
     for key, entry in entries.items():
-        if any(name not in entry for name in _KEYS):
-            raise InputError(f"{path.name}: entry {key!r} lacks one of {', '.join(_KEYS)}")
         place = _place(folder, str(entry["image_path"]))
         if place is None:
             missing.append(str(entry["image_path"]))
             continue
         case = _case(key, entry)
+        try:
+            masks[case.id] = checked_runs(entry.get("mask") or [])
+        except InputError as error:
+            bad.append(f"{key}: {error}")
+            continue
         cases.append(case)
-        places[case.id], masks[case.id] = place, entry.get("mask")
+        places[case.id] = place
+    told = []
+    if missing:
+        told.append(f"{counted(len(missing), 'listed picture')} missing, the first is {missing[0]}")
+    if bad:
+        told.append(f"{counted(len(bad), 'entry')} left out for the mask, the first is {bad[0]}")
     if not cases:
-        raise InputError(f"none of the {len(entries)} pictures that {path.name} lists is in {folder.name}")
-    told = (f"{len(missing)} listed pictures are missing, the first is {missing[0]}",) if missing else ()
+        raise InputError(f"none of the {len(entries)} entries of {path.name} can be used; {'; '.join(told)}")
 
     def load(case: Case) -> Sample:
         source = load_image(places[case.id]).rgb
         return Sample(case, source, region=_mask(masks[case.id], source))
 
-    return Benchmark(folder, f"PIE-Bench ({len(cases)} cases)", tuple(cases), load, told, "pie-bench")
+    return Benchmark(folder, f"PIE-Bench ({len(cases)} cases)", tuple(cases), load, tuple(told), "pie-bench")
+
+
+def _entries(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        entries = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON: {error}") from error
+    if not isinstance(entries, dict) or not entries:
+        raise InputError(f"{path.name} must be a mapping of names to entries with {', '.join(_KEYS)}")
+    for key, entry in entries.items():
+        if not isinstance(entry, dict) or any(name not in entry for name in _KEYS):
+            raise InputError(f"{path.name}: entry {key!r} lacks one of {', '.join(_KEYS)}")
+    return entries
 
 
 def _place(folder: Path, given: str) -> Path | None:
@@ -85,10 +105,10 @@ def without_brackets(prompt: str) -> str:
     return prompt.replace("[", "").replace("]", "")
 
 
-def _mask(runs: Any, source: Image.Image) -> Mask | None:
-    if not isinstance(runs, list) or not runs:
+def _mask(runs: list[int], source: Image.Image) -> Mask | None:
+    if not runs:
         return None
-    mask = decode_rle([int(x) for x in runs])
+    mask = decode_rle(runs)
     if source.size == (512, 512):
         return mask
     scaled = Image.fromarray(mask).resize(source.size, Image.Resampling.NEAREST)

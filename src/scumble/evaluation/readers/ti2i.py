@@ -8,6 +8,7 @@ from typing import Any
 from scumble.errors import InputError
 from scumble.evaluation.case import Case, Sample
 from scumble.evaluation.folder import Benchmark
+from scumble.evaluation.wording import counted
 from scumble.images import load_image
 
 __all__ = ["open_ti2i"]
@@ -45,7 +46,7 @@ def open_ti2i(folder: Path) -> Benchmark:
             places[case.id] = place
     if not cases:
         raise InputError(f"none of the {len(entries)} pictures that {path.name} lists is in {folder.name}")
-    told = (f"{len(missing)} listed pictures are missing, the first is {missing[0]}",) if missing else ()
+    told = (f"{counted(len(missing), 'listed picture')} missing, the first is {missing[0]}",) if missing else ()
     return Benchmark(
         folder, f"{path.stem} ({len(cases)} cases)", tuple(cases),
         lambda case: Sample(case, load_image(places[case.id]).rgb), told, "ti2i",

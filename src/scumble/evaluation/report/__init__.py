@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from scumble.evaluation.collect import collect, csv_text
+from scumble.evaluation.collect import Collected, collect, csv_text
 from scumble.evaluation.folder import Benchmark
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.report.drawing import drawn
 from scumble.evaluation.report.page import page
-from scumble.evaluation.report.sections import Section, opening, sections
+from scumble.evaluation.report.sections import Section, heading, opening, sections
 from scumble.evaluation.report.text import text
 from scumble.evaluation.verdicts import read_verdicts
+from scumble.evaluation.wording import counted
 from scumble.images import save_image, written_whole
 
 __all__ = ["write_report"]
@@ -24,19 +25,39 @@ def write_report(
     output: Path,
     names: Sequence[str] | None = None,
     jpeg_compat: bool = False,
+    on_notice: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Score all results and write `report.html`, `report.md`, `scores.csv` and `pictures/` into a folder.
+
+    Args:
+        benchmark: The cases and, under `results`, what was made of them.
+        judges: The networks.
+        output: Where to.
+        names: Whose results; all by default.
+        jpeg_compat: Score them after JPEG.
+        on_notice: Told what is missing or odd, a line each.
 
     Raises:
         InputError: if there are no results, or jinja2 or matplotlib is missing.
     """
     collected = collect(benchmark, judges, names, jpeg_compat)
+    if on_notice is not None:
+        for notice in _notices(collected):
+            on_notice(notice)
     parts = sections(collected, read_verdicts(benchmark.folder))
-    said = opening(collected), collected.notices, parts
+    said = heading(collected), opening(collected), collected.notices, parts
     texts = {"report.html": page(*said), "report.md": text(*said), "scores.csv": csv_text(collected)}
     output.mkdir(parents=True, exist_ok=True)
     written = [_written(output / name, content) for name, content in texts.items()]
     return [*written, *_pictures(parts, output / "pictures")]
+
+
+def _notices(collected: Collected) -> Iterator[str]:
+    yield from collected.notices
+    failed = [row for row in collected.rows if row.error is not None]
+    if failed:
+        first = f"{failed[0].editor}, {failed[0].case.id}: {failed[0].error}"
+        yield f"{counted(len(failed), 'result')} cannot be scored; the first is {first}"
 
 
 def _pictures(parts: Sequence[Section], folder: Path) -> Iterator[Path]:

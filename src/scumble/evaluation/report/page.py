@@ -8,7 +8,8 @@ from importlib.resources import files
 from scumble.errors import InputError
 from scumble.evaluation.report.drawing import GAP, data_url, side_of, strip_picture
 from scumble.evaluation.report.grids import Grid, Strip
-from scumble.evaluation.report.sections import Section, counted
+from scumble.evaluation.report.sections import Section
+from scumble.evaluation.wording import counted
 
 __all__ = ["page"]
 
@@ -18,7 +19,7 @@ _AFTER = 12
 _MARKS = {"holds": "holds", "does not hold": "not", "undecided": "open", "cannot be checked here": "open"}
 
 
-def page(opening: Sequence[str], notices: Sequence[str], parts: Sequence[Section]) -> str:
+def page(heading: str, opening: Sequence[str], notices: Sequence[str], parts: Sequence[Section]) -> str:
     """Return the page as HTML text.
 
     Raises:
@@ -31,6 +32,7 @@ def page(opening: Sequence[str], notices: Sequence[str], parts: Sequence[Section
     source = files("scumble.evaluation.report").joinpath("page.html.j2").read_text()
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(source).render(
+        heading=heading,
         opening=opening,
         notices=notices,
         remarks=counted(len(notices), "remark"),

@@ -15,8 +15,9 @@ from scumble.evaluation.report.tables import Table, by_task, costs, families, wh
 from scumble.evaluation.score import METRICS
 from scumble.evaluation.spent import spent
 from scumble.evaluation.verdicts import Verdict
+from scumble.evaluation.wording import counted
 
-__all__ = ["Section", "counted", "opening", "sections"]
+__all__ = ["Section", "heading", "opening", "sections"]
 
 _WORLD = (
     "The right result of every edit is known, because the edited scene can be rendered. Success is what a classifier of"
@@ -59,6 +60,11 @@ class Section:
         return not (self.plots or self.grids or any(table.rows for table in self.tables))
 
 
+def heading(collected: Collected) -> str:
+    """What the report is called."""
+    return "Evaluation with known truth" if collected.benchmark.style == "world" else "Evaluation"
+
+
 def opening(collected: Collected) -> list[str]:
     """The paragraphs before everything else: of what this is a report, and what the results were made with."""
     benchmark = collected.benchmark
@@ -87,11 +93,6 @@ def sections(collected: Collected, verdicts: Sequence[Verdict]) -> list[Section]
         Section("What the figures are", "", (), [_figures(collected)]),
     ]
     return [part for part in parts if not part.empty]
-
-
-def counted(number: int, word: str) -> str:
-    """The number with the word, in the plural where it is not one."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _extremes(collected: Collected) -> list[Grid]:

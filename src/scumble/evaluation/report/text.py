@@ -10,9 +10,9 @@ from scumble.evaluation.report.tables import markdown
 __all__ = ["text"]
 
 
-def text(opening: Sequence[str], notices: Sequence[str], parts: Sequence[Section]) -> str:
+def text(heading: str, opening: Sequence[str], notices: Sequence[str], parts: Sequence[Section]) -> str:
     """Return the page; its pictures are `pictures/<key>.svg` for plots and `pictures/<key>.png` for grids."""
-    lines = ["# Evaluation with known truth", *opening]
+    lines = [f"# {heading}", *opening]
     if notices:
         lines.append("\n".join(f"- {notice}" for notice in notices))
     for part in parts:
