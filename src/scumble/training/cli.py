@@ -1,4 +1,4 @@
-"""`scumble train …`: one function per model; every flag is a parameter."""
+"""`scumble train …`: one command per model, all with the same flags; every flag is a parameter."""
 
 from __future__ import annotations
 
@@ -33,86 +33,72 @@ def _workshop(size: SizeName, out: Path) -> Workshop:
     return shop
 
 
-def vae(
-    size: SizeName = "cpu",
-    minutes: float | None = None,
-    out: Path = DEFAULT_OUT,
-    resume: bool = False,
-    published: bool = False,
-) -> None:
-    """Train the autoencoder."""
+def _trains(model: str, about: str, task_of: Callable[[Workshop], Task]) -> Callable[..., None]:
+    """The command that trains one model: all of them have the same flags."""
+
+    def command(
+        size: SizeName = "cpu",
+        minutes: float | None = None,
+        out: Path = DEFAULT_OUT,
+        resume: bool = False,
+        published: bool = False,
+    ) -> None:
+        _train(model, task_of, size, minutes, out, resume, published)
+
+    command.__name__ = command.__qualname__ = model
+    command.__doc__ = f"""{about}
+
+    Args:
+        size: The model of the package (cpu), or the larger one for a CUDA device (gpu).
+        minutes: How long; by default the time that the size plans for it.
+        out: Working folder of all models.
+        resume: Go on from the newest checkpoint in the working folder.
+        published: Begin with the weights in the package where there is no checkpoint.
+    """
+    return command
+
+
+def _clip_task(model: str) -> Callable[[Workshop], Task]:
+    def task_of(shop: Workshop) -> Task:
+        from scumble.training.clip import ClipTask
+
+        return ClipTask(shop.size, getattr(shop.size, model), shop.world())
+
+    return task_of
+
+
+def _vae_task(shop: Workshop) -> Task:
     from scumble.training.vae import VaeTask
 
-    _train("vae", lambda shop: VaeTask(shop.size, shop.world()), size, minutes, out, resume, published)
+    return VaeTask(shop.size, shop.world())
 
 
-def clip(
-    size: SizeName = "cpu",
-    minutes: float | None = None,
-    out: Path = DEFAULT_OUT,
-    resume: bool = False,
-    published: bool = False,
-) -> None:
-    """Train the CLIP pair that guides and ranks."""
-    from scumble.training.clip import ClipTask
-
-    _train(
-        "clip", lambda shop: ClipTask(shop.size, shop.size.clip, shop.world()), size, minutes, out, resume, published
-    )
-
-
-def judge(
-    size: SizeName = "cpu",
-    minutes: float | None = None,
-    out: Path = DEFAULT_OUT,
-    resume: bool = False,
-    published: bool = False,
-) -> None:
-    """Train the second CLIP pair, which only judges."""
-    from scumble.training.clip import ClipTask
-
-    _train(
-        "judge", lambda shop: ClipTask(shop.size, shop.size.judge, shop.world()), size, minutes, out, resume, published
-    )
-
-
-def classifier(
-    size: SizeName = "cpu",
-    minutes: float | None = None,
-    out: Path = DEFAULT_OUT,
-    resume: bool = False,
-    published: bool = False,
-) -> None:
-    """Train the attribute classifier."""
+def _classifier_task(shop: Workshop) -> Task:
     from scumble.training.classifier import ClassifierTask
 
-    _train("classifier", lambda shop: ClassifierTask(shop.size, shop.world()), size, minutes, out, resume, published)
+    return ClassifierTask(shop.size, shop.world())
 
 
-def latent(
-    size: SizeName = "cpu",
-    minutes: float | None = None,
-    out: Path = DEFAULT_OUT,
-    resume: bool = False,
-    published: bool = False,
-) -> None:
-    """Train the latent U-Net with its text encoder; needs the autoencoder and the CLIP pair."""
+def _latent_task(shop: Workshop) -> Task:
     from scumble.training.latent import LatentTask
 
-    _train("latent", LatentTask, size, minutes, out, resume, published)
+    return LatentTask(shop)
 
 
-def pixel(
-    size: SizeName = "cpu",
-    minutes: float | None = None,
-    out: Path = DEFAULT_OUT,
-    resume: bool = False,
-    published: bool = False,
-) -> None:
-    """Train the unconditional pixel U-Net."""
+def _pixel_task(shop: Workshop) -> Task:
     from scumble.training.pixel import PixelTask
 
-    _train("pixel", lambda shop: PixelTask(shop.size, shop.world()), size, minutes, out, resume, published)
+    return PixelTask(shop.size, shop.world())
+
+
+vae = _trains("vae", "Train the autoencoder.", _vae_task)
+clip = _trains("clip", "Train the CLIP pair that guides and ranks.", _clip_task("clip"))
+judge = _trains("judge", "Train the second CLIP pair, which only judges.", _clip_task("judge"))
+classifier = _trains("classifier", "Train the attribute classifier.", _classifier_task)
+latent = _trains(
+    "latent", "Train the latent U-Net with its text encoder; needs the autoencoder and the CLIP pair.", _latent_task
+)
+pixel = _trains("pixel", "Train the unconditional pixel U-Net.", _pixel_task)
 
 
 def _train(
