@@ -14,7 +14,7 @@ from PIL import Image
 from scumble.editor import Editor
 from scumble.errors import CancelledError, InputError, MemoryLimitError, MethodError
 from scumble.methods.differential_diffusion import DifferentialDiffusion
-from scumble.methods.job import Progress
+from scumble.methods.progress import Progress
 from scumble.methods.sdedit import SDEdit
 from scumble.methods.text_to_image import TextToImage
 

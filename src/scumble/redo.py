@@ -18,7 +18,7 @@ from scumble.inversion.file import SUFFIX
 from scumble.inversion.trajectory import Inversion
 from scumble.metadata import read_metadata
 from scumble.methods.base import ImageMethod
-from scumble.methods.shared.also import rebuilt
+from scumble.methods.shared.also_text import rebuilt
 from scumble.recipe import Recipe, tensor_sha256
 
 __all__ = ["Redone", "redo"]

@@ -21,7 +21,8 @@ from scumble.images import Fit, Picture, paste, to_image
 from scumble.inversion.trajectory import Inversion
 from scumble.memory import PeakMemory
 from scumble.methods.base import Finished, Method
-from scumble.methods.job import Job, Progress
+from scumble.methods.job import Job
+from scumble.methods.progress import Progress
 from scumble.models.base import Model
 from scumble.recipe import Recipe, tensor_sha256, versions
 from scumble.result import Result
@@ -103,7 +104,7 @@ class Run:
         )
         self.method.check(job)
         if self.also:
-            from scumble.methods.shared.also import compose
+            from scumble.methods.shared.also_controls import compose
 
             job.extra = compose(job, self.method.first_prompt, self.also)
         nothing = self.change is not None and not bool(self.change.any())

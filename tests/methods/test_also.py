@@ -16,7 +16,8 @@ from scumble.hspace.direction import About, Direction
 from scumble.methods.ddpm_inversion import DDPMInversion
 from scumble.methods.differential_diffusion import DifferentialDiffusion
 from scumble.methods.sdedit import SDEdit
-from scumble.methods.shared.also import CustomEnergy, Paint, Present, Say, Shift, Wish, parse_also, rebuilt
+from scumble.methods.shared.also import CustomEnergy, Paint, Present, Say, Shift, Wish
+from scumble.methods.shared.also_text import parse_also, rebuilt
 from scumble.methods.text_to_image import TextToImage
 from scumble.redo import redo
 from tests.blended import tiny_ddpm

@@ -18,7 +18,7 @@ from scumble.drag.points import parse_points
 from scumble.editor import Editor
 from scumble.errors import InputError, MethodError
 from scumble.images import load_image
-from scumble.methods.shared.dragged import Pointed
+from scumble.methods.shared.pointed import Pointed
 from scumble.result import Result
 
 __all__ = ["drag"]

@@ -146,7 +146,7 @@ def acting(texts: Sequence[str]) -> list[Any]:
     """Read what acts besides the method."""
     if not texts:
         return []
-    from scumble.methods.shared.also import parse_also
+    from scumble.methods.shared.also_text import parse_also
 
     return [parse_also(text) for text in texts]
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from scumble.methods.job import Progress as Step
+from scumble.methods.progress import Progress as Step
 
 __all__ = ["progress_bar"]
 

@@ -21,28 +21,10 @@ from scumble.core.solvers import Solver
 from scumble.errors import InputError
 from scumble.images import Fit, Reduction, latent_map
 from scumble.inversion.trajectory import Inversion
+from scumble.methods.progress import Progress
 from scumble.models.base import Model
 
-__all__ = ["Job", "Progress"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a callback sees after each step.
-
-    Attributes:
-        step: Steps done in this run, from 1.
-        steps: Steps of this run.
-        samples: Which candidates are being made (first, last + 1).
-        x0: The current prediction of the clean result, in the model's space (B, C, h, w).
-        preview: Decodes ``x0`` on request to (B, 3, H, W) in [-1, 1].
-    """
-
-    step: int
-    steps: int
-    samples: tuple[int, int]
-    x0: Tensor
-    preview: Callable[[], Tensor]
+__all__ = ["Job"]
 
 
 @dataclass

@@ -13,7 +13,8 @@ from scumble.energies.clip_terms import BackgroundTerm, ClipTerm
 from scumble.energies.perception import perceptual_distance
 from scumble.errors import MethodError
 from scumble.images import latent_map
-from scumble.methods.job import Job, Progress
+from scumble.methods.job import Job
+from scumble.methods.progress import Progress
 from scumble.methods.shared.masked import Masked, Ranked, scorer_of
 from scumble.models.codec import Codec, ModelCodec, VqCodec
 

@@ -14,7 +14,7 @@ from scumble.drag.warp import Warped, warp
 from scumble.images import latent_map
 from scumble.methods.base import Sampled
 from scumble.methods.job import Job
-from scumble.methods.shared.dragged import Pointed
+from scumble.methods.shared.pointed import Pointed
 
 __all__ = ["WarpDrag"]
 

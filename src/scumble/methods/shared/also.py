@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-import torch
 from PIL import ImageColor
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from scumble.controls.energy import EnergyGuidance, SourceRow
 from scumble.controls.hspace import BottleneckShift
-from scumble.controls.looking import Looker
-from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control
 from scumble.energies.attention import Size
 from scumble.energies.clip import ClipNearness
 from scumble.energies.excite import Apart, Excite, Suppress, excite_sites
-from scumble.energies.layers import site_sizes
 from scumble.energies.picture import Colour
-from scumble.energies.protocol import SOURCE, Energy, Function, Guide, Place, Reads, Seen, during
-from scumble.errors import InputError, nearest
+from scumble.energies.protocol import Energy, Function, Guide, Place, Reads, Seen, during
+from scumble.errors import InputError
 from scumble.hspace.direction import joint_shift
 from scumble.hspace.shipped import load_direction
 from scumble.images import load_map
@@ -30,7 +24,7 @@ from scumble.methods.job import Job
 from scumble.methods.shared.masked import scorer_of
 from scumble.methods.shared.word_wishes import WordWishes, wished
 
-__all__ = ["ALSO", "Also", "CustomEnergy", "compose", "parse_also", "rebuilt"]
+__all__ = ["ALSO", "Also", "CustomEnergy", "Paint", "Present", "Say", "Shift", "Wish"]
 
 
 class Also(BaseModel):
@@ -208,71 +202,3 @@ class CustomEnergy(Also):
 
 ALSO: dict[str, type[Also]] = {one.kind: one for one in (Wish, Present, Paint, Say, Shift)}
 """Name on the command line -> class."""
-
-
-def compose(job: Job, prompt: str, also: Sequence[Also], cap: float | None = 0.5) -> list[Control]:
-    """Turn what is to act besides a method into controls: shifts of the bottleneck, then ONE of all energies.
-
-    Args:
-        job: The batch.
-        prompt: What the method's run is told.
-        also: What is to act.
-        cap: Limit of the energies' shift of eps, as a share of eps.
-    """
-    found = [control for one in also for control in one.controls(job, prompt)]
-    guides = [guide for one in also for guide in one.guides(job, prompt) if guide.weight]
-    if not guides:
-        return found
-    told = job.embed(prompt) if job.model.takes_text else Conditioning()
-    sources: dict[str, SourceRow] = {}
-    if any(guide.energy.source == SOURCE for guide in guides):
-        sources[SOURCE] = _source(job, prompt, also)
-    sizes = site_sizes(job.model.denoiser, job.shape) if job.model.takes_text else {}
-    return [*found, EnergyGuidance(guides, told, Looker(sizes, job.model.decode), sources, cap=cap)]
-
-
-def _source(job: Job, prompt: str, also: Sequence[Also]) -> SourceRow:
-    if job.image is None:
-        raise InputError("a wish that compares with the picture as it was needs a picture: use put, or self-guidance")
-    said = next((one.source_prompt for one in also if isinstance(one, Wish) and one.source_prompt), prompt)
-    if job.inversion is not None:
-        path = job.inversion.to(job.model.device)
-        return SourceRow(job.embed(said), lambda ctx, i: path.x_at(i))
-    with torch.no_grad():
-        draw = job.noise.select(0, 1).normal((1, *job.shape[1:]), "start", 0).to(job.model.device)
-    x0 = job.x0
-    return SourceRow(job.embed(said), lambda ctx, i: ctx.noised(x0, draw, i))
-
-
-def rebuilt(told: Mapping[str, Any]) -> Also:
-    """Build what a recipe says acted.
-
-    Raises:
-        InputError: If it was an energy of the person's own, or does not fit this version.
-    """
-    name, fields = told.get("kind", ""), {k: v for k, v in told.items() if k != "kind"}
-    if name not in ALSO:
-        raise InputError(f"the recipe says that {name or 'something unknown'!r} acted too, which no file can hold")
-    try:
-        return ALSO[name](**fields)
-    except ValidationError as error:
-        raise InputError(f"the recipe's {name} does not fit this version: {error.errors()[0]['msg']}") from error
-
-
-def parse_also(text: str) -> Also:
-    """Read ``NAME {json}`` of the command line, for example ``paint {"colour": "red", "weight": 20}``.
-
-    Raises:
-        InputError: Naming what is wrong.
-    """
-    name, _, rest = text.strip().partition(" ")
-    if name not in ALSO:
-        raise InputError(f"--also knows no {name!r}{nearest(name, ALSO)}; known: {', '.join(ALSO)}")
-    try:
-        return ALSO[name](**json.loads(rest or "{}"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"--also {name}: {where} {first['msg'][:1].lower()}{first['msg'][1:]}") from error
-    except (json.JSONDecodeError, TypeError) as error:
-        raise InputError(f'--also {name}: expected fields as JSON, such as {{"weight": 2}}, got {rest!r}') from error

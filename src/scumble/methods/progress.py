@@ -1,0 +1,29 @@
+"""What a person's callback is told while an edit is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+__all__ = ["Progress"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback sees after each step.
+
+    Attributes:
+        step: Steps done in this run, from 1.
+        steps: Steps of this run.
+        samples: Which candidates are being made (first, last + 1).
+        x0: The current prediction of the clean result, in the model's space (B, C, h, w).
+        preview: Decodes ``x0`` on request to (B, 3, H, W) in [-1, 1].
+    """
+
+    step: int
+    steps: int
+    samples: tuple[int, int]
+    x0: Tensor
+    preview: Callable[[], Tensor]
