@@ -9,6 +9,7 @@ cases/<case>/region.png            white where an edit may change things
 results/<editor>/<case>.png        what an editor made of it, of the source's size
 results/<editor>/<case>.json       what it took (optional): settings, cost, error
 scores/<case>.json                 figures that need not be made again; may be deleted
+runs/<start>.json                  how long a run took (see `spent`)
 """
 
 from __future__ import annotations

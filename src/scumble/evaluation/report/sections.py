@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scumble.evaluation.claims import CLAIMS
 from scumble.evaluation.collect import Collected
 from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.report.glance import glance
@@ -28,8 +29,8 @@ _WORLD = (
 _OTHERS = "The right results are not known: figures say what was kept of the source, and what the words' judge sees."
 _TABLES = (
     "Means over cases, with 95 % bootstrap intervals in brackets; ↑ more is better, ↓ less is. n: cases; rows: pictures"
-    " through the denoising network once for an edit, forward + backward; seconds: for an edit. What the other figures"
-    " are stands at the end."
+    " through the denoising network once for an edit, forward + backward; seconds: for an edit; PSNR counts to 60 dB."
+    " What the other figures are stands at the end."
 )
 _ABREAST = (
     "Of each task the case that is in the middle by the mean score of all methods: success first, then nearness to the"
@@ -38,8 +39,8 @@ _ABREAST = (
 _BY_TASK = "The same figures task by task. One without brackets is of a single case."
 _EXTREMES = "For each method three of its cases, chosen by score: success first, then nearness to the truth."
 _CLAIMS = (
-    "A claim holds, or does not hold, where the 95 % interval of its figure lies on one side of zero; it is undecided"
-    " where it was measured and the interval holds zero."
+    "{made} of {all} experiments were made. A claim holds, or does not hold, where the 95 % interval of its figure lies"
+    " on one side of zero, or of the bound that is named; it is undecided where the interval holds zero."
 )
 
 
@@ -68,11 +69,11 @@ def heading(collected: Collected) -> str:
 def opening(collected: Collected) -> list[str]:
     """The paragraphs before everything else: of what this is a report, and what the results were made with."""
     benchmark = collected.benchmark
-    cases = f"{counted(len(benchmark.cases), 'case')} of {counted(len(benchmark.tasks), 'task')}"
-    told = spent(benchmark).text()
+    tasks = f"{counted(len(benchmark.tasks), 'task')} ({', '.join(benchmark.tasks)})"
+    about = _WORLD if benchmark.style == "world" else _OTHERS
     return [
-        f"{benchmark.name}: {cases}. {_WORLD if benchmark.style == 'world' else _OTHERS}",
-        " ".join(part for part in (_machine(collected), told) if part),
+        f"{benchmark.name}: {counted(len(benchmark.cases), 'case')} of {tasks}. {about}",
+        " ".join(filter(None, (_machine(collected), spent(benchmark).text()))),
     ]
 
 
@@ -87,7 +88,7 @@ def sections(collected: Collected, verdicts: Sequence[Verdict]) -> list[Section]
         Section("In pictures", _ABREAST, (), (), shown),
         Section("Method by task", _BY_TASK, (), by_task(collected), folded=True),
         Section("Cost", "", [cost] if cost else [], [costs(collected)]),
-        Section("What the papers claim", _CLAIMS, _curves(verdicts), [_claimed(verdicts)]),
+        _claims(verdicts),
         Section("Best, median and worst", _EXTREMES, (), (), _extremes(collected)),
         Section("What failed", "", (), [_failed(collected)]),
         Section("What the figures are", "", (), [_figures(collected)]),
@@ -104,13 +105,15 @@ def _extremes(collected: Collected) -> list[Grid]:
     return [extremes(collected, titles.get(family, family), family, names) for family, names in found.items()]
 
 
-def _curves(verdicts: Sequence[Verdict]) -> list[Plot]:
-    return [curves_plot(verdict.name, verdict.plot) for verdict in verdicts if verdict.plot is not None]
-
-
-def _claimed(verdicts: Sequence[Verdict]) -> Table:
-    rows = tuple((v.name, f"{v.statement} ({v.paper})", v.verdict, v.reason) for v in verdicts)
-    return Table("", "", ("experiment", "claim", "verdict", "figures"), rows)
+def _claims(verdicts: Sequence[Verdict]) -> Section:
+    order = list(CLAIMS)
+    known = sorted(verdicts, key=lambda v: order.index(v.name) if v.name in order else len(order))
+    rows = tuple((v.name, f"{v.statement} ({v.paper})", v.verdict, v.reason) for v in known)
+    plots = [curves_plot(verdict.name, verdict.plot) for verdict in known if verdict.plot is not None]
+    said = _CLAIMS.format(made=len(known), all=len(CLAIMS))
+    return Section(
+        "What the papers claim", said, plots, [Table("", "", ("experiment", "claim", "verdict", "figures"), rows)]
+    )
 
 
 def _failed(collected: Collected) -> Table:
