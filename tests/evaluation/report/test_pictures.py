@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
@@ -53,6 +55,19 @@ def test_abreast_is_the_middle_case_of_those_that_all_have_done(found: Collected
     (line,) = grid.lines
     assert (line.name, line.about) == ("floor-1", "do 1")
     assert values(line.strips[0]) == [10, 20, 101, 201]
+
+
+def test_where_points_are_to_go_is_drawn_into_the_source_alone(tmp_path: Path) -> None:
+    case = Case(id="move-0", task="move", points=((10, 20, 50, 20),))
+    benchmark = Benchmark(tmp_path, "made up", (case,), lambda case: Sample(case, grey(10), grey(20)))
+    (benchmark.results / "warp-drag").mkdir(parents=True)
+    grey(30).save(benchmark.results / "warp-drag" / "move-0.png")
+    found = Collected(benchmark, [Row("warp-drag", case, {"psnr_in": 1.0})], [], {})
+    source, target, made = extremes(found, "Drags", "drag", ["warp-drag"]).lines[0].strips[0].pictures
+    assert source is not None and [source.getpixel((x, 20)) for x in (10, 30, 46)] == [(255, 0, 0)] * 3
+    assert source.getpixel((5, 20)) == source.getpixel((30, 30)) == (10, 10, 10)
+    assert target is not None and made is not None
+    assert target.getcolors() == [(SIDE * SIDE, (20, 20, 20))] and made.getcolors() == [(SIDE * SIDE, (30, 30, 30))]
 
 
 def test_a_case_that_one_lacks_is_grey_there() -> None:

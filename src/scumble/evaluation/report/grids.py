@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from scumble.evaluation.case import Case
+from scumble.evaluation.case import Case, Sample
 from scumble.evaluation.collect import Collected, Row
 from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.folder import result_picture
@@ -69,7 +69,7 @@ def abreast(collected: Collected, group: Group) -> Grid | None:
             truth = truth or sample.target is not None
             there = {row.editor: row for row in collected.rows if row.case.id == case.id and row.error is None}
             made = [result_picture(collected.benchmark, n, sample) if n in there else None for n in names]
-            lines.append((case, (sample.source, sample.target, *made)))
+            lines.append((case, (_with_points(sample), sample.target, *made)))
     if not lines:
         return None
     keep = [0, *([1] if truth else []), *range(2, 2 + len(names))]
@@ -103,7 +103,7 @@ def extremes(collected: Collected, title: str, key: str, names: Sequence[str]) -
         for row in _chosen(collected, name):
             sample = collected.benchmark.load(row.case)
             truth = truth or sample.target is not None
-            shown = (sample.source, sample.target, result_picture(collected.benchmark, name, sample))
+            shown = (_with_points(sample), sample.target, result_picture(collected.benchmark, name, sample))
             strips.append(Strip(shown, f"{row.case.id}: {_asks(row.case)}"))
         about = EDITORS[name].about if name in EDITORS else "results from outside"
         lines.append(Line(name, about, tuple(strips)))
@@ -127,6 +127,21 @@ def _chosen(collected: Collected, editor: str) -> list[Row]:
     if len(rows) < len(CHOSEN):
         return rows
     return [rows[0], rows[len(rows) // 2], rows[-1]]
+
+
+def _with_points(sample: Sample) -> Image.Image:
+    """The source with a line from where to where for each pair of points, and a ring where it ends."""
+    if not sample.case.points:
+        return sample.source
+    shown = sample.source.convert("RGB")
+    draw, wide = ImageDraw.Draw(shown), max(1, round(min(shown.size) / 64))
+    for x0, y0, x1, y1 in sample.case.points:
+        for colour, more in (("white", 2 * wide), ("red", 0)):
+            draw.line((x0, y0, x1, y1), fill=colour, width=wide + more)
+            reach = 2 * wide + more / 2
+            ring = (x1 - reach, y1 - reach, x1 + reach, y1 + reach)
+            draw.ellipse(ring, outline=colour, width=wide + more // 2)
+    return shown
 
 
 def _asks(case: Case) -> str:

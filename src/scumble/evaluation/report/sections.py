@@ -34,7 +34,8 @@ _TABLES = (
 )
 _ABREAST = (
     "Of each task the case that is in the middle by the mean score of all methods: success first, then nearness to the"
-    " truth. Methods with too few cases are left out; grey: not there."
+    " truth. Methods with too few cases are left out; grey: not there. A line in the source leads from a point that"
+    " is to move to where it shall go."
 )
 _BY_TASK = "The same figures task by task. One without brackets is of a single case."
 _EXTREMES = "For each method three of its cases, chosen by score: success first, then nearness to the truth."
