@@ -114,13 +114,13 @@ def read_sample(file: Path) -> DragSample:
     name = f"{file.parent.parent.name}/{file.parent.name}"
     try:
         about = read_points(file.read_bytes())
-        flat = np.asarray(about["points"], dtype=np.float64).reshape(-1, 4)
+        flat = np.asarray(about["points"], dtype=np.float64)
         mask = np.asarray(about["mask"]) > 0
     except (InputError, ValueError, TypeError, OSError) as error:
         raise InputError(f"{name}: {error}") from error
-    if not len(flat) or not np.isfinite(flat).all() or mask.ndim != 2:
-        raise InputError(f"{name}: it needs pairs of points and a mask of two dimensions")
-    points = tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in flat)
+    if not flat.size or flat.size % 4 or not np.isfinite(flat).all() or mask.ndim != 2:
+        raise InputError(f"{name}: it needs pairs of points (x, y) and a mask of two dimensions")
+    points = tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in flat.reshape(-1, 4))
     return DragSample(name, file.parent / "original_image.png", str(about["prompt"]), points, mask)
 
 

@@ -48,7 +48,7 @@ def open_drag_bench(folder: Path) -> Benchmark:
     if not cases:
         raise InputError(f"no sample of {folder.name} can be read; {notices[0]}")
     return Benchmark(
-        folder, f"DragBench ({len(cases)} pictures)", tuple(cases), lambda case: _load(case, found[case.id]),
+        folder, "DragBench", tuple(cases), lambda case: _load(case, found[case.id]),
         tuple(notices), "drag-bench",
     )  # fmt: skip
 

@@ -67,7 +67,7 @@ def open_pie_bench(folder: Path) -> Benchmark:
         source = load_image(places[case.id]).rgb
         return Sample(case, source, region=_mask(masks[case.id], source))
 
-    return Benchmark(folder, f"PIE-Bench ({len(cases)} cases)", tuple(cases), load, tuple(told), "pie-bench")
+    return Benchmark(folder, "PIE-Bench", tuple(cases), load, tuple(told), "pie-bench")
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:

@@ -48,7 +48,7 @@ def open_ti2i(folder: Path) -> Benchmark:
         raise InputError(f"none of the {len(entries)} pictures that {path.name} lists is in {folder.name}")
     told = (f"{counted(len(missing), 'listed picture')} missing, the first is {missing[0]}",) if missing else ()
     return Benchmark(
-        folder, f"{path.stem} ({len(cases)} cases)", tuple(cases),
+        folder, path.stem, tuple(cases),
         lambda case: Sample(case, load_image(places[case.id]).rgb), told, "ti2i",
     )  # fmt: skip
 
