@@ -140,6 +140,7 @@ def test_the_report_is_one_page_that_needs_no_other_file(benchmark: Benchmark, t
     plot = Curves(title="Strength against change", x="strength", y="change", curves={"a": ([0, 1], [0, 1])})
     fan = Verdict(name="strength-fan", statement="S.", paper="P", verdict="holds", reason="r", plot=plot)
     save_verdict(benchmark.folder, fan)
+    (benchmark.results / "noise" / "floor-000.png").unlink()
     others = benchmark.results / "somebody"
     others.mkdir()
     Image.new("RGB", (32, 32)).save(others / "floor-000.png")
@@ -160,6 +161,7 @@ def test_the_report_is_one_page_that_needs_no_other_file(benchmark: Benchmark, t
     text = (tmp_path / "report" / "report.md").read_text()
     assert "| ideal |" in text
     shown = set(re.findall(r"\]\((pictures/[^)]+)\)", text))
+    assert "Of 16 edits that these methods could make here 15 are there." in text
     assert {"pictures/strength-fan.svg", "pictures/words.png"} <= shown
     assert shown == {f"pictures/{path.name}" for path in (tmp_path / "report" / "pictures").iterdir()}
     assert (tmp_path / "report" / "scores.csv").read_text().count("\n") == 19

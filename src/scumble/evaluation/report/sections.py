@@ -74,7 +74,7 @@ def opening(collected: Collected) -> list[str]:
     about = _WORLD if benchmark.style == "world" else _OTHERS
     return [
         f"{benchmark.name}: {counted(len(benchmark.cases), 'case')} of {tasks}. {about}",
-        " ".join(filter(None, (_machine(collected), spent(benchmark).text()))),
+        " ".join(filter(None, (_machine(collected), spent(benchmark).text(), _unfinished(collected)))),
     ]
 
 
@@ -127,6 +127,18 @@ def _figures(collected: Collected) -> Table:
     better = {True: "more", False: "less", None: "neither"}
     rows = tuple((metric.title, better[metric.better], metric.about) for metric in known)
     return Table("", "", ("figure", "what is better", "what it says"), rows)
+
+
+def _unfinished(collected: Collected) -> str:
+    """How much of what its methods could do is there, where that is not all."""
+    benchmark, names = collected.benchmark, [name for name in collected.editors if name in EDITORS]
+    done = sum(row.error is None and row.editor in names for row in collected.rows)
+    due = sum(
+        EDITORS[name].takes(case) and (benchmark.has_truth(case) or not EDITORS[name].needs_truth)
+        for name in names
+        for case in benchmark.cases
+    )
+    return f"Of {due} edits that these methods could make here {done} are there." if done < due else ""
 
 
 def _machine(collected: Collected) -> str:
