@@ -24,7 +24,14 @@ DEFAULT = Path("out/bench")
 
 @app.command
 def make(
-    folder: Path = DEFAULT, *, tasks: str = "all", count: int = 24, seed: int = 0, size: int = 64, words: str = ""
+    folder: Path = DEFAULT,
+    *,
+    tasks: str = "all",
+    count: int = 24,
+    seed: int = 0,
+    size: int = 64,
+    words: str = "",
+    veil: str = "",
 ) -> None:
     """Write a benchmark as a plain folder of PNG and JSON files.
 
@@ -37,6 +44,8 @@ def make(
         seed: Other cases; never those of the training.
         size: Width and height of the pictures in pixels.
         words: Only edits to these new values, comma-separated: snow,metal,red.
+        veil: Something over source and truth alike that the bundled models do not know, as photographs have:
+            dappled (patches of light), grain or strokes.
     """
     from scumble.evaluation.folder import make as write
     from scumble.evaluation.tasks import named_tasks
@@ -49,6 +58,7 @@ def make(
         size,
         _counter("cases"),
         tuple(w.strip() for w in words.split(",") if w.strip()),
+        veil,
     )
     print(f"{len(made.cases)} cases of {len(made.tasks)} tasks in {folder}")
 

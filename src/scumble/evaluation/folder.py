@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from scumble.errors import InputError
 from scumble.evaluation.case import Case, Mask, Sample
 from scumble.evaluation.tasks import draw
+from scumble.evaluation.veils import veiled
 from scumble.evaluation.wording import counted
 from scumble.images import load_image, save_image, written_whole
 
@@ -89,34 +90,45 @@ def make(
     size: int = 64,
     on_case: Callable[[int, int], None] | None = None,
     words: Sequence[str] = (),
+    veil: str = "",
 ) -> Benchmark:
-    """Write `count` cases of each task; cases that are already there with the same seed, size and words are kept.
+    """Write `count` cases of each task; cases that are already there, drawn in the same way, are kept.
+
+    Args:
+        folder: Where to.
+        tasks: Names of `TASKS`.
+        count: Cases of each.
+        seed: Other cases.
+        size: Width and height of the pictures.
+        on_case: Told after each case how many are done, and of how many.
+        words: Only edits to these new values; none: to any.
+        veil: One of `VEILS` over all pictures, or none.
 
     Raises:
-        InputError: if the folder holds a benchmark of another seed, size or words, or cannot be written.
+        InputError: if the folder holds a benchmark of another seed, size, words or veil, or cannot be written.
     """
     if count < 1 or size < 16:
         raise InputError(f"count must be at least 1 and size at least 16, got {count} and {size}")
     known = _index(folder) if (folder / _INDEX).is_file() else {}
-    for key, value in (("seed", seed), ("size", size), ("words", list(words))):
-        if known and known.get(key, []) != value:
+    for key, value in (("seed", seed), ("size", size), ("words", list(words)), ("veil", veil)):
+        if known and (there := known.get(key, type(value)())) != value:
             raise InputError(
-                f"{folder.name} holds a benchmark of {key} {known.get(key)}, not {value}: use another folder"
+                f"{folder.name} holds a benchmark of {key} {_said(there)}, not {_said(value)}: use another folder"
             )
     wanted = [(task, number) for task in tasks for number in range(count)]
     names = list(known.get("cases", []))
     for done, (task, number) in enumerate(wanted):
         name = f"{task}-{number:03d}"
         if not (folder / "cases" / name / "case.json").is_file():
-            _write_sample(folder / "cases" / name, draw(task, number, seed, size, words))
+            drawn = draw(task, number, seed, size, words)
+            _write_sample(folder / "cases" / name, veiled(drawn, veil, seed) if veil else drawn)
         if name not in names:
             names.append(name)
         if on_case is not None:
             on_case(done + 1, len(wanted))
     about = {"format": FORMAT, "seed": seed, "size": size, "cases": names, "scumble": version("scumble")}
-    if words:
-        about["words"] = list(words)
-    write_json(folder / _INDEX, about)
+    chosen = {"words": list(words), "veil": veil}
+    write_json(folder / _INDEX, about | {key: value for key, value in chosen.items() if value})
     return open_folder(folder)
 
 
@@ -143,7 +155,8 @@ def open_folder(folder: Path) -> Benchmark:
     cases = tuple(_read_case(folder / "cases" / name / "case.json") for name in names)
     extra = sorted({path.name for path in (folder / "cases").iterdir()} - set(names))
     told = (f"{counted(len(extra), 'unlisted folder')} in cases left out: {', '.join(extra[:5])}",) if extra else ()
-    title = f"still-life world, seed {about['seed']}, {about['size']} px"
+    under = f" under a veil ({about['veil']})" if about.get("veil") else ""
+    title = f"still-life world{under}, seed {about['seed']}, {about['size']} px"
     return Benchmark(
         folder,
         title,
@@ -213,6 +226,10 @@ def write_json(path: Path, data: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as unfinished:
         unfinished.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def _said(value: object) -> str:
+    return "none" if value in ("", []) else ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _index(folder: Path) -> dict[str, Any]:

@@ -61,6 +61,8 @@ _ALL = (
     Claim("drag-layer", "The bottleneck is the best layer to drag.", _NOISE, _later("drags", "layers")),
     Claim("drag-propagation", "Giving the dragged bottleneck back early undoes the drag.", _NOISE,
           _later("drags", "propagation")),
+    Claim("drag-lora", "A LoRA of the picture keeps more of it in a drag.", "arXiv 2306.14435",
+          _later("drags", "lora")),
     Claim("asyrp-linearity", "The change grows in proportion to the strength of a direction.", "arXiv 2210.10960",
           _later("hspace", "linearity")),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.statistics import Mean, mean_of, paired
 from scumble.methods.drag_noise import DragNoise
 
-__all__ = ["drag_noise_cost", "layers", "objects_move", "propagation", "start_step"]
+__all__ = ["drag_noise_cost", "layers", "lora", "objects_move", "propagation", "start_step"]
 
 
 def _no_results() -> Finding:
@@ -120,3 +120,23 @@ def propagation(bench: Bench) -> Finding:
     moved = paired(found["last 12 steps free"]["moved"], found["last 0 steps free"]["moved"])
     word, said = judged(moved, "more of the way left when 12 steps are free", 0, 100)
     return Finding(word, f"{said}; {_told(found)}", {n: mean_of(f["moved"]).value for n, f in found.items()})
+
+
+LORA_STEPS = 60
+"""Of the LoRA per picture; 80 in DragDiffusion, at 512 pixels."""
+
+
+def lora(bench: Bench) -> Finding:
+    """Drags that begin at the pulled picture, with a LoRA of the picture and without: PSNR to the true result."""
+    found: dict[str, list[float]] = {"with": [], "without": []}
+    rows: dict[str, list[float]] = {"with": [], "without": []}
+    samples = bench.samples("move", max(2, bench.count // 2))
+    for sample in samples:
+        for name, steps in (("with", LORA_STEPS), ("without", 0)):
+            method = DragNoise(**EDITORS["drag-noise"].settings(sample) | {"lora_steps": steps})
+            result = bench.editor().edit(sample.source, method, seed=0)
+            found[name].append(bench.scored(sample, result.images[0])["psnr"])
+            rows[name].append(result.cost.forward_rows + 2.0 * result.cost.backward_rows)
+    word, said = judged(paired(found["with"], found["without"]), "PSNR with a LoRA less that without", 2)
+    told = "; ".join(f"{n}: {mean_of(found[n]).text(1)} dB for {mean_of(rows[n]).value:.0f} rows" for n in found)
+    return Finding(word, f"{said}; {told} (n={len(samples)})", {n: mean_of(v).value for n, v in found.items()})
