@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from scumble.evaluation.case import Case
 from scumble.evaluation.collect import Collected, Row
+from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.folder import Benchmark
 from scumble.evaluation.report.glance import glance
 from scumble.evaluation.report.groups import compared
@@ -69,6 +73,20 @@ def test_families_without_a_common_task_are_compared_in_parts() -> None:
     assert [[row[0] for row in table.rows] for table in families(found)] == [
         ["identity", "self-guidance", "self-guidance-off"],
         ["identity", "stranger", "asyrp", "asyrp-off"],
+    ]
+
+
+def test_a_row_for_fewer_tasks_stands_beside_those_of_its_method_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for_floor = replace(EDITORS["asyrp"], name="asyrp-floor", tasks=("floor",))
+    known = {**EDITORS, "asyrp-floor": for_floor}
+    for module in ("collect", "report.groups", "report.tables"):
+        monkeypatch.setattr(f"scumble.evaluation.{module}.EDITORS", known)
+    both = {"floor": [(1, 1)], "rematerial": [(1, 1)]}
+    found = collected({"asyrp": both, "asyrp-floor": {"floor": [(1, 1)]}, "self-guidance": {"move": [(1, 1)]}})
+    assert [(group.names, group.title) for group in compared(found)] == [
+        (("self-guidance",), "Guidance, self-guidance: move"),
+        (("asyrp",), "Guidance, asyrp: floor, rematerial"),
+        (("asyrp", "asyrp-floor"), "Guidance, asyrp: floor"),
     ]
 
 

@@ -94,16 +94,18 @@ def _groups(collected: Collected, family: Family) -> Iterator[Group]:
 
 
 def _parts(collected: Collected, names: Sequence[str]) -> dict[tuple[str, ...], list[str]]:
-    """The editors apart by what they are for and, of that, have done."""
+    """The editors apart by what they are for and, of that, have done; with each those of its method that do it too."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for name in names:
         alike.setdefault(EDITORS[name].tasks, []).append(name)
-    parts: dict[tuple[str, ...], list[str]] = {}
+    parts: dict[tuple[str, ...], set[str]] = {}
     for part in alike.values():
         tasks = common_tasks(collected, part)
         if tasks:
-            parts.setdefault(tasks, []).extend(part)
-    return parts
+            methods = {EDITORS[name].method for name in part}
+            akin = {name for name in names if EDITORS[name].method in methods and _does(collected, name, tasks)}
+            parts.setdefault(tasks, set()).update(akin)
+    return {tasks: [name for name in names if name in part] for tasks, part in parts.items()}
 
 
 def _does(collected: Collected, name: str, tasks: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ _FIGURES: dict[Family, tuple[str, ...]] = {
     "words": ("success", "kept", "judge", "psnr_in", "psnr_out", "ssim_out", "direction", "structure"),
     "region": ("success", "kept", "asked", "judge", "psnr_in", "psnr_out", "seam", "adherence"),
     "drag": ("moved", "arrival", "success", "kept", "psnr", "psnr_in", "psnr_out"),
-    "guidance": ("success", "kept", "moved", "arrival", "psnr_in", "psnr_out", "structure"),
+    "guidance": ("success", "kept", "moved", "arrival", "resized", "psnr_in", "psnr_out", "structure"),
 }
 _PUBLISHED = (
     "structure", "background_psnr", "background_lpips", "background_mse", "background_ssim", "background_mse_own",
