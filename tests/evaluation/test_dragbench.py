@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from scumble.errors import InputError
+from scumble.evaluation.choosing import editors_for
 from scumble.evaluation.collect import collect
 from scumble.evaluation.dift import Dift
 from scumble.evaluation.dragbench import dragged_points, image_fidelity, mean_distance, read_dragbench, read_points
-from scumble.evaluation.editors import EDITORS, editors_for
+from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.readers import open_benchmark
 from scumble.evaluation.report import write_report

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from scumble.errors import InputError
-from scumble.evaluation.editors import EDITORS, editors_for
+from scumble.evaluation.choosing import editors_for
+from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.readers import open_benchmark
 from scumble.evaluation.readers.pie_bench import jpeg, jpeg_strip_right

@@ -13,10 +13,11 @@ from PIL import Image
 
 from scumble.errors import InputError
 from scumble.evaluation import making
+from scumble.evaluation.bench_editor import BenchEditor
 from scumble.evaluation.claims import CLAIMS, check
 from scumble.evaluation.claims.base import Finding
 from scumble.evaluation.collect import collect
-from scumble.evaluation.editors import EDITORS, BenchEditor
+from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.folder import Benchmark, make, open_folder
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.report import write_report

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from scumble.evaluation.case import Sample
+from scumble.evaluation.choosing import editors_for, named_editors
 from scumble.evaluation.classifier import BUNDLED, Reading, ReadObject
-from scumble.evaluation.editors import EDITORS, editors_for, named_editors
+from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.metrics.success import kept_share, succeeded
 from scumble.evaluation.score import METRICS, overall, score

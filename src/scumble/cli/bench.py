@@ -94,7 +94,7 @@ def run(
         device: cpu, cuda or mps.
         again: Make what is there anew.
     """
-    from scumble.evaluation.editors import named_editors
+    from scumble.evaluation.choosing import named_editors
     from scumble.evaluation.folder import make as write
     from scumble.evaluation.readers import open_benchmark
     from scumble.evaluation.run import Done

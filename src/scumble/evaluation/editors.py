@@ -6,79 +6,25 @@ unless the method needs more; a case takes the seed of the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from scumble.errors import InputError, nearest
+from scumble.errors import InputError
+from scumble.evaluation.bench_editor import BenchEditor
 from scumble.evaluation.case import Case, Sample
 from scumble.hspace.shipped import shipped_directions
 from scumble.images import paste
-from scumble.methods.base import Method
-from scumble.methods.registry import METHODS, method_class
 
-__all__ = ["EDITORS", "BenchEditor", "Family", "editors_for", "named_editors"]
-
-Family = Literal["trivial", "words", "region", "drag", "guidance"]
-Settings = Callable[[Sample], dict[str, Any]]
-Finish = Callable[[Image.Image, Sample], Image.Image]
+__all__ = ["EDITORS"]
 
 STEPS = 25
 WORDS = ("recolour", "rematerial", "reshape", "remove", "add", "resize", "floor", "sky")
 REGION = ("recolour", "rematerial", "reshape", "remove", "add", "floor", "outpaint")
 PIXEL = ("recolour", "reshape", "remove", "add")
 DIRECTED = ("recolour", "rematerial", "floor")
-EVERY = (*WORDS, "move", "outpaint")
-
-
-@dataclass(frozen=True)
-class BenchEditor:
-    """One row of the tables.
-
-    Attributes:
-        name: Its name and that of its folder of results.
-        family: With which others it is compared.
-        about: What it is and how it is set, in one line.
-        tasks: What it is for. Benchmarks with tasks of their own names are done by all that follow words.
-        method: Registry name; None for the trivial ones.
-        settings: The method's fields for a case.
-        pixels: Whether it needs the pixel model.
-        trivial: What a trivial editor returns.
-        finish: What is done to the picture afterwards.
-        able: Of its tasks' cases the ones it can do; None: all.
-        needs_truth: Whether it can only do cases whose true result is known.
-    """
-
-    name: str
-    family: Family
-    about: str
-    tasks: tuple[str, ...] = EVERY
-    method: str | None = None
-    settings: Settings = field(default=lambda sample: {})
-    pixels: bool = False
-    trivial: Callable[[Sample, int], Image.Image] | None = None
-    finish: Finish | None = None
-    able: Callable[[Case], bool] | None = None
-    needs_truth: bool = False
-
-    def build(self, sample: Sample) -> Method:
-        """The method with its settings for a case."""
-        assert self.method is not None
-        made: Method = method_class(self.method)(**self.settings(sample))
-        return made
-
-    def does(self, sample_task: str) -> bool:
-        """Whether a task is for it; of other benchmarks, drags are for all that drag, the rest for all words."""
-        if sample_task in EVERY:
-            return sample_task in self.tasks
-        return self.family in ("trivial", "drag" if sample_task.startswith("drag: ") else "words")
-
-    def takes(self, case: Case) -> bool:
-        """Whether a case is for it."""
-        return self.does(case.task) and (self.able is None or self.able(case))
 
 
 def _truth(sample: Sample, seed: int) -> Image.Image:
@@ -304,32 +250,3 @@ _ALL: tuple[BenchEditor, ...] = (
 
 EDITORS: Mapping[str, BenchEditor] = {editor.name: editor for editor in _ALL}
 """All editors by name, in the order of the tables."""
-
-
-def editors_for(tasks: tuple[str, ...]) -> list[BenchEditor]:
-    """All editors whose method is installed and that do at least one of the tasks."""
-    return [e for e in EDITORS.values() if (e.method is None or e.method in METHODS) and any(map(e.does, tasks))]
-
-
-def named_editors(given: str, tasks: tuple[str, ...]) -> list[BenchEditor]:
-    """Read ``all``, family names or editor names, comma-separated.
-
-    Raises:
-        InputError: for a name that is none, or one that does none of the tasks.
-    """
-    able = editors_for(tasks)
-    if given == "all":
-        return able
-    chosen: list[BenchEditor] = []
-    families = {editor.family for editor in EDITORS.values()}
-    for word in (name.strip() for name in given.split(",") if name.strip()):
-        if word in families:
-            chosen += [editor for editor in able if editor.family == word]
-        elif word not in EDITORS:
-            known = [*EDITORS, *sorted(families)]
-            raise InputError(f"unknown method {word!r}{nearest(word, known)}; known: {', '.join(known)}")
-        elif EDITORS[word] not in able:
-            raise InputError(f"{word} does none of these tasks: {', '.join(tasks)}")
-        else:
-            chosen.append(EDITORS[word])
-    return list(dict.fromkeys(chosen))

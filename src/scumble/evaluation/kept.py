@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from scumble.evaluation.bench_editor import BenchEditor
 from scumble.evaluation.case import Sample
-from scumble.evaluation.editors import BenchEditor
 from scumble.evaluation.workshop import Workshop
 from scumble.methods.registry import method_class
 

@@ -13,8 +13,9 @@ from typing import Any
 from PIL import Image
 
 from scumble.errors import ScumbleError
+from scumble.evaluation.bench_editor import BenchEditor
 from scumble.evaluation.case import Sample
-from scumble.evaluation.editors import EDITORS, BenchEditor
+from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.folder import Benchmark, write_json
 from scumble.evaluation.kept import has_guide, plain
 from scumble.evaluation.workshop import Workshop

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from scumble.errors import CheckpointError
-from scumble.evaluation.editors import BenchEditor
+from scumble.evaluation.bench_editor import BenchEditor
 from scumble.evaluation.folder import Benchmark, write_json
 from scumble.evaluation.kept import stays
 from scumble.evaluation.making import Done, one_result

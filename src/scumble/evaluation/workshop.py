@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scumble.editor import Editor
-from scumble.evaluation.editors import BenchEditor
+from scumble.evaluation.bench_editor import BenchEditor
 from scumble.models.clip import BUNDLED_CLIPS
 from scumble.recipe import versions
 

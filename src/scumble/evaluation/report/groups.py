@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from scumble.evaluation.bench_editor import Family
 from scumble.evaluation.collect import Collected
-from scumble.evaluation.editors import EDITORS, Family
+from scumble.evaluation.editors import EDITORS
 
 __all__ = ["FAMILIES", "Group", "common_tasks", "compared", "few", "trivial"]
 

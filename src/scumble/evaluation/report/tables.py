@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scumble.evaluation.bench_editor import Family
 from scumble.evaluation.collect import Collected
-from scumble.evaluation.editors import EDITORS, Family
+from scumble.evaluation.editors import EDITORS
 from scumble.evaluation.report.groups import FAMILIES, compared, few, trivial
 from scumble.evaluation.score import METRICS, titles
 from scumble.evaluation.statistics import mean_of
