@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from scumble.errors import InputError
-from scumble.evaluation.folder import find_results, make, open_folder, result_picture
+from scumble.evaluation.folder import make, open_folder
+from scumble.evaluation.results import find_results, result_picture
 from scumble.evaluation.tasks import TASKS, draw
 from scumble.still_life import Scene, correspond, render
 

@@ -101,7 +101,7 @@ def run(
     from scumble.evaluation.run import run as work
     from scumble.evaluation.spent import spent
     from scumble.evaluation.tasks import named_tasks
-    from scumble.evaluation.wording import duration
+    from scumble.evaluation.wording import counted, duration
     from scumble.evaluation.workshop import Workshop
 
     if jobs < 1 or (count is not None and count < 1):
@@ -111,10 +111,10 @@ def run(
     benchmark = open_benchmark(folder)
     if tasks != "all":
         benchmark = _only(benchmark, tasks)
-    for notice in benchmark.notices:
-        print(notice, file=sys.stderr)
-
     finished = 0
+
+    def on_notice(notice: str) -> None:
+        print(notice, file=sys.stderr, flush=True)
 
     def on_result(done: Done, number: int, total: int) -> None:
         nonlocal finished
@@ -122,17 +122,19 @@ def run(
         said = f"failed: {done.error}" if done.error else f"{done.seconds:.1f} s"
         print(f"{number}/{total} {done.editor} {done.case}: {said}", file=sys.stderr, flush=True)
 
+    for notice in benchmark.notices:
+        on_notice(notice)
     chosen = named_editors(methods, benchmark.tasks)
     shop = Workshop(model, pixel_model, device)
     try:
-        tally = work(benchmark, chosen, shop, seed=seed, jobs=jobs, count=count, again=again, on_result=on_result)
+        tally = work(
+            benchmark, chosen, shop, seed=seed, jobs=jobs, count=count, again=again, on_result=on_result,
+            on_notice=on_notice,
+        )  # fmt: skip
     except KeyboardInterrupt:
-        told = (
-            f"interrupted; what was made is kept, {finished} results in this run: the same command goes on from there"
-        )
+        made = f"interrupted; what was made is kept, {counted(finished, 'result')} in this run"
+        told = f"{made}: the same command{' without --again' if again else ''} goes on from there"
         raise KeyboardInterrupt(told) from None
-    for notice in tally.notices:
-        print(notice, file=sys.stderr)
     told = f"{tally.made} results made, {tally.kept} were there, {len(tally.failed)} failed"
     print(f"{told}, in {duration(tally.seconds)}; next: scumble bench report {folder}")
     if said := spent(benchmark).text():

@@ -16,9 +16,10 @@ from scumble.errors import InputError, ScumbleError, nearest
 from scumble.evaluation.case import Case, Sample
 from scumble.evaluation.classifier import Reading
 from scumble.evaluation.editors import EDITORS
-from scumble.evaluation.folder import Benchmark, find_results, result_picture
+from scumble.evaluation.folder import Benchmark
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.readers.pie_bench import jpeg
+from scumble.evaluation.results import find_results, result_picture
 from scumble.evaluation.score import METRICS, score
 from scumble.evaluation.scored import ScoreFile, sample_print
 from scumble.evaluation.wording import counted

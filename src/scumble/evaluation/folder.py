@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from scumble.evaluation.veils import veiled
 from scumble.evaluation.wording import counted
 from scumble.images import load_image, save_image, written_whole
 
-__all__ = ["Benchmark", "Found", "find_results", "make", "open_folder", "result_picture", "write_json"]
+__all__ = ["Benchmark", "make", "open_folder", "read_json", "write_json"]
 
 FORMAT = 1
 _INDEX = "benchmark.json"
@@ -167,60 +167,6 @@ def open_folder(folder: Path) -> Benchmark:
     )
 
 
-@dataclass(frozen=True)
-class Found:
-    """What lies in an editor's folder of results.
-
-    Attributes:
-        editor: Its name.
-        pictures: Case names with a picture.
-        errors: Case names that failed, with the reason that was recorded.
-        missing: Cases with neither.
-        extra: Files that belong to no case.
-    """
-
-    editor: str
-    pictures: tuple[str, ...]
-    errors: dict[str, str] = field(default_factory=dict)
-    missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()
-
-
-def find_results(benchmark: Benchmark, editor: str, cases: Sequence[Case] | None = None) -> Found:
-    """Look through the results of one editor for all cases, or those that it was asked to do."""
-    folder = benchmark.results / editor
-    names = {case.id for case in benchmark.cases}
-    present = {path.stem for path in folder.glob("*.png")}
-    errors = {}
-    for path in folder.glob("*.json"):
-        if path.stem in names and path.stem not in present:
-            errors[path.stem] = str(_read_json(path).get("error", "its picture is missing"))
-    due = [case.id for case in (benchmark.cases if cases is None else cases)]
-    files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    own = {f"{name}{suffix}" for name in names for suffix in (".png", ".json")}
-    return Found(
-        editor,
-        tuple(name for name in due if name in present),
-        errors,
-        tuple(name for name in due if name not in present and name not in errors),
-        tuple(sorted(name for name in files - own if not name.startswith("."))),
-    )
-
-
-def result_picture(benchmark: Benchmark, editor: str, sample: Sample) -> Image.Image:
-    """What an editor made of a case.
-
-    Raises:
-        InputError: if the file cannot be read or has another size than the source.
-    """
-    path = benchmark.results / editor / f"{sample.case.id}.png"
-    made = load_image(path).rgb
-    if made.size != sample.source.size:
-        sizes = " but ".join(f"{w}x{h}" for w, h in (made.size, sample.source.size))
-        raise InputError(f"results/{editor}/{path.name} is {sizes.replace(' but ', ', the source is ')}")
-    return made
-
-
 def write_json(path: Path, data: object) -> None:
     """Write a JSON file whole or not at all, with its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -235,10 +181,15 @@ def _said(value: object) -> str:
 def _index(folder: Path) -> dict[str, Any]:
     if not (folder / _INDEX).is_file():
         raise InputError(f"{folder} is no benchmark: it has no {_INDEX}; make one with scumble bench make")
-    return _read_json(folder / _INDEX)
+    return read_json(folder / _INDEX)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping that a JSON file holds.
+
+    Raises:
+        InputError: if it cannot be read or holds none.
+    """
     try:
         data = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -250,7 +201,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _read_case(path: Path) -> Case:
     try:
-        return Case.model_validate(_read_json(path))
+        return Case.model_validate(read_json(path))
     except ValidationError as error:
         raise InputError(f"{path} is no case: {error.errors()[0]['msg']} ({error.errors()[0]['loc']})") from error
 

@@ -42,6 +42,7 @@ def run(
     count: int | None = None,
     again: bool = False,
     on_result: Callable[[Done, int, int], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> Tally:
     """Make all results that are not there yet with these settings and weights.
 
@@ -54,12 +55,16 @@ def run(
         count: Only so many cases of each task.
         again: Make them all anew, for example after a method has changed.
         on_result: Called after each result with it, how many are done, and of how many.
+        on_notice: Told who is left out, before anything is made.
 
     Raises:
         ScumbleError: if a process was killed; what was made is kept.
     """
     tally, note = Tally(), RunNote(benchmark, jobs)
     usable = _usable(benchmark, editors, workshop, tally.notices)
+    if on_notice is not None:
+        for notice in tally.notices:
+            on_notice(notice)
     due = []
     sample = lru_cache(maxsize=1)(benchmark.sample)
     for editor, weights, case in _in_turn(benchmark, usable, count):

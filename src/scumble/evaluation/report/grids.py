@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 from scumble.evaluation.case import Case, Sample
 from scumble.evaluation.collect import Collected, Row
 from scumble.evaluation.editors import EDITORS
-from scumble.evaluation.folder import result_picture
 from scumble.evaluation.report.groups import Group, few
+from scumble.evaluation.results import result_picture
 from scumble.evaluation.score import overall
 from scumble.evaluation.statistics import mean_of
 
