@@ -49,6 +49,16 @@ def test_a_second_run_finds_everything_done_and_lost_files_are_made_again(benchm
     assert [(done.editor, done.case) for done in seen] == [("noise", "floor-001")]
 
 
+def test_what_a_killed_process_left_half_written_goes_when_its_result_is_made(benchmark: Benchmark) -> None:
+    folder = benchmark.results / "noise"
+    folder.mkdir(parents=True)
+    own, other = folder / ".floor-000.png.12ab34cd.tmp", folder / ".floor-0000.json.12ab34cd.tmp"
+    own.touch()
+    other.touch()
+    run(benchmark, [EDITORS["noise"]], Workshop())
+    assert not own.exists() and other.exists()
+
+
 def test_another_seed_is_another_result(benchmark: Benchmark) -> None:
     run(benchmark, TRIVIAL, Workshop(), seed=0)
     before = (benchmark.results / "noise" / "floor-000.png").read_bytes()

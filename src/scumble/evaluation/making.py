@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import time
 import traceback
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from scumble.evaluation.kept import has_guide, plain
 from scumble.evaluation.workshop import Workshop
 from scumble.images import save_image
 
-__all__ = ["Done", "one_result"]
+__all__ = ["Done", "clear_unfinished", "one_result"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def one_result(benchmark: Benchmark, workshop: Workshop, name: str, case: str, m
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.with_suffix(".json").unlink(missing_ok=True)
-        _clear(target)
+        clear_unfinished(target.parent, (case,))
         image, told = _made(EDITORS[name], benchmark.sample(case), workshop, int(mark["seed"]))
         record |= told
         save_image(image, target)
@@ -61,10 +61,11 @@ def one_result(benchmark: Benchmark, workshop: Workshop, name: str, case: str, m
     return Done(name, case, seconds, error)
 
 
-def _clear(target: Path) -> None:
-    """Remove what a run that was killed while it wrote this result has left."""
-    for left in target.parent.glob(f".{glob.escape(target.stem)}.*.tmp"):
-        left.unlink(missing_ok=True)
+def clear_unfinished(folder: Path, cases: Collection[str]) -> None:
+    """Remove what processes that ended while they wrote results of these cases have left in an editor's folder."""
+    for left in folder.glob(".*.tmp"):
+        if left.name[1:].rsplit(".", 3)[0] in cases:
+            left.unlink(missing_ok=True)
 
 
 def _made(editor: BenchEditor, sample: Sample, workshop: Workshop, seed: int) -> tuple[Image.Image, dict[str, Any]]:

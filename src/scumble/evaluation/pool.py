@@ -18,7 +18,7 @@ import torch
 
 from scumble.errors import ScumbleError
 from scumble.evaluation.folder import Benchmark
-from scumble.evaluation.making import Done, one_result
+from scumble.evaluation.making import Done, clear_unfinished, one_result
 from scumble.evaluation.readers import open_benchmark
 from scumble.evaluation.workshop import Workshop
 
@@ -48,6 +48,9 @@ def in_processes(
         ) from error
     except BaseException:
         own_end.close()  # they leave at once: what they are at is not waited for
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name in {name for name, _, _ in due}:
+            clear_unfinished(benchmark.results / name, {case for _, case, _ in due})
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

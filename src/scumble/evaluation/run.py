@@ -77,6 +77,7 @@ def run(
     if not due:
         return tally
     _file_about(benchmark, machine(workshop, jobs) | {"seed": seed}, tally.kept)
+    note.write()
     try:
         with contextlib.closing(_work(benchmark, workshop, due, jobs)) as working:
             for done in working:

@@ -20,7 +20,7 @@ __all__ = ["RunNote", "Spent", "spent"]
 
 
 class RunNote:
-    """The note of a run that is going on, written anew with each result: who kills it loses the last one's time."""
+    """The note of a run that is going on, written anew with each result: who kills it loses the time since."""
 
     def __init__(self, benchmark: Benchmark, jobs: int) -> None:
         self.began, self._clock = time.time(), time.monotonic()
