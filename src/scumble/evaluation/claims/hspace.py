@@ -11,15 +11,12 @@ from scumble.errors import CheckpointError, InputError
 from scumble.evaluation.claims.base import Bench, Curves, Finding, Word
 from scumble.evaluation.metrics.adherence import pearson
 from scumble.evaluation.metrics.pixels import unit
-from scumble.evaluation.wording import counted
 from scumble.hspace.direction import Direction
 from scumble.methods.asyrp import Asyrp
 
 __all__ = ["linearity"]
 
 STRENGTHS = (0.0, 0.5, 1.0, 1.5)
-LINE, WAY = 0.98, 0.8
-"""Correlations above which the change counts as proportional to the strength, and as keeping its way."""
 _WEIGHTS = ("model.safetensors", "diffusion_pytorch_model.safetensors")
 
 
@@ -54,12 +51,9 @@ def linearity(bench: Bench) -> Finding:
     r, same = float(np.mean(straight)), float(np.nanmean(along))
     plot = Curves(title="Strength of a direction against change", x="strength", y="change (root mean square)",
                   curves=curves)  # fmt: skip
-    reason = (
-        f"the size of the change follows the strength with a correlation of {r:.3f} (to hold: above {LINE}), the change"
-        f" at 1 goes the way of that at 0.5 with one of {same:.2f} (above {WAY}); {counted(len(found), 'direction')}"
-    )
-    word: Word = "holds" if r > LINE and same > WAY else "does not hold"
-    return Finding(word, reason, {"line": r, "way": same}, plot)
+    reason = f"correlation of strength and size of the change {r:.3f}; pixel by pixel of 0.5 and 1 {same:.2f}"
+    word: Word = "holds" if r > 0.98 and same > 0.8 else "does not hold"
+    return Finding(word, f"{reason} ({len(found)} directions)", {"line": r, "way": same}, plot)
 
 
 def _directions() -> list[Path]:
