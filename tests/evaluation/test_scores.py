@@ -137,5 +137,9 @@ def test_editors_are_named_by_name_or_family() -> None:
     assert names == [*TRIVIAL, "sdedit"]
     with pytest.raises(Exception, match="sdedit"):
         named_editors("sdedti", TASKS)
+    variants = named_editors("variants", TASKS)
+    assert "ddim-inversion-guidance-2" in {editor.name for editor in variants}
+    assert not set(variants) & set(named_editors("all,words", TASKS))
+    assert named_editors("all", TASKS) == [e for e in EDITORS.values() if not e.variant]
     with pytest.raises(Exception, match="none of these tasks"):
         named_editors("warp-drag", ("floor",))

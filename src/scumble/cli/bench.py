@@ -84,7 +84,8 @@ def run(
 
     Args:
         folder: The benchmark.
-        methods: Comma-separated names or families (trivial, words, region, drag, guidance), or all.
+        methods: Comma-separated names or families (trivial, words, region, drag, guidance), or all; other settings of
+            some, such as ddim-inversion-guidance-2, only by name or as variants.
         tasks: Only these, or all.
         count: Only so many cases of each task: 4 for a quick look.
         jobs: Processes at once.

@@ -36,6 +36,7 @@ class BenchEditor:
         finish: What is done to the picture afterwards.
         able: Of its tasks' cases the ones it can do; None: all.
         needs_truth: Whether it can only do cases whose true result is known.
+        variant: Whether it is another setting of a row, done only where it is asked for by name or with `variants`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class BenchEditor:
     finish: Finish | None = None
     able: Callable[[Case], bool] | None = None
     needs_truth: bool = False
+    variant: bool = False
 
     def build(self, sample: Sample) -> Method:
         """The method with its settings for a case."""

@@ -16,21 +16,21 @@ def editors_for(tasks: tuple[str, ...]) -> list[BenchEditor]:
 
 
 def named_editors(given: str, tasks: tuple[str, ...]) -> list[BenchEditor]:
-    """Read ``all``, family names or editor names, comma-separated.
+    """Read ``all``, family names, ``variants`` or editor names, comma-separated; all and families leave variants out.
 
     Raises:
         InputError: for a name that is none, or one that does none of the tasks.
     """
     able = editors_for(tasks)
-    if given == "all":
-        return able
+    usual = [editor for editor in able if not editor.variant]
+    sets = {family: [e for e in usual if e.family == family] for family in sorted({e.family for e in able})}
+    sets |= {"all": usual, "variants": [editor for editor in able if editor.variant]}
     chosen: list[BenchEditor] = []
-    families = {editor.family for editor in EDITORS.values()}
     for word in (name.strip() for name in given.split(",") if name.strip()):
-        if word in families:
-            chosen += [editor for editor in able if editor.family == word]
+        if word in sets:
+            chosen += sets[word]
         elif word not in EDITORS:
-            known = [*EDITORS, *sorted(families)]
+            known = [*EDITORS, *sets]
             raise InputError(f"unknown method {word!r}{nearest(word, known)}; known: {', '.join(known)}")
         elif EDITORS[word] not in able:
             raise InputError(f"{word} does none of these tasks: {', '.join(tasks)}")

@@ -157,7 +157,7 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "ddim-inversion-guidance-2", "words", "the same at guidance 2", WORDS, "ddim-inversion",
-        lambda s: _both(s, guidance_scale=2.0),
+        lambda s: _both(s, guidance_scale=2.0), variant=True,
     ),
     BenchEditor(
         "cycle-diffusion", "words", "naive DDPM inversion, skip 0.2, guidance 3", WORDS, "cycle-diffusion",
@@ -169,11 +169,11 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "ddpm-inversion-skip-10", "words", "edit-friendly inversion, skip 0.1, guidance 3", WORDS, "ddpm-inversion",
-        lambda s: _both(s, skip=0.1),
+        lambda s: _both(s, skip=0.1), variant=True,
     ),
     BenchEditor(
         "ddpm-inversion-skip-36", "words", "edit-friendly inversion, the paper's skip 0.36, guidance 5", WORDS,
-        "ddpm-inversion", lambda s: _both(s, skip=0.36, guidance_scale=5.0),
+        "ddpm-inversion", lambda s: _both(s, skip=0.36, guidance_scale=5.0), variant=True,
     ),
     BenchEditor(
         "prompt-to-prompt", "words", "attention of the source along an edit-friendly inversion", WORDS,
@@ -221,7 +221,7 @@ _ALL: tuple[BenchEditor, ...] = (
     BenchEditor("drag-noise-as-published", "drag", "the same beginning at the picture itself", ("move",), "drag-noise",
                 lambda s: _dragged(s) | {"start": "picture"}),
     BenchEditor("drag-noise-from-picture", "drag", "as published, but with five times its learning rate", ("move",),
-                "drag-noise", lambda s: _dragged(s) | {"start": "picture", "learning_rate": 0.1}),
+                "drag-noise", lambda s: _dragged(s) | {"start": "picture", "learning_rate": 0.1}, variant=True),
     BenchEditor("drag-diffusion", "drag", "latent optimised, beginning at the pulled picture", ("move",),
                 "drag-diffusion", _dragged),
     BenchEditor("drag-diffusion-as-published", "drag", "the same beginning at the picture itself", ("move",),

@@ -10,7 +10,7 @@ from scumble.analysis.noise import analyse_noise
 from scumble.evaluation.claims.base import Bench, Curves, Finding, Word, all_of, judged
 from scumble.evaluation.metrics.diversity import diversity
 from scumble.evaluation.metrics.pixels import psnr, unit
-from scumble.evaluation.statistics import mean_of, paired
+from scumble.evaluation.statistics import Mean, mean_of, paired
 from scumble.images import to_image, to_tensor
 from scumble.methods.cycle_diffusion import CycleDiffusion
 from scumble.methods.ddim_inversion import DDIMInversion
@@ -18,7 +18,7 @@ from scumble.methods.ddpm_inversion import DDPMInversion
 
 __all__ = ["edit_friendly_diversity", "edit_friendly_noise", "edit_friendly_preserves", "reconstruction"]
 
-WORD_TASKS = ("recolour", "rematerial", "reshape", "floor", "sky")
+WORD_TASKS = ("recolour", "rematerial", "reshape", "remove", "add", "resize", "floor", "sky")
 EXACT = 55
 """PSNR in dB above which a picture counts as led back to."""
 TIE = 0.1
@@ -88,32 +88,37 @@ def reconstruction(bench: Bench) -> Finding:
 
 
 def edit_friendly_preserves(bench: Bench) -> Finding:
-    """From the benchmark's results: better preservation than DDIM inversion and SDEdit at no less success."""
+    """From the benchmark's results: better preservation than DDIM inversion and SDEdit at no less success.
+
+    DDIM inversion is taken at that guidance of those measured on the same cases whose success is the nearest.
+    """
     collected = bench.collected
     if collected is None:
         return Finding("cannot be checked here", "there are no results yet: scumble bench run comes first")
-    by_editor = {
+    ours, *others = "ddpm-inversion", "ddim-inversion", "sdedit"
+    found = {
         name: {row.case.id: row.figures for row in collected.of(name, WORD_TASKS)}
-        for name in ("ddpm-inversion", "ddim-inversion", "sdedit")
+        for name in (ours, *others, "ddim-inversion-guidance-2")
     }
-    shared = sorted(set.intersection(*(set(rows) for rows in by_editor.values())))
-    if len(shared) < 2 or "success" not in by_editor["ddpm-inversion"][shared[0]]:
+    shared = sorted(set.intersection(*(set(found[name]) for name in (ours, *others))))
+    if len(shared) < 2 or "success" not in found[ours][shared[0]]:
         return Finding("cannot be checked here", "the three methods have no scored results in common")
+
+    def lead(other: str, figure: str) -> Mean:
+        return paired([found[ours][c][figure] for c in shared], [found[other][c][figure] for c in shared])
+
+    if set(shared) <= set(found["ddim-inversion-guidance-2"]):
+        others[0] = min(("ddim-inversion", "ddim-inversion-guidance-2"), key=lambda n: abs(lead(n, "success").value))
     words: list[Word] = []
     parts: list[str] = []
     figures: dict[str, float] = {}
-    for other in ("ddim-inversion", "sdedit"):
-        kept, done = (
-            paired([by_editor["ddpm-inversion"][c][k] for c in shared], [by_editor[other][c][k] for c in shared])
-            for k in ("psnr_out", "success")
-        )
+    for other in others:
+        kept, done = lead(other, "psnr_out"), lead(other, "success")
         words.append(judged(kept, "")[0])
         words.append("does not hold" if done.high < 0 else "holds" if done.low > -TIE else "undecided")
         parts.append(f"against {other}: PSNR outside {kept.text(1)} dB, success {done.text(0, 100)} points")
         figures |= {f"psnr_out less {other}": kept.value, f"success less {other}": done.value}
-    return Finding(
-        all_of(words), f"{'; '.join(parts)} (n={len(shared)}; no less: by {100 * TIE:.0f} points at most)", figures
-    )
+    return Finding(all_of(words), f"{'; '.join(parts)} (n={len(shared)})", figures)
 
 
 def edit_friendly_diversity(bench: Bench) -> Finding:
