@@ -23,7 +23,8 @@ def named_editors(given: str, tasks: tuple[str, ...]) -> list[BenchEditor]:
     """
     able = editors_for(tasks)
     usual = [editor for editor in able if not editor.variant]
-    sets = {family: [e for e in usual if e.family == family] for family in sorted({e.family for e in able})}
+    families = sorted({editor.family for editor in able})
+    sets: dict[str, list[BenchEditor]] = {name: [e for e in usual if e.family == name] for name in families}
     sets |= {"all": usual, "variants": [editor for editor in able if editor.variant]}
     chosen: list[BenchEditor] = []
     for word in (name.strip() for name in given.split(",") if name.strip()):
