@@ -35,7 +35,7 @@ _FAMILIES: dict[Family, tuple[str, tuple[str, ...]]] = {
     "drag": ("Drags: this point goes there", ("moved", "arrival", "success", "kept", "psnr", "psnr_in", "psnr_out")),
     "guidance": (
         "Guidance: by energies",
-        ("success", "kept", "moved", "arrival", "psnr_in", "psnr_out", "structure"),
+        ("success", "kept", "moved", "arrival", "resized", "psnr_in", "psnr_out", "structure"),
     ),
 }
 _PUBLISHED = (
