@@ -123,6 +123,8 @@ def test_help_of_edit_shows_the_flags_of_the_method(capsys: pytest.CaptureFixtur
         (("edit", "in.png", "--map", "tall.png", "--model", MODEL), "64x300"),
         (("edit", "in.png", "--device", "tpu", "--model", MODEL), "tpu"),
         (("edit", "in.png", "--method", "text-to-image"), "scumble generate"),
+        (("edit", "in.png", "--method", "self-guidance", "--resize", "cube=2"), "--resize.cube 2"),
+        (("edit", "in.png", "--also", 'present {"word": ["cube"]}'), "did you mean words"),
         (("redo", "in.png"), "no recipe"),
         (("frobnicate",), "frobnicate"),
     ],

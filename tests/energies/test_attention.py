@@ -81,6 +81,11 @@ def test_transforms_do_what_they_say() -> None:
     torch.testing.assert_close(centroid(larger), centroid(maps), rtol=0, atol=1e-3)
     bar = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
     bar[..., 4, 2:7] = 1
+    standing = torch.zeros(1, 1, 16, 16)
+    standing[..., 6:12, 6:10] = 1
+    for scale, rows in ((1.5, (3, 11)), (0.5, (9, 11))):
+        made = (Transform(scale=scale, about="foot")(standing)[0, 0] > 0.5).any(1).nonzero()
+        assert (int(made.min()), int(made.max())) == rows  # the lower edge stays, the upper one moves
     torch.testing.assert_close(Transform(rotate=90)(bar), bar.transpose(-1, -2), rtol=0, atol=1e-3)
 
 

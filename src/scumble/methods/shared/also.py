@@ -273,6 +273,11 @@ def parse_also(text: str) -> Also:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            fields = list(ALSO[name].model_fields)
+            raise InputError(
+                f"--also {name} has no field {where!r}{nearest(where, fields)}; it has: {', '.join(fields)}"
+            ) from error
         raise InputError(f"--also {name}: {where} {first['msg'][:1].lower()}{first['msg'][1:]}") from error
     except (json.JSONDecodeError, TypeError) as error:
         raise InputError(f'--also {name}: expected fields as JSON, such as {{"weight": 2}}, got {rest!r}') from error

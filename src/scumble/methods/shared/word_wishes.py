@@ -35,11 +35,14 @@ class WordWishes(Method):
     """Fields that say what is to become of the things that words name."""
 
     move: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    """Phrase: how far to the right and down, in shares of the picture."""
+    """Phrase: how far to the right and down, in shares of the picture, such as {"red cube": [0.2, 0]}."""
     put: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    """Phrase: where its centre is to be, 0 to 1 from the left and from the top."""
+    """Phrase: where its centre is to be, 0 to 1 from the left and from the top, such as {"cube": [0.5, 0.6]}."""
     resize: dict[str, float] = Field(default_factory=dict)
-    """Phrase: how many times as wide and high."""
+    """Phrase: how many times as wide and high, such as {"cube": 1.5}."""
+    about: Literal["centre", "foot"] | None = None
+    """What stays in its place when a silhouette is resized: its foot, as with standing things, or its centre. By
+    default the foot, and the centre for what is turned too and for compat official."""
     rotate: dict[str, float] = Field(default_factory=dict)
     """Phrase: degrees counter-clockwise by which its silhouette is turned."""
     keep_shape: tuple[str, ...] | None = None
@@ -129,7 +132,8 @@ def wished(
             raise InputError(f"resize {phrase!r} by {scale:g}: the factor must be above 0")
         whole = wishes.by == "shape" and phrase not in wishes.put
         if whole:
-            transform = Transform(shift, scale, wishes.rotate.get(phrase, 0.0))
+            about = wishes.about or ("centre" if official or phrase in wishes.rotate else "foot")
+            transform = Transform(shift, scale, wishes.rotate.get(phrase, 0.0), about)
             add(Shape(**kind, columns=columns, transform=transform, hard=official), wishes.move_weight)
             continue
         target = wishes.put.get(phrase)
