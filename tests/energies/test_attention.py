@@ -133,6 +133,20 @@ def test_energies_fall_towards_what_they_ask_for() -> None:
     assert float(absolute(seen_of(base.roll(4, -2)), None)) < float(absolute(seen_of(base), None))
 
 
+def test_a_shape_that_stays_does_not_count_where_another_thing_is_or_goes() -> None:
+    maps = torch.zeros(1, 3, 8, 8)
+    maps[:, 0, 4:] = 1  # the floor ...
+    maps[:, 1, 4:6, 1:3] = 1  # ... and a thing
+    going = (Columns((1,), (1,)), Transform(shift=(3 / 7, 0)))
+    held, freed = (Shape((SITE,), Columns((0,), (0,)), free=free) for free in ((), (going,)))
+    for rows, columns, expected in ((slice(4, 6), slice(4, 6), 0), (slice(0, 2), slice(0, 2), 1)):
+        other = maps.clone()
+        other[:, 0, rows, columns] = 1 - other[:, 0, rows, columns]
+        apart = [float(shape(seen_of(other), shape.measure(seen_of(maps)))) for shape in (held, freed)]
+        assert apart[0] > 0.05
+        assert apart[1] == pytest.approx(expected * apart[0], abs=2e-3)
+
+
 def test_words_that_have_a_place_are_excited_and_those_without_are_not() -> None:
     maps = torch.full((1, 6, 8, 8), 0.01, dtype=torch.float64)
     maps[:, 0] = 0.9

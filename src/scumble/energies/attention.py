@@ -222,16 +222,25 @@ class Shape(OfWords):
     Args:
         transform: What is to happen to the silhouette.
         hard: Compare with the source's hard silhouette, as published; then the energy is not 0 at the source.
+        free: Words whose silhouettes change, and how: where they are and where they go nothing is compared.
     """
 
     transform: Transform = Transform()
     hard: bool = False
+    free: tuple[tuple[Columns, Transform], ...] = ()
 
     def measure(self, seen: Seen) -> Tensor:
-        """The wanted silhouettes, all layers in one row of numbers (B, tokens, cells)."""
-        made = [
-            self.transform((hard_shape if self.hard else soft_shape)(maps)).flatten(2) for maps in self.theirs(seen)
-        ]
+        """The wanted silhouettes, and behind them how much a place counts; all layers in one row of numbers
+        (B, tokens + 1, cells)."""
+        made = []
+        for site, maps in zip(self.sites, self.theirs(seen), strict=True):
+            counts = torch.ones_like(maps[:, :1])
+            for columns, change in self.free:
+                going = soft_shape(seen.attention[site][:, list(columns.source)])
+                taken = torch.maximum(going, change(going)).amax(1, keepdim=True)
+                counts = torch.minimum(counts, 1 - taken)
+            wanted = self.transform((hard_shape if self.hard else soft_shape)(maps))
+            made.append(torch.cat([wanted, counts], 1).flatten(2))
         return torch.cat(made, -1)
 
     def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
@@ -240,11 +249,12 @@ class Shape(OfWords):
         total, at = torch.zeros((), device=seen.x.device), 0
         for maps in self.own(seen):
             found = soft_shape(maps).flatten(2)
-            wanted = origin[..., at : at + found.shape[-1]]
+            wanted, counts = origin[..., at : at + found.shape[-1]].split([origin.shape[1] - 1, 1], 1)
             at += found.shape[-1]
             if found.shape[1] != wanted.shape[1]:
                 found, wanted = found.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
-            total = total + distance(found, wanted.expand_as(found), self.squared) / len(self.sites)
+            wanted = wanted.expand_as(found)
+            total = total + distance(counts * found, counts * wanted, self.squared) / len(self.sites)
         return total
 
 

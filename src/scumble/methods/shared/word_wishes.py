@@ -121,6 +121,7 @@ def wished(
     taken = [phrase for r in references for phrase in r.words]
     guides: list[Guide] = []
     look_up = columns_of if official else head_columns
+    free: list[tuple[Columns, Transform]] = []
 
     def add(energy: Any, weight: float) -> None:
         guides.append(Guide(energy, weight, steps=steps))
@@ -134,6 +135,7 @@ def wished(
         if whole:
             about = wishes.about or ("centre" if official or phrase in wishes.rotate else "foot")
             transform = Transform(shift, scale, wishes.rotate.get(phrase, 0.0), about)
+            free += [] if official else [(columns, transform)]
             add(Shape(**kind, columns=columns, transform=transform, hard=official), wishes.move_weight)
             continue
         target = wishes.put.get(phrase)
@@ -146,7 +148,7 @@ def wished(
     shapes = wishes.keep_shape if wishes.keep_shape is not None else ((REST,) if edited else ())
     looks = wishes.keep_look if wishes.keep_look is not None else ((REST,) if edited else ())
     for columns in _named(job, shapes, rest, prompt, source):
-        add(Shape(**kind, columns=columns, hard=official), wishes.shape_weight)
+        add(Shape(**kind, columns=columns, hard=official, free=tuple(free)), wishes.shape_weight)
     for columns in _named(job, looks, whole_prompt, prompt, source):
         add(Appearance(**kind, columns=columns, features=features), wishes.look_weight)
     for k, reference in enumerate(references):
