@@ -125,6 +125,8 @@ def test_help_of_edit_shows_the_flags_of_the_method(capsys: pytest.CaptureFixtur
         (("edit", "in.png", "--method", "text-to-image"), "scumble generate"),
         (("edit", "in.png", "--method", "self-guidance", "--resize", "cube=2"), "--resize.cube 2"),
         (("edit", "in.png", "--also", 'present {"word": ["cube"]}'), "did you mean words"),
+        (("edit", "in.png", "--method", "self-guidance", "--references", "cat.png"), "--references: expected fields"),
+        (("edit", "in.png", "--method", "self-guidance", "--references", '{"image": "a.png"}'), "--references"),
         (("redo", "in.png"), "no recipe"),
         (("frobnicate",), "frobnicate"),
     ],

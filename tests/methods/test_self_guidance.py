@@ -64,6 +64,8 @@ def test_looks_and_shapes_come_from_other_pictures(tiny_editor: Editor, picture:
     own = tiny_editor.generate(SelfGuidance(**SHORT, references=(reference,)), seed=3)
     plain = tiny_editor.generate(TextToImage(**SHORT, guidance_scale=5.0), seed=3)
     assert not np.array_equal(pixels(own.image), pixels(plain.image))
+    own.save(tmp_path / "own.png")  # its recipe names the other picture, and not where it lies
+    assert str(tmp_path) not in (tmp_path / "own.png").read_bytes().decode("latin-1")
 
 
 def test_official_reproduces_the_plain_sum_of_gradients(tiny_editor: Editor) -> None:

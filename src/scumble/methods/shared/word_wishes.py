@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 from torch import Tensor
 
 from scumble.controls.energy import SourceRow
@@ -24,6 +24,7 @@ from scumble.errors import InputError
 from scumble.images import fit, load_image, to_tensor
 from scumble.methods.base import Method
 from scumble.methods.job import Job
+from scumble.methods.shared.recorded import without_folders
 
 __all__ = ["Reference", "WordWishes", "wished"]
 
@@ -74,6 +75,10 @@ class Reference(BaseModel):
     """What it takes."""
     weight: float = Field(default=1.0, ge=0, le=1e4)
     """How strongly."""
+
+    @field_serializer("image")
+    def _without_folders(self, given: str) -> str:
+        return without_folders(given)
 
     def row(self, job: Job) -> SourceRow:
         """The picture as a row beside the run, encoded once per edit."""
