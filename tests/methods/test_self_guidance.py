@@ -83,11 +83,12 @@ def test_official_reproduces_the_plain_sum_of_gradients(tiny_editor: Editor) -> 
         ({"move": {"dog": (0.1, 0.0)}}, "no word 'dog'"),
         ({"resize": {"cat": 0.0}}, "above 0"),
         ({"move": {"cat": (0.1, 0.0)}, "trajectory": "ddim"}, "needs a picture"),
+        ({"move": {"cat": (0.1, 0.0)}, "prompt": ("a cat", "the red cat")}, "one prompt, got 2"),
     ],
 )
 def test_bad_wishes_are_refused(tiny_editor: Editor, wishes: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        tiny_editor.generate(SelfGuidance(**SHORT, **wishes), seed=1)
+        tiny_editor.generate(SelfGuidance(**{**SHORT, **wishes}), seed=1)
 
 
 def test_it_is_registered_and_its_recipe_is_plain_data(tiny_editor: Editor) -> None:

@@ -43,6 +43,10 @@ class SelfGuidance(WordWishes, BesideSource):
 
     def run(self, job: Job) -> Tensor | None:
         """Lead the source along, measure it, and push the run to what is wished."""
+        if len(self.prompts) > 1:
+            raise InputError(
+                f"self-guidance looks for words in one prompt, got {len(self.prompts)}: run it once for each"
+            )
         route = self.route(job, compared=bool(self.strength))
         if route.nothing:
             return None
