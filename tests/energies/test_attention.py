@@ -81,6 +81,11 @@ def test_transforms_do_what_they_say() -> None:
     torch.testing.assert_close(centroid(larger), centroid(maps), rtol=0, atol=1e-3)
     bar = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
     bar[..., 4, 2:7] = 1
+    standing = torch.zeros(1, 1, 16, 16)
+    standing[..., 6:12, 6:10] = 1
+    for scale, rows in ((1.5, (3, 11)), (0.5, (9, 11))):
+        made = (Transform(scale=scale, about="foot")(standing)[0, 0] > 0.5).any(1).nonzero()
+        assert (int(made.min()), int(made.max())) == rows  # the lower edge stays, the upper one moves
     torch.testing.assert_close(Transform(rotate=90)(bar), bar.transpose(-1, -2), rtol=0, atol=1e-3)
 
 
@@ -126,6 +131,20 @@ def test_energies_fall_towards_what_they_ask_for() -> None:
     absolute = Centroid((SITE,), ALL, target=(0.2, 0.9))
     assert absolute.source is None
     assert float(absolute(seen_of(base.roll(4, -2)), None)) < float(absolute(seen_of(base), None))
+
+
+def test_a_shape_that_stays_does_not_count_where_another_thing_is_or_goes() -> None:
+    maps = torch.zeros(1, 3, 8, 8)
+    maps[:, 0, 4:] = 1  # the floor ...
+    maps[:, 1, 4:6, 1:3] = 1  # ... and a thing
+    going = (Columns((1,), (1,)), Transform(shift=(3 / 7, 0)))
+    held, freed = (Shape((SITE,), Columns((0,), (0,)), free=free) for free in ((), (going,)))
+    for rows, columns, expected in ((slice(4, 6), slice(4, 6), 0), (slice(0, 2), slice(0, 2), 1)):
+        other = maps.clone()
+        other[:, 0, rows, columns] = 1 - other[:, 0, rows, columns]
+        apart = [float(shape(seen_of(other), shape.measure(seen_of(maps)))) for shape in (held, freed)]
+        assert apart[0] > 0.05
+        assert apart[1] == pytest.approx(expected * apart[0], abs=2e-3)
 
 
 def test_words_that_have_a_place_are_excited_and_those_without_are_not() -> None:

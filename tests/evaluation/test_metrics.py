@@ -12,6 +12,7 @@ from scumble.evaluation.metrics import adherence, geometry, pixels, reliability
 from scumble.evaluation.metrics.asked import answers, chooses_first
 from scumble.evaluation.metrics.diversity import diversity
 from scumble.evaluation.metrics.seam import seam
+from scumble.evaluation.metrics.size import width_of
 from scumble.evaluation.metrics.structure import structure, structure_distance
 from scumble.evaluation.tasks import draw
 from scumble.models.vision import VisionTower
@@ -94,6 +95,19 @@ def test_a_thing_half_beyond_the_edge_is_found() -> None:
     moved = back.clone()
     moved[:, 10:20, :6] = look[:, :10, 4:10]
     assert geometry.find(moved, true, mask) == pytest.approx((0.5, 14.5))
+
+
+@pytest.mark.parametrize(("width", "dx", "dy"), [(1.0, 0, 0), (1.5, 3, -4), (0.5, -2, 2)])
+def test_the_width_of_a_thing_is_measured_wherever_it_stands_nearby(width: float, dx: int, dy: int) -> None:
+    back, look = pictures(size=64)
+
+    def disc(x: float, y: float, radius: float) -> np.ndarray:
+        rows, columns = np.mgrid[:64, :64]
+        return np.hypot(columns - x, rows - y) <= radius
+
+    mask, there = disc(32, 34, 10), disc(32 + dx, 34 + dy, 10 * width)
+    true, seen = (torch.where(torch.from_numpy(m), look.mean(), back) for m in (mask, there))
+    assert width_of(seen, true, mask, disc(32, 34, 15), back) == pytest.approx(width, rel=0.07)
 
 
 def test_a_seam_shows_where_a_region_was_pasted_and_nowhere_else() -> None:

@@ -57,6 +57,13 @@ def test_nearness_to_the_truth_puts_ideal_first_identity_second_and_noise_last(t
     assert all(set(row) <= set(METRICS) for row in rows["ideal"])
 
 
+def test_an_object_that_was_not_resized_has_its_whole_change_of_size_left(scored) -> None:
+    rows = scored["resize"]
+    assert [row["resized"] for row in rows["identity"]] == [1, 1, 1]
+    assert max(row["resized"] for row in rows["ideal"]) <= 0.15
+    assert all("resized" not in row for row in scored["move"]["ideal"])
+
+
 def test_an_object_that_was_not_moved_has_its_whole_way_left(scored) -> None:
     rows = scored["move"]
     assert all(row["moved"] == 0 and row["arrival"] == 0 for row in rows["ideal"])

@@ -130,7 +130,12 @@ def test_the_command_line_reads_names_and_fields() -> None:
     assert parse_also('paint {"colour": "red", "weight": 2}') == Paint(colour="red", weight=2)
     assert parse_also('wish {"move": {"red cube": [0.2, 0]}}') == Wish(move={"red cube": (0.2, 0.0)})
     assert isinstance(parse_also('say {"text": "a cat"}'), Say)
-    for text, says in (("pain {}", "did you mean"), ('paint {"color": 1}', "colour"), ("paint [", "as JSON")):
+    for text, says in (
+        ("pain {}", "did you mean"),
+        ('paint {"color": 1}', "colour"),
+        ('present {"word": ["cat"]}', "no field 'word' .*words, absent, apart"),
+        ("paint [", "as JSON"),
+    ):
         with pytest.raises(InputError, match=says):
             parse_also(text)
 

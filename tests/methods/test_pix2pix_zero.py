@@ -158,6 +158,26 @@ def test_sentences_are_made_of_the_scene_where_the_word_is_in_it() -> None:
     assert all("sphere" in sentence for sentence in sentences_about("sphere"))
 
 
+def test_only_whole_words_of_the_scene_are_replaced() -> None:
+    assert sentences_about("blue", "a tired man in a red coat", "red") == ["a tired man in a blue coat"]
+    assert len(sentences_about("blue", "a tired man", "red")) > 1
+
+
+def test_a_word_that_is_not_in_the_caption_is_told(tiny_editor: Editor, picture: Image.Image) -> None:
+    told = [
+        tiny_editor.edit(
+            picture,
+            Pix2PixZero(
+                source_prompt="a photo of a cat", source_word=word, target_word="dog", num_inference_steps=2, rounds=0
+            ),
+            seed=1,
+        ).notices
+        for word in ("cat", "horse")
+    ]
+    assert not any("general sentences" in notice for notice in told[0])
+    assert any("'horse' is not in what the picture is said to show" in notice for notice in told[1])
+
+
 @pytest.mark.parametrize("compat", [None, "official"])
 def test_it_edits_pictures(tiny_editor: Editor, picture: Image.Image, compat: Any) -> None:
     method = Pix2PixZero(
@@ -179,20 +199,41 @@ def test_a_map_over_everything_returns_the_picture_in_the_models_space(tiny_sd: 
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [({"prompt": "a dog"}, "what the picture shows"), ({"source_prompt": "a cat"}, "no edit was given")],
+    [
+        ({"prompt": "a dog"}, "what the picture shows"),
+        ({"source_prompt": "a cat"}, "no edit was given"),
+        ({"source_prompt": "a cat", "source_word": "cat"}, "--source-word and --target-word belong together"),
+        ({"source_prompt": "a cat", "target_sentences": "x.txt"}, "--source-sentences and --target-sentences belong"),
+    ],
 )
 def test_what_is_missing_is_named(tiny_editor: Editor, given: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
         tiny_editor.generate(Pix2PixZero(**given), seed=1)
 
 
-def test_the_layout_is_held_as_firmly_whatever_the_number_of_places(tiny_sd: Model) -> None:
-    """The loss is a sum over places: with a quarter of them the default step is four times as large."""
+def test_the_layout_is_held_as_firmly_whatever_the_pictures_size(tiny_sd: Model) -> None:
+    """The loss is a sum over queries, but a cell of the latent moves only those near it: not more in larger ones."""
     small, large = (Job(tiny_sd, CounterNoise([1]), 1, (side, side)) for side in (512, 1024))
     method = Pix2PixZero(source_prompt="a cat", prompt="a dog")
-    assert method.rate(small) == pytest.approx(0.1)  # the places of Stable Diffusion at that size
-    assert method.rate(small) == pytest.approx(4 * method.rate(large))
+    assert method.rate(small) == pytest.approx(0.1)  # tiny_sd has the places of Stable Diffusion
+    assert method.rate(large) == pytest.approx(method.rate(small))
     assert Pix2PixZero(source_prompt="a", prompt="b", cross_attention=0.3).rate(large) == 0.3
+
+
+def test_small_models_are_guided_gently_away_from_a_pictures_own_words(
+    tiny_editor: Editor, picture: Image.Image
+) -> None:
+    words: Any = {"source_prompt": "a photo of a cat", "prompt": "a photo of a dog", "num_inference_steps": 4}
+    usual, gentle, published = (
+        tiny_editor.edit(picture, Pix2PixZero(**words, **more), seed=1).image
+        for more in ({}, {"guidance_scale": 1.5}, {"guidance_scale": 5.0})
+    )
+    assert usual.tobytes() == gentle.tobytes() != published.tobytes()
+    made = [
+        tiny_editor.generate(Pix2PixZero(**words, **more), seed=1).image
+        for more in ({}, {"guidance_scale": 5.0})  # from a seed the guidance is away from no words
+    ]
+    assert made[0].tobytes() == made[1].tobytes()
 
 
 def test_it_is_registered() -> None:

@@ -64,6 +64,8 @@ def test_looks_and_shapes_come_from_other_pictures(tiny_editor: Editor, picture:
     own = tiny_editor.generate(SelfGuidance(**SHORT, references=(reference,)), seed=3)
     plain = tiny_editor.generate(TextToImage(**SHORT, guidance_scale=5.0), seed=3)
     assert not np.array_equal(pixels(own.image), pixels(plain.image))
+    own.save(tmp_path / "own.png")  # its recipe names the other picture, and not where it lies
+    assert str(tmp_path) not in (tmp_path / "own.png").read_bytes().decode("latin-1")
 
 
 def test_official_reproduces_the_plain_sum_of_gradients(tiny_editor: Editor) -> None:
@@ -81,11 +83,12 @@ def test_official_reproduces_the_plain_sum_of_gradients(tiny_editor: Editor) -> 
         ({"move": {"dog": (0.1, 0.0)}}, "no word 'dog'"),
         ({"resize": {"cat": 0.0}}, "above 0"),
         ({"move": {"cat": (0.1, 0.0)}, "trajectory": "ddim"}, "needs a picture"),
+        ({"move": {"cat": (0.1, 0.0)}, "prompt": ("a cat", "the red cat")}, "one prompt, got 2"),
     ],
 )
 def test_bad_wishes_are_refused(tiny_editor: Editor, wishes: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
-        tiny_editor.generate(SelfGuidance(**SHORT, **wishes), seed=1)
+        tiny_editor.generate(SelfGuidance(**{**SHORT, **wishes}), seed=1)
 
 
 def test_it_is_registered_and_its_recipe_is_plain_data(tiny_editor: Editor) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 from cyclopts import Group, Parameter
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from scumble.errors import InputError
 from scumble.methods.base import Method
@@ -65,8 +66,10 @@ UNSET: Any = None
 
 def _flag(name: str, method: type[Method], group: Group) -> inspect.Parameter:
     field = method.model_fields[name]
-    kind: Any = str if name == "change_map" else field.annotation
+    kind: Any = str if name == "change_map" else tuple[str, ...] if _is_records(field.annotation) else field.annotation
     text = " ".join((field.description or "").split())
+    if _is_records(field.annotation):
+        text += f" As JSON with {', '.join(get_args(field.annotation)[0].model_fields)}; may be given several times."
     default = field.get_default(call_default_factory=True)
     if default is not None:
         text += f" [default: {default!r}]" if isinstance(default, str) else f" [default: {default}]"
@@ -76,12 +79,30 @@ def _flag(name: str, method: type[Method], group: Group) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=UNSET, annotation=annotation)
 
 
+def _is_records(annotation: Any) -> bool:
+    """Whether a field holds several of a model's records: on the command line each is JSON."""
+    first = next(iter(get_args(annotation)), None)
+    return get_origin(annotation) is tuple and isinstance(first, type) and issubclass(first, BaseModel)
+
+
+def _records(flag: str, texts: Sequence[str]) -> list[Any]:
+    try:
+        return [json.loads(text) for text in texts]
+    except json.JSONDecodeError as error:
+        raise InputError(f'{flag}: expected fields as JSON, such as {{"image": "cat.png", ...}}: {error}') from error
+
+
 def build_method(method: type[Method], given: dict[str, Any]) -> Method:
     """Build the method from the flags that were given.
 
     Raises:
         InputError: One line naming the first flag that does not fit, what was given and what is expected.
     """
+    fields = method.model_fields
+    given = {
+        name: _records(f"--{name}", value) if _is_records(fields[name].annotation) else value
+        for name, value in given.items()
+    }
     try:
         return method(**given)
     except ValidationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -68,17 +69,19 @@ class Columns:
 
 @dataclass(frozen=True)
 class Transform:
-    """How a silhouette is to change, about its own centre.
+    """How a silhouette is to change.
 
     Attributes:
         shift: To the right and down, in shares of the picture.
         scale: Size along a side; 2 is twice as wide and high.
         rotate: Degrees, counter-clockwise.
+        about: What stays where it is: its centre, or the middle of its lower edge, on which things stand.
     """
 
     shift: tuple[float, float] = (0.0, 0.0)
     scale: float = 1.0
     rotate: float = 0.0
+    about: Literal["centre", "foot"] = "centre"
 
     def __call__(self, maps: Tensor) -> Tensor:
         """Return the transformed maps (B, K, h, w): bilinear, 0 beyond the picture; the identity is exact."""
@@ -87,6 +90,8 @@ class Transform:
         b, k, h, w = maps.shape
         flat = maps.reshape(b * k, 1, h, w)
         centre = centroid(flat[:, 0])
+        if self.about == "foot":
+            centre = torch.stack([centre[:, 0], _lowest(flat[:, 0])], -1)
         # Pixel units, so that a turn keeps right angles in pictures that are not square; between cell centres
         # linspace(0, 1) spans (side - 1) cells.
         sides = torch.tensor([w, h], dtype=maps.dtype, device=maps.device)
@@ -105,6 +110,14 @@ class Transform:
         places = places @ turn / self.scale + origin[:, None, None]
         grid = (2 * places + 1) / sides - 1
         return F.grid_sample(flat, grid, mode="bilinear", padding_mode="zeros", align_corners=False).reshape(b, k, h, w)
+
+
+def _lowest(maps: Tensor) -> Tensor:
+    """The lowest place (n,) that silhouettes (n, h, w) reach, 0 to 1 from the top."""
+    h = maps.shape[-2]
+    rows = torch.arange(h, dtype=maps.dtype, device=maps.device) / max(h - 1, 1)
+    reached = maps.amax(-1) > THRESHOLD * maps.amax((-2, -1)).unsqueeze(-1)
+    return (rows * reached).amax(-1)
 
 
 @dataclass
@@ -209,16 +222,25 @@ class Shape(OfWords):
     Args:
         transform: What is to happen to the silhouette.
         hard: Compare with the source's hard silhouette, as published; then the energy is not 0 at the source.
+        free: Words whose silhouettes change, and how: where they are and where they go nothing is compared.
     """
 
     transform: Transform = Transform()
     hard: bool = False
+    free: tuple[tuple[Columns, Transform], ...] = ()
 
     def measure(self, seen: Seen) -> Tensor:
-        """The wanted silhouettes, all layers in one row of numbers (B, tokens, cells)."""
-        made = [
-            self.transform((hard_shape if self.hard else soft_shape)(maps)).flatten(2) for maps in self.theirs(seen)
-        ]
+        """The wanted silhouettes, and behind them how much a place counts; all layers in one row of numbers
+        (B, tokens + 1, cells)."""
+        made = []
+        for site, maps in zip(self.sites, self.theirs(seen), strict=True):
+            counts = torch.ones_like(maps[:, :1])
+            for columns, change in self.free:
+                going = soft_shape(seen.attention[site][:, list(columns.source)])
+                taken = torch.maximum(going, change(going)).amax(1, keepdim=True)
+                counts = torch.minimum(counts, 1 - taken)
+            wanted = self.transform((hard_shape if self.hard else soft_shape)(maps))
+            made.append(torch.cat([wanted, counts], 1).flatten(2))
         return torch.cat(made, -1)
 
     def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
@@ -227,11 +249,12 @@ class Shape(OfWords):
         total, at = torch.zeros((), device=seen.x.device), 0
         for maps in self.own(seen):
             found = soft_shape(maps).flatten(2)
-            wanted = origin[..., at : at + found.shape[-1]]
+            wanted, counts = origin[..., at : at + found.shape[-1]].split([origin.shape[1] - 1, 1], 1)
             at += found.shape[-1]
             if found.shape[1] != wanted.shape[1]:
                 found, wanted = found.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
-            total = total + distance(found, wanted.expand_as(found), self.squared) / len(self.sites)
+            wanted = wanted.expand_as(found)
+            total = total + distance(counts * found, counts * wanted, self.squared) / len(self.sites)
         return total
 
 

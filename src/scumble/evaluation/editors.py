@@ -188,6 +188,10 @@ _ALL: tuple[BenchEditor, ...] = (
         lambda s: _both(s),
     ),
     BenchEditor(
+        "pix2pix-zero-off", "words", "the same without cross-attention guidance", WORDS, "pix2pix-zero",
+        lambda s: _both(s, cross_attention=0.0),
+    ),
+    BenchEditor(
         "paste-at-end", "region", "SDEdit at 0.9 of the whole picture, the region cut out and pasted", REGION,
         "sdedit", lambda s: _said(s, strength=0.9), finish=_pasted,
     ),
@@ -233,6 +237,10 @@ _ALL: tuple[BenchEditor, ...] = (
     BenchEditor(
         "self-guidance-off", "guidance", "the same route without energies", ("move", "resize"), "self-guidance",
         lambda s: _guided(s) | {"strength": 0.0},
+    ),
+    BenchEditor(
+        "self-guidance-wordless", "guidance", "the same under the source's words: energies alone", ("resize",),
+        "self-guidance", lambda s: _guided(s) | {"prompt": s.case.source_prompt},
     ),
     BenchEditor(
         "asyrp", "guidance", "the shipped direction named like the new value, no words", DIRECTED, "asyrp",

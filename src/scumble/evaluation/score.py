@@ -15,9 +15,10 @@ from scumble.evaluation.dragbench import dragged_points
 from scumble.evaluation.judges import Judges
 from scumble.evaluation.metrics import adherence, asked, geometry, pixels, words
 from scumble.evaluation.metrics.seam import seam
+from scumble.evaluation.metrics.size import width_of
 from scumble.evaluation.metrics.structure import structure_distance
 from scumble.evaluation.metrics.success import kept_share, succeeded
-from scumble.still_life import truths
+from scumble.still_life import edit, render, truths
 
 __all__ = ["METRICS", "Metric", "overall", "score"]
 
@@ -51,6 +52,9 @@ METRICS: dict[str, Metric] = {
     "lpips": Metric("LPIPS ×10³", False, 1, "perceptual distance from the source", 1e3),
     "moved": Metric("way left %", False, 0, "share of the object's way that is left; 100: it did not move", 100),
     "arrival": Metric("arrival error", False, 1, "pixels from the object's middle to where it should be"),
+    "resized": Metric(
+        "size left %", False, 0, "share of the object's change of size that is left; 100: unchanged", 100
+    ),
     "seam": Metric("seam", None, 2, "step across the region's border over steps beside it; 1: not seen"),
     "adherence": Metric("adherence", True, 2, "correlation of the region with the measured change"),
     "changed": Metric("changed %", None, 0, "share of the pixels that differ visibly from the source", 100),
@@ -87,6 +91,8 @@ def score(
         if sample.case.task == "move":
             figures |= _arrival(made, target, sample)
             left = figures["moved"]
+        if sample.case.task == "resize":
+            figures["resized"] = _size_left(made, source, target, sample)
     if read is not None and sample.case.after is not None:
         figures["success"] = succeeded(sample.case, read, left)
         figures["kept"] = kept_share(sample.case, read)
@@ -139,6 +145,17 @@ def _arrival(made: Tensor, target: Tensor, sample: Sample) -> dict[str, float]:
     error = geometry.mean_distance(geometry.find(made, target, masks[1]), end)
     way = geometry.mean_distance(start, end)
     return {"arrival": error, "moved": error / way if way > 0 else math.nan}
+
+
+def _size_left(made: Tensor, source: Tensor, target: Tensor, sample: Sample) -> float:
+    """How far the object's measured width is from the true one, as a share of the way that it had to go."""
+    before, after, item = sample.case.scene_before, sample.case.scene_after, sample.case.item
+    assert before is not None and after is not None and item is not None
+    size = sample.source.height
+    true, other = (truths(scene, size).masks[item].numpy() for scene in (after, before))
+    empty = render([edit(after, "remove", item)], size)[0] / 255
+    found, was = (width_of(picture, target, true, other, empty) for picture in (made, source))
+    return abs(math.log(found) / math.log(was)) if was != 1 else math.nan
 
 
 def _words(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:

@@ -20,19 +20,20 @@ from scumble.energies.layers import site_sizes
 from scumble.errors import InputError
 from scumble.inversion.regularised import Regulariser, drawn_from, published_walk, regularised_path
 from scumble.inversion.trajectory import Inversion
-from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
-from scumble.methods.shared.edit_direction import load_direction, mean_embedding, moved, read_sentences, sentences_about
 from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.usual import of_photographs
+from scumble.methods.shared.worded_direction import WordedDirection
 from scumble.models.places import sites
 
 __all__ = ["Pix2PixZero"]
 
-PUBLISHED_RATE, PUBLISHED_PLACES = 0.1, 5 * (64**2 + 32**2 + 16**2) + 8**2
-"""Step size, and queries of all cross-attention of Stable Diffusion 1 at 512 pixels, over which the loss is a sum."""
+PUBLISHED_RATE, PUBLISHED_PLACES = 0.1, (5 * (64**2 + 32**2 + 16**2) + 8**2) / 64**2
+"""Step size for Stable Diffusion 1, and how many queries of its cross-attention there are for each cell of its latent.
+The loss is a sum over queries, and a cell moves those near it: so many times larger is the cell's gradient."""
 
 
-class Pix2PixZero(ImageMethod):
+class Pix2PixZero(WordedDirection):
     """Turn one thing into another, wherever it is: say what is there and what shall be, as words or as sentences.
 
     Works on pictures (inverted first) and, without one, on what the seed and the source prompt give.
@@ -43,27 +44,12 @@ class Pix2PixZero(ImageMethod):
     takes_inversion: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
 
-    source_prompt: str = ""
-    """What the picture shows now, as a caption."""
-    prompt: str = ""
-    """What it shall show, as a caption: the direction between the two is the edit."""
-    source_word: str = ""
-    """Or: a word of the source prompt ..."""
-    target_word: str = ""
-    """... and the word it becomes."""
-    source_sentences: str | None = None
-    """Or: a text file with sentences about what is there, one a line ..."""
-    target_sentences: str | None = None
-    """... and one with sentences about what shall be; up to a thousand each, by any text model."""
-    direction: str | None = None
-    """Or: a direction saved before."""
-    direction_strength: float = Field(default=1.0, ge=-10, le=10)
-    """How far to go along the direction."""
     cross_attention: float | None = Field(default=None, ge=0, le=100)
-    """How firmly the layout is held, 0: not at all; by default the published 0.1 for Stable Diffusion at 512 pixels,
-    and more in proportion where attention has fewer places to be summed over."""
-    guidance_scale: float = Field(default=5.0, ge=0, le=100)
-    """Classifier-free guidance."""
+    """How firmly the layout is held, 0: not at all; by default the published 0.1 for Stable Diffusion, and more in
+    proportion where a model has fewer attention maps over each cell."""
+    guidance_scale: float | None = Field(default=None, ge=0, le=100)
+    """Classifier-free guidance; by default 5 as published, and 1.5 for pictures and small models, which guidance away
+    from the picture's own words soon leads beyond what is asked."""
     negative_prompt: str | None = None
     """What it shall not show; by default the source prompt for pictures, and nothing for seeds."""
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
@@ -88,11 +74,11 @@ class Pix2PixZero(ImageMethod):
         if not said.strip():
             raise InputError("pix2pix-zero needs to know what the picture shows: say it with --source-prompt")
         caption = job.embed(said)
-        edited = self._edited(job, caption, said)
+        edited = self.edited(job, caption, said)
         from_seed = job.image is None and job.inversion is None
         words = self.negative_prompt if self.negative_prompt is not None else "" if from_seed else said
         negative = job.embed(words)
-        guidance = Guidance(edited, negative, self.guidance_scale)
+        guidance = Guidance(edited, negative, self._scale(job, from_seed))
         paths = [site.path for site in sites(job.model.denoiser, "cross_attention")]
         if self.compat == "official":
             return self._official(job, caption, guidance, paths, from_seed)
@@ -100,7 +86,7 @@ class Pix2PixZero(ImageMethod):
         if from_seed:
             levels = job.levels(self.num_inference_steps)
             start = job.noise.normal(job.shape, "start", 0).to(job.model.device)
-            walking = WalkingReference(Guidance(caption, negative, self.guidance_scale), start)
+            walking = WalkingReference(replace(guidance, cond=caption), start)
             match = AttentionMatch(paths, walking, edited, rate)
             return job.denoise(levels, Ddim(), [match, guidance])
         found = self._inversion(job, caption, said)
@@ -114,8 +100,13 @@ class Pix2PixZero(ImageMethod):
         """The step size of the move towards the source's attention."""
         if self.cross_attention is not None:
             return self.cross_attention
-        places = sum(h * w for h, w in site_sizes(job.model.denoiser, job.shape).values())
-        return PUBLISHED_RATE * PUBLISHED_PLACES / places
+        queries = sum(h * w for h, w in site_sizes(job.model.denoiser, job.shape).values())
+        return PUBLISHED_RATE * PUBLISHED_PLACES * (job.shape[2] * job.shape[3]) / queries
+
+    def _scale(self, job: Job, from_seed: bool) -> float:
+        if self.guidance_scale is not None:
+            return self.guidance_scale
+        return 5.0 if from_seed or of_photographs(job.model, self.compat) else 1.5
 
     def _inversion(self, job: Job, caption: Conditioning, said: str) -> Inversion:
         if job.inversion is not None:
@@ -141,29 +132,8 @@ class Pix2PixZero(ImageMethod):
             plain = Guidance(caption, caption, 1.0)
             with torch.no_grad():
                 x = published_walk(ctx, job.posterior_draw(), plain, regulate, job.model.schedule)[-1]
-        reference = WalkingReference(Guidance(caption, guidance.uncond, self.guidance_scale), x)
+        reference = WalkingReference(replace(guidance, cond=caption), x)
         rate = PUBLISHED_RATE if self.cross_attention is None else self.cross_attention
         match = TwinMatch(paths, reference, guidance.cond, rate, uncond=guidance.uncond)
         controls: list[Control] = [Begin(x, 0), guidance, match]
         return job.denoise(levels, Ddim(), controls)
-
-    def _edited(self, job: Job, caption: Conditioning, said: str) -> Conditioning:
-        """The caption's embedding, moved along the direction."""
-        if self.direction is not None:
-            source, target = load_direction(self.direction)
-        elif self.source_sentences is not None and self.target_sentences is not None:
-            source, target = (
-                mean_embedding(job.model, read_sentences(path))
-                for path in (self.source_sentences, self.target_sentences)
-            )
-        elif self.source_word and self.target_word:
-            pair = [sentences_about(word, said, self.source_word) for word in (self.source_word, self.target_word)]
-            source, target = (mean_embedding(job.model, sentences) for sentences in pair)
-        elif self.prompt:
-            source, target = job.embed(said), job.embed(self.prompt)
-        else:
-            raise InputError(
-                "no edit was given: say what the picture shall show with --prompt, or name --source-word and"
-                " --target-word, two files of sentences, or a saved --direction"
-            )
-        return moved(caption, source, target, self.direction_strength)

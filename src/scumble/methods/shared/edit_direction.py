@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,15 @@ from scumble.errors import CheckpointError, InputError
 from scumble.images.save import written_whole
 from scumble.models.base import Model
 
-__all__ = ["load_direction", "mean_embedding", "moved", "read_sentences", "save_direction", "sentences_about"]
+__all__ = [
+    "has_word",
+    "load_direction",
+    "mean_embedding",
+    "moved",
+    "read_sentences",
+    "save_direction",
+    "sentences_about",
+]
 
 TEMPLATES = (
     "{}",
@@ -43,9 +52,18 @@ def sentences_about(word: str, scene: str = "", instead_of: str = "") -> list[st
         scene: A caption that has ``instead_of``; the surest context, since the embedding moves in its own place.
         instead_of: The word of the caption that is replaced.
     """
-    if scene and instead_of and instead_of in scene:
-        return [scene.replace(instead_of, word)]
+    if has_word(scene, instead_of):
+        return [_whole(instead_of).sub(lambda _: word, scene)]
     return [template.format(word) for template in TEMPLATES]
+
+
+def has_word(scene: str, word: str) -> bool:
+    """Whether a caption has a word or phrase, and not only as a part of another word."""
+    return bool(word) and _whole(word).search(scene) is not None
+
+
+def _whole(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(word)}(?!\w)", re.IGNORECASE)
 
 
 def read_sentences(path: str | Path) -> list[str]:

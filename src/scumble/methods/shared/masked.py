@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -16,6 +15,7 @@ from scumble.errors import CheckpointError
 from scumble.images import filled, latent_map
 from scumble.methods.base import Finished, ImageMethod, Method
 from scumble.methods.job import Job
+from scumble.methods.shared.recorded import without_folders
 from scumble.models.clip import ClipScorer
 from scumble.ranking import RankBy, best_first, candidate_distances
 
@@ -109,7 +109,7 @@ class Ranked(Method):
     @field_serializer("clip", "vq", check_fields=False)
     def _without_folders(self, given: str | None) -> str | None:
         """Recipes carry names, never absolute paths."""
-        return Path(given).name if given and Path(given).is_absolute() else given
+        return without_folders(given)
 
     def check(self, job: Job) -> None:
         """Refuse a missing CLIP before anything is made, where the person relies on it."""

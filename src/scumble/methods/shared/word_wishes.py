@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 from torch import Tensor
 
 from scumble.controls.energy import SourceRow
@@ -24,6 +24,7 @@ from scumble.errors import InputError
 from scumble.images import fit, load_image, to_tensor
 from scumble.methods.base import Method
 from scumble.methods.job import Job
+from scumble.methods.shared.recorded import without_folders
 
 __all__ = ["Reference", "WordWishes", "wished"]
 
@@ -35,11 +36,14 @@ class WordWishes(Method):
     """Fields that say what is to become of the things that words name."""
 
     move: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    """Phrase: how far to the right and down, in shares of the picture."""
+    """Phrase: how far to the right and down, in shares of the picture, such as {"red cube": [0.2, 0]}."""
     put: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    """Phrase: where its centre is to be, 0 to 1 from the left and from the top."""
+    """Phrase: where its centre is to be, 0 to 1 from the left and from the top, such as {"cube": [0.5, 0.6]}."""
     resize: dict[str, float] = Field(default_factory=dict)
-    """Phrase: how many times as wide and high."""
+    """Phrase: how many times as wide and high, such as {"cube": 1.5}."""
+    about: Literal["centre", "foot"] | None = None
+    """What stays in its place when a silhouette is resized: its foot, as with standing things, or its centre. By
+    default the foot, and the centre for what is turned too and for compat official."""
     rotate: dict[str, float] = Field(default_factory=dict)
     """Phrase: degrees counter-clockwise by which its silhouette is turned."""
     keep_shape: tuple[str, ...] | None = None
@@ -71,6 +75,10 @@ class Reference(BaseModel):
     """What it takes."""
     weight: float = Field(default=1.0, ge=0, le=1e4)
     """How strongly."""
+
+    @field_serializer("image")
+    def _without_folders(self, given: str) -> str:
+        return without_folders(given)
 
     def row(self, job: Job) -> SourceRow:
         """The picture as a row beside the run, encoded once per edit."""
@@ -118,6 +126,7 @@ def wished(
     taken = [phrase for r in references for phrase in r.words]
     guides: list[Guide] = []
     look_up = columns_of if official else head_columns
+    free: list[tuple[Columns, Transform]] = []
 
     def add(energy: Any, weight: float) -> None:
         guides.append(Guide(energy, weight, steps=steps))
@@ -129,7 +138,9 @@ def wished(
             raise InputError(f"resize {phrase!r} by {scale:g}: the factor must be above 0")
         whole = wishes.by == "shape" and phrase not in wishes.put
         if whole:
-            transform = Transform(shift, scale, wishes.rotate.get(phrase, 0.0))
+            about = wishes.about or ("centre" if official or phrase in wishes.rotate else "foot")
+            transform = Transform(shift, scale, wishes.rotate.get(phrase, 0.0), about)
+            free += [] if official else [(columns, transform)]
             add(Shape(**kind, columns=columns, transform=transform, hard=official), wishes.move_weight)
             continue
         target = wishes.put.get(phrase)
@@ -142,7 +153,7 @@ def wished(
     shapes = wishes.keep_shape if wishes.keep_shape is not None else ((REST,) if edited else ())
     looks = wishes.keep_look if wishes.keep_look is not None else ((REST,) if edited else ())
     for columns in _named(job, shapes, rest, prompt, source):
-        add(Shape(**kind, columns=columns, hard=official), wishes.shape_weight)
+        add(Shape(**kind, columns=columns, hard=official, free=tuple(free)), wishes.shape_weight)
     for columns in _named(job, looks, whole_prompt, prompt, source):
         add(Appearance(**kind, columns=columns, features=features), wishes.look_weight)
     for k, reference in enumerate(references):
