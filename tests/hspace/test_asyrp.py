@@ -32,7 +32,8 @@ from scumble.hspace.shipped import load_direction, shipped_directions
 from scumble.hspace.solver import BoostedDdim
 from scumble.hspace.taught import TaughtLoss
 from scumble.hspace.training import At, DirectionLoss, Origin, average, origin_of, train
-from scumble.methods.asyrp import Asyrp, current_level_path, spread_levels
+from scumble.inversion.current_level import current_level_path, spread_levels
+from scumble.methods.asyrp import Asyrp
 from scumble.models.base import Model
 from scumble.models.clip import squared
 from scumble.models.loading import load
@@ -75,7 +76,7 @@ def test_the_published_inversion_and_reverse_process_are_reproduced(reference: A
     case = reference("asyrp_loop")
     settings, model = case.settings, tiny_ddpm()
     job = replace(pixel_job(model), image=case["x0"])
-    levels = spread_levels(job, settings["n_inv"])
+    levels = spread_levels(job.model.schedule, settings["n_inv"])
     assert [int(level.t) for level in levels[-2::-1]] == case["sequence"].tolist()
     with torch.no_grad():
         path = current_level_path(job.context(levels, Ddim()), case["x0"], ALONE)
