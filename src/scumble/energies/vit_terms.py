@@ -66,6 +66,8 @@ class VitTerm:
                 if weights[name]:
                     loss = loss + weights[name] * value
             self._before = seen.whole.detach()
+            if not loss.requires_grad:
+                return loss, torch.zeros_like(picture)
             return loss.detach(), torch.autograd.grad(loss.sum(), leaf)[0]
 
     def parts(self, seen: VisionFeatures) -> dict[str, Tensor]:

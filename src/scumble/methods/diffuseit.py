@@ -136,7 +136,7 @@ class DiffuseIT(ImageMethod):
             target = None if self.target_image is None else extract(target_of(job, self.target_image))
         rest = steps - 1 - round((1 - self.divergence_until) * steps)
         weights = self.contrast_weight, self.similarity_weight, self.divergence_weight, self.style_weight
-        found: list[Term] = [VitTerm(extract, known, target, *weights, rest)]
+        found: list[Term] = [VitTerm(extract, known, target, *weights, rest)] if any(weights) else []
         if self.target_image is not None and self.pixel_weight:
             found.append(PictureTerm(target_of(job, self.target_image), self.pixel_weight))
         if self.prompt and self.clip_weight:
