@@ -350,6 +350,20 @@ def test_a_model_teaches_the_change_that_it_makes_of_two_texts(tiny_sd: Model) -
         teach_direction(tiny_ddpm(), [], about)
 
 
+def test_each_step_of_the_run_is_taught_in_all_sentence_frames(tiny_sd: Model) -> None:
+    seen: dict[int, set[int]] = {}
+
+    class Watch:
+        def at(self, at: At, shifted: Prediction) -> Tensor:
+            seen.setdefault(at.k, set()).add(at.turn % 3)
+            return shifted.eps.square().mean()
+
+    ctx, cond = context(tiny_sd, 5), tiny_sd.embed([""])
+    origins = [Origin(torch.randn(1, *ctx.shape[1:])) for _ in range(3)]
+    assert list(train(ctx, tiny_sd, cond, origins, Watch(), About(t_edit=600, steps=5), epochs=1, optimiser="adam"))
+    assert len(seen) > 1 and all(frames == {0, 1, 2} for frames in seen.values())
+
+
 def test_directions_of_the_package_are_found_by_name(tmp_path: Path) -> None:
     Direction(About("by day", "at night"), DeltaBlock(8, None)).save(tmp_path / "night.safetensors")
     assert load_direction("night", tmp_path).about.target == "at night"

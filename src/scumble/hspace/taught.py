@@ -36,8 +36,8 @@ class TaughtLoss:
     strength: float = 1.0
 
     def at(self, at: At, shifted: Prediction) -> Tensor:
-        """Return the loss; the frames take turns from step to step."""
-        n = at.k % len(self.source)
+        """Return the loss; the frames take turns, so that each step of the run sees all of them."""
+        n = at.turn % len(self.source)
         both = Conditioning.cat([self.source[n], self.target[n]])
         found = at.ctx.evaluate(at.x.expand(2, -1, -1, -1), at.level, both).eps.detach()
         with torch.no_grad():
