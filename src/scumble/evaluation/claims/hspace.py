@@ -8,7 +8,7 @@ probabilities would saturate. The picture: root mean square of its change agains
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,6 +27,8 @@ __all__ = ["bend", "linearity", "straight"]
 STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 NEAR = 1 / 3
 """Largest bend that is called a line: neither half of the way may bring more than twice the other."""
+
+LEAST = 1e-30
 
 
 def bend(middle: float, end: float) -> float:
@@ -99,16 +101,17 @@ def _along(bench: Bench, sample: Sample, name: str, head: str) -> tuple[list[flo
         made.append(editor.edit(sample.source, method, seed=0, inversion=stored).image)
     read = bench.judges.readings(made)
     assert read is not None
-    odds = [_log_odds(one.probabilities[head][name]) for one in read]
+    odds = [_log_odds(one.probabilities[head], name) for one in read]
     pictures = [unit(picture) for picture in made]
     changes = [picture - pictures[2] for picture in pictures]
     size = [float(change.square().mean().sqrt()) for change in changes]
     return odds, size, pearson(changes[3].numpy(), changes[4].numpy())
 
 
-def _log_odds(p: float, least: float = 1e-6) -> float:
-    p = min(max(p, least), 1 - least)
-    return math.log(p / (1 - p))
+def _log_odds(chances: Mapping[str, float], word: str) -> float:
+    """Of a word against all others, from both sides: what is nearly certain and nearly impossible stays tellable."""
+    others = sum(chance for other, chance in chances.items() if other != word)
+    return math.log(max(chances[word], LEAST)) - math.log(max(others, LEAST))
 
 
 def _bent(pairs: Sequence[tuple[float, float]], draws: int = 2000) -> Mean:
