@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from scumble.evaluation.claims.hspace import bend, straight
+from scumble.evaluation.claims.hspace import _log_odds, bend, straight
 from scumble.evaluation.statistics import Mean
 
 
@@ -25,3 +25,9 @@ def test_a_line_does_not_bend_and_a_step_bends_to_its_side() -> None:
 def test_a_verdict_needs_the_whole_interval_on_one_side(low: float, high: float, word: str) -> None:
     assert straight(Mean((low + high) / 2, low, high, 8), "x")[0] == word
     assert straight(Mean((low + high) / 2, low, high, 1), "x")[0] == "undecided"
+
+
+def test_log_odds_are_as_exact_near_one_as_near_zero() -> None:
+    assert _log_odds({"sand": 1e-20, "snow": 1.0}, "sand") == pytest.approx(-20 * math.log(10))
+    assert _log_odds({"sand": 1.0, "snow": 1e-20}, "sand") == pytest.approx(20 * math.log(10))
+    assert _log_odds({"sand": 0.5, "snow": 0.25, "grass": 0.25}, "sand") == pytest.approx(0)
