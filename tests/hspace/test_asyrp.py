@@ -32,7 +32,8 @@ from scumble.hspace.shipped import load_direction, shipped_directions
 from scumble.hspace.solver import BoostedDdim
 from scumble.hspace.taught import TaughtLoss
 from scumble.hspace.training import At, DirectionLoss, Origin, average, origin_of, train
-from scumble.methods.asyrp import Asyrp, current_level_path, spread_levels
+from scumble.inversion.current_level import current_level_path, spread_levels
+from scumble.methods.asyrp import Asyrp
 from scumble.models.base import Model
 from scumble.models.clip import squared
 from scumble.models.loading import load
@@ -75,7 +76,7 @@ def test_the_published_inversion_and_reverse_process_are_reproduced(reference: A
     case = reference("asyrp_loop")
     settings, model = case.settings, tiny_ddpm()
     job = replace(pixel_job(model), image=case["x0"])
-    levels = spread_levels(job, settings["n_inv"])
+    levels = spread_levels(job.model.schedule, settings["n_inv"])
     assert [int(level.t) for level in levels[-2::-1]] == case["sequence"].tolist()
     with torch.no_grad():
         path = current_level_path(job.context(levels, Ddim()), case["x0"], ALONE)
@@ -347,6 +348,20 @@ def test_a_model_teaches_the_change_that_it_makes_of_two_texts(tiny_sd: Model) -
     assert all(step.loss > 0 for step in steps)
     with pytest.raises(MethodError, match="takes no text"):
         teach_direction(tiny_ddpm(), [], about)
+
+
+def test_each_step_of_the_run_is_taught_in_all_sentence_frames(tiny_sd: Model) -> None:
+    seen: dict[int, set[int]] = {}
+
+    class Watch:
+        def at(self, at: At, shifted: Prediction) -> Tensor:
+            seen.setdefault(at.k, set()).add(at.turn % 3)
+            return shifted.eps.square().mean()
+
+    ctx, cond = context(tiny_sd, 5), tiny_sd.embed([""])
+    origins = [Origin(torch.randn(1, *ctx.shape[1:])) for _ in range(3)]
+    assert list(train(ctx, tiny_sd, cond, origins, Watch(), About(t_edit=600, steps=5), epochs=1, optimiser="adam"))
+    assert len(seen) > 1 and all(frames == {0, 1, 2} for frames in seen.values())
 
 
 def test_directions_of_the_package_are_found_by_name(tmp_path: Path) -> None:

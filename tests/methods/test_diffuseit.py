@@ -26,6 +26,7 @@ from scumble.errors import CheckpointError, InputError, MethodError
 from scumble.images.colour import match_colours
 from scumble.methods.diffuseit import DiffuseIT
 from scumble.methods.registry import method_class
+from scumble.methods.sdedit import SDEdit
 from scumble.models.vision import VisionFeatures, VisionTower
 from tests.blended import pixel_job, random_clip, tiny_ddpm
 from tests.core.toys import context
@@ -156,6 +157,28 @@ def test_at_the_source_structure_is_kept_and_nothing_pulls() -> None:
     loss, slope = term(ctx, picture)
     assert float(loss) == 0
     assert float(slope.abs().max()) < 1e-4
+
+
+def test_without_weights_it_is_the_plain_run_from_the_noised_picture() -> None:
+    weights = ("contrast", "similarity", "divergence", "clip", "style", "pixel", "range")
+    off = DiffuseIT(
+        prompt="a cat", num_inference_steps=10, solver="ddim", **{f"{name}_weight": 0.0 for name in weights}
+    )
+    job = pixel_job(tiny_ddpm())
+    job.shared["vision/clip"] = features
+    made = off.run(job)
+    expected = SDEdit(strength=0.6, num_inference_steps=10, guidance_scale=1.0).run(pixel_job(tiny_ddpm()))
+    assert made is not None and expected is not None
+    assert torch.equal(made, expected)
+    assert job.cost.backward_rows == 0
+
+
+def test_where_only_divergence_is_weighed_it_rests_without_an_error() -> None:
+    picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    term = VitTerm(features, features(picture), None, 0.0, 0.0, 100.0, 0.0, rest=0)
+    ctx = pixel_job(tiny_ddpm()).context(tiny_ddpm().schedule.levels(4), Ddpm("learned_range"))
+    loss, slope = term(ctx, -picture)
+    assert float(loss.abs().sum()) == 0 and float(slope.abs().sum()) == 0
 
 
 def test_permuting_the_other_places_leaves_contrast_alone() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from scumble.core.control import Context
@@ -16,7 +17,7 @@ from scumble.energies.vit import contrast, likeness_of_keys
 from scumble.models.clip import ClipScorer, squared
 from scumble.models.vision import VisionFeatures
 
-__all__ = ["ComposedText", "PictureTerm", "VitTerm"]
+__all__ = ["ComposedText", "PictureTerm", "VitTerm", "composed_goal"]
 
 Of = Literal["x0", "mixed"]
 
@@ -65,6 +66,8 @@ class VitTerm:
                 if weights[name]:
                     loss = loss + weights[name] * value
             self._before = seen.whole.detach()
+            if not loss.requires_grad:
+                return loss, torch.zeros_like(picture)
             return loss.detach(), torch.autograd.grad(loss.sum(), leaf)[0]
 
     def parts(self, seen: VisionFeatures) -> dict[str, Tensor]:
@@ -130,3 +133,12 @@ class ComposedText:
             features = self.scorer.encode(torch.cat(views)).unflatten(0, (self.copies, batch)).mean(0)
             loss = -self.weight * (features * self.goal).sum(-1)
             return loss.detach(), torch.autograd.grad(loss.sum(), leaf)[0]
+
+
+def composed_goal(scorer: ClipScorer, prompt: str, source_prompt: str, source: Tensor) -> Tensor:
+    """Unit features (1, D): the target's words, less 0.4 of the source's, and 0.2 of its picture (1, 3, H, W)."""
+    with torch.no_grad():
+        goal = scorer.text_features([prompt]) + 0.2 * scorer.image_features(source)
+        if source_prompt:
+            goal = goal - 0.4 * scorer.text_features([source_prompt])
+    return F.normalize(goal, dim=-1)

@@ -15,7 +15,7 @@ from PIL import Image
 from scumble.errors import InputError
 from scumble.evaluation.bench_editor import BenchEditor
 from scumble.evaluation.case import Case, Sample
-from scumble.hspace.shipped import shipped_directions
+from scumble.hspace.shipped import load_direction, shipped_directions
 from scumble.images import paste
 
 __all__ = ["EDITORS"]
@@ -24,7 +24,7 @@ STEPS = 25
 WORDS = ("recolour", "rematerial", "reshape", "remove", "add", "resize", "floor", "sky")
 REGION = ("recolour", "rematerial", "reshape", "remove", "add", "floor", "outpaint")
 PIXEL = ("recolour", "reshape", "remove", "add")
-DIRECTED = ("recolour", "rematerial", "floor")
+DIRECTED = ("recolour", "rematerial", "floor", "sky")
 
 
 def _truth(sample: Sample, seed: int) -> Image.Image:
@@ -93,9 +93,12 @@ def _guided(sample: Sample) -> dict[str, Any]:
 
 
 def _shifted(sample: Sample) -> dict[str, Any]:
-    """The shipped direction that is called like the new value."""
+    """The shipped direction that is called like the new value, in as many steps as it was trained with."""
     assert sample.case.word is not None
-    return {"directions": (sample.case.word,), "num_inference_steps": STEPS}
+    return {
+        "directions": (sample.case.word,),
+        "num_inference_steps": load_direction(sample.case.word).about.steps,
+    }
 
 
 def _has_direction(case: Case) -> bool:
@@ -136,6 +139,11 @@ def _clip_guided(sample: Sample) -> dict[str, Any]:
 def _painted(sample: Sample) -> dict[str, Any]:
     region = None if sample.region is None else sample.region.astype(np.float32)
     return {"prompt": _new_thing(sample), "change_map": region, "iterations": 60, "augmentations": 8}
+
+
+_UNGUIDED = dict.fromkeys(
+    ("contrast_weight", "similarity_weight", "divergence_weight", "clip_weight", "range_weight"), 0.0
+)
 
 
 def _restyled(sample: Sample) -> dict[str, Any]:
@@ -253,6 +261,10 @@ _ALL: tuple[BenchEditor, ...] = (
     BenchEditor(
         "diffuseit", "guidance", "pixel model, structure by a vision transformer, words by CLIP, 50 ddim steps",
         ("rematerial", "floor", "sky"), "diffuseit", _restyled, pixels=True,
+    ),
+    BenchEditor(
+        "diffuseit-off", "guidance", "the same run without its losses", ("rematerial", "floor", "sky"), "diffuseit",
+        lambda s: _restyled(s) | _UNGUIDED, pixels=True,
     ),
 )  # fmt: skip
 

@@ -2,8 +2,10 @@
 
 Not of the paper: arXiv 2210.10960 trains with a CLIP's directional loss. A text-to-image model knows the attribute
 already; its change of prediction from one text to the other is what the shift learns to bring about without words.
-On the bundled model it works for a floor; "red" moved hues only part of the way and took shapes along, and "metal", a
-small change, was learned as noise that erases things.
+Say the source without the attribute (an empty text in frames that leave it open): the shift then follows what speaks
+for the target whatever the picture shows, where "on a plain floor" would teach it to leave a plain floor. On the
+bundled model floors work; a night sky did not come over a sunset, "red" moved hues only part of the way and took shapes
+along, and "metal", a small change, was learned as noise that erases things.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ class TaughtLoss:
     strength: float = 1.0
 
     def at(self, at: At, shifted: Prediction) -> Tensor:
-        """Return the loss; the frames take turns from step to step."""
-        n = at.k % len(self.source)
+        """Return the loss; the frames take turns, so that each step of the run sees all of them."""
+        n = at.turn % len(self.source)
         both = Conditioning.cat([self.source[n], self.target[n]])
         found = at.ctx.evaluate(at.x.expand(2, -1, -1, -1), at.level, both).eps.detach()
         with torch.no_grad():

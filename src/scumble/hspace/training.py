@@ -96,6 +96,7 @@ class At:
         plain: What the unshifted network predicts there.
         origin: The picture's unshifted trajectory.
         k: Number of the trained step.
+        turn: Differs for the same step of another picture and in another pass.
     """
 
     ctx: Context
@@ -105,6 +106,7 @@ class At:
     plain: Prediction
     origin: Origin
     k: int
+    turn: int = 0
 
 
 class Loss(Protocol):
@@ -235,7 +237,7 @@ def train(
                     plain = half.decode(model, h, x, level)
                 with torch.enable_grad():
                     shifted = half.decode(model, h + block(h.float(), temb.float()).to(h.dtype), x, level)
-                    value = loss.at(At(ctx, model, level, x, plain, origin, k), shifted)
+                    value = loss.at(At(ctx, model, level, x, plain, origin, k, k + n + epoch), shifted)
                     moves.zero_grad()
                     value.backward()
                 moves.step()

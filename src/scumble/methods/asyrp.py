@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -15,20 +13,19 @@ from scumble.controls.bottleneck import Begin
 from scumble.controls.guidance import Guidance
 from scumble.controls.hspace import BottleneckShift, Shift
 from scumble.controls.stored import StoredNoise
-from scumble.core.control import Context, Control
-from scumble.core.levels import CLEAN, Level
-from scumble.core.prediction import Prediction
+from scumble.core.control import Control
 from scumble.errors import InputError
 from scumble.hspace.direction import Direction, joint_shift
 from scumble.hspace.shipped import load_direction
 from scumble.hspace.solver import BoostedDdim
-from scumble.inversion.extract import guided
+from scumble.inversion.current_level import current_level_path, spread_levels
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
 from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.unclipped import unclipped
 
-__all__ = ["Asyrp", "current_level_path", "spread_levels"]
+__all__ = ["Asyrp"]
 
 
 class Asyrp(ImageMethod):
@@ -114,10 +111,8 @@ class Asyrp(ImageMethod):
         t_edit: int,
         t_boost: int,
     ) -> Tensor:
-        plain = copy.copy(job)
-        plain.model = copy.copy(job.model)
-        plain.model.clip_sample = None
-        levels = spread_levels(job, self.num_inference_steps)
+        plain = unclipped(job)
+        levels = spread_levels(job.model.schedule, self.num_inference_steps)
         solver = BoostedDdim(t_boost)
         ctx = replace(plain.context(levels, solver), shape=(1, *job.shape[1:]))
         with torch.no_grad():
@@ -128,27 +123,3 @@ class Asyrp(ImageMethod):
 
 def _shift(directions: list[Direction], strengths: tuple[float, ...], steps: int) -> Shift:
     return lambda h, temb, t: joint_shift(directions, strengths, h, temb, t, steps)
-
-
-def spread_levels(job: Job, n: int) -> tuple[Level, ...]:
-    """Levels at n timesteps spread evenly from the last to 0, both included, and the clean one."""
-    schedule = job.model.schedule
-    last = schedule.num_train_timesteps - 1
-    return (*(schedule.at(float(t)) for t in (np.linspace(0, 1, n) * last + 1e-6).astype(int)[::-1]), CLEAN)
-
-
-def current_level_path(ctx: Context, x0: Tensor, guidance: Guidance) -> list[Tensor]:
-    """DDIM inversion as the published code does it: the picture stands for timestep 0, and each prediction is made
-    with the level that x is at.
-
-    Returns:
-        x at each level but the clean one, noisiest first.
-    """
-    x = x0.expand(ctx.shape)
-    found = [x]
-    for i in range(ctx.steps - 1, 0, -1):
-        (prediction,) = guided(ctx, x[None], guidance, range(i, i + 1))
-        made = Prediction.from_eps(prediction.eps, x, ctx.levels[i])
-        x = ctx.levels[i - 1].a * made.x0 + ctx.levels[i - 1].s * made.eps
-        found.append(x)
-    return found[::-1]

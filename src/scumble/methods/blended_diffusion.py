@@ -38,4 +38,4 @@ class BlendedDiffusion(ClipGuided):
         else:
             fresh = self.solver == "ddpm" if self.fresh_noise is None else self.fresh_noise
             hold = BackgroundBlend(lambda i: mask, mask, NoisedSource(self.source(job), fresh=fresh), first)
-        return self.sample(job, hold, terms, unclipped=self.compat == "official")
+        return self.sample(job, hold, terms, official=self.compat == "official")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
@@ -15,17 +12,18 @@ from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, 
 from scumble.controls.network_gradient import NetworkGradient, Term
 from scumble.controls.range_watch import RangeWatch
 from scumble.controls.resample import Resample
-from scumble.core.solvers import Ddim, Ddpm, Solver
+from scumble.core.solvers import Ddim
 from scumble.energies.clip_terms import RangeTerm
-from scumble.energies.vit_terms import ComposedText, PictureTerm, VitTerm
+from scumble.energies.vit_terms import ComposedText, PictureTerm, VitTerm, composed_goal
 from scumble.errors import InputError, MethodError
-from scumble.images import fit, load_image, to_tensor
 from scumble.images.colour import match_colours
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
+from scumble.methods.shared.ancestral import ancestral
+from scumble.methods.shared.looks import target_of, tower_of
 from scumble.methods.shared.masked import scorer_of
 from scumble.methods.shared.restarts import with_restarts
-from scumble.models.vision import VisionFeatures, VisionTower
+from scumble.methods.shared.unclipped import unclipped
 
 __all__ = ["DiffuseIT"]
 
@@ -119,80 +117,32 @@ class DiffuseIT(ImageMethod):
         guidance = NetworkGradient(self.terms(job, steps), place=place)
         again = Resample(first, self.resample if self.solver == "ddpm" else 1, official)
         watch = [RangeWatch(first, self.restart_above)] if watched else []
-        run = self._plain(job, official)
-        return run.denoise(levels, self._solver(job), [hold, *watch, guidance, again], tag=tag)
+        run = unclipped(job) if official else job
+        solver = Ddim() if self.solver == "ddim" else ancestral(job)
+        return run.denoise(levels, solver, [hold, *watch, guidance, again], tag=tag)
 
     def decode(self, job: Job, made: Tensor) -> Tensor:
         """Bring the pictures to the target's colours."""
         pictures = super().decode(job, made)
         if self.target_image is None or not self.match_colours:
             return pictures
-        return match_colours(pictures, self._target(job))
+        return match_colours(pictures, target_of(job, self.target_image))
 
     def terms(self, job: Job, steps: int) -> list[Term]:
         """The losses."""
-        extract, source = self._extract(job), job.x0
+        extract, source = tower_of(job.shared, self.vision, job.model.device), job.x0
         with torch.no_grad():
             known = extract(source)
-            target = None if self.target_image is None else extract(self._target(job))
+            target = None if self.target_image is None else extract(target_of(job, self.target_image))
         rest = steps - 1 - round((1 - self.divergence_until) * steps)
-        found: list[Term] = [
-            VitTerm(
-                extract,
-                known,
-                target,
-                self.contrast_weight,
-                self.similarity_weight,
-                self.divergence_weight,
-                self.style_weight,
-                rest,
-            )
-        ]
+        weights = self.contrast_weight, self.similarity_weight, self.divergence_weight, self.style_weight
+        found: list[Term] = [VitTerm(extract, known, target, *weights, rest)] if any(weights) else []
         if self.target_image is not None and self.pixel_weight:
-            found.append(PictureTerm(self._target(job), self.pixel_weight))
+            found.append(PictureTerm(target_of(job, self.target_image), self.pixel_weight))
         if self.prompt and self.clip_weight:
             scorer = scorer_of(job.shared, self.clip, job.model.device)
-            with torch.no_grad():
-                goal = scorer.text_features([self.prompt]) + 0.2 * scorer.image_features(source)
-                if self.source_prompt:
-                    goal = goal - 0.4 * scorer.text_features([self.source_prompt])
-            found.append(ComposedText(scorer, F.normalize(goal, dim=-1), self.clip_weight, self.augmentations))
+            goal = composed_goal(scorer, self.prompt, self.source_prompt, source)
+            found.append(ComposedText(scorer, goal, self.clip_weight, self.augmentations))
         if self.range_weight:
             found.append(RangeTerm(self.range_weight))
         return found
-
-    def _extract(self, job: Job) -> Callable[[Tensor], VisionFeatures]:
-        key = f"vision/{self.vision}"
-        if key not in job.shared:
-            job.shared[key] = VisionTower.load(self.vision, job.model.device)
-        found: Callable[[Tensor], VisionFeatures] = job.shared[key]
-        return found
-
-    def _target(self, job: Job) -> Tensor:
-        """The target picture (1, 3, H, W) at the model's size."""
-        if "target" not in job.shared:
-            assert self.target_image is not None
-            picture = load_image(self.target_image)
-            place = fit(*picture.rgb.size, multiple=1, native=None)
-            tensor = place.apply(to_tensor(picture.rgb)).to(job.model.device)
-            job.shared["target"] = F.interpolate(tensor, job.size[::-1], mode="bilinear", antialias=True)
-        found: Tensor = job.shared["target"]
-        return found
-
-    def _solver(self, job: Job) -> Solver:
-        if self.solver == "ddim":
-            return Ddim()
-        kind = str(job.model.schedule.config.get("variance_type") or "fixed_small")
-        try:
-            return Ddpm(variance_type=kind)
-        except ValueError as error:
-            raise MethodError(f"{job.model.name}: {error}; use --solver ddim") from error
-
-    @staticmethod
-    def _plain(job: Job, official: bool) -> Job:
-        if not official or job.model.clip_sample is None:
-            return job
-        job = copy.copy(job)
-        job.model = copy.copy(job.model)
-        job.model.clip_sample = None
-        return job

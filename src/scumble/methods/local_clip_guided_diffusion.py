@@ -56,4 +56,4 @@ class LocalClipGuidedDiffusion(ClipGuided):
             )
         everything = torch.ones_like(mask)
         hold = BackgroundBlend(lambda i: everything, everything, NoisedSource(self.source(job)), self.first(job))
-        return self.sample(job, hold, terms, unclipped=official)
+        return self.sample(job, hold, terms, official=official)

@@ -82,10 +82,10 @@ class Bench:
         """The editor on the latent or the pixel model."""
         return self.workshop.editor(pixels)
 
-    def samples(self, task: str, count: int | None = None) -> list[Sample]:
-        """Cases of a task that no benchmark of the usual seed has, at the model's size."""
+    def samples(self, task: str, count: int | None = None, words: Sequence[str] = ()) -> list[Sample]:
+        """Cases of a task (to these new values) that no benchmark of the usual seed has, at the model's size."""
         size = self.editor().model.native_size
-        return [draw(task, number, SEED, size) for number in range(count or self.count)]
+        return [draw(task, number, SEED, size, words) for number in range(count or self.count)]
 
     def edit(self, sample: Sample, method: Method, seed: int = 0, pixels: bool = False) -> Image.Image:
         """The picture that a method makes of a case."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -10,11 +9,13 @@ from torch import Tensor
 
 from scumble.controls.network_gradient import NetworkGradient, Term
 from scumble.core.control import Control
-from scumble.core.solvers import Ddim, Ddpm, Solver
+from scumble.core.solvers import Ddim, Solver
 from scumble.energies.clip_terms import ClipTerm, RangeTerm
 from scumble.errors import MethodError
 from scumble.methods.job import Job
+from scumble.methods.shared.ancestral import ancestral
 from scumble.methods.shared.masked import Begun, Ranked, scorer_of
+from scumble.methods.shared.unclipped import unclipped
 
 __all__ = ["ClipGuided"]
 
@@ -62,12 +63,10 @@ class ClipGuided(Ranked, Begun):
         if self.prompt:
             scorer_of(job.shared, self.clip, job.model.device)
 
-    def sample(self, job: Job, hold: Control, terms: list[Term], unclipped: bool) -> Tensor:
+    def sample(self, job: Job, hold: Control, terms: list[Term], official: bool) -> Tensor:
         """Run the loop from where ``hold`` says, under the gradient of the terms."""
-        if unclipped and job.model.clip_sample is not None:
-            job = copy.copy(job)
-            job.model = copy.copy(job.model)
-            job.model.clip_sample = None
+        if official:
+            job = unclipped(job)
         levels = job.levels(self.num_inference_steps, self.solver)
         guidance = NetworkGradient(terms, place="mean" if self.solver == "ddpm" else "eps")
         return job.denoise(levels, self.make_solver(job), [hold, guidance])
@@ -82,13 +81,7 @@ class ClipGuided(Ranked, Begun):
         Raises:
             MethodError: If that variance is of an unknown type.
         """
-        if self.solver == "ddim":
-            return Ddim(eta=self.eta)
-        kind = str(job.model.schedule.config.get("variance_type") or "fixed_small")
-        try:
-            return Ddpm(variance_type=kind)
-        except ValueError as error:
-            raise MethodError(f"{job.model.name}: {error}; use --solver ddim") from error
+        return Ddim(eta=self.eta) if self.solver == "ddim" else ancestral(job)
 
     def words(self, job: Job, mask: Tensor) -> list[Term]:
         """The terms of the words and of the range; none without words."""
