@@ -306,6 +306,8 @@ def test_a_direction_is_trained_from_a_folder_and_edits_a_picture(
     kind: dict[str, Any] = {"directions": (str(path),), "num_inference_steps": 4, "t_edit": 0, "t_boost": 0}
     weak, strong = (editor.edit(small, Asyrp(**kind, strengths=(s,)), seed=1) for s in (0.0, 30.0))
     assert weak.image.tobytes() != strong.image.tobytes()
+    as_trained = editor.edit(small, Asyrp(**{**kind, "num_inference_steps": None}, strengths=(30.0,)), seed=1)
+    assert as_trained.image.tobytes() == strong.image.tobytes()
     with pytest.raises(InputError, match="made with the model"):
         tiny_editor.edit(picture, Asyrp(**kind), seed=1)
     with pytest.raises(InputError, match="one for each"):

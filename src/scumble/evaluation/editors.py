@@ -15,7 +15,7 @@ from PIL import Image
 from scumble.errors import InputError
 from scumble.evaluation.bench_editor import BenchEditor
 from scumble.evaluation.case import Case, Sample
-from scumble.hspace.shipped import load_direction, shipped_directions
+from scumble.hspace.shipped import shipped_directions
 from scumble.images import paste
 
 __all__ = ["EDITORS"]
@@ -94,11 +94,7 @@ def _guided(sample: Sample) -> dict[str, Any]:
 
 def _shifted(sample: Sample) -> dict[str, Any]:
     """The shipped direction that is called like the new value, in as many steps as it was trained with."""
-    assert sample.case.word is not None
-    return {
-        "directions": (sample.case.word,),
-        "num_inference_steps": load_direction(sample.case.word).about.steps,
-    }
+    return {"directions": (sample.case.word,)}
 
 
 def _has_direction(case: Case) -> bool:

@@ -43,8 +43,8 @@ class Asyrp(ImageMethod):
     """How strongly each acts; negative turns it round. One number stands for all."""
     prompt: str = ""
     """What the picture shows, for text-to-image models."""
-    num_inference_steps: int = Field(default=50, ge=1, le=1000)
-    """Steps N."""
+    num_inference_steps: int | None = Field(default=None, ge=1, le=1000)
+    """Steps N; by default as many as the direction was trained with, of several the most."""
     t_edit: int | None = Field(default=None, ge=0, le=10000)
     """The shift acts at timesteps from here on; by default as trained, for several that of the least different one."""
     t_boost: int | None = Field(default=None, ge=0, le=10000)
@@ -75,10 +75,11 @@ class Asyrp(ImageMethod):
             raise InputError(f"{len(directions)} directions were given, and {len(strengths)} strengths: one for each")
         t_edit = self.t_edit if self.t_edit is not None else max(d.about.t_edit for d in directions)
         t_boost = self.t_boost if self.t_boost is not None else min(d.about.t_boost for d in directions)
+        steps = self.num_inference_steps or max(d.about.steps for d in directions)
         guidance = job.guidance(self.prompt, "", 1.0)
         if self.compat == "official":
-            return self._official(job, guidance, directions, strengths, t_edit, t_boost)
-        found = self._inversion(job)
+            return self._official(job, guidance, _shift(directions, strengths, steps), steps, t_edit, t_boost)
+        found = self._inversion(job, steps)
         steps = found.steps
         acting = BottleneckShift(_shift(directions, strengths, steps), t_edit, guidance)
         controls: list[Control] = [job.hold(steps, found.first, found)]
@@ -90,11 +91,11 @@ class Asyrp(ImageMethod):
         controls += [StoredNoise(found), guidance, acting]
         return job.denoise(found.levels, found.solver(job.model), controls)
 
-    def _inversion(self, job: Job) -> Inversion:
+    def _inversion(self, job: Job, steps: int) -> Inversion:
         given = job.inversion is not None
         plan = Plan(
             kind=None if given else "ddim",
-            steps=None if given else self.num_inference_steps,
+            steps=None if given else steps,
             prompt=self.prompt or None,
             iterations=self.inversion_iterations,
             tolerance=1e-4,
@@ -102,23 +103,14 @@ class Asyrp(ImageMethod):
         )
         return obtain(job, plan)
 
-    def _official(
-        self,
-        job: Job,
-        guidance: Guidance,
-        directions: list[Direction],
-        strengths: tuple[float, ...],
-        t_edit: int,
-        t_boost: int,
-    ) -> Tensor:
+    def _official(self, job: Job, guidance: Guidance, shift: Shift, steps: int, t_edit: int, t_boost: int) -> Tensor:
         plain = unclipped(job)
-        levels = spread_levels(job.model.schedule, self.num_inference_steps)
+        levels = spread_levels(job.model.schedule, steps)
         solver = BoostedDdim(t_boost)
         ctx = replace(plain.context(levels, solver), shape=(1, *job.shape[1:]))
         with torch.no_grad():
             xs = current_level_path(ctx, job.x0, guidance)
-        acting = BottleneckShift(_shift(directions, strengths, self.num_inference_steps), t_edit, guidance)
-        return plain.denoise(levels, solver, [Begin(xs[0], 0), guidance, acting])
+        return plain.denoise(levels, solver, [Begin(xs[0], 0), guidance, BottleneckShift(shift, t_edit, guidance)])
 
 
 def _shift(directions: list[Direction], strengths: tuple[float, ...], steps: int) -> Shift:
