@@ -193,7 +193,7 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "pix2pix-zero-off", "words", "the same without cross-attention guidance", WORDS, "pix2pix-zero",
-        lambda s: _both(s, cross_attention=0.0),
+        lambda s: _both(s, cross_attention=0.0), variant=True,
     ),
     BenchEditor(
         "paste-at-end", "region", "SDEdit at 0.9 of the whole picture, the region cut out and pasted", REGION,
@@ -244,7 +244,7 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "self-guidance-wordless", "guidance", "the same under the source's words: energies alone", ("resize",),
-        "self-guidance", lambda s: _guided(s) | {"prompt": s.case.source_prompt},
+        "self-guidance", lambda s: _guided(s) | {"prompt": s.case.source_prompt}, variant=True,
     ),
     BenchEditor(
         "asyrp", "guidance", "the shipped direction named like the new value, no words", DIRECTED, "asyrp",
