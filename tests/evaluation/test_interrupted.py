@@ -52,8 +52,10 @@ def pictures(benchmark: Benchmark) -> dict[str, bytes]:
 def begin(folder: Path, jobs: int) -> subprocess.Popen[str]:
     """A real `scumble bench run` as a terminal begins it: in a group of its own, so that Ctrl-C reaches all of it."""
     words = ["bench", "run", str(folder), "--methods", ",".join(METHODS), "--jobs", str(jobs)]
+    # What runs the tests may have been started in the background, where Ctrl-C is ignored, which is handed down.
+    hears = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     return subprocess.Popen(
-        [sys.executable, "-c", f"from scumble.cli import main; main({words})"],
+        [sys.executable, "-c", f"{hears}; from scumble.cli import main; main({words})"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip

@@ -33,6 +33,7 @@ from scumble.hspace.solver import BoostedDdim
 from scumble.hspace.taught import TaughtLoss
 from scumble.hspace.training import At, DirectionLoss, Origin, average, origin_of, train
 from scumble.inversion.current_level import current_level_path, spread_levels
+from scumble.metadata import read_metadata
 from scumble.methods.asyrp import Asyrp
 from scumble.models.base import Model
 from scumble.models.clip import squared
@@ -308,6 +309,8 @@ def test_a_direction_is_trained_from_a_folder_and_edits_a_picture(
     assert weak.image.tobytes() != strong.image.tobytes()
     as_trained = editor.edit(small, Asyrp(**{**kind, "num_inference_steps": None}, strengths=(30.0,)), seed=1)
     assert as_trained.image.tobytes() == strong.image.tobytes()
+    strong.save(tmp_path / "strong.png")
+    assert read_metadata(tmp_path / "strong.png")["parameters"]["directions"] == ["direction.safetensors"]
     with pytest.raises(InputError, match="made with the model"):
         tiny_editor.edit(picture, Asyrp(**kind), seed=1)
     with pytest.raises(InputError, match="one for each"):
