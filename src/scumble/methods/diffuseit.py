@@ -135,7 +135,8 @@ class DiffuseIT(ImageMethod):
             known = extract(source)
             target = None if self.target_image is None else extract(target_of(job, self.target_image))
         rest = steps - 1 - round((1 - self.divergence_until) * steps)
-        weights = self.contrast_weight, self.similarity_weight, self.divergence_weight, self.style_weight
+        style = 0.0 if target is None else self.style_weight
+        weights = self.contrast_weight, self.similarity_weight, self.divergence_weight, style
         found: list[Term] = [VitTerm(extract, known, target, *weights, rest)] if any(weights) else []
         if self.target_image is not None and self.pixel_weight:
             found.append(PictureTerm(target_of(job, self.target_image), self.pixel_weight))
