@@ -14,8 +14,8 @@ from scumble.errors import InputError, MethodError
 from scumble.images import describe_map, fit, load_image, load_map, to_tensor
 from scumble.inversion.trajectory import Inversion, Kind
 from scumble.methods.base import ImageMethod, Method
-from scumble.methods.shared.inverted import Plan
 from scumble.methods.shared.inverting import invert_picture, picture_of
+from scumble.methods.shared.obtained import Plan
 from scumble.models.base import Model
 from scumble.result import Result
 from scumble.run import OnStep, Run, clear_errors

@@ -18,7 +18,7 @@ from scumble.core.prediction import Prediction
 from scumble.core.solvers import Visit, ddim_std
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.models.base import Model
 
 CASES = ["ddpm_inversion_cfg", "ddpm_inversion_empty", "ddpm_inversion_eta"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.models.base import Model
 from tests.inverting import N, job_of
 

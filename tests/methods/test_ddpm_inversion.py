@@ -20,7 +20,8 @@ from scumble.methods.cycle_diffusion import CycleDiffusion
 from scumble.methods.ddim_inversion import DDIMInversion
 from scumble.methods.ddpm_inversion import DDPMInversion
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.inverted import Inverted
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.methods.shared.usual import usual_skip
 from scumble.models.base import Model
 from tests.blended import tiny_ddpm

@@ -96,7 +96,7 @@ def test_the_published_loop_is_reproduced(reference: Any, tmp_path: Path) -> Non
     weights = case.settings["weights"]
     noise = InOrder(case["draws"])
     job = replace(pixel_job(tiny_ddpm()), image=case["source"], noise=noise)
-    job.shared |= {"vision/stub": stub(case), "target": case["target"]}
+    job.shared |= {"vision/stub": stub(case), "picture/recorded": case["target"]}
     method = DiffuseIT(
         target_image="recorded",
         num_inference_steps=20,

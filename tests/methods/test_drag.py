@@ -22,7 +22,7 @@ from scumble.methods.drag_diffusion import DragDiffusion
 from scumble.methods.drag_noise import DragNoise
 from scumble.methods.job import Job
 from scumble.methods.registry import method_class
-from scumble.methods.shared.inverted import obtain
+from scumble.methods.shared.obtained import obtain
 from scumble.methods.warp_drag import WarpDrag
 from scumble.models.base import Model
 

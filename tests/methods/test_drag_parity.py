@@ -21,7 +21,7 @@ from scumble.inversion.trajectory import Inversion
 from scumble.methods.drag_diffusion import DragDiffusion
 from scumble.methods.drag_noise import DragNoise
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.models.base import Model
 
 

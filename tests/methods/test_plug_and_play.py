@@ -15,7 +15,7 @@ from scumble.errors import InputError, MethodError
 from scumble.methods.ddim_inversion import DDIMInversion
 from scumble.methods.job import Job
 from scumble.methods.plug_and_play import PlugAndPlay
-from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.models.base import Model
 
 STEPS = 5

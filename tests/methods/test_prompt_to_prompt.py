@@ -128,7 +128,7 @@ def test_pixels_that_the_map_keeps_are_byte_identical(tiny_editor: Editor, pictu
 
 
 def test_a_given_inversion_costs_only_the_steps(tiny_sd: Model, x0: Tensor) -> None:
-    from scumble.methods.shared.inverted import Plan, obtain
+    from scumble.methods.shared.obtained import Plan, obtain
 
     maker = job_of(tiny_sd, x0=x0)
     inversion = obtain(maker, Plan(steps=STEPS, skip=0.2, prompt=CAT))

@@ -14,7 +14,7 @@ from scumble.editor import Editor
 from scumble.errors import InputError
 from scumble.methods.registry import method_class
 from scumble.methods.self_guidance import SelfGuidance
-from scumble.methods.shared.word_wishes import Reference
+from scumble.methods.shared.reference import Reference
 from scumble.methods.text_to_image import TextToImage
 
 SHORT: dict[str, Any] = {"num_inference_steps": 4, "prompt": "a photo of a cat"}

@@ -27,7 +27,7 @@ from scumble.editor import Editor
 from scumble.errors import InputError
 from scumble.images import fit, load_image, to_bytes, to_image, to_tensor, written_whole
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.models.places import sites
 from scumble.models.taps import Tap
 

@@ -22,7 +22,7 @@ from scumble.inversion.current_level import current_level_path, spread_levels
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.methods.shared.recorded import without_folders
 from scumble.methods.shared.unclipped import unclipped
 

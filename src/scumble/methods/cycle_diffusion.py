@@ -9,7 +9,8 @@ from torch import Tensor
 
 from scumble.controls.stored import StoredNoise
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.inverted import Inverted
+from scumble.methods.shared.obtained import Plan, obtain
 
 __all__ = ["CycleDiffusion"]
 

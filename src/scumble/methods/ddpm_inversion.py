@@ -18,7 +18,8 @@ from scumble.images.colour import tinted
 from scumble.inversion.trajectory import Inversion
 from scumble.inversion.transforms import flipped, shifted
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.inverted import Inverted
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.methods.shared.usual import of_photographs
 
 __all__ = ["DDPMInversion"]

@@ -20,7 +20,7 @@ from scumble.images.colour import match_colours
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
 from scumble.methods.shared.ancestral import ancestral
-from scumble.methods.shared.looks import target_of, tower_of
+from scumble.methods.shared.looks import other_picture, tower_of
 from scumble.methods.shared.masked import scorer_of
 from scumble.methods.shared.restarts import with_restarts
 from scumble.methods.shared.unclipped import unclipped
@@ -126,20 +126,20 @@ class DiffuseIT(ImageMethod):
         pictures = super().decode(job, made)
         if self.target_image is None or not self.match_colours:
             return pictures
-        return match_colours(pictures, target_of(job, self.target_image))
+        return match_colours(pictures, other_picture(job, self.target_image))
 
     def terms(self, job: Job, steps: int) -> list[Term]:
         """The losses."""
         extract, source = tower_of(job.shared, self.vision, job.model.device), job.x0
         with torch.no_grad():
             known = extract(source)
-            target = None if self.target_image is None else extract(target_of(job, self.target_image))
+            target = None if self.target_image is None else extract(other_picture(job, self.target_image))
         rest = steps - 1 - round((1 - self.divergence_until) * steps)
         style = 0.0 if target is None else self.style_weight
         weights = self.contrast_weight, self.similarity_weight, self.divergence_weight, style
         found: list[Term] = [VitTerm(extract, known, target, *weights, rest)] if any(weights) else []
         if self.target_image is not None and self.pixel_weight:
-            found.append(PictureTerm(target_of(job, self.target_image), self.pixel_weight))
+            found.append(PictureTerm(other_picture(job, self.target_image), self.pixel_weight))
         if self.prompt and self.clip_weight:
             scorer = scorer_of(job.shared, self.clip, job.model.device)
             goal = composed_goal(scorer, self.prompt, self.source_prompt, source)

@@ -19,7 +19,7 @@ from scumble.drag.optimise import Drag, Look, optimise
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.job import Job
 from scumble.methods.shared.dragged import Dragged
-from scumble.methods.shared.inverted import obtain
+from scumble.methods.shared.obtained import obtain
 
 __all__ = ["DragNoise"]
 

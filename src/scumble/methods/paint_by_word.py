@@ -16,6 +16,7 @@ from scumble.images import latent_map
 from scumble.methods.job import Job
 from scumble.methods.progress import Progress
 from scumble.methods.shared.masked import Masked, Ranked, scorer_of
+from scumble.methods.shared.once import once
 from scumble.models.codec import Codec, ModelCodec, VqCodec
 
 __all__ = ["PaintByWord"]
@@ -61,9 +62,11 @@ class PaintByWord(Ranked, Masked):
 
     def codec(self, job: Job) -> Codec:
         """The autoencoder, loaded once."""
-        if "codec" not in job.shared:
-            job.shared["codec"] = ModelCodec(job.model) if self.vq is None else VqCodec.load(self.vq, job.model.device)
-        found: Codec = job.shared["codec"]
+
+        def load() -> Codec:
+            return ModelCodec(job.model) if self.vq is None else VqCodec.load(self.vq, job.model.device)
+
+        found = once(job.shared, "codec", load)
         width, height = job.size
         if width % found.factor or height % found.factor:
             raise MethodError(f"{found.name} needs sides that are multiples of {found.factor}, got {width}x{height}")

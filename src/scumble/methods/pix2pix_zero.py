@@ -21,7 +21,8 @@ from scumble.errors import InputError
 from scumble.inversion.regularised import Regulariser, drawn_from, published_walk, regularised_path
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.obtained import Plan, obtain
+from scumble.methods.shared.once import once
 from scumble.methods.shared.usual import of_photographs
 from scumble.methods.shared.worded_direction import WordedDirection
 from scumble.models.places import sites
@@ -111,16 +112,17 @@ class Pix2PixZero(WordedDirection):
     def _inversion(self, job: Job, caption: Conditioning, said: str) -> Inversion:
         if job.inversion is not None:
             return obtain(job, Plan(kind=job.inversion.kind, steps=self.num_inference_steps))
-        if "inversion" not in job.shared:
+
+        def invert() -> Inversion:
             levels = job.levels(self.num_inference_steps)
             noise = job.noise.select(0, 1)
             ctx = replace(job.context(levels, Ddim()), noise=noise, shape=(1, *job.shape[1:]))
             regulate = Regulariser(drawn_from(noise), self.correlation_weight, self.divergence_weight, self.rounds)
             with torch.no_grad():
                 xs = regularised_path(ctx, job.x0, Guidance(caption, caption, 1.0), regulate)
-            job.shared["inversion"] = Inversion("ddim", levels, 0, xs, prompt=said, eta=0.0, size=job.size)
-        found: Inversion = job.shared["inversion"]
-        return found
+            return Inversion("ddim", levels, 0, xs, prompt=said, eta=0.0, size=job.size)
+
+        return once(job.shared, "inversion", invert)
 
     def _official(
         self, job: Job, caption: Conditioning, guidance: Guidance, paths: list[str], from_seed: bool

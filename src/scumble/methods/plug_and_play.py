@@ -13,7 +13,9 @@ from scumble.controls.stored import StoredNoise
 from scumble.errors import MethodError
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.inverted import Inverted
+from scumble.methods.shared.obtained import Plan, obtain
+from scumble.methods.shared.once import once
 
 __all__ = ["PlugAndPlay"]
 
@@ -95,5 +97,4 @@ class PlugAndPlay(Inverted):
             return None
         if inversion.xs.shape[1] > 1:
             return SourceFeatures()
-        found: SourceFeatures = job.shared.setdefault("source features", SourceFeatures())
-        return found
+        return once(job.shared, "source features", SourceFeatures)

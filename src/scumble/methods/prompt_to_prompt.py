@@ -13,7 +13,8 @@ from scumble.controls.word_edits import Told, WordEdit
 from scumble.core.control import Control
 from scumble.errors import InputError, MethodError
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.inverted import Inverted
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.methods.shared.source_route import Route, picture_route, seed_route
 
 __all__ = ["PromptToPrompt"]

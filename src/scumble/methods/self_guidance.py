@@ -14,7 +14,8 @@ from scumble.energies.protocol import SOURCE, during
 from scumble.errors import InputError
 from scumble.methods.job import Job
 from scumble.methods.shared.beside_source import BesideSource
-from scumble.methods.shared.word_wishes import Reference, WordWishes, wished
+from scumble.methods.shared.reference import Reference
+from scumble.methods.shared.word_wishes import WordWishes, wished
 
 __all__ = ["SelfGuidance"]
 

@@ -17,7 +17,8 @@ from scumble.core.levels import Level
 from scumble.core.solvers import Ddim, Solver
 from scumble.errors import InputError
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Inverted, Plan, obtain
+from scumble.methods.shared.inverted import Inverted
+from scumble.methods.shared.obtained import Plan, obtain
 
 __all__ = ["BesideSource", "MeasuredRoute"]
 

@@ -22,7 +22,7 @@ from scumble.errors import MethodError
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.job import Job
 from scumble.methods.progress import Progress
-from scumble.methods.shared.inverted import Plan
+from scumble.methods.shared.obtained import Plan
 from scumble.methods.shared.pointed import Pointed
 
 __all__ = ["Dragged"]

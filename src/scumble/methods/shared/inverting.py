@@ -17,7 +17,7 @@ from scumble.errors import InputError
 from scumble.images import Picture, fit, load_image, to_bytes, to_tensor
 from scumble.inversion.trajectory import Inversion
 from scumble.methods.job import Job
-from scumble.methods.shared.inverted import Plan, obtain
+from scumble.methods.shared.obtained import Plan, obtain
 from scumble.models.base import Model
 
 __all__ = ["invert_picture", "measure", "picture_of"]

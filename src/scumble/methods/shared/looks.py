@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.images import fit, load_image, to_tensor
+from scumble.images import load_image, to_tensor
 from scumble.methods.job import Job
+from scumble.methods.shared.once import once
 from scumble.models.vision import VisionTower
 
-__all__ = ["target_of", "tower_of"]
+__all__ = ["other_picture", "tower_of"]
 
 
 def tower_of(shared: dict[str, Any], name: str, device: torch.device) -> VisionTower:
@@ -21,19 +22,14 @@ def tower_of(shared: dict[str, Any], name: str, device: torch.device) -> VisionT
     Raises:
         CheckpointError: If there is none of this name.
     """
-    key = f"vision/{name}"
-    if key not in shared:
-        shared[key] = VisionTower.load(name, device)
-    found: VisionTower = shared[key]
-    return found
+    return once(shared, f"vision/{name}", lambda: VisionTower.load(name, device))
 
 
-def target_of(job: Job, file: str) -> Tensor:
-    """The target picture (1, 3, H, W) in [-1, 1] at the model's size."""
-    if "target" not in job.shared:
-        picture = load_image(file)
-        place = fit(*picture.rgb.size, multiple=1, native=None)
-        tensor = place.apply(to_tensor(picture.rgb)).to(job.model.device)
-        job.shared["target"] = F.interpolate(tensor, job.size[::-1], mode="bilinear", antialias=True)
-    found: Tensor = job.shared["target"]
-    return found
+def other_picture(job: Job, file: str) -> Tensor:
+    """Another picture (1, 3, H, W) in [-1, 1], brought to the size of the edited one."""
+
+    def read() -> Tensor:
+        pixels = to_tensor(load_image(file).rgb).to(job.model.device)
+        return F.interpolate(pixels, job.size[::-1], mode="bilinear", antialias=True)
+
+    return once(job.shared, f"picture/{file}", read)

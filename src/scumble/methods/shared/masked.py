@@ -15,6 +15,7 @@ from scumble.errors import CheckpointError
 from scumble.images import filled, latent_map
 from scumble.methods.base import Finished, ImageMethod, Method
 from scumble.methods.job import Job
+from scumble.methods.shared.once import once
 from scumble.methods.shared.recorded import without_folders
 from scumble.models.clip import ClipScorer
 from scumble.ranking import RankBy, best_first, candidate_distances
@@ -142,8 +143,4 @@ def scorer_of(shared: dict[str, Any], name: str, device: torch.device) -> ClipSc
     Raises:
         CheckpointError: If there is none of this name.
     """
-    key = f"clip/{name}"
-    if key not in shared:
-        shared[key] = ClipScorer.load(name, device)
-    found: ClipScorer = shared[key]
-    return found
+    return once(shared, f"clip/{name}", lambda: ClipScorer.load(name, device))

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import torch
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
-from torch import Tensor
+from pydantic import Field
 
-from scumble.controls.energy import SourceRow
 from scumble.energies.attention import Appearance, Centroid, Columns, Shape, Size, Transform
 from scumble.energies.layers import (
     attention_sites,
@@ -21,12 +18,11 @@ from scumble.energies.layers import (
 )
 from scumble.energies.protocol import Guide, Steps
 from scumble.errors import InputError
-from scumble.images import fit, load_image, to_tensor
 from scumble.methods.base import Method
 from scumble.methods.job import Job
-from scumble.methods.shared.recorded import without_folders
+from scumble.methods.shared.reference import Reference
 
-__all__ = ["Reference", "WordWishes", "wished"]
+__all__ = ["WordWishes", "wished"]
 
 REST = "*"
 """Stands for all words that are not named otherwise."""
@@ -58,42 +54,6 @@ class WordWishes(Method):
     """Weight of shapes that stay."""
     look_weight: float = Field(default=0.1, ge=0, le=1e4)
     """Weight of looks that stay."""
-
-
-class Reference(BaseModel):
-    """Another picture from which words take their look or shape; it is noised anew at every level."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    image: str
-    """The picture's file."""
-    prompt: str
-    """What it shows."""
-    words: dict[str, str]
-    """Phrase of the prompt: phrase of the reference from which it takes."""
-    take: tuple[Literal["look", "shape"], ...] = ("look",)
-    """What it takes."""
-    weight: float = Field(default=1.0, ge=0, le=1e4)
-    """How strongly."""
-
-    @field_serializer("image")
-    def _without_folders(self, given: str) -> str:
-        return without_folders(given)
-
-    def row(self, job: Job) -> SourceRow:
-        """The picture as a row beside the run, encoded once per edit."""
-        key = f"reference/{self.image}"
-        if key not in job.shared:
-            picture = load_image(self.image)
-            place = fit(*picture.rgb.size, multiple=job.model.multiple, native=None)
-            tensor = torch.nn.functional.interpolate(
-                place.apply(to_tensor(picture.rgb)), job.size[::-1], mode="bilinear", antialias=True
-            )
-            with torch.no_grad():
-                job.shared[key] = job.model.encode(tensor.to(job.model.device))
-        x0: Tensor = job.shared[key]
-        draw = job.noise.select(0, 1).normal((1, *job.shape[1:]), "reference", 0).to(x0.device)
-        return SourceRow(job.embed(self.prompt), lambda ctx, i: ctx.noised(x0, draw, i))
 
 
 def wished(
