@@ -1,6 +1,6 @@
 """Every method as a benchmark sees it: which tasks it is for, and with which settings it does them.
 
-The settings are the same for all cases of a task and chosen before any result is scored. All samplers take 25 steps
+The settings are the same for all cases of a task and chosen before any result is scored. All samplers take 20 steps
 unless the method needs more; a case takes the seed of the run.
 """
 
@@ -20,7 +20,7 @@ from scumble.images import paste
 
 __all__ = ["EDITORS"]
 
-STEPS = 25
+STEPS = 20
 WORDS = ("recolour", "rematerial", "reshape", "remove", "add", "resize", "floor", "sky")
 REGION = ("recolour", "rematerial", "reshape", "remove", "add", "floor", "outpaint")
 PIXEL = ("recolour", "reshape", "remove", "add")
@@ -126,7 +126,7 @@ def _clip_guided(sample: Sample) -> dict[str, Any]:
     return {
         "prompt": _new_thing(sample),
         "change_map": region,
-        "num_inference_steps": 50,
+        "num_inference_steps": 30,
         "solver": "ddim",
         "eta": 1.0,
     }
@@ -134,7 +134,7 @@ def _clip_guided(sample: Sample) -> dict[str, Any]:
 
 def _painted(sample: Sample) -> dict[str, Any]:
     region = None if sample.region is None else sample.region.astype(np.float32)
-    return {"prompt": _new_thing(sample), "change_map": region, "iterations": 60, "augmentations": 8}
+    return {"prompt": _new_thing(sample), "change_map": region, "iterations": 30, "augmentations": 8}
 
 
 _UNGUIDED = dict.fromkeys(
@@ -212,10 +212,10 @@ _ALL: tuple[BenchEditor, ...] = (
         "ddpm-inversion", lambda s: _both(s, change_map=None if s.region is None else s.region.astype(np.float32)),
     ),
     BenchEditor(
-        "paint-by-word", "region", "60 steps of Adam on the latent under the CLIP", PIXEL, "paint-by-word", _painted,
+        "paint-by-word", "region", "30 steps of Adam on the latent under the CLIP", PIXEL, "paint-by-word", _painted,
     ),
     BenchEditor(
-        "blended-diffusion", "region", "pixel model, CLIP gradient, 50 ddim steps with noise", PIXEL,
+        "blended-diffusion", "region", "pixel model, CLIP gradient, 30 ddim steps with noise", PIXEL,
         "blended-diffusion", _clip_guided, pixels=True,
     ),
     BenchEditor(
