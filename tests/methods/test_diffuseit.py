@@ -13,16 +13,18 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from scumble.controls.network_gradient import Decoded, NetworkGradient
 from scumble.controls.resample import Resample
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Context, Row
 from scumble.core.loop import denoise
 from scumble.core.prediction import Prediction
-from scumble.core.solvers import Ddpm
+from scumble.core.solvers import Ddim, Ddpm
 from scumble.editor import Editor
+from scumble.energies.clip_terms import RangeTerm
 from scumble.energies.vit import contrast, likeness_of_keys, self_similarity
-from scumble.energies.vit_terms import VitTerm
-from scumble.errors import CheckpointError, InputError, MethodError
+from scumble.energies.vit_terms import PictureTerm, VitTerm
+from scumble.errors import CheckpointError, InputError
 from scumble.images.colour import match_colours
 from scumble.methods.diffuseit import DiffuseIT
 from scumble.methods.registry import method_class
@@ -264,9 +266,97 @@ def test_a_target_picture_gives_its_look_and_the_map_keeps_its_bytes(
     assert not np.array_equal(np.asarray(result.image)[:16], np.asarray(small)[:16])
 
 
-def test_what_is_not_defined_is_refused(tiny_editor: Editor, picture: Image.Image) -> None:
-    with pytest.raises(MethodError, match="works on latents"):
-        tiny_editor.edit(picture, DiffuseIT(prompt="x"), seed=1)
+WEIGHTS = ("contrast", "similarity", "divergence", "clip", "range")
+
+
+def on_latents(tiny_sd: Any, weight: float | None, seeds: tuple[int, ...] = (3,), **more: Any) -> tuple[Tensor, Any]:
+    job = pixel_job(tiny_sd, seeds=seeds)
+    job.shared |= {"vision/clip": features, "clip/clip": random_clip()}
+    weights: dict[str, Any] = {} if weight is None else {f"{name}_weight": weight for name in WEIGHTS}
+    fields: dict[str, Any] = {"num_inference_steps": 6, "skip": 0.34, "solver": "ddim", "augmentations": 2}
+    made = DiffuseIT(prompt="a cat", **(fields | weights | more)).run(job)
+    assert made is not None
+    return made, job
+
+
+def test_on_latents_without_weights_it_is_the_plain_run_under_the_words(tiny_sd: Any) -> None:
+    made, job = on_latents(tiny_sd, 0.0)
+    plain = SDEdit(prompt="a cat", strength=0.66, num_inference_steps=6, guidance_scale=3.0).run(pixel_job(tiny_sd))
+    assert plain is not None and torch.equal(made, plain)
+    assert (job.cost.forward_rows, job.cost.backward_rows) == (8, 0)
+
+
+def test_on_latents_a_step_takes_one_backward_and_the_row_of_no_words(tiny_sd: Any) -> None:
+    _, job = on_latents(tiny_sd, 5.0)
+    assert (job.cost.forward_rows, job.cost.backward_rows) == (8, 4)
+    _, job = on_latents(tiny_sd, 5.0, guidance_scale=1.0)
+    assert (job.cost.forward_rows, job.cost.backward_rows) == (4, 4)
+
+
+def test_on_latents_samples_do_not_see_each_other(tiny_sd: Any) -> None:
+    both, _ = on_latents(tiny_sd, 5.0, seeds=(3, 4))
+    one, _ = on_latents(tiny_sd, 5.0, seeds=(4,))
+    torch.testing.assert_close(both[1:], one, rtol=1e-4, atol=1e-4)
+
+
+def test_models_that_take_words_follow_them_instead_of_the_clip(tiny_sd: Any) -> None:
+    usual, _ = on_latents(tiny_sd, None, skip=None)
+    named, _ = on_latents(tiny_sd, None, skip=0.15, clip_weight=0.0, divergence_weight=0.0)
+    pulled, _ = on_latents(tiny_sd, None, skip=0.15, clip_weight=2000.0, divergence_weight=0.0)
+    assert torch.equal(usual, named)
+    assert not torch.equal(usual, pulled)
+
+
+def test_the_gradient_goes_back_through_the_decoder(tiny_sd: Any) -> None:
+    g = torch.Generator().manual_seed(5)
+    latent = torch.randn(1, 4, 4, 4, generator=g)
+    towards = torch.zeros_like(tiny_sd.decode(latent))
+    ctx = pixel_job(tiny_sd).context(tiny_sd.schedule.levels(4), Ddim())
+    loss, slope = Decoded([PictureTerm(towards, 100.0), RangeTerm(3.0)], tiny_sd.decode)(ctx, latent)
+    way = torch.randn(1, 4, 4, 4, generator=g)
+
+    def at(z: Tensor) -> float:
+        picture = tiny_sd.decode(z)
+        return 100.0 * float(picture.square().mean()) + float(RangeTerm(3.0)(ctx, picture)[0])
+
+    assert float(loss) == pytest.approx(at(latent), rel=1e-5)
+    slopes = (at(latent + 1e-2 * way) - at(latent - 1e-2 * way)) / 2e-2
+    assert float((slope * way).sum()) == pytest.approx(slopes, rel=2e-2)
+
+
+@pytest.mark.parametrize("solver", ["ddim", "ddpm"])
+def test_the_losses_change_the_noise_of_a_step_by_no_more_than_the_limit(
+    solver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[float] = []
+    limited = NetworkGradient._limited
+
+    def watch(self: NetworkGradient, shift: Tensor, noise: Tensor) -> Tensor:
+        found = limited(self, shift, noise)
+        shares.append(float(found.square().mean().sqrt() / noise.square().mean().sqrt()))
+        return found
+
+    monkeypatch.setattr(NetworkGradient, "_limited", watch)
+
+    def made(limit: float, **more: Any) -> Tensor:
+        job = pixel_job(tiny_ddpm())
+        job.shared |= {"vision/clip": features, "clip/clip": random_clip()}
+        kind: Any = {"solver": solver, "resample": 1, "num_inference_steps": 6, "augmentations": 2, **more}
+        found = DiffuseIT(prompt="x", limit=limit, **kind).run(job)
+        assert found is not None
+        return found
+
+    made(0.1)
+    assert max(shares) == pytest.approx(0.1, rel=1e-4)
+    shares.clear()
+    free = made(100.0)
+    assert max(shares) > 0.2
+    assert torch.equal(made(0.01, compat="official"), made(100.0, compat="official"))
+    if solver == "ddim":
+        assert not torch.equal(free, made(0.01))
+
+
+def test_what_is_not_defined_is_refused(picture: Image.Image) -> None:
     editor, small = Editor(tiny_ddpm()), picture.resize((32, 32))
     with pytest.raises(InputError, match="nothing is wished"):
         editor.edit(small, DiffuseIT(), seed=1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import torch
@@ -13,7 +13,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Context, Control, Move, Row
 from scumble.core.prediction import Prediction
 
-__all__ = ["NetworkGradient", "Term"]
+__all__ = ["Decoded", "NetworkGradient", "Term"]
 
 
 class Term(Protocol):
@@ -31,6 +31,31 @@ class Term(Protocol):
 
 
 @dataclass
+class Decoded:
+    """Terms of pictures as one term of latents: the prediction is decoded once, and the sum of their gradients goes
+    back through the decoder.
+
+    Args:
+        terms: Losses of a picture; all judge the decoded prediction, also those of ``mixed``: a latent mixed with noise
+            decodes to nothing that they know.
+        decode: From a latent (B, C, h, w) to a picture (B, 3, H, W) in [-1, 1].
+    """
+
+    terms: Sequence[Term]
+    decode: Callable[[Tensor], Tensor]
+    of: Literal["x0", "mixed"] = "x0"
+
+    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the summed loss of each sample (B,) and the gradient of their sum at the latent (B, C, h, w)."""
+        with torch.enable_grad():
+            leaf = picture.detach().requires_grad_(True)
+            seen = self.decode(leaf)
+        found = [term(ctx, seen.detach()) for term in self.terms]
+        (through,) = torch.autograd.grad(seen, leaf, torch.stack([slope for _, slope in found]).sum(0))
+        return torch.stack([loss for loss, _ in found]).sum(0), through
+
+
+@dataclass
 class NetworkGradient(Control):
     """Push every step down the gradient of a sum of terms with respect to ``x_t``, through the network.
 
@@ -39,15 +64,21 @@ class NetworkGradient(Control):
     ``+s grad`` (its algorithm 2). Samples do not see each other. Where a step adds no noise a shift of the mean by
     Sigma is nothing: no gradient is taken there, nor where there are no terms.
 
+    Behind classifier-free guidance the terms judge the guided picture, and the gradient goes through the conditional
+    row alone.
+
     Args:
         terms: Losses that share the one backward.
-        cond: What the network is told.
+        cond: What the network is told, where nobody in front of this asks for the row.
         place: ``mean`` for ancestral sampling, ``eps`` for DDIM.
+        cap: Limit of the shift, as a share of the predicted noise (``eps``) or of the noise that the step adds
+            (``mean``), both root mean square, each sample by itself. None: no limit, as published.
     """
 
     terms: Sequence[Term]
     cond: Conditioning = field(default_factory=Conditioning)
     place: Literal["mean", "eps"] = "mean"
+    cap: float | None = None
     losses: Tensor | None = None
     gradient: Tensor | None = None
 
@@ -56,30 +87,40 @@ class NetworkGradient(Control):
         return bool(self.terms) and (self.place == "eps" or ctx.target.s > 0)
 
     def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
-        """Ask for one row, with its graph where a gradient is to be taken."""
-        return [*rows, Row("cond", self.cond, grad=self.wanted(ctx))]
+        """Ask for the graph of the conditional row where a gradient is to be taken, and for the row if nobody has."""
+        if all(row.name != "cond" for row in rows):
+            rows = [*rows, Row("cond", self.cond)]
+        return [replace(row, grad=row.grad or self.wanted(ctx)) if row.name == "cond" else row for row in rows]
 
     def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
         """Take the gradient; at ``eps`` apply it."""
-        found, self.gradient = rows["cond"], None
+        made, self.gradient = prediction or rows["cond"], None
         if not self.wanted(ctx):
-            return found
+            return made
         assert ctx.leaf is not None
-        self.gradient = self.through_network(ctx, ctx.leaf, found)
+        self.gradient = self.through_network(ctx, ctx.leaf, rows["cond"], made.x0)
         if self.place == "mean":
-            return found
-        eps = found.eps.detach() + ctx.level.s * self.gradient
-        return Prediction.from_eps(eps, ctx.leaf.detach(), ctx.level, found.variance)
+            return made
+        eps = made.eps.detach() + self._limited(ctx.level.s * self.gradient, made.eps.detach())
+        return Prediction.from_eps(eps, ctx.leaf.detach(), ctx.level, made.variance)
 
     def after(self, ctx: Context, move: Move) -> Move:
         """At ``mean`` apply the gradient."""
         if self.gradient is None or self.place == "eps":
             return move
-        return move.shifted(-(move.std**2) * self.gradient)
+        noise = torch.as_tensor(move.std, dtype=move.mean.dtype, device=move.mean.device).expand_as(move.mean)
+        return move.shifted(-self._limited(noise**2 * self.gradient, noise))
 
-    def through_network(self, ctx: Context, leaf: Tensor, found: Prediction) -> Tensor:
-        """Return the gradient of all terms at ``x_t`` (B, C, h, w), given a prediction with the graph to ``leaf``."""
-        x0, x_t, s = found.x0.detach(), leaf.detach(), ctx.level.s
+    def through_network(self, ctx: Context, leaf: Tensor, found: Prediction, x0: Tensor | None = None) -> Tensor:
+        """Return the gradient of all terms at ``x_t`` (B, C, h, w).
+
+        Args:
+            ctx: The run.
+            leaf: ``x_t``.
+            found: The prediction with the graph to it.
+            x0: The clean tensor that the terms judge, where it is not that prediction's.
+        """
+        x0, x_t, s = (found.x0 if x0 is None else x0).detach(), leaf.detach(), ctx.level.s
         mixed = s * x0 + (1 - s) * x_t
         at_x0, at_x_t = torch.zeros_like(x0), torch.zeros_like(x0)
         losses = []
@@ -92,3 +133,10 @@ class NetworkGradient(Control):
         (through,) = torch.autograd.grad(found.x0, leaf, at_x0)
         ctx.cost.backward(leaf.shape[0])
         return through + at_x_t
+
+    def _limited(self, shift: Tensor, noise: Tensor) -> Tensor:
+        if self.cap is None:
+            return shift
+        axes = tuple(range(1, shift.dim()))
+        size, limit = (t.square().mean(axes, keepdim=True).sqrt() for t in (shift, noise))
+        return shift * (self.cap * limit / size.clamp_min(1e-20)).clamp(max=1.0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from scumble.core.control import Context, Control
 from scumble.core.prediction import Prediction
@@ -23,6 +25,7 @@ class RangeWatch(Control):
         first: The step at which the run begins; it is not watched.
         bound: Mean squared excess beyond [-1, 1] that is suffered.
         row: Whose prediction.
+        decode: From a prediction to a picture.
         worst: The largest excess so far.
     """
 
@@ -30,6 +33,7 @@ class RangeWatch(Control):
     bound: float
     row: str = "cond"
     worst: float = 0.0
+    decode: Callable[[Tensor], Tensor] = lambda x0: x0
 
     def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
         """Give up where the excess is beyond the bound.
@@ -38,7 +42,7 @@ class RangeWatch(Control):
             OutOfRange: Then.
         """
         if ctx.i > self.first:
-            x0 = rows[self.row].x0.detach()
+            x0 = self.decode(rows[self.row].x0.detach())
             self.worst = max(self.worst, float((x0 - x0.clamp(-1, 1)).square().mean()))
             if self.worst > self.bound:
                 raise OutOfRange

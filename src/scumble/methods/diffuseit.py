@@ -1,4 +1,9 @@
-"""DiffuseIT: another look for a picture, from words or from another picture (arXiv 2209.15264)."""
+"""DiffuseIT: another look for a picture, from words or from another picture (arXiv 2209.15264).
+
+The paper guides an unconditional model of pixels. Here it guides latent models too: the prediction is decoded, and the
+losses' gradient goes back through the decoder. A model that takes words follows them by itself; the losses then hold
+the structure, which lets the run begin in more noise.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
-from scumble.controls.network_gradient import NetworkGradient, Term
+from scumble.controls.network_gradient import Decoded, NetworkGradient, Term
 from scumble.controls.range_watch import RangeWatch
 from scumble.controls.resample import Resample
 from scumble.core.solvers import Ddim
@@ -31,7 +36,8 @@ __all__ = ["DiffuseIT"]
 class DiffuseIT(ImageMethod):
     """Give a picture another meaning or look and keep its structure: towards words, or towards a target picture.
 
-    Guides a pixel model by a vision transformer: one forward and one backward of the network a step.
+    Guides any model by a vision transformer: one forward and one backward of the network a step, one row more where
+    the model follows words.
     """
 
     paper: ClassVar[str] = "DiffuseIT, arXiv 2209.15264"
@@ -42,26 +48,33 @@ class DiffuseIT(ImageMethod):
     """What it shows now."""
     target_image: str | None = None
     """File of a picture whose look is taken."""
+    guidance_scale: float = Field(default=3.0, ge=0, le=100)
+    """Classifier-free guidance by the prompt, of models that take words; the paper's do not."""
     num_inference_steps: int = Field(default=100, ge=2, le=1000)
     """Steps N of a full run (200 for target pictures in the paper)."""
-    skip: float = Field(default=0.4, ge=0, lt=1)
-    """Share of the steps left out at the noisy end: more stays closer to the picture."""
+    skip: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the steps left out at the noisy end: more stays closer to the picture. By default 0.4 as published, and
+    0.15 for models that take words."""
     solver: Literal["ddpm", "ddim"] = "ddpm"
     """ddpm: ancestral, with the checkpoint's own variance; ddim: deterministic."""
     contrast_weight: float = Field(default=200.0, ge=0, le=1e6)
     """How firmly places stay tellable apart as they are."""
     similarity_weight: float = Field(default=1000.0, ge=0, le=1e6)
     """How firmly places stay alike as they are."""
-    divergence_weight: float = Field(default=100.0, ge=0, le=1e6)
-    """How strongly each step leaves where the last one was, in the first part of the run."""
+    divergence_weight: float | None = Field(default=None, ge=0, le=1e6)
+    """How strongly each step leaves where the last one was, in the first part of the run. By default 100 as published,
+    and 0 for models that take words."""
     divergence_until: float = Field(default=0.5, ge=0, le=1)
     """Share of a full run after which that rests."""
-    clip_weight: float = Field(default=2000.0, ge=0, le=1e6)
-    """How strongly the words pull."""
+    clip_weight: float | None = Field(default=None, ge=0, le=1e6)
+    """How strongly the CLIP pulls towards the words. By default 2000 as published, and 0 for models that take words."""
     style_weight: float = Field(default=2000.0, ge=0, le=1e6)
     """How strongly the target's look pulls."""
     pixel_weight: float = Field(default=3000.0, ge=0, le=1e6)
     """How strongly the target's pixels pull."""
+    limit: float = Field(default=0.15, ge=0, le=100)
+    """Most that all losses together may add to the noise of a step, as a share of it: a sum too large for a step spoils
+    it otherwise."""
     range_weight: float = Field(default=200.0, ge=0, le=1e6)
     """How strongly values beyond black and white are pulled back."""
     augmentations: int = Field(default=8, ge=1, le=256)
@@ -88,11 +101,6 @@ class DiffuseIT(ImageMethod):
         Raises:
             MethodError, InputError: With the way out.
         """
-        if job.model.factor != 1:
-            raise MethodError(
-                f"diffuseit guides a pixel model, but {job.model.name} works on latents: use a pixel model,"
-                " or self-guidance or pix2pix-zero"
-            )
         if not self.prompt and self.target_image is None:
             raise InputError("nothing is wished: say with --prompt what it shall show, or give a --target-image")
         if self.prompt and self.target_image is not None:
@@ -107,19 +115,20 @@ class DiffuseIT(ImageMethod):
     def _once(self, job: Job, tag: str = "", watched: bool = False) -> Tensor:
         levels = job.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
-        first = start_index(1 - self.skip, steps)
+        first = start_index(1 - self._usual(job, self.skip, 0.4, 0.15), steps)
         source = NoisedSource(job.x0)
         release = release_index(job.latent_change(), steps, first)
         # What is free from the start is not put back when the first step is taken again.
         hold = ChangeMap(torch.where(release == first, first - 1, release), source, first=first)
         official = self.compat == "official"
         place: Literal["mean", "eps"] = "mean" if self.solver == "ddpm" else "eps"
-        guidance = NetworkGradient(self.terms(job, steps), place=place)
+        words = job.guidance(self.prompt or self.source_prompt, "", self.guidance_scale)
+        guidance = NetworkGradient(self.terms(job, steps), place=place, cap=None if official else self.limit)
         again = Resample(first, self.resample if self.solver == "ddpm" else 1, official)
-        watch = [RangeWatch(first, self.restart_above)] if watched else []
+        watch = [RangeWatch(first, self.restart_above, decode=job.model.decode)] if watched else []
         run = unclipped(job) if official else job
         solver = Ddim() if self.solver == "ddim" else ancestral(job)
-        return run.denoise(levels, solver, [hold, *watch, guidance, again], tag=tag)
+        return run.denoise(levels, solver, [hold, words, *watch, guidance, again], tag=tag)
 
     def decode(self, job: Job, made: Tensor) -> Tensor:
         """Bring the pictures to the target's colours."""
@@ -130,20 +139,28 @@ class DiffuseIT(ImageMethod):
 
     def terms(self, job: Job, steps: int) -> list[Term]:
         """The losses."""
-        extract, source = tower_of(job.shared, self.vision, job.model.device), job.x0
+        extract, source = tower_of(job.shared, self.vision, job.model.device), job.picture
         with torch.no_grad():
             known = extract(source)
             target = None if self.target_image is None else extract(other_picture(job, self.target_image))
         rest = steps - 1 - round((1 - self.divergence_until) * steps)
         style = 0.0 if target is None else self.style_weight
-        weights = self.contrast_weight, self.similarity_weight, self.divergence_weight, style
+        divergence = self._usual(job, self.divergence_weight, 100.0, 0.0)
+        weights = self.contrast_weight, self.similarity_weight, divergence, style
         found: list[Term] = [VitTerm(extract, known, target, *weights, rest)] if any(weights) else []
         if self.target_image is not None and self.pixel_weight:
             found.append(PictureTerm(other_picture(job, self.target_image), self.pixel_weight))
-        if self.prompt and self.clip_weight:
+        clip_weight = self._usual(job, self.clip_weight, 2000.0, 0.0)
+        if self.prompt and clip_weight:
             scorer = scorer_of(job.shared, self.clip, job.model.device)
             goal = composed_goal(scorer, self.prompt, self.source_prompt, source)
-            found.append(ComposedText(scorer, goal, self.clip_weight, self.augmentations))
+            found.append(ComposedText(scorer, goal, clip_weight, self.augmentations))
         if self.range_weight:
             found.append(RangeTerm(self.range_weight))
-        return found
+        return [Decoded(found, job.model.decode)] if found and job.model.factor != 1 else found
+
+    def _usual(self, job: Job, given: float | None, published: float, with_words: float) -> float:
+        """What was given, or else what is usual for the kind of model."""
+        if given is not None:
+            return given
+        return with_words if job.model.takes_text and not self.compat else published
