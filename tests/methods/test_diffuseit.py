@@ -126,7 +126,9 @@ def guided(weights: float, resample: int = 1, seeds: tuple[int, ...] = (3,)) -> 
     job.shared["clip/clip"] = random_clip()
     names = ("contrast", "similarity", "divergence", "clip", "range")
     kind: dict[str, Any] = {f"{name}_weight": weights for name in names}
-    method = DiffuseIT(prompt="x", num_inference_steps=6, skip=0.34, resample=resample, augmentations=2, **kind)
+    method = DiffuseIT(
+        prompt="x", num_inference_steps=6, skip=0.34, solver="ddpm", resample=resample, augmentations=2, **kind
+    )
     made = method.run(job)
     assert made is not None
     return made, job.cost
@@ -289,8 +291,9 @@ def test_on_latents_without_weights_it_is_the_plain_run_under_the_words(tiny_sd:
 def test_on_latents_a_step_takes_one_backward_and_the_row_of_no_words(tiny_sd: Any) -> None:
     _, job = on_latents(tiny_sd, 5.0)
     assert (job.cost.forward_rows, job.cost.backward_rows) == (8, 4)
-    _, job = on_latents(tiny_sd, 5.0, guidance_scale=1.0)
-    assert (job.cost.forward_rows, job.cost.backward_rows) == (4, 4)
+    for scale in (1.0, 0.0):
+        _, job = on_latents(tiny_sd, 5.0, guidance_scale=scale)
+        assert (job.cost.forward_rows, job.cost.backward_rows) == (4, 4)
 
 
 def test_on_latents_samples_do_not_see_each_other(tiny_sd: Any) -> None:
@@ -372,6 +375,7 @@ def restarted(restarts: int, above: float, seeds: tuple[int, ...] = (3,), **sche
         prompt="x",
         num_inference_steps=6,
         skip=0.34,
+        solver="ddpm",
         resample=2,
         augmentations=2,
         restarts=restarts,

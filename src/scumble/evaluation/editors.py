@@ -140,11 +140,11 @@ def _painted(sample: Sample) -> dict[str, Any]:
 _UNGUIDED = dict.fromkeys(
     ("contrast_weight", "similarity_weight", "divergence_weight", "clip_weight", "range_weight"), 0.0
 )
+RESTYLED = ("rematerial", "floor", "sky")
 
 
 def _restyled(sample: Sample) -> dict[str, Any]:
-    case = sample.case
-    return {"prompt": case.prompt, "source_prompt": case.source_prompt, "num_inference_steps": 50, "solver": "ddim"}
+    return _both(sample)
 
 
 _ALL: tuple[BenchEditor, ...] = (
@@ -255,12 +255,20 @@ _ALL: tuple[BenchEditor, ...] = (
         lambda s: _shifted(s) | {"strengths": (0.0,)}, able=_has_direction,
     ),
     BenchEditor(
-        "diffuseit", "guidance", "pixel model, structure by a vision transformer, words by CLIP, 50 ddim steps",
-        ("rematerial", "floor", "sky"), "diffuseit", _restyled, pixels=True,
+        "diffuseit", "guidance", "latent model under the new words, structure by a vision transformer", RESTYLED,
+        "diffuseit", _restyled,
     ),
     BenchEditor(
-        "diffuseit-off", "guidance", "the same run without its losses", ("rematerial", "floor", "sky"), "diffuseit",
-        lambda s: _restyled(s) | _UNGUIDED, pixels=True,
+        "diffuseit-off", "guidance", "the same run without its losses", RESTYLED, "diffuseit",
+        lambda s: _restyled(s) | _UNGUIDED,
+    ),
+    BenchEditor(
+        "diffuseit-pixels", "guidance", "pixel model, words by CLIP alone, as in the paper", RESTYLED, "diffuseit",
+        lambda s: _restyled(s) | {"num_inference_steps": 50}, pixels=True, variant=True,
+    ),
+    BenchEditor(
+        "diffuseit-pixels-off", "guidance", "the same run without its losses", RESTYLED, "diffuseit",
+        lambda s: _restyled(s) | {"num_inference_steps": 50} | _UNGUIDED, pixels=True, variant=True,
     ),
 )  # fmt: skip
 

@@ -50,13 +50,13 @@ class DiffuseIT(ImageMethod):
     """File of a picture whose look is taken."""
     guidance_scale: float = Field(default=3.0, ge=0, le=100)
     """Classifier-free guidance by the prompt, of models that take words; the paper's do not."""
-    num_inference_steps: int = Field(default=100, ge=2, le=1000)
-    """Steps N of a full run (200 for target pictures in the paper)."""
+    num_inference_steps: int = Field(default=50, ge=2, le=1000)
+    """Steps N of a full run (100 in the paper, 200 for target pictures)."""
     skip: float | None = Field(default=None, ge=0, lt=1)
     """Share of the steps left out at the noisy end: more stays closer to the picture. By default 0.4 as published, and
     0.15 for models that take words."""
-    solver: Literal["ddpm", "ddim"] = "ddpm"
-    """ddpm: ancestral, with the checkpoint's own variance; ddim: deterministic."""
+    solver: Literal["ddpm", "ddim"] | None = None
+    """ddpm: ancestral, with the checkpoint's own variance, as published; ddim (the default): deterministic."""
     contrast_weight: float = Field(default=200.0, ge=0, le=1e6)
     """How firmly places stay tellable apart as they are."""
     similarity_weight: float = Field(default=1000.0, ge=0, le=1e6)
@@ -80,7 +80,7 @@ class DiffuseIT(ImageMethod):
     augmentations: int = Field(default=8, ge=1, le=256)
     """Views that the CLIP judges."""
     resample: int = Field(default=10, ge=1, le=100)
-    """How often the first step is taken."""
+    """How often the first step is taken, by the ddpm solver."""
     restarts: int = Field(default=0, ge=0, le=100)
     """How often a candidate may begin anew, with other noise, when its prediction leaves the range of pictures."""
     restart_above: float = Field(default=5e-5, ge=0, le=1e6)
@@ -113,21 +113,23 @@ class DiffuseIT(ImageMethod):
         return with_restarts(job, self.restarts + 1, self._once)
 
     def _once(self, job: Job, tag: str = "", watched: bool = False) -> Tensor:
-        levels = job.levels(self.num_inference_steps, self.solver)
+        official = self.compat == "official"
+        rule = self.solver or ("ddpm" if official else "ddim")
+        levels = job.levels(self.num_inference_steps, rule)
         steps = len(levels) - 1
         first = start_index(1 - self._usual(job, self.skip, 0.4, 0.15), steps)
         source = NoisedSource(job.x0)
         release = release_index(job.latent_change(), steps, first)
         # What is free from the start is not put back when the first step is taken again.
         hold = ChangeMap(torch.where(release == first, first - 1, release), source, first=first)
-        official = self.compat == "official"
-        place: Literal["mean", "eps"] = "mean" if self.solver == "ddpm" else "eps"
-        words = job.guidance(self.prompt or self.source_prompt, "", self.guidance_scale)
+        place: Literal["mean", "eps"] = "mean" if rule == "ddpm" else "eps"
+        scale = self.guidance_scale
+        words = job.guidance((self.prompt or self.source_prompt) if scale else "", "", scale or 1.0)
         guidance = NetworkGradient(self.terms(job, steps), place=place, cap=None if official else self.limit)
-        again = Resample(first, self.resample if self.solver == "ddpm" else 1, official)
+        again = Resample(first, self.resample if rule == "ddpm" else 1, official)
         watch = [RangeWatch(first, self.restart_above, decode=job.model.decode)] if watched else []
         run = unclipped(job) if official else job
-        solver = Ddim() if self.solver == "ddim" else ancestral(job)
+        solver = Ddim() if rule == "ddim" else ancestral(job)
         return run.denoise(levels, solver, [hold, words, *watch, guidance, again], tag=tag)
 
     def decode(self, job: Job, made: Tensor) -> Tensor:
