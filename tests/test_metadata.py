@@ -11,7 +11,7 @@ from PIL import Image
 
 from scumble.errors import InputError
 from scumble.images import save_image, sidecar_path
-from scumble.metadata import embed, parameters_text, read_metadata, read_texts, refuse_absolute_paths
+from scumble.metadata import embed, parameters_text, read_metadata, read_texts, refuse_absolute_paths, without_folders
 
 RECIPE: dict[str, Any] = {
     "method": "differential-diffusion",
@@ -111,3 +111,16 @@ def test_what_only_looks_a_little_like_a_path_is_taken(text: str) -> None:
 def test_a_prompt_may_begin_as_it_likes() -> None:
     recipe = {"parameters": {"prompt": "/imagine/ a red cube", "negative_prompt": "~/x", "labels": ["/a/b"]}}
     assert json.loads(embed(recipe)["scumble"]) == recipe
+
+
+def test_of_files_the_names_alone_are_recorded() -> None:
+    given = {
+        "clip": "/home/ada/clips/small", "directions": ["snow", "/tmp/frost.safetensors"], "prompt": "/imagine a cat",
+        "references": [{"image": "/home/ada/cat.png", "words": {"cat": "dog"}, "weight": 1.0}], "start": None,
+    }  # fmt: skip
+    found = without_folders(given)
+    assert found == {
+        "clip": "small", "directions": ["snow", "frost.safetensors"], "prompt": "/imagine a cat",
+        "references": [{"image": "cat.png", "words": {"cat": "dog"}, "weight": 1.0}], "start": None,
+    }  # fmt: skip
+    refuse_absolute_paths(found)

@@ -135,9 +135,8 @@ def test_a_ranked_candidate_with_an_inverted_mask_is_made_again_to_the_byte(
         invert_mask=True,
         num_inference_steps=2,
         keep=2,
-        clip=Path(clip_folder).name,
+        clip=clip_folder,
     )
-    assert method.model_copy(update={"clip": clip_folder}).model_dump()["clip"] == method.clip
     tiny_editor.edit(tmp_path / "in.png", method, seed=7, count=4).save(tmp_path / "out.png")
     for k in range(2):
         done = replay.redo(tmp_path / f"out-{k}.png")

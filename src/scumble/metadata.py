@@ -10,7 +10,7 @@ from typing import Any
 
 from scumble.errors import InputError
 
-__all__ = ["KEY", "embed", "parameters_text", "read_metadata", "read_texts", "refuse_absolute_paths"]
+__all__ = ["KEY", "embed", "parameters_text", "read_metadata", "read_texts", "refuse_absolute_paths", "without_folders"]
 
 KEY = "scumble"
 PARAMETERS = "parameters"
@@ -100,7 +100,7 @@ def refuse_absolute_paths(value: Any, where: str = "recipe") -> None:
     if isinstance(value, Mapping):
         for key, one in value.items():
             refuse_absolute_paths(str(key), f"a name in {where}")
-            if not (any(word in str(key).lower() for word in _OWN_WORDS) and _is_words(one)):
+            if not _own_words(key, one):
                 refuse_absolute_paths(one, f"{where}.{key}")
     elif isinstance(value, list | tuple):
         for index, one in enumerate(value):
@@ -109,6 +109,22 @@ def refuse_absolute_paths(value: Any, where: str = "recipe") -> None:
         text = str(value)
         if _ABSOLUTE.match(text) or _INSIDE.search(text):
             raise InputError(f"{where} is an absolute path, which a saved picture must not carry; give only the name")
+
+
+def without_folders(value: Any) -> Any:
+    """Return a recipe's values with the names alone of files that are given by absolute paths.
+
+    What a person wrote (prompts and other words) stays as it is.
+    """
+    if isinstance(value, Mapping):
+        return {key: one if _own_words(key, one) else without_folders(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_folders(one) for one in value]
+    return Path(value).name if isinstance(value, str) and value and Path(value).is_absolute() else value
+
+
+def _own_words(key: Any, value: Any) -> bool:
+    return any(word in str(key).lower() for word in _OWN_WORDS) and _is_words(value)
 
 
 def _is_words(value: Any) -> bool:

@@ -20,6 +20,7 @@ from scumble.errors import CancelledError, InputError, MemoryLimitError
 from scumble.images import Fit, Picture, paste, to_image
 from scumble.inversion.trajectory import Inversion
 from scumble.memory import PeakMemory
+from scumble.metadata import without_folders
 from scumble.methods.base import Finished, Method
 from scumble.methods.job import Job
 from scumble.methods.progress import Progress
@@ -146,7 +147,7 @@ class Run:
         environment = {"device": torch.device(self.model.device).type, "dtype": str(self.model.dtype).split(".")[-1]}
         return Recipe(
             method=self.method.method_name(),
-            parameters=self.method.model_dump(mode="json"),
+            parameters=without_folders(self.method.model_dump(mode="json")),
             seed=seed,
             count=count,
             batch_size=batch_size,
@@ -155,7 +156,7 @@ class Run:
             change_map=None if change is None else {"name": self._map_name(), "sha256": tensor_sha256(change)},
             model={"name": self.model.name, "sha256": self.model.weights_hash},
             environment={**environment, **versions()},
-            also=[{"kind": one.kind, **one.model_dump(mode="json")} for one in self.also],
+            also=[{"kind": one.kind, **without_folders(one.model_dump(mode="json"))} for one in self.also],
         )
 
     def _map_name(self) -> str:

@@ -26,6 +26,7 @@ from scumble.energies.vit import contrast, likeness_of_keys, self_similarity
 from scumble.energies.vit_terms import PictureTerm, VitTerm
 from scumble.errors import CheckpointError, InputError
 from scumble.images.colour import match_colours
+from scumble.metadata import read_metadata
 from scumble.methods.diffuseit import DiffuseIT
 from scumble.methods.registry import method_class
 from scumble.methods.sdedit import SDEdit
@@ -264,6 +265,8 @@ def test_a_target_picture_gives_its_look_and_the_map_keeps_its_bytes(
     method = DiffuseIT(target_image=str(tmp_path / "target.png"), num_inference_steps=5, resample=2, change_map=change)
     monkeypatch.setattr(VisionTower, "load", lambda source, device: features)
     result = Editor(tiny_ddpm()).edit(small, method, seed=1)
+    result.save(tmp_path / "made.png")
+    assert read_metadata(tmp_path / "made.png")["parameters"]["target_image"] == "target.png"
     assert np.array_equal(np.asarray(result.image)[16:], np.asarray(small)[16:])
     assert not np.array_equal(np.asarray(result.image)[:16], np.asarray(small)[:16])
 

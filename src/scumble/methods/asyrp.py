@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, field_serializer
+from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.bottleneck import Begin
@@ -23,7 +23,6 @@ from scumble.inversion.trajectory import Inversion
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job
 from scumble.methods.shared.obtained import Plan, obtain
-from scumble.methods.shared.recorded import without_folders
 from scumble.methods.shared.unclipped import unclipped
 
 __all__ = ["Asyrp"]
@@ -55,10 +54,6 @@ class Asyrp(ImageMethod):
     compat: Literal["official"] | None = None
     """official: the published code's levels (evenly spread over the timesteps, 0 and the last included, the picture
     taken to be at timestep 0), its inversion at the current level, and predictions that are never clipped."""
-
-    @field_serializer("directions")
-    def _without_folders(self, given: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(without_folders(path) for path in given)
 
     def load(self, job: Job) -> list[Direction]:
         """Read the directions, once per edit."""

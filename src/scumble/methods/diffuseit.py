@@ -20,7 +20,7 @@ from scumble.controls.resample import Resample
 from scumble.core.solvers import Ddim
 from scumble.energies.clip_terms import RangeTerm
 from scumble.energies.vit_terms import ComposedText, PictureTerm, VitTerm, composed_goal
-from scumble.errors import InputError, MethodError
+from scumble.errors import InputError
 from scumble.images.colour import match_colours
 from scumble.methods.base import ImageMethod
 from scumble.methods.job import Job

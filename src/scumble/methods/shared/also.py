@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from PIL import ImageColor
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from scumble.controls.hspace import BottleneckShift
@@ -22,7 +22,6 @@ from scumble.hspace.shipped import load_direction
 from scumble.images import load_map
 from scumble.methods.job import Job
 from scumble.methods.shared.masked import scorer_of
-from scumble.methods.shared.recorded import without_folders
 from scumble.methods.shared.word_wishes import WordWishes, wished
 
 __all__ = ["ALSO", "Also", "CustomEnergy", "Paint", "Present", "Say", "Shift", "Wish"]
@@ -159,10 +158,6 @@ class Shift(Also):
     """How strongly each acts; one number stands for all."""
     t_edit: int | None = None
     """Timestep down to which they act; by default as trained."""
-
-    @field_serializer("directions")
-    def _without_folders(self, given: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(without_folders(path) for path in given)
 
     def controls(self, job: Job, prompt: str) -> list[Control]:
         """The asymmetric step; noise is not boosted."""

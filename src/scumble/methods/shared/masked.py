@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, field_serializer
+from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.change_map import start_index
@@ -16,7 +16,6 @@ from scumble.images import filled, latent_map
 from scumble.methods.base import Finished, ImageMethod, Method
 from scumble.methods.job import Job
 from scumble.methods.shared.once import once
-from scumble.methods.shared.recorded import without_folders
 from scumble.models.clip import ClipScorer
 from scumble.ranking import RankBy, best_first, candidate_distances
 
@@ -106,11 +105,6 @@ class Ranked(Method):
     or as published."""
     clip: str = "clip"
     """The CLIP for guidance and ranking: clip (bundled), a transformers folder, or a hub id."""
-
-    @field_serializer("clip", "vq", check_fields=False)
-    def _without_folders(self, given: str | None) -> str | None:
-        """Recipes carry names, never absolute paths."""
-        return without_folders(given)
 
     def check(self, job: Job) -> None:
         """Refuse a missing CLIP before anything is made, where the person relies on it."""

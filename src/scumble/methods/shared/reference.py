@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from scumble.controls.energy import SourceRow
 from scumble.methods.job import Job
 from scumble.methods.shared.looks import other_picture
 from scumble.methods.shared.once import once
-from scumble.methods.shared.recorded import without_folders
 
 __all__ = ["Reference"]
 
@@ -32,10 +31,6 @@ class Reference(BaseModel):
     """What it takes."""
     weight: float = Field(default=1.0, ge=0, le=1e4)
     """How strongly."""
-
-    @field_serializer("image")
-    def _without_folders(self, given: str) -> str:
-        return without_folders(given)
 
     def row(self, job: Job) -> SourceRow:
         """The picture as a row beside the run, encoded once per edit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_serializer
+from pydantic import Field
 
 from scumble.core.conditioning import Conditioning
 from scumble.errors import InputError
@@ -16,7 +16,6 @@ from scumble.methods.shared.edit_direction import (
     read_sentences,
     sentences_about,
 )
-from scumble.methods.shared.recorded import without_folders
 
 __all__ = ["WordedDirection"]
 
@@ -40,10 +39,6 @@ class WordedDirection(ImageMethod):
     """Or: a direction saved before."""
     direction_strength: float = Field(default=1.0, ge=-10, le=10)
     """How far to go along the direction."""
-
-    @field_serializer("source_sentences", "target_sentences", "direction")
-    def _without_folders(self, given: str | None) -> str | None:
-        return without_folders(given)
 
     def edited(self, job: Job, caption: Conditioning, said: str) -> Conditioning:
         """Return the caption's embedding, moved along the direction.
