@@ -20,7 +20,7 @@ from scumble.methods.shared.also import CustomEnergy, Paint, Present, Say, Shift
 from scumble.methods.shared.also_text import parse_also, rebuilt
 from scumble.methods.text_to_image import TextToImage
 from scumble.redo import redo
-from tests.blended import tiny_ddpm
+from tests.blended import pixel_job, tiny_ddpm
 
 STEPS: dict[str, Any] = {"num_inference_steps": 3}
 PROMPT = "a photo of a cat"
@@ -43,7 +43,7 @@ def test_nothing_and_weight_zero_change_no_bit(tiny_editor: Editor, picture: Ima
 @pytest.mark.parametrize(
     "also",
     [
-        Paint(colour="red", weight=50),
+        Paint(colour="red", weight=1),
         Wish(put={"cat": (0.1, 0.1)}, weight=5),
         Wish(move={"cat": (0.3, 0.0)}, keep_look=("photo",), weight=5),
         Present(words=("photo", "cat"), absent=("photo",), apart=True, weight=20),
@@ -75,7 +75,7 @@ def test_energies_act_on_an_inversion_and_stay_out_of_what_a_map_keeps(
 
 
 def test_several_energies_are_one_backward_a_step(tiny_editor: Editor) -> None:
-    also = [Paint(colour="red", weight=5), Present(words=("cat",)), Wish(put={"cat": (0.1, 0.1)})]
+    also = [Paint(colour="red", weight=0.5), Present(words=("cat",)), Wish(put={"cat": (0.1, 0.1)})]
     result = tiny_editor.generate(TextToImage(prompt=PROMPT, **STEPS), seed=1, also=also)
     assert result.cost.backward_rows == 3
 
@@ -83,8 +83,7 @@ def test_several_energies_are_one_backward_a_step(tiny_editor: Editor) -> None:
 def test_paint_paints(picture: Image.Image) -> None:
     editor, small = Editor(tiny_ddpm()), picture.resize((32, 32))
     red, blue = (
-        editor.edit(small, SDEdit(num_inference_steps=6), seed=1, also=[Paint(colour=c, weight=100)]).image
-        for c in ("red", "blue")
+        editor.edit(small, SDEdit(num_inference_steps=6), seed=1, also=[Paint(colour=c)]).image for c in ("red", "blue")
     )
     apart = pixels(red).mean((0, 1)) - pixels(blue).mean((0, 1))
     assert apart[0] > 20
@@ -102,7 +101,7 @@ def test_a_shift_of_the_bottleneck_acts_in_other_methods(
     off = tiny_editor.edit(picture, method, seed=2, also=[Shift(directions=(str(path),), weight=0)])
     assert np.array_equal(pixels(plain.image), pixels(off.image))
     assert not np.array_equal(pixels(plain.image), pixels(shifted.image))
-    both = tiny_editor.edit(picture, method, seed=2, also=[Paint(colour="red", weight=20), shift])
+    both = tiny_editor.edit(picture, method, seed=2, also=[Paint(colour="red"), shift])
     assert not np.array_equal(pixels(both.image), pixels(shifted.image))
     with pytest.raises(MethodError, match="ddim"):
         tiny_editor.edit(picture, SDEdit(prompt=PROMPT, solver="dpmpp_2m", **STEPS), seed=2, also=[shift])
@@ -112,7 +111,7 @@ def test_recipes_hold_what_acted_and_it_is_done_again(
     tiny_editor: Editor, picture: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture.save(tmp_path / "in.png")
-    also = [Paint(colour="red", weight=30), Wish(put={"cat": (0.1, 0.1)})]
+    also = [Paint(colour="red"), Wish(put={"cat": (0.1, 0.1)})]
     result = tiny_editor.edit(tmp_path / "in.png", SDEdit(prompt=PROMPT, **STEPS), seed=2, also=also)
     (path,) = result.save(tmp_path / "out.png")
     assert [told["kind"] for told in result.recipe.also] == ["paint", "wish"]
@@ -143,3 +142,21 @@ def test_the_command_line_reads_names_and_fields() -> None:
 def test_a_wish_about_the_picture_needs_one(tiny_editor: Editor) -> None:
     with pytest.raises(InputError, match="needs a picture"):
         tiny_editor.generate(TextToImage(prompt=PROMPT, **STEPS), seed=1, also=[Wish(move={"cat": (0.1, 0.0)})])
+
+
+def test_a_mask_of_numbers_is_recorded_by_its_hash(tiny_editor: Editor, picture: Image.Image) -> None:
+    mask = np.zeros((64, 64), np.float32)
+    mask[:20] = 1
+    made = [
+        tiny_editor.edit(picture, SDEdit(num_inference_steps=2), seed=1, also=[Paint(colour="red", mask=given)])
+        for given in (mask, mask.copy(), 1 - mask)
+    ]
+    names = [one.recipe.also[0]["mask"] for one in made]
+    assert names[0] == names[1] != names[2]
+    assert names[0].startswith("mask-") and names[0].endswith(".png")
+
+
+def test_a_colour_moves_cells_the_same_at_every_size(tiny_editor: Editor) -> None:
+    small, large = (pixel_job(tiny_editor.model, size=size) for size in (32, 64))
+    weights = [Paint(colour="red").guides(job, "")[0].weight for job in (small, large)]
+    assert weights[1] == 4 * weights[0]

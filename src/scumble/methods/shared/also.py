@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+import torch
 from PIL import ImageColor
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 from torch import Tensor
 
 from scumble.controls.hspace import BottleneckShift
@@ -23,6 +26,7 @@ from scumble.images import load_map
 from scumble.methods.job import Job
 from scumble.methods.shared.masked import scorer_of
 from scumble.methods.shared.word_wishes import WordWishes, wished
+from scumble.recipe import tensor_sha256
 
 __all__ = ["ALSO", "Also", "CustomEnergy", "Paint", "Present", "Say", "Shift", "Wish"]
 
@@ -35,7 +39,7 @@ class Also(BaseModel):
     kind: ClassVar[str] = ""
     """Name on the command line."""
     weight: float = Field(default=1.0, ge=0, le=1e6)
-    """How strongly; 0 turns it off."""
+    """How strongly; 1 is a visible effect on the bundled model, 0 turns it off."""
     begin: float = Field(default=0.0, ge=0, le=1)
     """Share of the steps from which on it acts."""
     end: float = Field(default=1.0, ge=0, le=1)
@@ -109,6 +113,11 @@ class Present(Also):
         return [Guide(energy, self.weight, steps=steps) for energy in found]
 
 
+def _per_cell(job: Job, factor: float) -> float:
+    """What a mean over the whole picture is multiplied by, so that each cell moves the same at every size."""
+    return factor * job.shape[2] * job.shape[3]
+
+
 class Paint(Also):
     """A colour inside a mask."""
 
@@ -121,11 +130,19 @@ class Paint(Also):
     place: Place = "eps"
     """Where in the step it acts."""
 
+    @field_serializer("mask")
+    def _recorded(self, given: Any) -> Any:
+        """A file by its name, a number as it is, anything else by its hash: that is not in a recipe."""
+        if given is None or isinstance(given, int | float | str | Path):
+            return str(given) if isinstance(given, Path) else given
+        return f"mask-{tensor_sha256(torch.as_tensor(np.asarray(given)))[:12]}.png"
+
     def guides(self, job: Job, prompt: str) -> list[Guide]:
         """The mean colour of the region."""
         red, green, blue = (part / 127.5 - 1 for part in ImageColor.getrgb(self.colour)[:3])
         mask = job.change if self.mask is None else load_map(self.mask, job.size)[0].to(job.model.device)
-        return [Guide(Colour((red, green, blue), mask), self.weight, self.place, during(self.begin, self.end))]
+        weight = self.weight * _per_cell(job, 40.0)
+        return [Guide(Colour((red, green, blue), mask), weight, self.place, during(self.begin, self.end))]
 
 
 class Say(Also):
@@ -144,7 +161,7 @@ class Say(Also):
         """Distance of the predicted picture to the words."""
         scorer = scorer_of(job.shared, self.clip, job.model.device)
         energy = ClipNearness(scorer, scorer.text_features([self.text]), self.copies)
-        return [Guide(energy, self.weight, steps=during(self.begin, self.end))]
+        return [Guide(energy, self.weight * _per_cell(job, 8.0), steps=during(self.begin, self.end))]
 
 
 class Shift(Also):

@@ -30,7 +30,7 @@ def rebuilt(told: Mapping[str, Any]) -> Also:
 
 
 def parse_also(text: str) -> Also:
-    """Read ``NAME {json}`` of the command line, for example ``paint {"colour": "red", "weight": 20}``.
+    """Read ``NAME {json}`` of the command line, for example ``paint {"colour": "red", "weight": 2}``.
 
     Raises:
         InputError: Naming what is wrong.
