@@ -307,7 +307,7 @@ def test_on_latents_samples_do_not_see_each_other(tiny_sd: Any) -> None:
 
 def test_models_that_take_words_follow_them_instead_of_the_clip(tiny_sd: Any) -> None:
     usual, _ = on_latents(tiny_sd, None, skip=None)
-    named, _ = on_latents(tiny_sd, None, skip=0.15, clip_weight=0.0, divergence_weight=0.0)
+    named, _ = on_latents(tiny_sd, None, skip=0.15, clip_weight=0.0, divergence_weight=0.0, limit=0.15)
     pulled, _ = on_latents(tiny_sd, None, skip=0.15, clip_weight=2000.0, divergence_weight=0.0)
     assert torch.equal(usual, named)
     assert not torch.equal(usual, pulled)

@@ -263,8 +263,8 @@ _ALL: tuple[BenchEditor, ...] = (
         lambda s: _restyled(s) | _UNGUIDED,
     ),
     BenchEditor(
-        "diffuseit-pixels", "guidance", "pixel model, words by CLIP alone, as in the paper", RESTYLED, "diffuseit",
-        lambda s: _restyled(s) | {"num_inference_steps": 50}, pixels=True, variant=True,
+        "diffuseit-pixels", "guidance", "pixel model, words by CLIP alone, as in the paper", RESTYLED,
+        "diffuseit", lambda s: _restyled(s) | {"num_inference_steps": 50}, pixels=True, variant=True,
     ),
     BenchEditor(
         "diffuseit-pixels-off", "guidance", "the same run without its losses", RESTYLED, "diffuseit",

@@ -72,9 +72,9 @@ class DiffuseIT(ImageMethod):
     """How strongly the target's look pulls."""
     pixel_weight: float = Field(default=3000.0, ge=0, le=1e6)
     """How strongly the target's pixels pull."""
-    limit: float = Field(default=0.15, ge=0, le=100)
-    """Most that all losses together may add to the noise of a step, as a share of it: a sum too large for a step spoils
-    it otherwise."""
+    limit: float | None = Field(default=None, ge=0, le=100)
+    """Most that all losses together may add to the noise of a step, as a share of it: where a run begins in much noise,
+    their sum spoils the first steps otherwise. By default none as published, and 0.15 for models that take words."""
     range_weight: float = Field(default=200.0, ge=0, le=1e6)
     """How strongly values beyond black and white are pulled back."""
     augmentations: int = Field(default=8, ge=1, le=256)
@@ -125,7 +125,7 @@ class DiffuseIT(ImageMethod):
         place: Literal["mean", "eps"] = "mean" if rule == "ddpm" else "eps"
         scale = self.guidance_scale
         words = job.guidance((self.prompt or self.source_prompt) if scale else "", "", scale or 1.0)
-        guidance = NetworkGradient(self.terms(job, steps), place=place, cap=None if official else self.limit)
+        guidance = NetworkGradient(self.terms(job, steps), place=place, cap=self._cap(job))
         again = Resample(first, self.resample if rule == "ddpm" else 1, official)
         watch = [RangeWatch(first, self.restart_above, decode=job.model.decode)] if watched else []
         run = unclipped(job) if official else job
@@ -160,6 +160,11 @@ class DiffuseIT(ImageMethod):
         if self.range_weight:
             found.append(RangeTerm(self.range_weight))
         return [Decoded(found, job.model.decode)] if found and job.model.factor != 1 else found
+
+    def _cap(self, job: Job) -> float | None:
+        if self.limit is None and job.model.takes_text and not self.compat:
+            return 0.15
+        return None if self.compat else self.limit
 
     def _usual(self, job: Job, given: float | None, published: float, with_words: float) -> float:
         """What was given, or else what is usual for the kind of model."""
