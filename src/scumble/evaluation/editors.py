@@ -93,8 +93,14 @@ def _guided(sample: Sample) -> dict[str, Any]:
 
 
 def _shifted(sample: Sample) -> dict[str, Any]:
-    """The shipped direction that is called like the new value, in as many steps as it was trained with."""
-    return {"directions": (sample.case.word,)}
+    """The shipped direction that is called like the new value, in as many steps as it was trained with, under words for
+    all that stays: those of the old floor would hold on to it."""
+    from scumble.still_life.captions import FLOOR_PHRASES
+
+    scene, said = sample.case.scene_before, sample.case.source_prompt
+    if scene is not None and sample.case.task == "floor":
+        said = said.replace(f" {FLOOR_PHRASES[scene.floor]}", "")
+    return {"directions": (sample.case.word,), "prompt": said}
 
 
 def _has_direction(case: Case) -> bool:
@@ -247,7 +253,7 @@ _ALL: tuple[BenchEditor, ...] = (
         "self-guidance", lambda s: _guided(s) | {"prompt": s.case.source_prompt}, variant=True,
     ),
     BenchEditor(
-        "asyrp", "guidance", "the shipped direction named like the new value, no words", DIRECTED, "asyrp",
+        "asyrp", "guidance", "the shipped direction named like the new value, words for what stays", DIRECTED, "asyrp",
         _shifted, able=_has_direction,
     ),
     BenchEditor(

@@ -42,7 +42,7 @@ class Asyrp(ImageMethod):
     strengths: tuple[float, ...] = (1.0,)
     """How strongly each acts; negative turns it round. One number stands for all."""
     prompt: str = ""
-    """What the picture shows, for text-to-image models."""
+    """What stays in the picture, for text-to-image models; words for what a direction changes hold on to it."""
     num_inference_steps: int | None = Field(default=None, ge=1, le=1000)
     """Steps N; by default as many as the direction was trained with, of several the most."""
     t_edit: int | None = Field(default=None, ge=0, le=10000)
