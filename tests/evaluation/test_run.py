@@ -59,6 +59,21 @@ def test_what_a_killed_process_left_half_written_goes_when_its_result_is_made(be
     assert not own.exists() and other.exists()
 
 
+def test_commits_of_earlier_runs_stay_named_while_any_of_their_results_is_kept(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(commit: str, *names: str, seed: int = 0) -> list[str]:
+        monkeypatch.setattr("scumble.evaluation.run.machine", lambda *a: {"commit": commit, "models": {}})
+        run(benchmark, [EDITORS[name] for name in names], Workshop(), seed=seed)
+        about = json.loads((benchmark.results / "run.json").read_text())
+        return [*about.get("commits", []), about["commit"]]
+
+    assert at("one", "identity") == ["one"]
+    assert at("two", "noise") == ["one", "two"]
+    assert at("three", "noise", seed=1) == ["one", "two", "three"]
+    assert at("four", "identity", "noise", seed=2) == ["four"]
+
+
 def test_another_seed_is_another_result(benchmark: Benchmark) -> None:
     run(benchmark, TRIVIAL, Workshop(), seed=0)
     before = (benchmark.results / "noise" / "floor-000.png").read_bytes()

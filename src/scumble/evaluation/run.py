@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
@@ -76,7 +76,7 @@ def run(
             due.append((editor.name, case, mark))
     if not due:
         return tally
-    _file_about(benchmark, machine(workshop, jobs) | {"seed": seed}, tally.kept)
+    _file_about(benchmark, machine(workshop, jobs) | {"seed": seed}, {(name, case) for name, case, _ in due})
     note.write()
     try:
         with contextlib.closing(_work(benchmark, workshop, due, jobs)) as working:
@@ -119,9 +119,10 @@ def _work(
         yield from (one_result(benchmark, workshop, *entry) for entry in due)
 
 
-def _file_about(benchmark: Benchmark, about: dict[str, Any], kept: int) -> None:
-    """File what a run was made with; models and commits of earlier runs whose results are kept stay named."""
+def _file_about(benchmark: Benchmark, about: dict[str, Any], due: Collection[tuple[str, str]]) -> None:
+    """File what a run was made with; models and commits of earlier runs stay named while any result is kept."""
     path = benchmark.results / "run.json"
+    kept = any((found.parent.name, found.stem) not in due for found in benchmark.results.glob("*/*.json"))
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         old = json.loads(path.read_text())
         about["models"] = old["models"] | about["models"]
