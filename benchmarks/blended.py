@@ -38,12 +38,12 @@ class TwoForwards(NetworkGradient):
         """Ask for a row without a graph."""
         return [*rows, Row("cond", self.cond)]
 
-    def through_network(self, ctx: Context, leaf: Tensor, found: Prediction) -> Tensor:
+    def through_network(self, ctx: Context, leaf: Tensor, found: Prediction, x0: Tensor | None = None) -> Tensor:
         """Evaluate again, with a graph."""
         own = leaf.detach().requires_grad_(True)
         with torch.enable_grad():
             again = ctx.evaluate(own, ctx.level, self.cond, grad=True)
-        return super().through_network(ctx, own, again)
+        return super().through_network(ctx, own, again, x0)
 
     def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
         """As the base, which takes the gradient where the step begins."""

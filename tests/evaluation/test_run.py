@@ -108,7 +108,7 @@ def test_a_method_files_its_settings_and_its_cost(benchmark: Benchmark) -> None:
     assert (tally.made, len(tally.failed)) == (2, 0)
     record = json.loads((benchmark.results / "sdedit" / "floor-000.json").read_text())
     assert record["method"] == "sdedit" and record["parameters"]["strength"] == 0.75
-    assert record["cost"]["forward_rows"] == 2 * 19
+    assert record["cost"]["forward_rows"] == 2 * 15
     assert str(TINY) not in json.dumps(record)
 
 
