@@ -16,6 +16,7 @@ from scumble.energies.attention import (
     Columns,
     Shape,
     Size,
+    Tint,
     Transform,
     centroid,
     hard_shape,
@@ -69,6 +70,19 @@ def test_the_look_of_an_even_feature_is_that_feature() -> None:
     energy = Appearance((SITE,), ALL, features="psi")
     looks = energy.measure(seen_of(random_maps(), psi))
     torch.testing.assert_close(looks, psi[:, :, 0, 0][:, None].expand(2, 2, 3), rtol=1e-3, atol=0)
+
+
+def test_the_tint_of_an_evenly_coloured_thing_is_its_colour() -> None:
+    maps = torch.zeros(1, 4, 6, 6, dtype=torch.float64)
+    maps[..., 2:5, 1:4] = 1
+    picture = torch.full((1, 3, 24, 24), -0.5, dtype=torch.float64)
+    picture[..., 8:20, 4:16] = torch.tensor([0.9, 0.1, -1.0], dtype=torch.float64).reshape(3, 1, 1)
+    seen = seen_of(maps, torch.zeros(1, 4, 6, 6, dtype=torch.float64))
+    seen.x0 = torch.zeros(1, 4, 6, 6, dtype=torch.float64)
+    seen.decode = lambda x0: picture
+    energy = Tint((SITE,), ALL)
+    torch.testing.assert_close(energy.measure(seen)[0], picture[0, :, 14, 10], rtol=0.15, atol=0.15)
+    assert float(energy(seen, energy.measure(seen))) == 0
 
 
 def test_transforms_do_what_they_say() -> None:
@@ -186,6 +200,8 @@ ENERGIES: dict[str, Callable[[], Any]] = {
     "shape": lambda: Shape((SITE,), ALL, transform=Transform((0.1, 0.2), 1.3, 20)),
     "squared shape": lambda: Shape((SITE,), ALL, transform=Transform((0.1, 0.2), 1.3, 20), squared=True),
     "appearance": lambda: Appearance((SITE,), ALL, features="psi"),
+    "tint": lambda: Tint((SITE,), ALL),
+    "squared tint": lambda: Tint((SITE,), ALL, squared=True),
     "excite": lambda: Excite((SITE,), ((1,), (2, 3)), 4),
     "suppress": lambda: Suppress((SITE,), ((1,), (2, 3)), 4, join="sum"),
     "apart": lambda: Apart((SITE,), ((1,), (2,))),
@@ -203,7 +219,9 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
 
     def look(z: Tensor) -> Seen:
         maps = torch.einsum("kc,bchw->bkhw", to_k, torch.tanh(z)).softmax(1)
-        return seen_of(maps, torch.einsum("dc,bchw->bdhw", to_psi, torch.sin(z)))
+        seen = seen_of(maps, torch.einsum("dc,bchw->bdhw", to_psi, torch.sin(z)))
+        seen.x0 = torch.tanh(z)
+        return seen
 
     origin = energy.measure(look(torch.randn(2, 3, 6, 7, generator=g, dtype=torch.float64)))
     origin = None if origin is None else origin.detach()

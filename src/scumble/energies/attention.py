@@ -18,6 +18,7 @@ __all__ = [
     "Columns",
     "Shape",
     "Size",
+    "Tint",
     "Transform",
     "centroid",
     "hard_shape",
@@ -280,9 +281,7 @@ class Appearance(OfWords):
         return self._looks(self.theirs(seen)[-1], seen.features[self.features])
 
     def _looks(self, maps: Tensor, psi: Tensor) -> Tensor:
-        where = (hard_shape if self.hard else soft_shape)(maps.detach())
-        where = F.interpolate(where, psi.shape[-2:], mode="bilinear", antialias=True, align_corners=False)
-        return torch.einsum("bkhw,bchw->bkc", where, psi) / (where.sum((-2, -1)) + SMALL).unsqueeze(-1)
+        return _mean_inside((hard_shape if self.hard else soft_shape)(maps.detach()), psi)
 
     def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
         """``mean |look - look_source|``; the silhouette itself carries no gradient."""
@@ -291,3 +290,32 @@ class Appearance(OfWords):
         if found.shape[1] != origin.shape[1]:
             found, origin = found.mean(1, keepdim=True), origin.mean(1, keepdim=True)
         return distance(found, origin.expand_as(found), self.squared)
+
+
+@dataclass
+class Tint(OfWords):
+    """Give the words the source's colour: the mean of the predicted picture over the silhouette.
+
+    Not in the paper. The features of a small decoder hold size and shading, and hardly the colour.
+    """
+
+    @property
+    def reads(self) -> Reads:
+        """Attention and the prediction."""
+        return Reads(attention=self.sites, prediction=True)
+
+    def measure(self, seen: Seen) -> Tensor:
+        """Mean colour of the source (B, 3)."""
+        return _mean_inside(hard_shape(self.theirs(seen)[-1]), seen.picture).mean(1)
+
+    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+        """``mean |colour - colour_source|``; the silhouette itself carries no gradient."""
+        assert origin is not None
+        found = _mean_inside(hard_shape(self.own(seen)[-1].detach()), seen.picture).mean(1)
+        return distance(found, origin.expand_as(found), self.squared)
+
+
+def _mean_inside(where: Tensor, psi: Tensor) -> Tensor:
+    """Mean of psi (B, C, h', w') over each silhouette (B, K, h, w): (B, K, C)."""
+    where = F.interpolate(where, psi.shape[-2:], mode="bilinear", antialias=True, align_corners=False)
+    return torch.einsum("bkhw,bchw->bkc", where, psi) / (where.sum((-2, -1)) + SMALL).unsqueeze(-1)

@@ -37,7 +37,7 @@ class SelfGuidance(WordWishes, BesideSource):
     alternate: float = Field(default=1.0, ge=0, le=1)
     """Share of the steps from which on every second step is guided only (3/16 in the paper)."""
     references: tuple[Reference, ...] = ()
-    """Other pictures from which words take their look or shape."""
+    """Other pictures from which words take their look, colour or shape."""
     compat: Literal["official"] | None = None
     """official: the authors' notebook, that is gradients added to the noise prediction without the factor s and
     without a limit (strength is then the plain factor), centres of plain maps, the source's silhouette hard."""

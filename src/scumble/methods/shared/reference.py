@@ -1,4 +1,4 @@
-"""Another picture beside the run, from which words take their look or shape (self-guidance, arXiv 2306.00986)."""
+"""Another picture beside the run, from which words take their look, colour or shape (arXiv 2306.00986)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Reference"]
 
 
 class Reference(BaseModel):
-    """Another picture from which words take their look or shape; it is noised anew at every level."""
+    """Another picture from which words take their look, colour or shape; it is noised anew at every level."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -27,8 +27,8 @@ class Reference(BaseModel):
     """What it shows."""
     words: dict[str, str]
     """Phrase of the prompt: phrase of the reference from which it takes."""
-    take: tuple[Literal["look", "shape"], ...] = ("look",)
-    """What it takes."""
+    take: tuple[Literal["look", "colour", "shape"], ...] = ("look",)
+    """What it takes: the look as the network's features have it, the mean colour, the shape."""
     weight: float = Field(default=1.0, ge=0, le=1e4)
     """How strongly."""
 

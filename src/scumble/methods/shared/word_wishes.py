@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from scumble.energies.attention import Appearance, Centroid, Columns, Shape, Size, Transform
+from scumble.energies.attention import Appearance, Centroid, Columns, Shape, Size, Tint, Transform
 from scumble.energies.layers import (
     attention_sites,
     columns_of,
@@ -124,6 +124,8 @@ def wished(
             own = {**kind, "columns": columns, "source": f"reference{k}"}
             if "look" in reference.take:
                 add(Appearance(**own, features=features), wishes.look_weight * reference.weight)
+            if "colour" in reference.take:
+                add(Tint(**own), reference.weight)
             if "shape" in reference.take:
                 add(Shape(**own, hard=official), wishes.shape_weight * reference.weight)
     return guides
