@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from scumble.controls.network_gradient import Decoded, NetworkGradient
+from scumble.controls.cap import capped
+from scumble.controls.network_gradient import Decoded
 from scumble.controls.resample import Resample
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Context, Row
@@ -335,14 +336,13 @@ def test_the_losses_change_the_noise_of_a_step_by_no_more_than_the_limit(
     solver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shares: list[float] = []
-    limited = NetworkGradient._limited
 
-    def watch(self: NetworkGradient, shift: Tensor, noise: Tensor) -> Tensor:
-        found = limited(self, shift, noise)
+    def watch(shift: Tensor, noise: Tensor, cap: float | None) -> Tensor:
+        found = capped(shift, noise, cap)
         shares.append(float(found.square().mean().sqrt() / noise.square().mean().sqrt()))
         return found
 
-    monkeypatch.setattr(NetworkGradient, "_limited", watch)
+    monkeypatch.setattr("scumble.controls.network_gradient.capped", watch)
 
     def made(limit: float, **more: Any) -> Tensor:
         job = pixel_job(tiny_ddpm())

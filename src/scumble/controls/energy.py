@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scumble.controls.cap import capped
 from scumble.controls.looking import Looker, joined
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Context, Control, Move, Row, Start
@@ -187,7 +188,7 @@ class EnergyGuidance(Control):
                 self._take(ctx, direct, seen, leaf, shifts, lambda g: g / ctx.level.a)
         made = made.detach()
         if "eps" in shifts:
-            shift = self._capped((ctx.level.s if self.by_sigma else 1.0) * shifts["eps"], made.eps)
+            shift = capped((ctx.level.s if self.by_sigma else 1.0) * shifts["eps"], made.eps, self.cap, self.exactly)
             made = replace(made, x0=made.x0 - (ctx.level.s / ctx.level.a) * shift, eps=made.eps + shift)
         if "x0" in shifts:
             made = replace(made, x0=made.x0 - shifts["x0"])
@@ -254,14 +255,6 @@ class EnergyGuidance(Control):
         if not bool(gradient.isfinite().all()):
             raise MethodError(f"the gradient of the energies is not finite at step {ctx.i + 1}: lower their weights")
         return gradient * (self.scale / scale)
-
-    def _capped(self, shift: Tensor, eps: Tensor) -> Tensor:
-        if self.cap is None:
-            return shift
-        axes = tuple(range(1, shift.dim()))
-        size, limit = (t.square().mean(axes, keepdim=True).sqrt() for t in (shift, eps))
-        factor = self.cap * limit / size.clamp_min(1e-20)
-        return shift * (factor if self.exactly else factor.clamp(max=1.0))
 
     def _known(self, acting: list[tuple[int, Guide, float]], name: str) -> bool:
         return all((name, k) in self._origins for k, g, _ in acting if g.energy.source == name)

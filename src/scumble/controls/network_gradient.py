@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from scumble.controls.cap import capped
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Context, Control, Move, Row
 from scumble.core.prediction import Prediction
@@ -101,7 +102,7 @@ class NetworkGradient(Control):
         self.gradient = self.through_network(ctx, ctx.leaf, rows["cond"], made.x0)
         if self.place == "mean":
             return made
-        eps = made.eps.detach() + self._limited(ctx.level.s * self.gradient, made.eps.detach())
+        eps = made.eps.detach() + capped(ctx.level.s * self.gradient, made.eps.detach(), self.cap)
         return Prediction.from_eps(eps, ctx.leaf.detach(), ctx.level, made.variance)
 
     def after(self, ctx: Context, move: Move) -> Move:
@@ -109,7 +110,7 @@ class NetworkGradient(Control):
         if self.gradient is None or self.place == "eps":
             return move
         noise = torch.as_tensor(move.std, dtype=move.mean.dtype, device=move.mean.device).expand_as(move.mean)
-        return move.shifted(-self._limited(noise**2 * self.gradient, noise))
+        return move.shifted(-capped(noise**2 * self.gradient, noise, self.cap))
 
     def through_network(self, ctx: Context, leaf: Tensor, found: Prediction, x0: Tensor | None = None) -> Tensor:
         """Return the gradient of all terms at ``x_t`` (B, C, h, w).
@@ -133,10 +134,3 @@ class NetworkGradient(Control):
         (through,) = torch.autograd.grad(found.x0, leaf, at_x0)
         ctx.cost.backward(leaf.shape[0])
         return through + at_x_t
-
-    def _limited(self, shift: Tensor, noise: Tensor) -> Tensor:
-        if self.cap is None:
-            return shift
-        axes = tuple(range(1, shift.dim()))
-        size, limit = (t.square().mean(axes, keepdim=True).sqrt() for t in (shift, noise))
-        return shift * (self.cap * limit / size.clamp_min(1e-20)).clamp(max=1.0)

@@ -7,7 +7,7 @@ the structure, which lets the run begin in more noise.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import Field
@@ -31,6 +31,9 @@ from scumble.methods.shared.restarts import with_restarts
 from scumble.methods.shared.unclipped import unclipped
 
 __all__ = ["DiffuseIT"]
+
+
+Usual = TypeVar("Usual", float, None)
 
 
 class DiffuseIT(ImageMethod):
@@ -96,10 +99,10 @@ class DiffuseIT(ImageMethod):
     never clipped."""
 
     def check(self, job: Job) -> None:
-        """Refuse latent models, and runs without a goal.
+        """Refuse runs without a goal.
 
         Raises:
-            MethodError, InputError: With the way out.
+            InputError: With the way out.
         """
         if not self.prompt and self.target_image is None:
             raise InputError("nothing is wished: say with --prompt what it shall show, or give a --target-image")
@@ -125,7 +128,9 @@ class DiffuseIT(ImageMethod):
         place: Literal["mean", "eps"] = "mean" if rule == "ddpm" else "eps"
         scale = self.guidance_scale
         words = job.guidance((self.prompt or self.source_prompt) if scale else "", "", scale or 1.0)
-        guidance = NetworkGradient(self.terms(job, steps), place=place, cap=self._cap(job))
+        guidance = NetworkGradient(
+            self.terms(job, steps), place=place, cap=None if official else self._usual(job, self.limit, None, 0.15)
+        )
         again = Resample(first, self.resample if rule == "ddpm" else 1, official)
         watch = [RangeWatch(first, self.restart_above, decode=job.model.decode)] if watched else []
         run = unclipped(job) if official else job
@@ -161,12 +166,7 @@ class DiffuseIT(ImageMethod):
             found.append(RangeTerm(self.range_weight))
         return [Decoded(found, job.model.decode)] if found and job.model.factor != 1 else found
 
-    def _cap(self, job: Job) -> float | None:
-        if self.limit is None and job.model.takes_text and not self.compat:
-            return 0.15
-        return None if self.compat else self.limit
-
-    def _usual(self, job: Job, given: float | None, published: float, with_words: float) -> float:
+    def _usual(self, job: Job, given: float | None, published: Usual, with_words: float) -> float | Usual:
         """What was given, or else what is usual for the kind of model."""
         if given is not None:
             return given

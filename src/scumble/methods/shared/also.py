@@ -39,7 +39,7 @@ class Also(BaseModel):
     kind: ClassVar[str] = ""
     """Name on the command line."""
     weight: float = Field(default=1.0, ge=0, le=1e6)
-    """How strongly; 1 is a visible effect on the bundled model, 0 turns it off."""
+    """How strongly; 0 turns it off."""
     begin: float = Field(default=0.0, ge=0, le=1)
     """Share of the steps from which on it acts."""
     end: float = Field(default=1.0, ge=0, le=1)
