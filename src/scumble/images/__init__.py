@@ -4,12 +4,15 @@ from scumble.images.change_map import Channel, MapSource, Polarity, Reduction, d
 from scumble.images.distance import distance_to
 from scumble.images.filling import filled
 from scumble.images.fit import Fit, FitMode, fit
-from scumble.images.paste import paste
+from scumble.images.paste import paste, usual_feather
 from scumble.images.picture import Picture, Source, load_image, picture_sha256
+from scumble.images.region import region
 from scumble.images.save import EXTENSIONS, check_target, save_image, sidecar_path, written_whole
 from scumble.images.tensors import to_bytes, to_image, to_tensor
+from scumble.images.window import Box, Window
 
 __all__ = [
+    "Box",
     "EXTENSIONS",
     "Channel",
     "Fit",
@@ -19,6 +22,7 @@ __all__ = [
     "Polarity",
     "Reduction",
     "Source",
+    "Window",
     "check_target",
     "describe_map",
     "distance_to",
@@ -29,10 +33,12 @@ __all__ = [
     "load_map",
     "paste",
     "picture_sha256",
+    "region",
     "save_image",
     "sidecar_path",
     "to_bytes",
     "to_image",
     "to_tensor",
+    "usual_feather",
     "written_whole",
 ]

@@ -26,7 +26,7 @@ def blurred_mask(mask: MapLike, radius: int, side: Side = "outside") -> Image.Im
 
 def soften(inside: Mask, radius: int, side: Side) -> Strengths:
     """The same for a boolean mask (H,W), as strengths in [0,1]."""
-    from scumble.images.distance import distance_to
+    from scumble.images.islands import bounding_box
 
     if side not in get_args(Side):
         raise InputError(f"{side!r} is not one of {', '.join(get_args(Side))}{nearest(side, get_args(Side))}")
@@ -34,6 +34,21 @@ def soften(inside: Mask, radius: int, side: Side) -> Strengths:
         raise InputError(f"the softness must be 0 or more pixels, got {radius}")
     if radius == 0:
         return inside.astype(np.float64)
+    box = bounding_box(inside)
+    if box is None:
+        return inside.astype(np.float64)
+    strengths = np.zeros(inside.shape)
+    height, width = inside.shape
+    grown = radius + 1  # beyond it nothing is marked, and nothing changes
+    rows = slice(max(box[1] - grown, 0), min(box[3] + grown, height))
+    columns = slice(max(box[0] - grown, 0), min(box[2] + grown, width))
+    strengths[rows, columns] = _softened(inside[rows, columns], radius, side)
+    return strengths
+
+
+def _softened(inside: Mask, radius: int, side: Side) -> Strengths:
+    from scumble.images.distance import distance_to
+
     if side == "outside":
         return 1.0 - _smooth(distance_to(inside, radius) / (radius + 1))
     if side == "inside":
