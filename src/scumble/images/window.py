@@ -21,7 +21,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """How a part of a picture comes to the model's size: cut out, scaled, then padded by reflection at right and bottom.
+    """How a part of a picture comes to the model's size: cut out, scaled, padded by reflection at right and bottom.
 
     Attributes:
         original: (width, height) of the whole picture.
