@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from scumble.controls.network_gradient import NetworkGradient, Term
-from scumble.core.control import Context, Control, Row, Start
+from scumble.core.control import Branch, Control, RunState, Start
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Ddpm
 from scumble.energies.clip_terms import ClipTerm, RangeTerm
-from scumble.methods.job import Job
+from scumble.methods.batch import EditBatch
 from scumble.models.base import Model
 from scumble.models.clip import ClipScorer
 from scumble.models.loading import load
@@ -29,32 +29,34 @@ REPEATS = 3
 class TwoForwards(NetworkGradient):
     """The same guidance as published: evaluated once for the step, and once more for the gradient."""
 
-    def before(self, ctx: Context, x: Tensor) -> Tensor:
+    def before(self, ctx: RunState, x: Tensor) -> Tensor:
         """Remember where the step begins."""
         self.x = x
         return x
 
-    def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
+    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         """Ask for a row without a graph."""
-        return [*rows, Row("cond", self.cond)]
+        return [*rows, Branch("cond", self.cond)]
 
-    def through_network(self, ctx: Context, leaf: Tensor, found: Prediction, x0: Tensor | None = None) -> Tensor:
+    def through_network(self, ctx: RunState, leaf: Tensor, found: Prediction, x0: Tensor | None = None) -> Tensor:
         """Evaluate again, with a graph."""
         own = leaf.detach().requires_grad_(True)
         with torch.enable_grad():
             again = ctx.evaluate(own, ctx.level, self.cond, grad=True)
         return super().through_network(ctx, own, again, x0)
 
-    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+    def predict(
+        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
+    ) -> Prediction | None:
         """As the base, which takes the gradient where the step begins."""
         ctx.leaf = self.x
         return super().predict(ctx, rows, prediction)
 
 
-class Begin(Control):
+class StartAt(Control):
     """Begins at one step from noise."""
 
-    def start(self, ctx: Context) -> Start:
+    def start(self, ctx: RunState) -> Start:
         """Noise at that step."""
         return Start(ctx.normal("start", 0), BEGIN)
 
@@ -72,9 +74,9 @@ def main() -> None:
         counts: dict[str, str] = {}
         for _ in range(REPEATS):
             for kind in kinds:
-                job, taken = one_run(model, kind(given))
+                batch, taken = one_run(model, kind(given))
                 seconds[kind.__name__].append(taken / (STEPS - BEGIN))
-                counts[kind.__name__] = f"{job.cost.forward_rows} forward + {job.cost.backward_rows} backward rows"
+                counts[kind.__name__] = f"{batch.cost.forward_rows} forward + {batch.cost.backward_rows} backward rows"
         for name, found in seconds.items():
             print(f"{said}, {name}: {1000 * statistics.median(found):.0f} ms a step, {counts[name]}")
         if len(kinds) > 1:
@@ -89,13 +91,13 @@ def terms(model: Model, clip: ClipScorer) -> list[Term]:
     return [ClipTerm(clip, clip.text_features(["a large red cube on sand"]), mask), RangeTerm()]
 
 
-def one_run(model: Model, guidance: NetworkGradient) -> tuple[Job, float]:
+def one_run(model: Model, guidance: NetworkGradient) -> tuple[EditBatch, float]:
     side = model.native_size
-    job = Job(model, CounterNoise([1]), 1, (side, side))
+    batch = EditBatch(model, CounterNoise([1]), 1, (side, side))
     solver = Ddpm(variance_type=str(model.schedule.config.get("variance_type") or "fixed_small"))
     started = time.perf_counter()
-    job.denoise(job.levels(STEPS, "ddpm"), solver, [Begin(), guidance])
-    return job, time.perf_counter() - started
+    batch.denoise(batch.levels(STEPS, "ddpm"), solver, [StartAt(), guidance])
+    return batch, time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
-from scumble.drag.looks import BottleneckLook, LatentLook, LayerLook
-from scumble.drag.optimise import Look, frozen
-from scumble.drag.supervision import supervision_site
-from scumble.methods.job import Job
+from scumble.methods.batch import EditBatch
+from scumble.methods.drag.features import BottleneckFeatures, LatentFeatures, LayerFeatures
+from scumble.methods.drag.optimize import Features, frozen
+from scumble.methods.drag.supervision import supervision_site
 from scumble.models.loading import load
 
 REPEATS = 5
@@ -23,19 +23,19 @@ REPEATS = 5
 def main() -> None:
     model = load()
     side = model.native_size
-    job = Job(model, CounterNoise([0]), 1, (side, side), image=torch.zeros(1, 3, side, side))
-    ctx, site = job.context(job.levels(50), Ddim()), supervision_site(model.denoiser)
-    x, guidance = job.noise.normal(job.shape, "start", 0).to(model.device), job.guidance("", "", 1.0)
+    batch = EditBatch(model, CounterNoise([0]), 1, (side, side), image=torch.zeros(1, 3, side, side))
+    ctx, site = batch.context(batch.levels(50), Ddim()), supervision_site(model.denoiser)
+    x, guidance = batch.noise.normal(batch.shape, "start", 0).to(model.device), batch.guidance("", "", 1.0)
     with torch.no_grad(), FlopCounterMode(display=False) as one:
         model.predict(x, ctx.levels[15], guidance.cond)
     forward = one.get_total_flops()
     print(f"{model.name}: one forward of one row {forward / 1e9:.2f} GFLOP; supervision at {site}")
 
-    def bottleneck(whole: bool, cached: bool) -> tuple[Callable[[Tensor], Look], Tensor]:
+    def bottleneck(whole: bool, cached: bool) -> tuple[Callable[[Tensor], Features], Tensor]:
         if cached:
-            look = BottleneckLook(model, ctx, 15, x, guidance.cond, site, whole)
+            look = BottleneckFeatures(model, ctx, 15, x, guidance.cond, site, whole)
             return look, look.start
-        return LayerLook(model, ctx, 15, x, guidance.cond, site, "mid_block", whole), bottleneck(True, True)[1]
+        return LayerFeatures(model, ctx, 15, x, guidance.cond, site, "mid_block", whole), bottleneck(True, True)[1]
 
     model.denoiser.requires_grad_(True)
     measure("DragNoise, whole network, weights not frozen (as published)", *bottleneck(True, False), forward)
@@ -44,11 +44,11 @@ def main() -> None:
         measure("DragNoise, whole network, frozen", *bottleneck(True, False), forward)
         measure("DragNoise, cached encoder, next x wanted", *bottleneck(True, True), forward)
         measure("DragNoise, cached encoder, stopped early", *bottleneck(False, True), forward)
-        measure("DragDiffusion, whole network", LatentLook(model, ctx, 15, guidance, site, True), x, forward)
-        measure("DragDiffusion, stopped early", LatentLook(model, ctx, 15, guidance, site), x, forward)
+        measure("DragDiffusion, whole network", LatentFeatures(model, ctx, 15, guidance, site, True), x, forward)
+        measure("DragDiffusion, stopped early", LatentFeatures(model, ctx, 15, guidance, site), x, forward)
 
 
-def measure(name: str, look: Callable[[Tensor], Look], start: Tensor, forward: int) -> float:
+def measure(name: str, look: Callable[[Tensor], Features], start: Tensor, forward: int) -> float:
     """Print operations and time of one look with its gradient, in units of a forward."""
 
     def once() -> None:

@@ -8,14 +8,14 @@ import time
 import torch
 
 from benchmarks.overhead import make_job
-from scumble.controls.energy import EnergyGuidance
-from scumble.controls.looking import Looker
+from scumble.controls.activation_reader import ActivationReader
+from scumble.controls.energy_guidance import EnergyGuidance
 from scumble.core.control import Control
 from scumble.core.solvers import Ddim
 from scumble.energies.attention import Centroid, Size
-from scumble.energies.layers import attention_sites, columns_of, site_sizes
-from scumble.energies.protocol import Energy, Guide
-from scumble.methods.job import Job
+from scumble.energies.protocol import Energy, WeightedEnergy
+from scumble.energies.sites import attention_sites, columns_of, site_sizes
+from scumble.methods.batch import EditBatch
 from scumble.models.base import Model
 from scumble.models.loading import load
 
@@ -32,13 +32,13 @@ def main() -> None:
         (f"{len(energies)} energies, one backward", [energies]),
         (f"{len(energies)} energies, one backward each", [[energy] for energy in energies]),
     ):
-        seconds, job = [], make_job(model)
+        seconds, batch = [], make_job(model)
         for _ in range(REPEATS):
-            job = make_job(model)
+            batch = make_job(model)
             started = time.perf_counter()
-            run(job, groups)
+            run(batch, groups)
             seconds.append(time.perf_counter() - started)
-        rows = f"{job.cost.forward_rows / STEPS:.1f} forward and {job.cost.backward_rows / STEPS:.1f} backward rows"
+        rows = f"{batch.cost.forward_rows / STEPS:.1f} forward and {batch.cost.backward_rows / STEPS:.1f} backward rows"
         print(f"{name}: {statistics.median(seconds) / STEPS * 1000:.0f} ms a step, {rows} (guidance 5, {STEPS} steps)")
 
 
@@ -50,13 +50,15 @@ def wishes(model: Model) -> list[Energy]:
     return [here, there, Size(sites, cube, target=0.1), Size(sites, ball, target=0.05)]
 
 
-def run(job: Job, groups: list[list[Energy]]) -> torch.Tensor:
+def run(batch: EditBatch, groups: list[list[Energy]]) -> torch.Tensor:
     """Sample with a control for each group."""
-    guidance = job.guidance(SAID, "", 5.0)
-    looker = Looker(site_sizes(job.model.denoiser, job.shape), job.model.decode)
+    guidance = batch.guidance(SAID, "", 5.0)
+    looker = ActivationReader(site_sizes(batch.model.denoiser, batch.shape), batch.model.decode)
     controls: list[Control] = [guidance]
-    controls += [EnergyGuidance([Guide(e, place="x") for e in group], guidance.cond, looker) for group in groups]
-    return job.denoise(job.levels(STEPS), Ddim(), controls)
+    controls += [
+        EnergyGuidance([WeightedEnergy(e, place="x") for e in group], guidance.cond, looker) for group in groups
+    ]
+    return batch.denoise(batch.levels(STEPS), Ddim(), controls)
 
 
 if __name__ == "__main__":

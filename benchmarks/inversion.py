@@ -7,8 +7,8 @@ import time
 
 from PIL import Image
 
-from scumble.editor import Editor
-from scumble.still_life import render, sample_scene
+from scumble.editing.editor import Editor
+from scumble_lab.world import render, sample_scene
 
 PROMPT = "a large yellow cube on a wooden floor by day"
 REPEATS = 3

@@ -9,7 +9,7 @@ SIDE = 384
 CODE = """
 import resource, sys, torch
 from scumble.core.noise import CounterNoise
-from scumble.methods.job import Job
+from scumble.methods.batch import Job
 from scumble.methods.{module} import {name}
 from scumble.models.loading import load
 torch.set_num_threads(1)
@@ -18,7 +18,7 @@ change = torch.linspace(0, 1, {side}).expand(1, 1, {side}, {side}).contiguous()
 image = torch.zeros(1, 3, {side}, {side})
 job = Job(model, CounterNoise([1]), 1, ({side}, {side}), image=image, change={change})
 method = {name}(prompt="a large red cube on sand by day", num_inference_steps=10, {options})
-made = method.run(job)
+made = method.run(batch)
 model.decode(made)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

@@ -16,13 +16,13 @@ import torch
 from PIL import Image, ImageOps
 
 from scumble import DDPMInversion
-from scumble.editor import Editor
-from scumble.evaluation.case import Sample
-from scumble.evaluation.classifier import load_classifier
-from scumble.evaluation.metrics import geometry, pixels
-from scumble.evaluation.metrics.success import kept_share, succeeded
-from scumble.evaluation.tasks import draw
-from scumble.still_life import truths
+from scumble.editing.editor import Editor
+from scumble_lab.bench.case import Sample
+from scumble_lab.bench.classifier import load_classifier
+from scumble_lab.bench.metrics import geometry, pixels
+from scumble_lab.bench.metrics.success import kept_share, succeeded
+from scumble_lab.bench.tasks import draw
+from scumble_lab.world import truths
 
 COUNT, SEED, STEPS, WAY = 8, 303, 25, 12
 

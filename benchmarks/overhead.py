@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 
 from scumble.core.noise import CounterNoise
-from scumble.methods.differential_diffusion import DifferentialDiffusion
-from scumble.methods.job import Job
-from scumble.methods.sdedit import SDEdit
+from scumble.methods.batch import EditBatch
+from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
+from scumble.methods.img2img.sdedit import SDEdit
 from scumble.models.base import Model
 from scumble.models.loading import load
 
@@ -25,25 +25,25 @@ def main() -> None:
     for method in (SDEdit(strength=1.0, **said), DifferentialDiffusion(**said)):  # type: ignore[arg-type]
         ratios = []
         for _ in range(REPEATS):
-            job = make_job(model)
-            seconds = timed(lambda job=job, method=method: method.run(job))  # type: ignore[misc]
-            ratios.append(seconds / (job.cost.network_calls * bare_call(model, job)))
+            batch = make_job(model)
+            seconds = timed(lambda batch=batch, method=method: method.run(batch))  # type: ignore[misc]
+            ratios.append(seconds / (batch.cost.network_calls * bare_call(model, batch)))
         print(f"{method.method_name()}: {statistics.median(ratios):.3f} of the bare network calls "
               f"(min {min(ratios):.3f}, max {max(ratios):.3f}, {STEPS} steps, two rows a call)")  # fmt: skip
 
 
-def make_job(model: Model) -> Job:
+def make_job(model: Model) -> EditBatch:
     side = model.native_size
     change = torch.linspace(0.3, 1.0, side).expand(1, 1, side, side).contiguous()
-    job = Job(model, CounterNoise([1]), 1, (side, side), image=torch.zeros(1, 3, side, side), change=change)
-    assert job.x0 is not None and job.embed("") is not None
-    return job
+    batch = EditBatch(model, CounterNoise([1]), 1, (side, side), image=torch.zeros(1, 3, side, side), change=change)
+    assert batch.x0 is not None and batch.embed("") is not None
+    return batch
 
 
-def bare_call(model: Model, job: Job, calls: int = 10) -> float:
+def bare_call(model: Model, batch: EditBatch, calls: int = 10) -> float:
     """Seconds of one call of the network alone, with the rows of a guided step."""
-    cond = job.embed("a large red cube on sand by day").expand(2)
-    x, network = torch.randn(2, *job.shape[1:]), model.denoiser
+    cond = batch.embed("a large red cube on sand by day").expand(2)
+    x, network = torch.randn(2, *batch.shape[1:]), model.denoiser
     with torch.no_grad():
         network(x, 500, encoder_hidden_states=cond.embeds)
         return timed(lambda: [network(x, 500, encoder_hidden_states=cond.embeds) for _ in range(calls)]) / calls

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import torch
 
-from scumble.analysis.gaussian import GaussianNetwork, edit_friendly_covariance
-from scumble.analysis.noise import step_noise
 from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Context
+from scumble.core.control import RunState
 from scumble.core.cost import Cost
-from scumble.core.levels import Schedule
 from scumble.core.noise import GeneratorNoise
+from scumble.core.schedule import Schedule
 from scumble.core.solvers import Ddim
+from scumble.inversion.ddpm import naive
 from scumble.inversion.edit_friendly import edit_friendly
-from scumble.inversion.naive import naive
+from scumble_lab.analysis.gaussian import GaussianNetwork, edit_friendly_covariance
+from scumble_lab.analysis.noise import step_noise
 
 POINTS, STEPS = 20_000, 40
 
@@ -33,7 +33,7 @@ def main() -> None:
     noise = GeneratorNoise(torch.Generator().manual_seed(0))
     shape = (POINTS, 2, 1, 1)
     x0 = mean + noise.normal(shape, "data")
-    ctx = Context(GaussianNetwork(mean), levels, Ddim(eta=1.0), noise, shape, torch.device("cpu"), Cost())
+    ctx = RunState(GaussianNetwork(mean), levels, Ddim(eta=1.0), noise, shape, torch.device("cpu"), Cost())
     nothing = Guidance(Conditioning(), Conditioning(), 1.0)
     friendly = step_noise(edit_friendly(ctx, x0, nothing).zs, levels)
     plain = step_noise(naive(ctx, x0, nothing).zs, levels)

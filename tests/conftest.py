@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor
 
-from scumble.editor import Editor
+from scumble.editing.editor import Editor
 from scumble.models.base import Model
 from scumble.models.loading import load
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from scumble.editor import Editor as Editor
+    from scumble.editing.editor import Editor as Editor
+    from scumble.editing.result import Result as Result
     from scumble.errors import ScumbleError as ScumbleError
-    from scumble.methods.differential_diffusion import DifferentialDiffusion as DifferentialDiffusion
-    from scumble.methods.sdedit import SDEdit as SDEdit
-    from scumble.methods.text_to_image import TextToImage as TextToImage
-    from scumble.recipe import Recipe as Recipe
-    from scumble.result import Result as Result
+    from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion as DifferentialDiffusion
+    from scumble.methods.img2img.sdedit import SDEdit as SDEdit
+    from scumble.methods.img2img.text_to_image import TextToImage as TextToImage
+    from scumble.records.recipe import Recipe as Recipe
 
 _LAZY = {
-    "Editor": "scumble.editor",
-    "Recipe": "scumble.recipe",
-    "Result": "scumble.result",
+    "Editor": "scumble.editing.editor",
+    "Recipe": "scumble.records.recipe",
+    "Result": "scumble.editing.result",
     "ScumbleError": "scumble.errors",
     "maps": "",
 }

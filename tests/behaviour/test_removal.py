@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scumble.editor import Editor
-from scumble.evaluation.judges import Judges
-from scumble.evaluation.score import score
-from scumble.evaluation.tasks import draw
-from scumble.methods.blended_latent_diffusion import BlendedLatentDiffusion
+from scumble.editing.editor import Editor
+from scumble.methods.inpainting.blended_latent_diffusion import BlendedLatentDiffusion
+from scumble_lab.bench.judges import Judges
+from scumble_lab.bench.score import score
+from scumble_lab.bench.tasks import draw
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ from diffusers import DDPMPipeline, StableDiffusionPipeline
 from transformers import AutoTokenizer, CLIPModel
 
 import scumble
-from scumble.evaluation.attributes import targets
-from scumble.evaluation.classifier import load_classifier
-from scumble.still_life import Scene, caption, render, sample_scene
-from scumble.training.classifier import accuracy
-from scumble.training.clip import retrieval
-from scumble.training.figures import confirmed
-from scumble.training.tokenizer import token_ids
-from scumble.training.vae import psnr
+from scumble_lab.bench.attributes import targets
+from scumble_lab.bench.classifier import load_classifier
+from scumble_lab.training.classifier import accuracy
+from scumble_lab.training.clip import retrieval
+from scumble_lab.training.figures import confirmed
+from scumble_lab.training.tokenizer import token_ids
+from scumble_lab.training.vae import psnr
+from scumble_lab.world import Scene, caption, render, sample_scene
 
 BUNDLED = Path(scumble.__file__).parent / "bundled"
 

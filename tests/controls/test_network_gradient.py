@@ -12,20 +12,20 @@ from torch import Tensor
 
 from scumble.controls.network_gradient import NetworkGradient
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Context, Control, Row, Start
+from scumble.core.control import Branch, Control, RunState, Start
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Ddim, Ddpm
 from scumble.energies.clip_terms import ClipTerm, RangeTerm
 from scumble.models.clip import spherical_distance, squared
-from tests.blended import box, pixel_job, random_clip, tiny_ddpm
+from tests.support.blended import box, pixel_job, random_clip, tiny_ddpm
 
 
 @dataclass
-class Begin(Control):
+class StartAt(Control):
     x: Tensor
     index: int
 
-    def start(self, ctx: Context) -> Start:
+    def start(self, ctx: RunState) -> Start:
         return Start(self.x, self.index)
 
 
@@ -39,22 +39,22 @@ def terms(weight: float = 60.0, copies: int = 3) -> list[ClipTerm | RangeTerm]:
 def test_one_forward_equals_two_bit_for_bit(place: Literal["mean", "eps"]) -> None:
     results, costs = [], []
     for kind in (NetworkGradient, TwoForwards):
-        job = pixel_job(tiny_ddpm(), seeds=(3, 4))
+        batch = pixel_job(tiny_ddpm(), seeds=(3, 4))
         solver = Ddpm("learned_range") if place == "mean" else Ddim()
         guidance = kind(terms(), place=place)
-        start = torch.randn(job.shape, generator=torch.Generator().manual_seed(1))
-        results.append(job.denoise(job.levels(10, "ddpm"), solver, [Begin(start, 6), guidance]))
-        costs.append((job.cost.forward_rows, job.cost.backward_rows))
+        start = torch.randn(batch.shape, generator=torch.Generator().manual_seed(1))
+        results.append(batch.denoise(batch.levels(10, "ddpm"), solver, [StartAt(start, 6), guidance]))
+        costs.append((batch.cost.forward_rows, batch.cost.backward_rows))
     assert torch.equal(*results)
     backward = 6 if place == "mean" else 8
     assert costs == [(8, backward), (8 + backward, backward)]
 
 
 def test_the_gradient_is_that_of_the_whole_loss() -> None:
-    model, job = tiny_ddpm(), pixel_job(tiny_ddpm(), seeds=(3, 4))
-    ctx = job.context(job.levels(10, "ddpm"), Ddpm("learned_range"))
+    model, batch = tiny_ddpm(), pixel_job(tiny_ddpm(), seeds=(3, 4))
+    ctx = batch.context(batch.levels(10, "ddpm"), Ddpm("learned_range"))
     ctx.i = 6
-    x = torch.randn(job.shape, generator=torch.Generator().manual_seed(2)).requires_grad_(True)
+    x = torch.randn(batch.shape, generator=torch.Generator().manual_seed(2)).requires_grad_(True)
     words, in_range = terms(copies=1)
     found = model.predict(x, ctx.level, Conditioning())
     s, clip, mask = ctx.level.s, random_clip(), box() > 0
@@ -86,14 +86,14 @@ class Squares:
 
     of: Literal["x0", "mixed"]
 
-    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
         return picture.pow(3).sum(dim=(1, 2, 3)), 3 * picture.square()
 
 
 @pytest.mark.parametrize("of", ["x0", "mixed"])
 def test_finite_differences_agree_on_a_toy(of: Literal["x0", "mixed"]) -> None:
-    job = pixel_job(tiny_ddpm())
-    ctx = job.context(job.levels(10, "ddpm"), Ddim())
+    batch = pixel_job(tiny_ddpm())
+    ctx = batch.context(batch.levels(10, "ddpm"), Ddim())
     ctx.network, ctx.i = Toy(), 4
     x = torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
 
@@ -116,13 +116,13 @@ def test_finite_differences_agree_on_a_toy(of: Literal["x0", "mixed"]) -> None:
 def test_without_terms_it_is_plain_sampling_without_a_graph() -> None:
     plain, empty = pixel_job(tiny_ddpm()), pixel_job(tiny_ddpm())
     levels = plain.levels(5, "ddpm")
-    one = plain.denoise(levels, Ddpm("learned_range"), [], [Row("cond", Conditioning())])
+    one = plain.denoise(levels, Ddpm("learned_range"), [], [Branch("cond", Conditioning())])
     two = empty.denoise(levels, Ddpm("learned_range"), [NetworkGradient([])])
     assert torch.equal(one, two)
     assert empty.cost.backward_rows == 0
 
 
 def test_no_gradient_is_taken_for_a_mean_without_noise() -> None:
-    job = pixel_job(tiny_ddpm())
-    job.denoise(job.levels(4, "ddpm"), Ddpm("learned_range"), [NetworkGradient(terms())])
-    assert (job.cost.forward_rows, job.cost.backward_rows) == (4, 3)
+    batch = pixel_job(tiny_ddpm())
+    batch.denoise(batch.levels(4, "ddpm"), Ddpm("learned_range"), [NetworkGradient(terms())])
+    assert (batch.cost.forward_rows, batch.cost.backward_rows) == (4, 3)

@@ -12,14 +12,13 @@ from torch import Tensor
 
 from scumble.core import loop
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Context, Control, Move, Row, Start
-from scumble.core.levels import Level, Schedule
+from scumble.core.control import Branch, Control, RunState, Start, Transition
 from scumble.core.loop import Stopped, denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import Prediction
-from scumble.core.solvers import Ddim, Ddpm, DpmSolverPP2M, Plms, Solver, Visit
-
-from .toys import ROW, SHAPE, STABLE_DIFFUSION, ToyNetwork, context, raw_epsilon, trajectory, with_variance
+from scumble.core.schedule import Level, Schedule
+from scumble.core.solvers import Ddim, Ddpm, DpmSolverPP2M, Evaluation, Plms, Solver
+from tests.support.toys import ROW, SHAPE, STABLE_DIFFUSION, ToyNetwork, context, raw_epsilon, trajectory, with_variance
 
 SOLVERS: list[Solver] = [Ddim(), Ddim(eta=0.7), Ddpm("fixed_large"), DpmSolverPP2M(8), Plms()]
 
@@ -32,11 +31,11 @@ def told(value: float, batch: int = 1) -> Conditioning:
     return Conditioning(torch.full((batch, 2, 3), value))
 
 
-def plain(ctx: Context) -> Tensor:
+def plain(ctx: RunState) -> Tensor:
     """The sampler written out, without the loop."""
     x, visits = ctx.noise.normal(SHAPE, "start", 0), []
     for i in range(len(ctx.levels) - 1):
-        visits.append(Visit(i, ctx.levels[i], x, ctx.network.predict(x, ctx.levels[i], Conditioning())))
+        visits.append(Evaluation(i, ctx.levels[i], x, ctx.network.predict(x, ctx.levels[i], Conditioning())))
         mean, std = ctx.solver.step(visits, ctx.levels[i + 1])
         noisy = isinstance(std, Tensor) or std > 0
         x = mean + std * ctx.noise.normal(SHAPE, "step", i) if noisy else mean
@@ -50,11 +49,13 @@ class Same(Control):
 class ZeroEnergy(Control):
     """An energy of weight 0."""
 
-    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+    def predict(
+        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
+    ) -> Prediction | None:
         assert prediction is not None
         return replace(prediction, eps=prediction.eps + 0.0 * torch.ones_like(prediction.eps))
 
-    def after(self, ctx: Context, move: Move) -> Move:
+    def after(self, ctx: RunState, move: Transition) -> Transition:
         return move.shifted(0.0 * move.mean)
 
 
@@ -87,34 +88,36 @@ class Log(Control):
     def note(self, hook: str) -> None:
         self.log.append(f"{hook} {self.name}")
 
-    def start(self, ctx: Context) -> Start | None:
+    def start(self, ctx: RunState) -> Start | None:
         self.note("start")
         return None
 
-    def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
+    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         self.note("rows")
         return rows
 
-    def taps(self, ctx: Context) -> Sequence[Any]:
+    def taps(self, ctx: RunState) -> Sequence[Any]:
         self.note("taps")
         return [self.name]
 
-    def before(self, ctx: Context, x: Tensor) -> Tensor:
+    def before(self, ctx: RunState, x: Tensor) -> Tensor:
         self.note("before")
         return x + 0.01 if self.moves else x
 
-    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+    def predict(
+        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
+    ) -> Prediction | None:
         self.note("predict")
         return prediction
 
-    def after(self, ctx: Context, move: Move) -> Move:
-        assert (move.x is None) == (not self.keeper)
+    def after(self, ctx: RunState, move: Transition) -> Transition:
+        assert (move.x is None) == (not self.constraint)
         self.note("after")
         return move
 
 
 class Keeper(Log):
-    keeper = True
+    constraint = True
 
 
 def test_hooks_come_in_the_order_of_the_list_with_keepers_around_them() -> None:
@@ -143,21 +146,21 @@ def test_keepers_keep_again_when_another_control_moved_x() -> None:
 class Hold(Control):
     """Keeps the left half at zero."""
 
-    keeper = True
+    constraint = True
 
-    def before(self, ctx: Context, x: Tensor) -> Tensor:
+    def before(self, ctx: RunState, x: Tensor) -> Tensor:
         return torch.cat([torch.zeros_like(x[..., :2]), x[..., 2:]], dim=-1)
 
-    def after(self, ctx: Context, move: Move) -> Move:
+    def after(self, ctx: RunState, move: Transition) -> Transition:
         assert move.x is not None
         return replace(move, x=self.before(ctx, move.x))
 
 
 class Leak(Control):
-    def before(self, ctx: Context, x: Tensor) -> Tensor:
+    def before(self, ctx: RunState, x: Tensor) -> Tensor:
         return x + 1
 
-    def after(self, ctx: Context, move: Move) -> Move:
+    def after(self, ctx: RunState, move: Transition) -> Transition:
         return move.shifted(torch.ones_like(move.mean))
 
 
@@ -170,28 +173,28 @@ def test_nothing_leaks_into_what_a_keeper_keeps() -> None:
         assert xs[-1][..., 2:].abs().min() > 0
 
 
-class Begin(Control):
+class StartAt(Control):
     def __init__(self, value: float, index: int) -> None:
         self.begin = Start(torch.full(SHAPE, value), index)
         self.asked = 0
 
-    def start(self, ctx: Context) -> Start:
+    def start(self, ctx: RunState) -> Start:
         self.asked += 1
         return self.begin
 
 
 def test_the_first_start_wins_and_every_control_is_told_once() -> None:
     network = ToyNetwork()
-    controls = [Same(), Begin(0.25, 3), Begin(0.75, 5)]
+    controls = [Same(), StartAt(0.25, 3), StartAt(0.75, 5)]
     xs = trajectory(context(network), controls)
     assert len(xs) == 5
     assert torch.equal(network.calls[0][0], torch.full(SHAPE, 0.25))
-    assert [c.asked for c in controls if isinstance(c, Begin)] == [1, 1]
+    assert [c.asked for c in controls if isinstance(c, StartAt)] == [1, 1]
 
 
 def test_a_start_at_the_last_level_is_returned_without_a_call() -> None:
     network = ToyNetwork()
-    assert torch.equal(denoise(context(network), [Begin(0.5, 8)], [ROW]), torch.full(SHAPE, 0.5))
+    assert torch.equal(denoise(context(network), [StartAt(0.5, 8)], [ROW]), torch.full(SHAPE, 0.5))
     assert network.calls == []
 
 
@@ -217,15 +220,15 @@ class Stored(Control):
     def __init__(self, noise: Tensor) -> None:
         self.noise = noise
 
-    def after(self, ctx: Context, move: Move) -> Move:
+    def after(self, ctx: RunState, move: Transition) -> Transition:
         return replace(move, noise=self.noise)
 
 
 def test_noise_that_is_given_is_used_and_none_is_drawn() -> None:
     noise, given = Counting([0, 1]), torch.ones(SHAPE)
-    moves: list[Move] = []
+    moves: list[Transition] = []
     ctx = context(noise=noise, solver=Ddim(eta=1.0))
-    denoise(ctx, [Begin(0.3, 0), Stored(given)], [ROW], lambda _, move: moves.append(move))
+    denoise(ctx, [StartAt(0.3, 0), Stored(given)], [ROW], lambda _, move: moves.append(move))
     assert noise.drawn == []
     for move in moves[:-1]:
         assert move.x is not None
@@ -234,7 +237,7 @@ def test_noise_that_is_given_is_used_and_none_is_drawn() -> None:
 
 def test_a_shift_of_the_mean_comes_before_the_noise() -> None:
     class Shift(Control):
-        def after(self, ctx: Context, move: Move) -> Move:
+        def after(self, ctx: RunState, move: Transition) -> Transition:
             assert move.noise is None
             return move.shifted(torch.full_like(move.mean, 0.5)) if ctx.i == 7 else move
 
@@ -245,15 +248,17 @@ def test_a_shift_of_the_mean_comes_before_the_noise() -> None:
 
 
 class Ask(Control):
-    def __init__(self, *rows: Row, use: str | None = None) -> None:
+    def __init__(self, *rows: Branch, use: str | None = None) -> None:
         self.asked, self.use = rows, use
         self.seen: list[dict[str, Prediction]] = []
         self.layouts: list[dict[str, slice]] = []
 
-    def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
+    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         return [*rows, *self.asked]
 
-    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+    def predict(
+        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
+    ) -> Prediction | None:
         self.seen.append(dict(rows))
         self.layouts.append(dict(ctx.layout))
         return prediction if self.use is None else rows[self.use]
@@ -261,7 +266,9 @@ class Ask(Control):
 
 def test_rows_are_batched_into_one_call_and_found_by_name() -> None:
     network, source = ToyNetwork(), torch.full(SHAPE, 0.2)
-    ask = Ask(Row("uncond", told(0.0)), Row("cond", told(0.3)), Row("source", told(0.6, 2), x=source), use="cond")
+    ask = Ask(
+        Branch("uncond", told(0.0)), Branch("cond", told(0.3)), Branch("source", told(0.6, 2), x=source), use="cond"
+    )
     ctx = context(network)
     xs = trajectory(ctx, [ask], rows=())
     assert len(network.calls) == 8
@@ -276,18 +283,18 @@ def test_rows_are_batched_into_one_call_and_found_by_name() -> None:
     alone = ToyNetwork().predict(source, level, told(0.6, 2))
     assert torch.equal(ask.seen[0]["source"].x0, alone.x0)
     assert (ctx.cost.forward_rows, ctx.cost.network_calls, ctx.cost.backward_rows) == (48, 8, 0)
-    only = trajectory(context(), [], rows=[Row("cond", told(0.3))])
+    only = trajectory(context(), [], rows=[Branch("cond", told(0.3))])
     assert torch.equal(xs[-1], only[-1])
 
 
 def test_the_first_given_row_is_the_default_prediction() -> None:
-    both = trajectory(context(), [], rows=[Row("cond", told(0.3)), Row("uncond", told(0.0))])
-    assert torch.equal(both[-1], trajectory(context(), [], rows=[Row("cond", told(0.3))])[-1])
+    both = trajectory(context(), [], rows=[Branch("cond", told(0.3)), Branch("uncond", told(0.0))])
+    assert torch.equal(both[-1], trajectory(context(), [], rows=[Branch("cond", told(0.3))])[-1])
 
 
 def test_a_row_that_is_known_beforehand_costs_nothing() -> None:
     class Known(Control):
-        def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction:
+        def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction:
             assert rows == {}
             return Prediction(torch.zeros(SHAPE), torch.zeros(SHAPE))
 
@@ -309,7 +316,7 @@ def test_two_rows_of_one_name_are_an_error() -> None:
 
 def test_rows_with_and_without_words_do_not_share_a_call_silently() -> None:
     with pytest.raises(ValueError, match="with and without"):
-        denoise(context(), [], [Row("cond", told(1.0)), Row("uncond", Conditioning())])
+        denoise(context(), [], [Branch("cond", told(1.0)), Branch("uncond", Conditioning())])
 
 
 class Gradient(Control):
@@ -319,7 +326,9 @@ class Gradient(Control):
         self.found: list[tuple[Tensor, Tensor]] = []
         self.names: list[tuple[bool, bool]] = []
 
-    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+    def predict(
+        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
+    ) -> Prediction | None:
         assert ctx.leaf is not None
         (gradient,) = torch.autograd.grad(rows["cond"].x0.square().sum(), ctx.leaf)
         ctx.cost.backward(ctx.leaf.shape[0])
@@ -332,7 +341,7 @@ def test_grad_rows_give_a_leaf_whose_gradient_is_right() -> None:
     network = ToyNetwork(raw=lambda x, t: 0.4 * x)
     gradient = Gradient()
     ctx = context(network)
-    rows = [Row("cond", Conditioning(), grad=True), Row("uncond", Conditioning())]
+    rows = [Branch("cond", Conditioning(), grad=True), Branch("uncond", Conditioning())]
     with torch.no_grad():
         xs = trajectory(ctx, [gradient], rows)
     for i, (leaf, found) in enumerate(gradient.found):
@@ -342,13 +351,13 @@ def test_grad_rows_give_a_leaf_whose_gradient_is_right() -> None:
         assert torch.equal(leaf, xs[i - 1] if i else ctx.noise.normal(SHAPE, "start", 0))
     assert set(gradient.names) == {(True, False)}
     assert not any(x.requires_grad for x in xs)
-    assert not any(visit.prediction.eps.requires_grad or visit.x.requires_grad for visit in ctx.visits)
+    assert not any(visit.prediction.eps.requires_grad or visit.x.requires_grad for visit in ctx.history)
     assert (ctx.cost.forward_rows, ctx.cost.network_calls, ctx.cost.backward_rows) == (32, 16, 16)
 
 
 def test_a_graph_that_is_asked_for_changes_no_bit_of_the_result() -> None:
     assert torch.equal(
-        trajectory(context(), [], [Row("cond", Conditioning(), grad=True)])[-1], trajectory(context())[-1]
+        trajectory(context(), [], [Branch("cond", Conditioning(), grad=True)])[-1], trajectory(context())[-1]
     )
 
 
@@ -367,7 +376,7 @@ class Back(Control):
     def __init__(self, at: int, to: int, times: int) -> None:
         self.at, self.to, self.left = at, to, times
 
-    def after(self, ctx: Context, move: Move) -> Move:
+    def after(self, ctx: RunState, move: Transition) -> Transition:
         if ctx.i != self.at or self.left == 0:
             return move
         self.left -= 1
@@ -377,13 +386,13 @@ class Back(Control):
 def test_goto_repeats_steps_and_goes_on() -> None:
     seen: list[tuple[int, int]] = []
     network = ToyNetwork()
-    end = denoise(context(network), [Back(at=4, to=3, times=2)], [ROW], lambda ctx, _: seen.append((ctx.i, ctx.visit)))
+    end = denoise(context(network), [Back(at=4, to=3, times=2)], [ROW], lambda ctx, _: seen.append((ctx.i, ctx.repeat)))
     order = [0, 1, 2, 3, 4, 3, 4, 3, 4, 5, 6, 7]
     assert [i for i, _ in seen] == order
     assert [visit for _, visit in seen] == [0, 0, 0, 0, 0, 1, 1, 2, 2, 0, 0, 0]
     assert len(network.calls) == len(order)
     assert torch.equal(network.calls[5][0], torch.full(SHAPE, 0.1))
-    assert torch.equal(end, trajectory(context(), [Begin(0.1, 3)])[-1])
+    assert torch.equal(end, trajectory(context(), [StartAt(0.1, 3)])[-1])
 
 
 def test_a_repeated_step_draws_fresh_noise_and_the_first_visit_the_usual_one() -> None:
@@ -400,23 +409,23 @@ def test_a_repeated_step_draws_fresh_noise_and_the_first_visit_the_usual_one() -
 def test_goto_forgets_the_history_of_a_multistep_solver() -> None:
     solver = DpmSolverPP2M(8)
     back = trajectory(context(levels=levels(8), solver=solver), [Back(at=4, to=3, times=1)])
-    fresh = trajectory(context(levels=levels(8), solver=solver), [Begin(0.1, 3)])
+    fresh = trajectory(context(levels=levels(8), solver=solver), [StartAt(0.1, 3)])
     assert torch.equal(back[-1], fresh[-1])
 
 
 def test_a_keeper_acts_on_a_repeated_tensor_at_the_level_it_went_to() -> None:
     class Witness(Control):
-        keeper = True
+        constraint = True
 
         def __init__(self) -> None:
             self.before_at: list[int] = []
             self.after_at: list[int] = []
 
-        def before(self, ctx: Context, x: Tensor) -> Tensor:
+        def before(self, ctx: RunState, x: Tensor) -> Tensor:
             self.before_at.append(ctx.i)
             return x
 
-        def after(self, ctx: Context, move: Move) -> Move:
+        def after(self, ctx: RunState, move: Transition) -> Transition:
             self.after_at.append(ctx.i + 1)
             return move
 
@@ -441,9 +450,9 @@ def test_a_callback_that_returns_false_stops_after_that_step_and_none_does_not()
 
 
 def test_the_callback_sees_the_finished_move_and_its_prediction() -> None:
-    def check(ctx: Context, move: Move) -> None:
+    def check(ctx: RunState, move: Transition) -> None:
         assert move.x is not None
-        expected = ctx.target.a * move.prediction.x0 + ctx.target.s * move.prediction.eps
+        expected = ctx.next_level.a * move.prediction.x0 + ctx.next_level.s * move.prediction.eps
         assert torch.allclose(move.x, expected, atol=1e-6)
 
     denoise(context(), [], [ROW], check)
@@ -451,7 +460,7 @@ def test_the_callback_sees_the_finished_move_and_its_prediction() -> None:
 
 class Fails(Control):
     def __init__(self, hook: str) -> None:
-        def fail(ctx: Context, *_: Any) -> Any:
+        def fail(ctx: RunState, *_: Any) -> Any:
             if ctx.i == 3 or hook == "start":
                 raise KeyError(hook)
             return _[-1] if _ else ()
@@ -463,8 +472,8 @@ class Fails(Control):
 @pytest.mark.parametrize("solver", [DpmSolverPP2M(8), Plms()])
 def test_an_exception_in_a_hook_passes_through_and_leaves_nothing_behind(hook: str, solver: Solver) -> None:
     ctx = context(levels=levels(8, solver.name), solver=solver)
-    rows = [Row("cond", Conditioning(), grad=True)]
-    on_step: Callable[[Context, Move], bool] | None = None
+    rows = [Branch("cond", Conditioning(), grad=True)]
+    on_step: Callable[[RunState, Transition], bool] | None = None
     controls: list[Control] = [Fails(hook)]
     if hook == "on_step":
         controls, on_step = [], lambda ctx, move: ctx.i < 3
@@ -483,7 +492,7 @@ def test_a_failing_network_restores_the_gradient_mode() -> None:
     for mode in (True, False):
         with torch.set_grad_enabled(mode):
             with pytest.raises(ZeroDivisionError):
-                denoise(context(ToyNetwork(raw=broken)), [], [Row("cond", Conditioning(), grad=not mode)])
+                denoise(context(ToyNetwork(raw=broken)), [], [Branch("cond", Conditioning(), grad=not mode)])
             assert torch.is_grad_enabled() is mode
 
 
@@ -491,12 +500,12 @@ def test_a_run_remembers_no_more_visits_than_its_solver_needs() -> None:
     for solver, memory in ((Ddim(), 0), (DpmSolverPP2M(8), 1), (Plms(), 4)):
         ctx = context(levels=levels(8, solver.name), solver=solver)
         trajectory(ctx)
-        assert len(ctx.visits) == memory + 1
+        assert len(ctx.history) == memory + 1
 
 
 def test_evaluations_outside_the_rows_are_counted_too() -> None:
     class Extra(Control):
-        def before(self, ctx: Context, x: Tensor) -> Tensor:
+        def before(self, ctx: RunState, x: Tensor) -> Tensor:
             x = x.detach().requires_grad_(True)
             prediction = ctx.evaluate(x, ctx.level, Conditioning(), grad=True)
             assert prediction.x0.requires_grad
@@ -510,7 +519,7 @@ def test_evaluations_outside_the_rows_are_counted_too() -> None:
 
 def test_clipping_happens_after_the_predict_hooks_on_what_the_step_uses() -> None:
     class Loud(Control):
-        def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction:
+        def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction:
             assert prediction is not None
             return replace(prediction, x0=prediction.x0 * 100)
 
@@ -528,7 +537,7 @@ def test_an_asymmetric_prediction_moves_with_its_own_direction() -> None:
     x0, direction = torch.full(SHAPE, 0.3), torch.full(SHAPE, -2.0)
 
     class Split(Control):
-        def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction:
+        def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction:
             return Prediction(x0, direction)
 
     ctx = context(ToyNetwork(clip_sample=1.0))

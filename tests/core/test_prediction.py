@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scumble.core.levels import Level, Schedule
 from scumble.core.prediction import Prediction, coefficients, noised
-
-from .toys import SHAPE
+from scumble.core.schedule import Level, Schedule
+from tests.support.toys import SHAPE
 
 SCHEDULE = Schedule.from_config({"_class_name": "DDIMScheduler"})
 LEVELS = [SCHEDULE.at(t) for t in (0, 10, 300, 700)]

@@ -18,13 +18,12 @@ from diffusers import (
 )
 from torch import Tensor
 
-from scumble.core.control import Context, Control, Start
-from scumble.core.levels import Level, Schedule
+from scumble.core.control import Control, RunState, Start
 from scumble.core.noise import CounterNoise, GeneratorNoise
 from scumble.core.prediction import Prediction, noised
-from scumble.core.solvers import Ddim, Ddpm, DpmSolverPP2M, Plms, Solver, Visit, ddim_std
-
-from .toys import (
+from scumble.core.schedule import Level, Schedule
+from scumble.core.solvers import Ddim, Ddpm, DpmSolverPP2M, Evaluation, Plms, Solver, ddim_std
+from tests.support.toys import (
     BETAS,
     RAW,
     SHAPE,
@@ -112,7 +111,7 @@ def test_the_last_step_adds_no_noise_whatever_the_variance() -> None:
         last: list[float | Tensor] = []
 
         class Watch(Control):
-            def after(self, ctx: Context, move: Any, last: list[float | Tensor] = last) -> Any:
+            def after(self, ctx: RunState, move: Any, last: list[float | Tensor] = last) -> Any:
                 last.append(move.std)
                 return move
 
@@ -124,7 +123,7 @@ def test_the_last_step_adds_no_noise_whatever_the_variance() -> None:
 def test_learned_range_is_finite_where_two_levels_are_the_same() -> None:
     same = Schedule.from_config({}).at(0)
     x = start()
-    visit = Visit(0, same, x, Prediction.from_output("epsilon", with_variance(raw_epsilon)(x, 0), x, same))
+    visit = Evaluation(0, same, x, Prediction.from_output("epsilon", with_variance(raw_epsilon)(x, 0), x, same))
     mean, std = Ddpm("learned_range").step([visit], same)
     assert std == 0.0
     assert torch.allclose(mean, x, atol=1e-6)
@@ -207,7 +206,7 @@ class From(Control):
     def __init__(self, x: Tensor, index: int) -> None:
         self.begin = Start(x, index)
 
-    def start(self, ctx: Context) -> Start:
+    def start(self, ctx: RunState) -> Start:
         return self.begin
 
 
@@ -268,7 +267,7 @@ def test_the_ancestral_mean_contracts_towards_a_gaussian_as_the_algebra_says() -
     m, x = torch.randn(SHAPE, generator=generator), torch.randn(SHAPE, generator=generator)
     levels = Schedule.from_config({"_class_name": "DDIMScheduler", **STABLE_DIFFUSION}).levels(9)
     for here, target in itertools.pairwise(levels):
-        visit = Visit(0, here, x, Prediction.from_eps(gaussian(m)(x, here), x, here))
+        visit = Evaluation(0, here, x, Prediction.from_eps(gaussian(m)(x, here), x, here))
         mean, std = Ddim(eta=1.0).step([visit], target)
         contracted = (here.a / target.a) * (x - here.a * m)
         assert torch.allclose(mean - target.a * m, contracted, atol=2e-5)

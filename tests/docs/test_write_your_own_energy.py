@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import scumble
-from scumble.editor import Editor
+from scumble.editing.editor import Editor
 from scumble.energies.protocol import Energy
 
 PAGE = Path(__file__).parents[2] / "docs" / "write-your-own-energy.md"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.core.control import Context
+from scumble.core.control import RunState
 from scumble.energies.attention import (
     Appearance,
     Centroid,
@@ -24,15 +24,15 @@ from scumble.energies.attention import (
     soft_shape,
 )
 from scumble.energies.excite import Apart, Excite, Inside, Suppress, word_maps
-from scumble.energies.protocol import Energy, Seen
+from scumble.energies.protocol import Energy, Observation
 
 SITE = "up_blocks.0.attentions.0.transformer_blocks.0.attn2"
 ALL = Columns((1, 2), (1, 2))
 
 
-def seen_of(maps: Tensor, features: Tensor | None = None) -> Seen:
-    ctx: Context = None  # type: ignore[assignment]
-    return Seen(ctx, maps[:, :1], attention={SITE: maps}, features={} if features is None else {"psi": features})
+def seen_of(maps: Tensor, features: Tensor | None = None) -> Observation:
+    ctx: RunState = None  # type: ignore[assignment]
+    return Observation(ctx, maps[:, :1], attention={SITE: maps}, features={} if features is None else {"psi": features})
 
 
 def random_maps(seed: int = 0, batch: int = 2, tokens: int = 5, h: int = 6, w: int = 7) -> Tensor:
@@ -217,7 +217,7 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
     to_psi = torch.randn(4, 3, generator=g, dtype=torch.float64)
     energy: Energy = ENERGIES[name]()
 
-    def look(z: Tensor) -> Seen:
+    def look(z: Tensor) -> Observation:
         maps = torch.einsum("kc,bchw->bkhw", to_k, torch.tanh(z)).softmax(1)
         seen = seen_of(maps, torch.einsum("dc,bchw->bdhw", to_psi, torch.sin(z)))
         seen.x0 = torch.tanh(z)
@@ -237,7 +237,7 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
         held = look(z).attention
         real = look
 
-        def look(z: Tensor) -> Seen:
+        def look(z: Tensor) -> Observation:
             found = real(z)
             found.attention = held
             return found

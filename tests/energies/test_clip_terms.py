@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.core.control import Context
+from scumble.core.control import RunState
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.energies.clip_terms import BackgroundTerm, ClipTerm, RangeTerm
 from scumble.energies.perception import clip_token_distance, perceptual_distance
-from tests.blended import box, pixel_job, random_clip, tiny_ddpm
+from tests.support.blended import box, pixel_job, random_clip, tiny_ddpm
 
 
 def pictures(batch: int = 3) -> Tensor:
@@ -23,9 +23,9 @@ def words(copies: int = 5, limit: int = 64, grain: float = 0.0) -> ClipTerm:
     return ClipTerm(clip, clip.text_features(["x"]), box() > 0, 10.0, copies, limit, view_noise=grain)
 
 
-def context() -> Context:
-    job = pixel_job(tiny_ddpm())
-    return job.context(job.levels(5), Ddim())
+def context() -> RunState:
+    batch = pixel_job(tiny_ddpm())
+    return batch.context(batch.levels(5), Ddim())
 
 
 @pytest.mark.parametrize("limit", [1, 2, 4, 7])

@@ -12,17 +12,17 @@ from torch import Tensor
 
 from scumble.energies.clip import ClipDirection, ClipNearness
 from scumble.energies.picture import Colour, Likeness
-from scumble.energies.protocol import Energy, Seen
+from scumble.energies.protocol import Energy, Observation
 from scumble.energies.vit import Vit, VitDivergence, VitStructure, VitStyle
 from scumble.models.vision import VisionFeatures
-from tests.blended import random_clip
-from tests.core.toys import context
+from tests.support.blended import random_clip
+from tests.support.toys import context
 
 SHAPE = (2, 3, 16, 16)
 
 
-def seen_of(x0: Tensor) -> Seen:
-    return Seen(context(shape=SHAPE), x0, x0)
+def seen_of(x0: Tensor) -> Observation:
+    return Observation(context(shape=SHAPE), x0, x0)
 
 
 def picture(seed: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from scumble.images.colour import tinted
+from scumble.images.color import tinted
 
 RED = torch.tensor([1.0, -1.0, -1.0])
 

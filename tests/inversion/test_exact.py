@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 
 from scumble.controls.guidance import Guidance
-from scumble.controls.stored import Replay, StoredNoise, TeacherForced
+from scumble.controls.stored_noise import Replay, StoredNoise, StoredSourceBranch
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Context, Control, Move
-from scumble.core.levels import Level, Schedule
+from scumble.core.control import Control, RunState, Transition
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise, GeneratorNoise
+from scumble.core.schedule import Level, Schedule
 from scumble.core.solvers import Ddim
 from scumble.errors import InputError
 from scumble.inversion.ddim import ddim
+from scumble.inversion.ddpm import naive
 from scumble.inversion.edit_friendly import edit_friendly, independent_path
 from scumble.inversion.extract import Path, extract
-from scumble.inversion.naive import naive
-from scumble.inversion.trajectory import Inversion
-from tests.core.toys import SHAPE, STABLE_DIFFUSION, ToyNetwork, context, with_variance
+from scumble.inversion.inversion import Inversion
+from tests.support.toys import SHAPE, STABLE_DIFFUSION, ToyNetwork, context, with_variance
 
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler"}
 CLEAN_END = {"_class_name": "DDPMScheduler", "beta_schedule": "linear"}
@@ -34,19 +34,19 @@ NULL = Conditioning(embeds=torch.zeros(1, 2, 3))
 INVERT = {"edit-friendly": edit_friendly, "naive": naive}
 
 
-def run_of(network: ToyNetwork | None = None, eta: float = 1.0, steps: int = 8, **config: Any) -> Context:
+def run_of(network: ToyNetwork | None = None, eta: float = 1.0, steps: int = 8, **config: Any) -> RunState:
     config = config or {"_class_name": "DDIMScheduler", **STABLE_DIFFUSION}
     return context(network, Schedule.from_config(config).levels(steps), Ddim(eta=eta))
 
 
-def inversion_of(ctx: Context, path: Path, first: int = 0) -> Inversion:
+def inversion_of(ctx: RunState, path: Path, first: int = 0) -> Inversion:
     return Inversion("edit-friendly", ctx.levels, first, path.xs, path.zs, path.residuals)
 
 
-def trajectory(ctx: Context, controls: Sequence[Control]) -> list[Tensor]:
+def trajectory(ctx: RunState, controls: Sequence[Control]) -> list[Tensor]:
     xs: list[Tensor] = []
 
-    def collect(_: Context, move: Move) -> None:
+    def collect(_: RunState, move: Transition) -> None:
         assert move.x is not None
         xs.append(move.x)
 
@@ -188,7 +188,7 @@ def test_a_teacher_forced_row_sees_the_stored_path_and_costs_one_row() -> None:
     one = replace(ctx, shape=(1, *SHAPE[1:]), noise=CounterNoise([3]))
     inversion = inversion_of(ctx, edit_friendly(one, X0[:1], guidance, first=3), 3)
     network.calls.clear()
-    xs = trajectory(ctx, [StoredNoise(inversion), TeacherForced(inversion, COND, until=6), guidance])
+    xs = trajectory(ctx, [StoredNoise(inversion), StoredSourceBranch(inversion, COND, until=6), guidance])
     assert [len(call[0]) for call in network.calls] == [5, 5, 5, 4, 4]  # one source row, two rows of two samples
     for i, call in zip(range(3, 6), network.calls, strict=False):
         assert torch.equal(call[0][:1], inversion.x_at(i))
@@ -208,10 +208,10 @@ def test_a_replayed_run_stays_on_the_path_whatever_the_network_says() -> None:
 
 def test_stored_noise_serves_a_step_once() -> None:
     class Again(Control):
-        def after(self, ctx: Context, move: Move) -> Move:
-            if ctx.i == 5 and ctx.visit == 0:
+        def after(self, ctx: RunState, move: Transition) -> Transition:
+            if ctx.i == 5 and ctx.repeat == 0:
                 return replace(move, goto=5, x=ctx.noised(X0, ctx.normal("again"), 5))
-            seen.append((ctx.i, ctx.visit, move.noise))
+            seen.append((ctx.i, ctx.repeat, move.noise))
             return move
 
     seen: list[tuple[int, int, Tensor | None]] = []
@@ -232,7 +232,7 @@ def test_impossible_inversions_are_refused(kind: str) -> None:
         INVERT[kind](run_of(eta=0.0), X0, Guidance(COND, NULL))
 
 
-def ddim_error(ctx: Context, **options: Any) -> float:
+def ddim_error(ctx: RunState, **options: Any) -> float:
     guidance = Guidance(COND, NULL)
     xs = ddim(ctx, X0, guidance, **options).xs
     first = ctx.steps + 1 - len(xs)

@@ -16,14 +16,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from scumble.core.levels import Schedule
-from scumble.editor import Editor
+from scumble.core.schedule import Schedule
+from scumble.editing.editor import Editor
 from scumble.errors import CheckpointError, InputError, MethodError
 from scumble.images import load_image
-from scumble.inversion.trajectory import Inversion
-from scumble.methods.ddim_inversion import DDIMInversion
-from scumble.methods.ddpm_inversion import DDPMInversion
-from scumble.methods.sdedit import SDEdit
+from scumble.inversion.inversion import Inversion
+from scumble.methods.img2img.sdedit import SDEdit
+from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
+from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
 from scumble.models.base import Model
 
 NAME = "cat.inversion.safetensors"

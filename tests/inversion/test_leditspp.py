@@ -18,15 +18,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.controls.stored import StoredNoise
-from scumble.core.levels import Level
+from scumble.controls.stored_noise import StoredNoise
 from scumble.core.loop import denoise
 from scumble.core.noise import GeneratorNoise
 from scumble.core.prediction import Prediction
-from scumble.core.solvers import Ddim, Visit, ddim_std
+from scumble.core.schedule import Level
+from scumble.core.solvers import Ddim, Evaluation, ddim_std
 from scumble.inversion.edit_friendly import edit_friendly
-from scumble.inversion.trajectory import Inversion
-from scumble.methods.job import Job
+from scumble.inversion.inversion import Inversion
+from scumble.methods.batch import EditBatch
 from scumble.models.base import Model
 
 SKIPPED = 2  # int(12 * 1.2) = 14 levels, of which the 12 least noisy ones are inverted
@@ -38,7 +38,7 @@ class Published:
 
     case: Any
     model: Model
-    job: Job
+    batch: EditBatch
     levels: tuple[Level, ...]
     x0: Tensor
     ours: Inversion
@@ -55,7 +55,7 @@ class Published:
 
     def step(self, i: int, x: Tensor, prediction: Prediction) -> Tensor:
         """One step of ours with its noise."""
-        mean, std = Ddim(eta=1.0).step([Visit(i, self.levels[i], x, prediction)], self.levels[i + 1])
+        mean, std = Ddim(eta=1.0).step([Evaluation(i, self.levels[i], x, prediction)], self.levels[i + 1])
         return mean + std * self.case["zs"][i - SKIPPED]
 
 
@@ -71,12 +71,12 @@ def published(tiny_sd: Model, reference: Any) -> Published:
     draws = GeneratorNoise(torch.Generator().manual_seed(seed))
     noisiest = [draws.normal((1, 4, 16, 16), "inversion", k) for k in range(12)][-1]
     x0 = (case["init_latents"] - levels[SKIPPED].s * noisiest) / levels[SKIPPED].a
-    job = Job(tiny_sd, GeneratorNoise(torch.Generator().manual_seed(seed)), 1, (128, 128), shared={"x0": x0})
-    ctx = job.context(levels, Ddim(eta=1.0))
+    batch = EditBatch(tiny_sd, GeneratorNoise(torch.Generator().manual_seed(seed)), 1, (128, 128), shared={"x0": x0})
+    ctx = batch.context(levels, Ddim(eta=1.0))
     with torch.no_grad():
-        path = edit_friendly(ctx, x0, job.guidance("", "", 1.0), first=SKIPPED, chunk=1)
+        path = edit_friendly(ctx, x0, batch.guidance("", "", 1.0), first=SKIPPED, chunk=1)
     ours = Inversion("edit-friendly", levels, SKIPPED, path.xs, path.zs, path.residuals)
-    return Published(case, tiny_sd, job, levels, x0, ours)
+    return Published(case, tiny_sd, batch, levels, x0, ours)
 
 
 def test_its_first_noise_is_ours_and_the_later_ones_differ_by_the_second_order_alone(published: Published) -> None:

@@ -11,30 +11,30 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scumble.analysis.gaussian import GaussianNetwork, edit_friendly_covariance
-from scumble.analysis.noise import StepNoise, analyse_noise, plot, step_noise, write_csv
 from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Context
+from scumble.core.control import RunState
 from scumble.core.cost import Cost
-from scumble.core.levels import Level, Schedule
 from scumble.core.noise import GeneratorNoise
+from scumble.core.schedule import Level, Schedule
 from scumble.core.solvers import Ddim
-from scumble.editor import Editor
+from scumble.editing.editor import Editor
 from scumble.errors import InputError
+from scumble.inversion.ddpm import naive
 from scumble.inversion.edit_friendly import edit_friendly
-from scumble.inversion.naive import naive
+from scumble_lab.analysis.gaussian import GaussianNetwork, edit_friendly_covariance
+from scumble_lab.analysis.noise import StepNoise, analyse_noise, plot, step_noise, write_csv
 
 LEVELS = Schedule.from_config({"_class_name": "DDPMScheduler", "beta_schedule": "linear"}).levels(40)
 NOTHING = Guidance(Conditioning(), Conditioning(), 1.0)
 POINTS = 8000
 
 
-def toy() -> tuple[Context, Tensor]:
+def toy() -> tuple[RunState, Tensor]:
     """A run on 2-D points around (10, 10) (arXiv 2304.06140 section 3)."""
     noise, mean = GeneratorNoise(torch.Generator().manual_seed(0)), torch.full((2, 1, 1), 10.0)
     shape = (POINTS, 2, 1, 1)
-    ctx = Context(GaussianNetwork(mean), LEVELS, Ddim(eta=1.0), noise, shape, torch.device("cpu"), Cost())
+    ctx = RunState(GaussianNetwork(mean), LEVELS, Ddim(eta=1.0), noise, shape, torch.device("cpu"), Cost())
     return ctx, mean + noise.normal(shape, "data")
 
 

@@ -9,29 +9,29 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.controls.stored import StoredNoise
-from scumble.core.control import Move
-from scumble.core.levels import Schedule
+from scumble.controls.stored_noise import StoredNoise
+from scumble.core.control import Transition
 from scumble.core.loop import denoise
 from scumble.core.noise import GeneratorNoise
 from scumble.core.prediction import Prediction
-from scumble.core.solvers import Visit, ddim_std
-from scumble.inversion.trajectory import Inversion
-from scumble.methods.job import Job
-from scumble.methods.shared.obtained import Plan, obtain
+from scumble.core.schedule import Schedule
+from scumble.core.solvers import Evaluation, ddim_std
+from scumble.inversion.inversion import Inversion
+from scumble.methods.batch import EditBatch
+from scumble.methods.inversion_for import InversionSettings, inversion_for
 from scumble.models.base import Model
 
 CASES = ["ddpm_inversion_cfg", "ddpm_inversion_empty", "ddpm_inversion_eta"]
 
 
-def job_of(model: Model, case: Any, x0: str = "x0") -> Job:
+def job_of(model: Model, case: Any, x0: str = "x0") -> EditBatch:
     noise = GeneratorNoise(torch.Generator().manual_seed(case.info["seed"]))
-    return Job(model, noise, 1, (128, 128), shared={"x0": case[x0]})
+    return EditBatch(model, noise, 1, (128, 128), shared={"x0": case[x0]})
 
 
-def plan_of(case: Any, **more: Any) -> Plan:
+def plan_of(case: Any, **more: Any) -> InversionSettings:
     known, scale = case.settings, case.settings["cfg_source"]
-    return Plan(
+    return InversionSettings(
         kind="edit-friendly",
         steps=known["num_inference_steps"],
         skip=0.0,
@@ -46,26 +46,26 @@ def plan_of(case: Any, **more: Any) -> Plan:
 @pytest.mark.parametrize("name", CASES)
 def test_the_compat_preset_finds_the_published_noise(name: str, mode: Any, tiny_sd: Model, reference: Any) -> None:
     case = reference(name)
-    job = job_of(tiny_sd, case)
-    found = obtain(job, plan_of(case, mode=mode, compat="official"))
+    batch = job_of(tiny_sd, case)
+    found = inversion_for(batch, plan_of(case, mode=mode, compat="official"))
     assert found.zs is not None
     torch.testing.assert_close(found.zs[:, 0].flip(0), case["zs"], atol=5e-4, rtol=0)
     torch.testing.assert_close(found.x_at(found.steps - 1), case["xts_1"], atol=1e-5, rtol=0)
     torch.testing.assert_close(found.x_at(0), case["xts_N"], atol=1e-5, rtol=0)
     rows = 1 if case.settings["source_prompt"] == "" else 2
-    assert job.cost.forward_rows == rows * found.steps
+    assert batch.cost.forward_rows == rows * found.steps
 
 
-def generated(job: Job, inversion: Inversion, prompt: str, scale: float) -> list[Tensor]:
-    ctx = job.context(inversion.levels, inversion.solver(job.model))
+def generated(batch: EditBatch, inversion: Inversion, prompt: str, scale: float) -> list[Tensor]:
+    ctx = batch.context(inversion.levels, inversion.solver(batch.model))
     xs: list[Tensor] = []
 
-    def collect(_: Any, move: Move) -> None:
+    def collect(_: Any, move: Transition) -> None:
         assert move.x is not None
         xs.append(move.x)
 
     with torch.no_grad():
-        denoise(ctx, [StoredNoise(inversion), job.guidance(prompt, "", scale)], on_step=collect)
+        denoise(ctx, [StoredNoise(inversion), batch.guidance(prompt, "", scale)], on_step=collect)
     return xs
 
 
@@ -75,10 +75,10 @@ def generated(job: Job, inversion: Inversion, prompt: str, scale: float) -> list
 def test_the_compat_preset_makes_the_published_edits(name: str, edit: str, tiny_sd: Model, reference: Any) -> None:
     case = reference(name)
     told = case.settings["edits"][edit]
-    job = job_of(tiny_sd, case)
-    inversion = obtain(job, plan_of(case, mode="sequential", compat="official")).since(told["skip"])
+    batch = job_of(tiny_sd, case)
+    inversion = inversion_for(batch, plan_of(case, mode="sequential", compat="official")).since(told["skip"])
     for row, (prompt, scale) in enumerate(zip(told["prompts"], told["cfg"], strict=True)):
-        xs = generated(job, inversion, prompt, scale)
+        xs = generated(batch, inversion, prompt, scale)
         recorded = [key for key in case.tensors if key.startswith(f"{edit}_latent_")]
         assert recorded
         for key in recorded:
@@ -91,14 +91,14 @@ def test_the_published_code_misses_the_picture_by_its_last_noise_and_ours_does_n
     tiny_sd: Model, reference: Any
 ) -> None:
     case = reference("ddpm_inversion_cfg")
-    job = job_of(tiny_sd, case)
-    ours = obtain(job, plan_of(case, chunk=1))
-    job.noise = GeneratorNoise(torch.Generator().manual_seed(case.info["seed"]))
-    theirs = obtain(job, plan_of(case, mode="sequential", compat="official"))
+    batch = job_of(tiny_sd, case)
+    ours = inversion_for(batch, plan_of(case, chunk=1))
+    batch.noise = GeneratorNoise(torch.Generator().manual_seed(case.info["seed"]))
+    theirs = inversion_for(batch, plan_of(case, mode="sequential", compat="official"))
     prompt, scale = ours.prompt, ours.guidance_scale
-    assert torch.equal(generated(job, ours, prompt, scale)[-1], case["x0"])
+    assert torch.equal(generated(batch, ours, prompt, scale)[-1], case["x0"])
     assert ours.zs is not None
-    missed = case["x0"] - generated(job, theirs, prompt, scale)[-1]
+    missed = case["x0"] - generated(batch, theirs, prompt, scale)[-1]
     last = ddim_std(ours.levels[-2], ours.levels[-1], 1.0) * ours.zs[-1]
     torch.testing.assert_close(missed, last, atol=5e-6, rtol=0)
     assert float(missed.abs().max()) > 0.01
@@ -106,11 +106,11 @@ def test_the_published_code_misses_the_picture_by_its_last_noise_and_ours_does_n
 
 def test_below_eta_1_the_published_direction_is_not_ddims(tiny_sd: Model, reference: Any) -> None:
     case = reference("ddpm_inversion_eta")
-    job = job_of(tiny_sd, case)
-    ours = obtain(job, plan_of(case, chunk=1))
+    batch = job_of(tiny_sd, case)
+    ours = inversion_for(batch, plan_of(case, chunk=1))
     assert ours.zs is not None
     assert float((ours.zs[:-1, 0].flip(0) - case["zs"][1:]).abs().max()) > 0.1
-    assert torch.equal(generated(job, ours, ours.prompt, ours.guidance_scale)[-1], case["x0"])
+    assert torch.equal(generated(batch, ours, ours.prompt, ours.guidance_scale)[-1], case["x0"])
 
 
 def test_the_published_previous_level_differs_from_the_list_where_steps_do_not_divide_the_table(
@@ -119,13 +119,13 @@ def test_the_published_previous_level_differs_from_the_list_where_steps_do_not_d
     case = reference("ddpm_inversion_empty")
     model: Any = copy.copy(tiny_sd)
     model.schedule = Schedule.from_config({**tiny_sd.schedule.config, "timestep_spacing": "linspace"})
-    job = job_of(model, case)
-    theirs = obtain(job, plan_of(case, compat="official"))
+    batch = job_of(model, case)
+    theirs = inversion_for(batch, plan_of(case, compat="official"))
     levels = theirs.levels
     solver = theirs.solver(model)
     assert levels[0].t - 1000 // 12 != levels[1].t
     x, eps = theirs.x_at(0), torch.zeros_like(theirs.x_at(0))
-    mean, _ = solver.step([Visit(0, levels[0], x, Prediction(x0=x, eps=eps))], levels[1])
+    mean, _ = solver.step([Evaluation(0, levels[0], x, Prediction(x0=x, eps=eps))], levels[1])
     torch.testing.assert_close(mean, model.schedule.at(levels[0].t - 1000 // 12).a * x)
 
 
@@ -133,15 +133,15 @@ def test_ddim_inversion_with_guidance_reproduces_the_published_code(tiny_sd: Mod
     case = reference("ddim_inversion_ddpm_repo")
     model: Any = copy.copy(tiny_sd)
     model.schedule = Schedule.from_config({**tiny_sd.schedule.config, "steps_offset": 0})
-    plan = Plan(kind="ddim", steps=12, prompt=case.settings["prompt"], guidance_scale=case.settings["cfg"])
-    found = obtain(job_of(model, case), plan)
+    plan = InversionSettings(kind="ddim", steps=12, prompt=case.settings["prompt"], guidance_scale=case.settings["cfg"])
+    found = inversion_for(job_of(model, case), plan)
     torch.testing.assert_close(found.xs[:-1, 0].flip(0)[:4], case["latents"], atol=1e-3, rtol=0)
     torch.testing.assert_close(found.x_at(0), case["final"], atol=1e-3, rtol=0)
 
 
 def test_plain_ddim_inversion_reproduces_diffusers_inverse_scheduler(tiny_sd: Model, reference: Any) -> None:
     case = reference("diffusers_ddim_inverse")
-    plan = Plan(kind="ddim", steps=10, prompt=case.settings["prompt"])
-    found = obtain(job_of(tiny_sd, case, "z0"), plan)
+    plan = InversionSettings(kind="ddim", steps=10, prompt=case.settings["prompt"])
+    found = inversion_for(job_of(tiny_sd, case, "z0"), plan)
     assert [level.t for level in found.levels[:-1]] == case["timesteps"].flip(0).tolist()
     torch.testing.assert_close(found.xs[:-1, 0].flip(0)[:3], case["latents"], atol=1e-4, rtol=0)

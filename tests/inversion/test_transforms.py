@@ -9,31 +9,31 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.controls.colour_pull import ColourPull
 from scumble.controls.guidance import Guidance
-from scumble.controls.stored import StoredNoise
+from scumble.controls.stored_noise import StoredNoise
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Context, Control, Move
+from scumble.core.control import Control, RunState, Transition
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.inversion.edit_friendly import edit_friendly
-from scumble.inversion.trajectory import Inversion
+from scumble.inversion.inversion import Inversion
 from scumble.inversion.transforms import flipped, shifted
-from tests.core.toys import SHAPE, ToyNetwork, context
+from scumble.methods.inversion_based.color_pull import ColorPull
+from tests.support.toys import SHAPE, ToyNetwork, context
 
 X0 = torch.randn(SHAPE, generator=torch.Generator().manual_seed(5))
 COND = Conditioning(embeds=torch.full((1, 2, 3), 0.3))
 NULL = Conditioning(embeds=torch.zeros(1, 2, 3))
 
 
-def inverted(network: ToyNetwork, first: int = 2) -> tuple[Context, Inversion]:
+def inverted(network: ToyNetwork, first: int = 2) -> tuple[RunState, Inversion]:
     ctx = context(network, solver=Ddim(eta=1.0))
     path = edit_friendly(ctx, X0, Guidance(COND, NULL, 3.5), first=first, chunk=1)
     return ctx, Inversion("edit-friendly", ctx.levels, first, path.xs, path.zs, path.residuals)
 
 
-def edited(ctx: Context, inversion: Inversion, *more: Control) -> Tensor:
+def edited(ctx: RunState, inversion: Inversion, *more: Control) -> Tensor:
     return denoise(ctx, [StoredNoise(inversion), *more, Guidance(NULL, COND, 2.0)])
 
 
@@ -92,12 +92,12 @@ def test_the_pull_is_the_paper_s_and_only_in_its_region_and_steps() -> None:
     seen: list[tuple[int, Tensor, Tensor]] = []
 
     class Look(Control):
-        def after(self, ctx: Context, move: Move) -> Move:
+        def after(self, ctx: RunState, move: Transition) -> Transition:
             assert move.noise is not None
             seen.append((ctx.i, move.noise, move.prediction.x0))
             return move
 
-    edited(ctx, inversion, ColourPull(mask, target, 0.3, 4, 7), Look())
+    edited(ctx, inversion, ColorPull(mask, target, 0.3, 4, 7), Look())
     assert inversion.zs is not None
     for i, noise, x0 in seen:
         pull = 0.3 * mask * (target - x0) if 4 <= i < 7 else torch.zeros_like(x0)
@@ -109,19 +109,19 @@ def test_a_pull_brings_the_picture_nearer_to_its_colour_and_a_negative_one_away(
     ctx, inversion = inverted(ToyNetwork(raw=lambda x, t: 0.5 * x))
     target = torch.full((1, 3, 1, 1), 3.0)
     distance = [
-        float((edited(ctx, inversion, ColourPull(torch.ones(1, 1, 1, 1), target, s, 3, 7)) - target).abs().mean())
+        float((edited(ctx, inversion, ColorPull(torch.ones(1, 1, 1, 1), target, s, 3, 7)) - target).abs().mean())
         for s in (0.5, 0.0, -0.5)
     ]
     assert distance == sorted(distance)
     assert distance[0] < 0.95 * distance[1] < 0.95**2 * distance[2]
     assert torch.equal(
-        edited(ctx, inversion, ColourPull(torch.ones(1, 1, 1, 1), target, 0.0, 0, 8)), edited(ctx, inversion)
+        edited(ctx, inversion, ColorPull(torch.ones(1, 1, 1, 1), target, 0.0, 0, 8)), edited(ctx, inversion)
     )
 
 
 def test_a_step_without_stored_noise_is_left_alone_by_a_pull() -> None:
     ctx, inversion = inverted(ToyNetwork())
     path = replace(inversion, zs=None, residuals=None)
-    pull = ColourPull(torch.ones(1, 1, 1, 1), torch.zeros(1, 3, 1, 1), 1.0, 0, 8)
+    pull = ColorPull(torch.ones(1, 1, 1, 1), torch.zeros(1, 3, 1, 1), 1.0, 0, 8)
     ctx.solver = Ddim(eta=0.0)
     assert torch.equal(edited(ctx, path, pull), edited(ctx, path))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from .tiny import make_pixel_unet, make_text_encoder, make_tokenizer, make_unet, make_vae
+from tests.support.tiny import make_pixel_unet, make_text_encoder, make_tokenizer, make_unet, make_vae
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from transformers import CLIPImageProcessor
 from scumble.errors import CheckpointError
 from scumble.images import to_image
 from scumble.models.clip import ClipScorer, spherical_distance, squared
-from tests.blended import tiny_clip
+from tests.support.blended import tiny_clip
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ from scumble.models.latent import LatentModel
 from scumble.models.loading import from_pipe
 from scumble.models.taps import Tap
 from scumble.models.text import TextEncoder, TextStack
-
-from .tiny import make_unet, make_vae
+from tests.support.tiny import make_unet, make_vae
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ import torch
 from scumble.errors import CheckpointError, MethodError
 from scumble.models.loading import from_pipe
 from scumble.models.pixel import PixelModel
-
-from .tiny import make_pixel_unet
+from tests.support.tiny import make_pixel_unet
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from scumble.errors import MethodError
 from scumble.models.taps import Site, Tap, attached, sites
-
-from .tiny import make_pixel_unet, make_unet, state_of
+from tests.support.tiny import make_pixel_unet, make_unet, state_of
 
 CROSS = "down_blocks.0.attentions.0.transformer_blocks.0.attn2"
 SELF = "up_blocks.1.attentions.0.transformer_blocks.0.attn1"

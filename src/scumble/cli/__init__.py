@@ -22,7 +22,7 @@ COMMANDS = {
     "invert": ("scumble.cli.invert:invert", "Find the noise that leads back to a picture, as a file to edit from."),
     "drag": ("scumble.cli.drag:drag", "Drag points of a picture to other places."),
     "extend": ("scumble.cli.extend:extend", "Continue a picture beyond its edges."),
-    "map": ("scumble.maps.cli:app", "Make a change map."),
+    "map": ("scumble.cli.map:app", "Make a change map."),
     "methods": ("scumble.cli.inspect:methods", "List the methods, their parameters, defaults and papers."),
     "info": ("scumble.cli.inspect:info", "Show the recipe inside a picture, or what an inversion file holds."),
     "redo": ("scumble.cli.redo:redo", "Make a picture again from its recipe and report the difference."),

@@ -51,8 +51,8 @@ def noise(
     device
         cpu, cuda or mps.
     """
-    from scumble.analysis import noise as measured
-    from scumble.editor import Editor
+    from scumble.editing.editor import Editor
+    from scumble_lab.analysis import noise as measured
 
     _check_table(output)
     editor = Editor.from_pretrained(model, device=device)
@@ -113,8 +113,8 @@ def features(
         cpu, cuda or mps.
     """
     _check_table(output)
-    from scumble.analysis.features import analyse_features
-    from scumble.editor import Editor
+    from scumble.editing.editor import Editor
+    from scumble_lab.analysis.features import analyse_features
 
     editor = Editor.from_pretrained(model, device=device)
     found = analyse_features(

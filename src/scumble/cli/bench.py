@@ -13,7 +13,7 @@ from cyclopts import App
 from scumble.errors import InputError
 
 if TYPE_CHECKING:
-    from scumble.evaluation.folder import Benchmark
+    from scumble_lab.bench.folder import Benchmark
 
 __all__ = ["app"]
 
@@ -47,8 +47,8 @@ def make(
         veil: Something over source and truth alike that the bundled models do not know, as photographs have:
             dappled (patches of light), grain or strokes.
     """
-    from scumble.evaluation.folder import make as write
-    from scumble.evaluation.tasks import named_tasks
+    from scumble_lab.bench.folder import make as write
+    from scumble_lab.bench.tasks import named_tasks
 
     made = write(
         folder,
@@ -95,15 +95,15 @@ def run(
         device: cpu, cuda or mps.
         again: Make what is there anew.
     """
-    from scumble.evaluation.choosing import named_editors
-    from scumble.evaluation.folder import make as write
-    from scumble.evaluation.readers import open_benchmark
-    from scumble.evaluation.run import Done
-    from scumble.evaluation.run import run as work
-    from scumble.evaluation.spent import spent
-    from scumble.evaluation.tasks import named_tasks
-    from scumble.evaluation.wording import counted, duration
-    from scumble.evaluation.workshop import Workshop
+    from scumble_lab.bench.folder import make as write
+    from scumble_lab.bench.formatting import counted, duration
+    from scumble_lab.bench.models_in_use import Workshop
+    from scumble_lab.bench.readers import open_benchmark
+    from scumble_lab.bench.run import Done
+    from scumble_lab.bench.run import run as work
+    from scumble_lab.bench.selection import named_editors
+    from scumble_lab.bench.tasks import named_tasks
+    from scumble_lab.bench.timing import spent
 
     if jobs < 1 or (count is not None and count < 1):
         raise InputError(f"jobs and count must be at least 1, got {jobs} and {count}")
@@ -172,9 +172,9 @@ def report(
         pie_compat: Give the vision transformer values to 255 where it expects 1, as they were made too.
         device: Where the judges run: cpu, cuda or mps.
     """
-    from scumble.evaluation.judges import Judges
-    from scumble.evaluation.readers import open_benchmark
-    from scumble.evaluation.report import write_report
+    from scumble_lab.bench.judges import Judges
+    from scumble_lab.bench.readers import open_benchmark
+    from scumble_lab.bench.report import write_report
 
     benchmark = open_benchmark(folder)
     names = None if methods == "all" else [name.strip() for name in methods.split(",")]
@@ -208,8 +208,8 @@ def claims(
         device: cpu, cuda or mps.
         again: Check what was checked before anew.
     """
-    from scumble.evaluation.claims import CLAIMS, check
-    from scumble.evaluation.workshop import Workshop
+    from scumble_lab.bench.claims import CLAIMS, check
+    from scumble_lab.bench.models_in_use import Workshop
 
     if names == "list":
         for name, claim in CLAIMS.items():

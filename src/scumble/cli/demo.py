@@ -26,11 +26,11 @@ def demo(folder: Path = Path("demo"), *, seed: int = SEED, prompt: str = PROMPT)
     from PIL import Image
 
     from scumble.cli.progress import progress_bar
-    from scumble.editor import Editor
+    from scumble.editing.editor import Editor
     from scumble.images import save_image
     from scumble.maps import linear
-    from scumble.methods.differential_diffusion import DifferentialDiffusion
-    from scumble.still_life import Object, Scene, render
+    from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
+    from scumble_lab.world import Object, Scene, render
 
     folder.mkdir(parents=True, exist_ok=True)
     scene = Scene(objects=(Object("sphere", "red"),), floor="grass", sky="day", seed=3)

@@ -13,13 +13,13 @@ from scumble.cli import run_app
 from scumble.cli.edit import Common, edit_method, report, settled_target
 from scumble.cli.flags import build_method, with_fields
 from scumble.cli.progress import progress_bar
-from scumble.drag.animate import check_animation, save_animation
-from scumble.drag.points import parse_points
-from scumble.editor import Editor
+from scumble.editing.animation import check_animation, save_animation
+from scumble.editing.editor import Editor
+from scumble.editing.result import Result
 from scumble.errors import InputError, MethodError
 from scumble.images import load_image
-from scumble.methods.shared.pointed import Pointed
-from scumble.result import Result
+from scumble.methods.drag.point_fields import PointFields
+from scumble.methods.drag.points import parse_points
 
 __all__ = ["drag"]
 
@@ -30,7 +30,7 @@ FRAMES = 12
 def drag(words: Sequence[str]) -> None:
     """Run ``scumble drag``; the flags depend on ``--method``."""
     method = edit_method(words, "drag-noise", takes_image=True)
-    if not issubclass(method, Pointed):
+    if not issubclass(method, PointFields):
         raise MethodError(f"{method.method_name()} drags no points; use drag-noise, drag-diffusion or warp-drag")
 
     def command(

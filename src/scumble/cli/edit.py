@@ -14,13 +14,13 @@ from cyclopts import App, Parameter
 from scumble.cli import run_app
 from scumble.cli.flags import build_method, method_of, with_fields
 from scumble.cli.progress import progress_bar
-from scumble.contact_sheet import sheet_of
-from scumble.editor import Editor
+from scumble.editing.contact_sheet import sheet_of
+from scumble.editing.editor import Editor
+from scumble.editing.result import Result
 from scumble.errors import InputError
 from scumble.images import load_image, save_image
 from scumble.methods.base import Method
 from scumble.methods.registry import method_class
-from scumble.result import Result
 
 __all__ = ["Common", "edit", "edit_method", "generate", "report", "settled_target"]
 
@@ -146,7 +146,7 @@ def acting(texts: Sequence[str]) -> list[Any]:
     """Read what acts besides the method."""
     if not texts:
         return []
-    from scumble.methods.shared.also_text import parse_also
+    from scumble.methods.extras.parse import parse_also
 
     return [parse_also(text) for text in texts]
 

@@ -14,7 +14,7 @@ from scumble.cli import run_app
 from scumble.cli.edit import Common, edit_method, settled_target
 from scumble.cli.flags import build_method, with_fields
 from scumble.cli.progress import progress_bar
-from scumble.editor import Editor
+from scumble.editing.editor import Editor
 from scumble.errors import MethodError
 from scumble.images import load_image
 from scumble.methods.base import ImageMethod
@@ -79,7 +79,7 @@ def extend(words: Sequence[str]) -> None:
             print("\n".join([*grown.notices, told]), file=sys.stderr)
         print(target)
 
-    from scumble.extend import extend as grow
+    from scumble.editing.extend import extend as grow
 
     app = App(name="scumble extend", version_flags=[])
     app.default(with_fields(command, method))

@@ -67,7 +67,7 @@ def info(path: Path, *, as_json: Json = False) -> None:
     as_json
         Print JSON.
     """
-    from scumble.metadata import read_metadata
+    from scumble.records.metadata import read_metadata
 
     if not path.exists():
         raise InputError(f"{path.name} does not exist")
@@ -80,7 +80,7 @@ def info(path: Path, *, as_json: Json = False) -> None:
 
 
 def _inversion(path: Path) -> dict[str, Any]:
-    from scumble.inversion.trajectory import Inversion
+    from scumble.inversion.inversion import Inversion
 
     found = Inversion.load(path)
     return {

@@ -73,7 +73,7 @@ def invert(
     quiet
         Print the file's name only.
     """
-    from scumble.editor import Editor
+    from scumble.editing.editor import Editor
     from scumble.images import load_image
 
     target = output or Path(f"{Path(image).stem}.inversion.safetensors")

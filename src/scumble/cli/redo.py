@@ -46,9 +46,9 @@ def redo(
     as_json
         Print JSON.
     """
+    from scumble.editing.redo import redo as repeat
     from scumble.images import save_image
-    from scumble.metadata import embed
-    from scumble.redo import redo as repeat
+    from scumble.records.metadata import embed
 
     if not path.exists():
         raise InputError(f"{path.name} does not exist")

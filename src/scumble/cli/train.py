@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from scumble.hspace.cli import asyrp
-from scumble.training.cli import COMMANDS
+from scumble.cli.train_asyrp import asyrp
+from scumble.cli.train_commands import COMMANDS
 
 __all__ = ["app"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from scumble.still_life.cli import render_pictures, sheet
+from scumble.cli.world_commands import render_pictures, sheet
 
 __all__ = ["app"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-__all__ = ["capped"]
+__all__ = ["limit_norm"]
 
 
-def capped(shift: Tensor, noise: Tensor, cap: float | None, exactly: bool = False) -> Tensor:
+def limit_norm(shift: Tensor, noise: Tensor, cap: float | None, exactly: bool = False) -> Tensor:
     """Return a shift (B, …) of at most ``cap`` times the noise (B, …), both root mean square, each sample by itself.
 
     With ``exactly`` a smaller one is brought to that size too; None is no limit.

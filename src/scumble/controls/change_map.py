@@ -10,13 +10,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from scumble.core.control import Context, Control, Move, Start
+from scumble.core.control import Control, RunState, Start, Transition
 
 __all__ = ["ChangeMap", "NoisedSource", "release_index", "start_index"]
 
 SLACK = 1e-6
 
-Source = Callable[[Context, int], Tensor]
+Source = Callable[[RunState, int], Tensor]
 """``source(ctx, i)`` is the kept picture at the level of step i; at ``i = ctx.steps`` it is the clean one."""
 
 
@@ -60,7 +60,7 @@ class NoisedSource:
     eps: Tensor | None = None
     fresh: bool = False
 
-    def __call__(self, ctx: Context, index: int) -> Tensor:
+    def __call__(self, ctx: RunState, index: int) -> Tensor:
         """Return the source at the level of step ``index``; at the last level the clean source."""
         if index == ctx.steps:
             return self.x0.expand(ctx.shape)
@@ -95,20 +95,20 @@ class ChangeMap(Control):
     first: int = 0
     exact_end: bool = True
 
-    keeper: ClassVar[bool] = True
+    constraint: ClassVar[bool] = True
 
-    def start(self, ctx: Context) -> Start | None:
+    def start(self, ctx: RunState) -> Start | None:
         """Begin at the first release, one step of a multistep solver's history earlier."""
         begin = max(int(self.release.min()) - ctx.solver.memory, self.first) if self.skip else self.first
         begin = min(begin, ctx.steps)
         return Start(self.source(ctx, begin), begin)
 
-    def before(self, ctx: Context, x: Tensor) -> Tensor:
+    def before(self, ctx: RunState, x: Tensor) -> Tensor:
         """Put back what is not released at this step."""
         held = self.release >= ctx.i if self.nested else self.release == ctx.i
         return torch.where(held, self.source(ctx, ctx.i), x) if bool(held.any()) else x
 
-    def after(self, ctx: Context, move: Move) -> Move:
+    def after(self, ctx: RunState, move: Transition) -> Transition:
         """At the last level put back what was never released."""
         if ctx.i + 1 < ctx.steps or not self.exact_end or move.x is None:
             return move

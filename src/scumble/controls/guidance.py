@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Context, Control, Row
+from scumble.core.control import Branch, Control, RunState
 from scumble.core.prediction import Prediction
 
 __all__ = ["Guidance", "rescaled"]
@@ -40,12 +40,14 @@ class Guidance(Control):
             return ("cond",)
         return ("uncond",) if self.scale == 0 else ("uncond", "cond")
 
-    def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
+    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         """Ask for the unconditional and the conditional row."""
         told = {"uncond": self.uncond, "cond": self.cond}
-        return [*rows, *(Row(name, told[name]) for name in self.names)]
+        return [*rows, *(Branch(name, told[name]) for name in self.names)]
 
-    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+    def predict(
+        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
+    ) -> Prediction | None:
         """Combine the rows."""
         names = self.names
         if len(names) == 1:

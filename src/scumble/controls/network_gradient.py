@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from scumble.controls.cap import capped
+from scumble.controls.cap import limit_norm
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Context, Control, Move, Row
+from scumble.core.control import Branch, Control, RunState, Transition
 from scumble.core.prediction import Prediction
 
 __all__ = ["Decoded", "NetworkGradient", "Term"]
@@ -26,7 +26,7 @@ class Term(Protocol):
 
     of: Literal["x0", "mixed"]
 
-    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of each sample (B,) and the gradient of their sum (B, C, h, w)."""
         ...
 
@@ -46,7 +46,7 @@ class Decoded:
     decode: Callable[[Tensor], Tensor]
     of: Literal["x0", "mixed"] = "x0"
 
-    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Return the summed loss of each sample (B,) and the gradient of their sum at the latent (B, C, h, w)."""
         with torch.enable_grad():
             leaf = picture.detach().requires_grad_(True)
@@ -83,17 +83,19 @@ class NetworkGradient(Control):
     losses: Tensor | None = None
     gradient: Tensor | None = None
 
-    def wanted(self, ctx: Context) -> bool:
+    def wanted(self, ctx: RunState) -> bool:
         """Whether this step takes a gradient."""
-        return bool(self.terms) and (self.place == "eps" or ctx.target.s > 0)
+        return bool(self.terms) and (self.place == "eps" or ctx.next_level.s > 0)
 
-    def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
+    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         """Ask for the graph of the conditional row where a gradient is to be taken, and for the row if nobody has."""
         if all(row.name != "cond" for row in rows):
-            rows = [*rows, Row("cond", self.cond)]
+            rows = [*rows, Branch("cond", self.cond)]
         return [replace(row, grad=row.grad or self.wanted(ctx)) if row.name == "cond" else row for row in rows]
 
-    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+    def predict(
+        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
+    ) -> Prediction | None:
         """Take the gradient; at ``eps`` apply it."""
         made, self.gradient = prediction or rows["cond"], None
         if not self.wanted(ctx):
@@ -102,17 +104,17 @@ class NetworkGradient(Control):
         self.gradient = self.through_network(ctx, ctx.leaf, rows["cond"], made.x0)
         if self.place == "mean":
             return made
-        eps = made.eps.detach() + capped(ctx.level.s * self.gradient, made.eps.detach(), self.cap)
+        eps = made.eps.detach() + limit_norm(ctx.level.s * self.gradient, made.eps.detach(), self.cap)
         return Prediction.from_eps(eps, ctx.leaf.detach(), ctx.level, made.variance)
 
-    def after(self, ctx: Context, move: Move) -> Move:
+    def after(self, ctx: RunState, move: Transition) -> Transition:
         """At ``mean`` apply the gradient."""
         if self.gradient is None or self.place == "eps":
             return move
         noise = torch.as_tensor(move.std, dtype=move.mean.dtype, device=move.mean.device).expand_as(move.mean)
-        return move.shifted(-capped(noise**2 * self.gradient, noise, self.cap))
+        return move.shifted(-limit_norm(noise**2 * self.gradient, noise, self.cap))
 
-    def through_network(self, ctx: Context, leaf: Tensor, found: Prediction, x0: Tensor | None = None) -> Tensor:
+    def through_network(self, ctx: RunState, leaf: Tensor, found: Prediction, x0: Tensor | None = None) -> Tensor:
         """Return the gradient of all terms at ``x_t`` (B, C, h, w).
 
         Args:

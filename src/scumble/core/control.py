@@ -11,12 +11,12 @@ from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.cost import Cost
-from scumble.core.levels import Level
 from scumble.core.noise import NoiseSource
 from scumble.core.prediction import Prediction, noised
-from scumble.core.solvers import Solver, Visit
+from scumble.core.schedule import Level
+from scumble.core.solvers import Evaluation, Solver
 
-__all__ = ["Context", "Control", "Move", "Network", "Row", "Start"]
+__all__ = ["RunState", "Control", "Transition", "Network", "Branch", "Start"]
 
 
 class Network(Protocol):
@@ -32,7 +32,7 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True)
-class Row:
+class Branch:
     """One evaluation of the network at a step, for every sample of the batch.
 
     Attributes:
@@ -57,7 +57,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Move:
+class Transition:
     """A step on its way to the next level: ``x = mean + std noise``.
 
     Attributes:
@@ -79,13 +79,13 @@ class Move:
     x: Tensor | None = None
     goto: int | None = None
 
-    def shifted(self, offset: Tensor) -> Move:
+    def shifted(self, offset: Tensor) -> Transition:
         """Return the move with its mean shifted."""
         return replace(self, mean=self.mean + offset)
 
 
 @dataclass
-class Context:
+class RunState:
     """What a hook may see and use. Fields are replaced by the loop at every step; hooks read them.
 
     Attributes:
@@ -97,8 +97,8 @@ class Context:
         device: Where the run's tensors live.
         cost: Running totals.
         i: Index of the step; ``levels[i]`` is its level.
-        visit: How often the run came to this step before (more than 0 only after a move with ``goto``).
-        visits: The evaluations so far, newest last (as many as the solver remembers).
+        repeat: How often the run came to this step before (more than 0 only after a move with ``goto``).
+        history: The evaluations so far, newest last (as many as the solver remembers).
         layout: Which batch rows belong to which row name, during and after an evaluation (for taps).
         leaf: The leaf tensor of this step's rows with a graph, else None.
         tag: Prefix of every noise stream's name, for methods that run the loop more than once.
@@ -113,8 +113,8 @@ class Context:
     device: torch.device
     cost: Cost
     i: int = 0
-    visit: int = 0
-    visits: list[Visit] = field(default_factory=list)
+    repeat: int = 0
+    history: list[Evaluation] = field(default_factory=list)
     layout: dict[str, slice] = field(default_factory=dict)
     leaf: Tensor | None = None
     tag: str = ""
@@ -126,7 +126,7 @@ class Context:
         return self.levels[self.i]
 
     @property
-    def target(self) -> Level:
+    def next_level(self) -> Level:
         """The level of ``x`` after the step."""
         return self.levels[self.i + 1]
 
@@ -138,7 +138,7 @@ class Context:
     def normal(self, stream: str, step: int | None = None) -> Tensor:
         """Noise of the run's shape from a named stream, at the current visit of the current step or at a given step."""
         if step is None:
-            step, stream = self.i, f"{stream}/visit{self.visit}" if self.visit else stream
+            step, stream = self.i, f"{stream}/visit{self.repeat}" if self.repeat else stream
         return self.noise.normal(self.shape, self.tag + stream, step).to(self.device)
 
     def noised(self, x0: Tensor, eps: Tensor, index: int) -> Tensor:
@@ -166,34 +166,36 @@ class Control:
     first and again last in ``before``, and last in ``after``: so nothing leaks into what they keep.
     """
 
-    keeper: ClassVar[bool] = False
+    constraint: ClassVar[bool] = False
 
-    def start(self, ctx: Context) -> Start | None:
+    def start(self, ctx: RunState) -> Start | None:
         """Return where the run begins, or None to leave that to another control (the first answer counts)."""
         return None
 
-    def rows(self, ctx: Context, rows: list[Row]) -> list[Row]:
+    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         """Return the rows to evaluate at this step, given those that earlier controls asked for."""
         return rows
 
-    def taps(self, ctx: Context) -> Sequence[Any]:
+    def taps(self, ctx: RunState) -> Sequence[Any]:
         """Return activations to read or write during the evaluation of this step's rows."""
         return ()
 
-    def before(self, ctx: Context, x: Tensor) -> Tensor:
+    def before(self, ctx: RunState, x: Tensor) -> Tensor:
         """Return ``x`` at the current level, changed before the network sees it."""
         return x
 
-    def predict(self, ctx: Context, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction | None:
+    def predict(
+        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
+    ) -> Prediction | None:
         """Return the step's prediction, given each row's and what earlier controls made of them.
 
         Where a row asked for a graph, this hook runs with gradients enabled, whatever the caller's mode.
         """
         return prediction
 
-    def after(self, ctx: Context, move: Move) -> Move:
+    def after(self, ctx: RunState, move: Transition) -> Transition:
         """Return the move, changed: mean, noise (not yet drawn for ordinary controls), or ``x`` (keepers)."""
         return move
 
 
-Callback = Callable[[Context, Move], bool | None]
+Callback = Callable[[RunState, Transition], bool | None]

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Callback, Context, Control, Move, Row, Start
+from scumble.core.control import Branch, Callback, Control, RunState, Start, Transition
 from scumble.core.prediction import Prediction
-from scumble.core.solvers import Visit
+from scumble.core.solvers import Evaluation
 
 __all__ = ["Stopped", "denoise"]
 
@@ -25,7 +25,7 @@ class Stopped(Exception):
 
 
 def denoise(
-    ctx: Context, controls: Sequence[Control], rows: Sequence[Row] = (), on_step: Callback | None = None
+    ctx: RunState, controls: Sequence[Control], rows: Sequence[Branch] = (), on_step: Callback | None = None
 ) -> Tensor:
     """Run all steps from the start that the controls name (standard normal noise otherwise) to the last level.
 
@@ -43,17 +43,17 @@ def denoise(
         RuntimeError: If controls send the run back without end.
         ValueError: If two rows of a step have one name, or nothing gave a prediction.
     """
-    keepers = [c for c in controls if c.keeper]
-    others = [c for c in controls if not c.keeper]
-    ctx.i, ctx.visit, ctx.leaf = 0, 0, None
-    ctx.visits.clear()
+    keepers = [c for c in controls if c.constraint]
+    others = [c for c in controls if not c.constraint]
+    ctx.i, ctx.repeat, ctx.leaf = 0, 0, None
+    ctx.history.clear()
     ctx.layout.clear()
     starts = [start for control in controls if (start := control.start(ctx)) is not None]
     begin = starts[0] if starts else Start(ctx.normal("start", 0))
     x, ctx.i = begin.x, begin.index
     came: Counter[int] = Counter()
     while ctx.i < ctx.steps:
-        ctx.visit = came[ctx.i]
+        ctx.repeat = came[ctx.i]
         came[ctx.i] += 1
         if came.total() > MAX_VISITS:
             raise RuntimeError(f"controls repeated steps {MAX_VISITS} times: the run would not end")
@@ -71,11 +71,11 @@ def denoise(
             raise Stopped
         x, ctx.i = move.x, ctx.i + 1 if move.goto is None else move.goto
         if move.goto is not None:
-            ctx.visits.clear()
+            ctx.history.clear()
     return x
 
 
-def _before(ctx: Context, keepers: Sequence[Control], others: Sequence[Control], x: Tensor) -> Tensor:
+def _before(ctx: RunState, keepers: Sequence[Control], others: Sequence[Control], x: Tensor) -> Tensor:
     for control in keepers:
         x = control.before(ctx, x)
     kept = x
@@ -87,11 +87,11 @@ def _before(ctx: Context, keepers: Sequence[Control], others: Sequence[Control],
     return x
 
 
-def _evaluate(ctx: Context, controls: Sequence[Control], given: Sequence[Row], x: Tensor) -> dict[str, Prediction]:
+def _evaluate(ctx: RunState, controls: Sequence[Control], given: Sequence[Branch], x: Tensor) -> dict[str, Prediction]:
     """Evaluate all rows of the step: one batched call without a graph, and one with it where a row asks for it."""
     rows = list(given)
     for control in controls:
-        rows = control.rows(ctx, rows)
+        rows = control.branches(ctx, rows)
     if len({row.name for row in rows}) < len(rows):
         raise ValueError(f"two rows have the same name: {', '.join(row.name for row in rows)}")
     taps = [tap for control in controls for tap in control.taps(ctx)]
@@ -108,7 +108,7 @@ def _evaluate(ctx: Context, controls: Sequence[Control], given: Sequence[Row], x
     return {row.name: found[row.name] for row in rows}
 
 
-def _call(ctx: Context, group: list[Row], x: Tensor, taps: Sequence[Any], grad: bool) -> dict[str, Prediction]:
+def _call(ctx: RunState, group: list[Branch], x: Tensor, taps: Sequence[Any], grad: bool) -> dict[str, Prediction]:
     tensors = [x if row.x is None else row.x for row in group]
     counts = [t.shape[0] for t in tensors]
     cond = Conditioning.cat([row.cond.expand(n) for row, n in zip(group, counts, strict=True)])
@@ -120,14 +120,14 @@ def _call(ctx: Context, group: list[Row], x: Tensor, taps: Sequence[Any], grad: 
 
 
 def _step(
-    ctx: Context, keepers: Sequence[Control], others: Sequence[Control], x: Tensor, prediction: Prediction
-) -> Move:
+    ctx: RunState, keepers: Sequence[Control], others: Sequence[Control], x: Tensor, prediction: Prediction
+) -> Transition:
     if ctx.network.clip_sample is not None:
         prediction = prediction.clipped(ctx.level, ctx.network.clip_sample)
-    ctx.visits.append(Visit(ctx.i, ctx.level, x, prediction))
-    mean, std = ctx.solver.step(ctx.visits, ctx.target)
-    del ctx.visits[: -(ctx.solver.memory + 1)]
-    move = Move(prediction=prediction, mean=mean, std=std)
+    ctx.history.append(Evaluation(ctx.i, ctx.level, x, prediction))
+    mean, std = ctx.solver.step(ctx.history, ctx.next_level)
+    del ctx.history[: -(ctx.solver.memory + 1)]
+    move = Transition(prediction=prediction, mean=mean, std=std)
     for control in others:
         move = control.after(ctx, move)
     move = _settle(ctx, move)
@@ -137,7 +137,7 @@ def _step(
     return move
 
 
-def _settle(ctx: Context, move: Move) -> Move:
+def _settle(ctx: RunState, move: Transition) -> Transition:
     """Draw the step's noise if it is needed and not yet given, and add it to the mean."""
     if move.x is not None:
         return move

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scumble.core.levels import Level
+from scumble.core.schedule import Level
 
 __all__ = ["Prediction", "coefficients", "noised"]
 

@@ -10,14 +10,14 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from scumble.core.levels import Level, conditional_variance
 from scumble.core.prediction import Prediction
+from scumble.core.schedule import Level, conditional_variance
 
-__all__ = ["Ddim", "Ddpm", "DpmSolverPP2M", "Plms", "Solver", "Visit", "ddim_std"]
+__all__ = ["Ddim", "Ddpm", "DpmSolverPP2M", "Plms", "Solver", "Evaluation", "ddim_std"]
 
 
 @dataclass(frozen=True)
-class Visit:
+class Evaluation:
     """One evaluation of the loop: step index, level, the tensor that was evaluated, and the prediction."""
 
     index: int
@@ -39,7 +39,7 @@ class Solver(Protocol):
         """How many earlier visits the rule looks at."""
         ...
 
-    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
         """Return mean and standard deviation of ``x`` at ``target``."""
         ...
 
@@ -59,7 +59,7 @@ class Ddim:
     name: str = "ddim"
     memory: int = 0
 
-    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
         """``mean = a_j x0 + sqrt(s_j^2 - q^2) eps``, ``std = q``."""
         here = visits[-1]
         q = ddim_std(here.level, target, self.eta)
@@ -84,7 +84,7 @@ class Ddpm:
                 f"variance_type {self.variance_type!r} is unknown; expected fixed_small, fixed_large or learned_range"
             )
 
-    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
         """The posterior mean, and the standard deviation of the chosen variance type."""
         here = visits[-1]
         mean, small = Ddim(eta=1.0).step(visits, target)
@@ -119,7 +119,7 @@ class DpmSolverPP2M:
     name: str = "dpmpp_2m"
     memory: int = 1
 
-    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
         """Deterministic: the standard deviation is 0."""
         here, x0 = visits[-1], visits[-1].prediction.x0
         last = here.index == self.steps - 1
@@ -152,7 +152,7 @@ class Plms:
     name: str = "plms"
     memory: int = 4
 
-    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
         """Deterministic: the standard deviation is 0."""
         here = visits[-1]
         e = [v.prediction.eps for v in visits if v.index != 1] or [here.prediction.eps]

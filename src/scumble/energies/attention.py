@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.energies.protocol import SOURCE, Energy, Reads, Seen, distance
+from scumble.energies.protocol import SOURCE, Energy, Needs, Observation, distance
 
 __all__ = [
     "Appearance",
@@ -22,7 +22,7 @@ __all__ = [
     "Transform",
     "centroid",
     "hard_shape",
-    "normalised",
+    "normalized",
     "soft_shape",
 ]
 
@@ -30,7 +30,7 @@ SMALL = 1e-4
 SHARPNESS, THRESHOLD = 10.0, 0.5
 
 
-def normalised(maps: Tensor) -> Tensor:
+def normalized(maps: Tensor) -> Tensor:
     """Bring maps (…, h, w) to the range from 0 to 1, each by itself."""
     low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
     return (maps - low) / (high - low + SMALL)
@@ -38,12 +38,12 @@ def normalised(maps: Tensor) -> Tensor:
 
 def soft_shape(maps: Tensor) -> Tensor:
     """A differentiable silhouette: about 1 where the map is above half of its range, about 0 elsewhere."""
-    return normalised(torch.sigmoid(SHARPNESS * (normalised(maps) - THRESHOLD)))
+    return normalized(torch.sigmoid(SHARPNESS * (normalized(maps) - THRESHOLD)))
 
 
 def hard_shape(maps: Tensor) -> Tensor:
     """1 where the map is above half of its range, 0 elsewhere; without a gradient."""
-    return (normalised(maps) > THRESHOLD).to(maps.dtype)
+    return (normalized(maps) > THRESHOLD).to(maps.dtype)
 
 
 def centroid(maps: Tensor) -> Tensor:
@@ -138,15 +138,15 @@ class OfWords(Energy):
     source: str | None = SOURCE
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """The attention of the sites."""
-        return Reads(attention=self.sites)
+        return Needs(attention=self.sites)
 
-    def own(self, seen: Seen) -> list[Tensor]:
+    def own(self, seen: Observation) -> list[Tensor]:
         """Maps (B, K, h, w) of the guided row, layer by layer."""
         return [seen.attention[site][:, list(self.columns.own)] for site in self.sites]
 
-    def theirs(self, seen: Seen) -> list[Tensor]:
+    def theirs(self, seen: Observation) -> list[Tensor]:
         """Maps of the source's row."""
         return [seen.attention[site][:, list(self.columns.source)] for site in self.sites]
 
@@ -169,16 +169,16 @@ class Centroid(OfWords):
         if self.target is not None:
             self.source = None
 
-    def measure(self, seen: Seen) -> Tensor:
+    def measure(self, seen: Observation) -> Tensor:
         """Centres of the source (B, layers, 2), mean over tokens."""
-        return self._centres(self.theirs(seen))
+        return self._centers(self.theirs(seen))
 
-    def _centres(self, layers: list[Tensor]) -> Tensor:
+    def _centers(self, layers: list[Tensor]) -> Tensor:
         return torch.stack([centroid(soft_shape(maps) if self.sharp else maps).mean(1) for maps in layers], 1)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |c - (c_source + by)|``."""
-        found = self._centres(self.own(seen))
+        found = self._centers(self.own(seen))
         wanted = self.target if origin is None else self.by
         goal = torch.tensor(wanted, dtype=found.dtype, device=found.device).expand_as(found)
         return distance(found, goal if origin is None else origin + goal, self.squared)
@@ -202,14 +202,14 @@ class Size(OfWords):
         if self.target is not None:
             self.source = None
 
-    def measure(self, seen: Seen) -> Tensor:
+    def measure(self, seen: Observation) -> Tensor:
         """Sizes of the source (B, layers)."""
         return self._sizes(self.theirs(seen))
 
     def _sizes(self, layers: list[Tensor]) -> Tensor:
         return torch.stack([soft_shape(maps).mean((1, 2, 3)) for maps in layers], 1)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |size - (factor size_source + more)|``."""
         found = self._sizes(self.own(seen))
         goal = torch.full_like(found, self.target or 0.0) if origin is None else origin * self.factor + self.more
@@ -230,7 +230,7 @@ class Shape(OfWords):
     hard: bool = False
     free: tuple[tuple[Columns, Transform], ...] = ()
 
-    def measure(self, seen: Seen) -> Tensor:
+    def measure(self, seen: Observation) -> Tensor:
         """The wanted silhouettes, and behind them how much a place counts; all layers in one row of numbers
         (B, tokens + 1, cells)."""
         made = []
@@ -244,7 +244,7 @@ class Shape(OfWords):
             made.append(torch.cat([wanted, counts], 1).flatten(2))
         return torch.cat(made, -1)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |shape - T(shape_source)|``, tokens by tokens where they correspond, else their means."""
         assert origin is not None
         total, at = torch.zeros((), device=seen.x.device), 0
@@ -272,18 +272,18 @@ class Appearance(OfWords):
     hard: bool = True
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """Attention and one module's output."""
-        return Reads(attention=self.sites, features=(self.features,))
+        return Needs(attention=self.sites, features=(self.features,))
 
-    def measure(self, seen: Seen) -> Tensor:
+    def measure(self, seen: Observation) -> Tensor:
         """Looks of the source (B, tokens, C')."""
         return self._looks(self.theirs(seen)[-1], seen.features[self.features])
 
     def _looks(self, maps: Tensor, psi: Tensor) -> Tensor:
         return _mean_inside((hard_shape if self.hard else soft_shape)(maps.detach()), psi)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |look - look_source|``; the silhouette itself carries no gradient."""
         assert origin is not None
         found = self._looks(self.own(seen)[-1], seen.features[self.features])
@@ -300,15 +300,15 @@ class Tint(OfWords):
     """
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """Attention and the prediction."""
-        return Reads(attention=self.sites, prediction=True)
+        return Needs(attention=self.sites, prediction=True)
 
-    def measure(self, seen: Seen) -> Tensor:
+    def measure(self, seen: Observation) -> Tensor:
         """Mean colour of the source (B, 3)."""
         return _mean_inside(hard_shape(self.theirs(seen)[-1]), seen.picture).mean(1)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |colour - colour_source|``; the silhouette itself carries no gradient."""
         assert origin is not None
         found = _mean_inside(hard_shape(self.own(seen)[-1].detach()), seen.picture).mean(1)

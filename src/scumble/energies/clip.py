@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scumble.energies.augment import draw_views, warp
-from scumble.energies.protocol import Energy, Reads, Seen
+from scumble.energies.protocol import Energy, Needs, Observation
 from scumble.models.clip import ClipScorer, spherical_distance, squared
 
 __all__ = ["ClipDirection", "ClipNearness", "direction_energy"]
@@ -35,11 +35,11 @@ class ClipNearness(Energy):
     mask: Tensor | None = None
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """The picture."""
-        return Reads(prediction=True)
+        return Needs(prediction=True)
 
-    def features(self, seen: Seen) -> Tensor:
+    def features(self, seen: Observation) -> Tensor:
         """Unit features of all views (copies, B, D)."""
         picture = seen.picture if self.mask is None else torch.where(self.mask > 0, seen.picture, 0.0)
         small, batch = squared(picture, self.scorer.size), picture.shape[0]
@@ -49,7 +49,7 @@ class ClipNearness(Energy):
             views += [warp(small, own) for own in maps]
         return self.scorer.encode(torch.cat(views)).unflatten(0, (self.copies, batch))
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """Mean distance over the views."""
         found = self.features(seen)
         if self.kind == "angle":
@@ -67,7 +67,7 @@ class ClipDirection(ClipNearness):
 
     start: Tensor | None = None
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """0 where the picture moved along the words, 2 where against them."""
         assert self.start is not None
         return 1 - direction_energy(self.features(seen), self.start, self.wanted).mean(0)

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from scumble.core.control import Context
+from scumble.core.control import RunState
 from scumble.core.noise import NoiseSource
 from scumble.energies.augment import draw_views, uniform, warp
 from scumble.models.clip import ClipScorer, spherical_distance, squared
@@ -53,7 +53,7 @@ class ClipTerm:
     around: Tensor | None = None
     view_noise: float = 0.0
 
-    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted loss (B,) and the gradient of its sum."""
         return self.at(picture, ctx.noise, ctx.i, ctx.tag)
 
@@ -110,7 +110,7 @@ class RangeTerm:
     weight: float = 50.0
     of: Of = "x0"
 
-    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted loss (B,) and the gradient of its sum, in closed form."""
         excess = picture - picture.clamp(-1, 1)
         loss = self.weight * excess.square().mean(dim=(1, 2, 3))
@@ -142,7 +142,7 @@ class BackgroundTerm:
     over_batch: bool = False
     of: Of = "mixed"
 
-    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted loss (B,) and the gradient of its sum."""
         return self.slope(picture)
 

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scumble.energies.attention import normalised, soft_shape
-from scumble.energies.protocol import Energy, Reads, Seen
-from scumble.models.places import sites
+from scumble.energies.attention import normalized, soft_shape
+from scumble.energies.protocol import Energy, Needs, Observation
+from scumble.models.sites import sites
 
 __all__ = ["Apart", "Excite", "Inside", "Suppress", "excite_sites", "word_maps"]
 
@@ -72,16 +72,16 @@ class Excite(Energy):
     spread: float = 0.5
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """The attention of the sites."""
-        return Reads(attention=self.sites)
+        return Needs(attention=self.sites)
 
-    def strengths(self, seen: Seen) -> Tensor:
+    def strengths(self, seen: Observation) -> Tensor:
         """Largest attention of each word (B, words)."""
         maps = word_maps([seen.attention[site] for site in self.sites], self.last, self.spread)
         return torch.stack([maps[:, [c - 1 for c in word]].amax((2, 3)).mean(1) for word in self.words], 1)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """0 where every word has full attention somewhere, 1 where one has none."""
         missing = 1 - self.strengths(seen)
         return missing.amax(1) if self.join == "max" else missing.sum(1)
@@ -91,7 +91,7 @@ class Excite(Energy):
 class Suppress(Excite):
     """The words have no place anywhere: the largest attention of the strongest one."""
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """0 where no place belongs to the words."""
         found = self.strengths(seen)
         return found.amax(1) if self.join == "max" else found.sum(1)
@@ -110,11 +110,11 @@ class Apart(Energy):
     words: tuple[tuple[int, ...], ...]
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """The attention of the sites."""
-        return Reads(attention=self.sites)
+        return Needs(attention=self.sites)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """Share of the smaller silhouette that two words have in common, mean over pairs and layers."""
         total, pairs = torch.zeros((), device=seen.x.device), 0
         for site in self.sites:
@@ -142,16 +142,16 @@ class Inside(Energy):
     box: tuple[float, float, float, float]
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """The attention of the sites."""
-        return Reads(attention=self.sites)
+        return Needs(attention=self.sites)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """0 where nothing of the words is outside."""
         left, top, right, bottom = self.box
         total = torch.zeros((), device=seen.x.device)
         for site in self.sites:
-            maps = normalised(seen.attention[site][:, list(self.columns)])
+            maps = normalized(seen.attention[site][:, list(self.columns)])
             h, w = maps.shape[-2:]
             y = (torch.arange(h, device=maps.device) + 0.5) / h
             x = (torch.arange(w, device=maps.device) + 0.5) / w

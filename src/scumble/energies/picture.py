@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from scumble.energies.protocol import Energy, Reads, Seen
+from scumble.energies.protocol import Energy, Needs, Observation
 
 __all__ = ["Colour", "Likeness"]
 
@@ -28,11 +28,11 @@ class Likeness(Energy):
     of: Literal["x0", "picture"] = "x0"
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """The prediction."""
-        return Reads(prediction=True)
+        return Needs(prediction=True)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """Weighted mean of the squared difference; 0 where the mask is empty."""
         found = seen.clean if self.of == "x0" else seen.picture
         apart = (found - self.wanted.to(found)).square().mean(1, keepdim=True)
@@ -54,11 +54,11 @@ class Colour(Energy):
     mean: bool = True
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """The picture."""
-        return Reads(prediction=True)
+        return Needs(prediction=True)
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """0 where the region has the colour."""
         picture = seen.picture
         rgb = torch.tensor(self.rgb, dtype=picture.dtype, device=picture.device).reshape(1, 3, 1, 1)

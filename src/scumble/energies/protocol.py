@@ -10,9 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from scumble.core.control import Context
+from scumble.core.control import RunState
 
-__all__ = ["SOURCE", "Energy", "Function", "Guide", "Place", "Reads", "Seen", "Steps", "during"]
+__all__ = ["SOURCE", "Energy", "Function", "WeightedEnergy", "Place", "Needs", "Observation", "Steps", "ActiveDuring"]
 
 Place = Literal["x", "eps", "x0", "mean"]
 
@@ -24,7 +24,7 @@ Steps = Callable[[int, int], float]
 
 
 @dataclass(frozen=True)
-class Reads:
+class Needs:
     """What an energy looks at; nothing else is materialised or kept in the graph.
 
     Attributes:
@@ -39,7 +39,7 @@ class Reads:
 
 
 @dataclass
-class Seen:
+class Observation:
     """One row of a step as an energy sees it, with its graph where a gradient will be taken.
 
     Attributes:
@@ -52,7 +52,7 @@ class Seen:
         decode: From x0 to a picture (B, 3, H, W) in [-1, 1].
     """
 
-    ctx: Context
+    ctx: RunState
     x: Tensor
     x0: Tensor | None = None
     eps: Tensor | None = None
@@ -91,15 +91,15 @@ class Energy(ABC):
 
     @property
     @abstractmethod
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """What it looks at."""
 
-    def measure(self, seen: Seen) -> Tensor | None:
+    def measure(self, seen: Observation) -> Tensor | None:
         """Reduce what is seen of the source's row to what is compared with (1 or B rows)."""
         return None
 
     @abstractmethod
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """Return the energy of each sample (B,), given what :meth:`measure` returned at this step."""
 
 
@@ -113,8 +113,8 @@ class Function(Energy):
         called: What errors call it.
     """
 
-    fn: Callable[[Seen], Tensor]
-    looks_at: Reads = field(default_factory=lambda: Reads(prediction=True))
+    fn: Callable[[Observation], Tensor]
+    looks_at: Needs = field(default_factory=lambda: Needs(prediction=True))
     called: str = ""
 
     @property
@@ -123,17 +123,17 @@ class Function(Energy):
         return self.called or getattr(self.fn, "__name__", "function")
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """What was declared."""
         return self.looks_at
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """Call the function."""
         return self.fn(seen)
 
 
 @dataclass(frozen=True)
-class during:
+class ActiveDuring:
     """A factor of 1 in part of the run, given as shares of its steps.
 
     Attributes:
@@ -156,7 +156,7 @@ class during:
 
 
 @dataclass(frozen=True)
-class Guide:
+class WeightedEnergy:
     """An energy at work: how strongly, when, and at which place of the step its gradient acts.
 
     With g the gradient at ``x_t`` and w the weight times the factor of ``steps``:
@@ -183,7 +183,7 @@ class Guide:
     energy: Energy
     weight: float = 1.0
     place: Place = "eps"
-    steps: Steps = during()
+    steps: Steps = ActiveDuring()
     through_network: bool = True
     variance: Literal["step", "beta"] = "step"
     refine: Mapping[int, float] = field(default_factory=dict)
@@ -204,6 +204,6 @@ def distance(a: Tensor, b: Tensor, squared: bool) -> Tensor:
     return per_sample(0.5 * apart.square() if squared else apart.abs())
 
 
-def no_values(seen: Seen) -> Tensor:
+def no_values(seen: Observation) -> Tensor:
     """Zeros (B,) to add to."""
     return torch.zeros(seen.x.shape[0], device=seen.x.device, dtype=seen.x.dtype)

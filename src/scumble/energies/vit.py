@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.energies.protocol import Energy, Reads, Seen, per_sample
+from scumble.energies.protocol import Energy, Needs, Observation, per_sample
 from scumble.models.vision import VisionFeatures
 
 __all__ = ["Vit", "VitDivergence", "VitStructure", "VitStyle", "contrast", "likeness_of_keys", "self_similarity"]
@@ -78,9 +78,9 @@ class OfVit(Energy):
     wanted: VisionFeatures
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Needs:
         """The picture."""
-        return Reads(prediction=True)
+        return Needs(prediction=True)
 
 
 @dataclass
@@ -89,7 +89,7 @@ class VitStructure(OfVit):
 
     kind: Literal["contrast", "similarity"] = "similarity"
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """Low where every place has the structure of the wanted picture."""
         keys = self.vit(seen.picture).keys
         if self.kind == "similarity":
@@ -101,7 +101,7 @@ class VitStructure(OfVit):
 class VitStyle(OfVit):
     """Take the meaning and look of a picture: mean squared difference of the tokens that stand for the whole."""
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """0 where the tokens agree."""
         return per_sample((self.vit(seen.picture).whole - self.wanted.whole.detach()).square())
 
@@ -115,7 +115,7 @@ class VitDivergence(OfVit):
 
     previous: Tensor | None = None
 
-    def __call__(self, seen: Seen, origin: Tensor | None) -> Tensor:
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """At most 0."""
         whole = self.vit(seen.picture).whole
         before = self.wanted.whole if self.previous is None else self.previous

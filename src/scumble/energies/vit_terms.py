@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.core.control import Context
+from scumble.core.control import RunState
 from scumble.energies.augment import draw_views, warp
 from scumble.energies.protocol import per_sample
 from scumble.energies.vit import contrast, likeness_of_keys
@@ -49,7 +49,7 @@ class VitTerm:
     of: Of = "mixed"
     _before: Tensor | None = None
 
-    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted loss (B,) and the gradient of its sum."""
         with torch.enable_grad():
             leaf = picture.detach().requires_grad_(True)
@@ -97,7 +97,7 @@ class PictureTerm:
     weight: float = 3000.0
     of: Of = "mixed"
 
-    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted loss (B,) and the gradient of its sum, in closed form."""
         apart = picture - self.wanted
         return self.weight * per_sample(apart.square()), 2 * self.weight * apart / apart[0].numel()
@@ -121,7 +121,7 @@ class ComposedText:
     copies: int = 8
     of: Of = "mixed"
 
-    def __call__(self, ctx: Context, picture: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weighted loss (B,) and the gradient of its sum."""
         batch = picture.shape[0]
         with torch.enable_grad():

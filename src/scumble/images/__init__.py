@@ -2,12 +2,12 @@
 
 from scumble.images.change_map import Channel, MapSource, Polarity, Reduction, describe_map, latent_map, load_map
 from scumble.images.distance import distance_to
-from scumble.images.filling import filled
+from scumble.images.fill import filled
 from scumble.images.fit import Fit, FitMode, fit
 from scumble.images.paste import paste, usual_feather
 from scumble.images.picture import Picture, Source, load_image, picture_sha256
 from scumble.images.region import region
-from scumble.images.save import EXTENSIONS, check_target, save_image, sidecar_path, written_whole
+from scumble.images.save import EXTENSIONS, atomic_write, check_target, save_image, sidecar_path
 from scumble.images.tensors import to_bytes, to_image, to_tensor
 from scumble.images.window import Box, Window
 
@@ -40,5 +40,5 @@ __all__ = [
     "to_image",
     "to_tensor",
     "usual_feather",
-    "written_whole",
+    "atomic_write",
 ]

@@ -15,7 +15,7 @@ __all__ = ["Greys", "Plane", "greys", "open_file", "rgb_and_alpha", "upright"]
 Plane = npt.NDArray[np.float64]
 Greys = tuple[Plane, Plane | None]
 
-_COLOUR_PROFILE_MODES = ("RGB", "RGBA", "P")
+_COLOR_PROFILE_MODES = ("RGB", "RGBA", "P")
 
 
 def open_file(path: str | Path, what: str = "picture") -> Image.Image:
@@ -63,7 +63,7 @@ def rgb_and_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     except (OSError, ValueError) as error:
         raise InputError(f"a picture in the colour mode {image.mode} cannot be used: {error}") from error
     profile = image.info.get("icc_profile")
-    rgb.info = {"icc_profile": profile} if profile and image.mode in _COLOUR_PROFILE_MODES else {}
+    rgb.info = {"icc_profile": profile} if profile and image.mode in _COLOR_PROFILE_MODES else {}
     return rgb, alpha
 
 

@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from scumble.errors import InputError
 
-__all__ = ["EXTENSIONS", "check_target", "save_image", "sidecar_path", "written_whole"]
+__all__ = ["EXTENSIONS", "check_target", "save_image", "sidecar_path", "atomic_write"]
 
 EXTENSIONS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _OWN_KEY = "scumble"
@@ -44,7 +44,7 @@ def save_image(
         options["exact"] = True
     if image.info.get("icc_profile"):
         options["icc_profile"] = image.info["icc_profile"]
-    with written_whole(path) as unfinished:
+    with atomic_write(path) as unfinished:
         image.save(unfinished, format=kind, **options)
         if kind != "PNG":
             _write_sidecar(sidecar_path(path), metadata)
@@ -79,7 +79,7 @@ def check_target(path: str | Path, alpha: bool = False) -> Path:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary name in the same folder; it becomes ``path`` when the block ends well, else it is removed.
 
     Raises InputError when the file cannot be written.
@@ -98,7 +98,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def _write_sidecar(path: Path, metadata: Mapping[str, str] | None) -> None:
     if metadata:
-        with written_whole(path) as unfinished:
+        with atomic_write(path) as unfinished:
             unfinished.write_text(json.dumps(dict(metadata), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     elif path.is_file():
         with contextlib.suppress(ValueError):

@@ -6,9 +6,9 @@ import numpy as np
 from torch import Tensor
 
 from scumble.controls.guidance import Guidance
-from scumble.core.control import Context
-from scumble.core.levels import CLEAN, Level, Schedule
+from scumble.core.control import RunState
 from scumble.core.prediction import Prediction
+from scumble.core.schedule import CLEAN, Level, Schedule
 from scumble.inversion.extract import guided
 
 __all__ = ["current_level_path", "spread_levels"]
@@ -20,7 +20,7 @@ def spread_levels(schedule: Schedule, n: int) -> tuple[Level, ...]:
     return (*(schedule.at(float(t)) for t in (np.linspace(0, 1, n) * last + 1e-6).astype(int)[::-1]), CLEAN)
 
 
-def current_level_path(ctx: Context, x0: Tensor, guidance: Guidance) -> list[Tensor]:
+def current_level_path(ctx: RunState, x0: Tensor, guidance: Guidance) -> list[Tensor]:
     """Invert with the picture standing for timestep 0, and each prediction made with the level that x is at.
 
     Returns:

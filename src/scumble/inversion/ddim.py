@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from scumble.controls.guidance import Guidance
-from scumble.core.control import Context
+from scumble.core.control import RunState
 from scumble.core.prediction import Prediction
 from scumble.errors import InputError
 from scumble.inversion.extract import guided
@@ -32,7 +32,7 @@ class Pivot:
 
 
 def ddim(
-    ctx: Context, x0: Tensor, guidance: Guidance, *, first: int = 0, iterations: int = 1, tolerance: float = 0.0
+    ctx: RunState, x0: Tensor, guidance: Guidance, *, first: int = 0, iterations: int = 1, tolerance: float = 0.0
 ) -> Pivot:
     """Walk from ``x0`` (1 or B, C, h, w) up to level ``first`` (arXiv 2010.02502 section 4.3).
 
@@ -69,14 +69,14 @@ def ddim(
     return Pivot(torch.stack(ascending[::-1]), residual, evaluations)
 
 
-def _eps(ctx: Context, i: int, x: Tensor, guidance: Guidance) -> Tensor:
+def _eps(ctx: RunState, i: int, x: Tensor, guidance: Guidance) -> Tensor:
     (prediction,) = guided(ctx, x[None], guidance, range(i, i + 1))
     if ctx.network.clip_sample is not None:
         prediction = prediction.clipped(ctx.levels[i], ctx.network.clip_sample)
     return prediction.eps
 
 
-def _back(ctx: Context, i: int, x: Tensor, eps: Tensor) -> Tensor:
+def _back(ctx: RunState, i: int, x: Tensor, eps: Tensor) -> Tensor:
     """The x at level i from which a step along ``eps`` leads to ``x`` at level i + 1."""
     noisy, clean = ctx.levels[i], ctx.levels[i + 1]
     known = Prediction.from_eps(eps, x, clean)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scumble.controls.guidance import Guidance
-from scumble.core.control import Context
+from scumble.core.control import RunState
 from scumble.errors import InputError
 from scumble.inversion.extract import Path, extract, extract_sequentially
 
@@ -20,7 +20,7 @@ Mode = Literal["parallel", "sequential"]
 STREAM = "inversion"
 
 
-def independent_path(ctx: Context, x0: Tensor, first: int) -> Tensor:
+def independent_path(ctx: RunState, x0: Tensor, first: int) -> Tensor:
     """Noise ``x0`` to every level from ``first`` on, each with its own draw (Alg. 1, line 1; the paper's eq. 6).
 
     The draw of a level is counted from the clean end (1 is the least noisy level) and drawn in that order, so a path
@@ -35,7 +35,7 @@ def independent_path(ctx: Context, x0: Tensor, first: int) -> Tensor:
 
 
 def edit_friendly(
-    ctx: Context,
+    ctx: RunState,
     x0: Tensor,
     guidance: Guidance,
     *,

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Context
+from scumble.core.control import RunState
 from scumble.core.prediction import Prediction
-from scumble.core.solvers import Visit
+from scumble.core.solvers import Evaluation
 from scumble.inversion.chunks import Chunks
 
 __all__ = ["Path", "extract", "extract_sequentially", "guided", "step"]
@@ -20,14 +20,14 @@ __all__ = ["Path", "extract", "extract_sequentially", "guided", "step"]
 
 @dataclass(frozen=True)
 class Path:
-    """The tensors of an inversion, see :class:`scumble.inversion.trajectory.Inversion`."""
+    """The tensors of an inversion, see :class:`scumble.inversion.inversion.Inversion`."""
 
     xs: Tensor
     zs: Tensor
     residuals: Tensor
 
 
-def guided(ctx: Context, xs: Tensor, guidance: Guidance, indices: range) -> list[Prediction]:
+def guided(ctx: RunState, xs: Tensor, guidance: Guidance, indices: range) -> list[Prediction]:
     """Predict for one x per level in ONE network call.
 
     Args:
@@ -39,7 +39,7 @@ def guided(ctx: Context, xs: Tensor, guidance: Guidance, indices: range) -> list
     Returns:
         K guided predictions of B rows. One level is evaluated by the very call that the loop makes for it.
     """
-    rows = guidance.rows(ctx, [])
+    rows = guidance.branches(ctx, [])
     batch = xs.shape[1]
     x = xs.flatten(0, 1)
     levels = [ctx.levels[i] for i in indices for _ in range(batch)]
@@ -56,15 +56,15 @@ def guided(ctx: Context, xs: Tensor, guidance: Guidance, indices: range) -> list
     return found
 
 
-def step(ctx: Context, i: int, x: Tensor, prediction: Prediction) -> tuple[Tensor, float | Tensor]:
+def step(ctx: RunState, i: int, x: Tensor, prediction: Prediction) -> tuple[Tensor, float | Tensor]:
     """Mean and standard deviation of step i, computed as the loop computes them (clipped x0 included)."""
     level = ctx.levels[i]
     if ctx.network.clip_sample is not None:
         prediction = prediction.clipped(level, ctx.network.clip_sample)
-    return ctx.solver.step([Visit(i, level, x, prediction)], ctx.levels[i + 1])
+    return ctx.solver.step([Evaluation(i, level, x, prediction)], ctx.levels[i + 1])
 
 
-def extract(ctx: Context, xs: Tensor, guidance: Guidance, first: int, chunk: int | None = None) -> Path:
+def extract(ctx: RunState, xs: Tensor, guidance: Guidance, first: int, chunk: int | None = None) -> Path:
     """Find z and residual of every step of a path (arXiv 2304.06140 eq. 5).
 
     All x are known beforehand, so no call waits for another one. In real arithmetic the result is that of the
@@ -84,7 +84,7 @@ def extract(ctx: Context, xs: Tensor, guidance: Guidance, first: int, chunk: int
     return _joined(xs, steps)
 
 
-def extract_sequentially(ctx: Context, xs: Tensor, guidance: Guidance, first: int) -> Path:
+def extract_sequentially(ctx: RunState, xs: Tensor, guidance: Guidance, first: int) -> Path:
     """The same by one call after the other, each next x re-rounded to ``mean + std z`` as in the published code."""
     xs, steps = xs.clone(), []
     for i in range(first, first + len(xs) - 1):
@@ -100,7 +100,7 @@ def extract_sequentially(ctx: Context, xs: Tensor, guidance: Guidance, first: in
 
 
 def _predictions(
-    ctx: Context, xs: Tensor, guidance: Guidance, first: int, chunk: int | None
+    ctx: RunState, xs: Tensor, guidance: Guidance, first: int, chunk: int | None
 ) -> Iterator[tuple[int, Prediction]]:
     chunks, k = Chunks(ctx.device, chunk), 0
     while k < len(xs) - 1:

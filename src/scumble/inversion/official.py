@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from scumble.core.levels import Level, Schedule
-from scumble.core.solvers import Visit, ddim_std
+from scumble.core.schedule import Level, Schedule
+from scumble.core.solvers import Evaluation, ddim_std
 
 __all__ = ["OfficialDdim"]
 
@@ -35,7 +35,7 @@ class OfficialDdim:
     name: str = "ddim"
     memory: int = 0
 
-    def step(self, visits: Sequence[Visit], target: Level) -> tuple[Tensor, float | Tensor]:
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
         """``mean = a_j x0 + sqrt(s_j^2 - eta v) eps``, ``std = eta sqrt(v)``."""
         here = visits[-1]
         t = here.level.t - self.schedule.num_train_timesteps // self.steps

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from scumble.inversion.trajectory import Inversion
+from scumble.inversion.inversion import Inversion
 
 __all__ = ["flipped", "shifted"]
 

@@ -23,7 +23,7 @@ def linear(
     way from the first corner (0) to the last (1). A ``start`` beyond ``end`` turns it round; equal ones make a step.
     """
     check_strengths(low=low, high=high)
-    along = _along(size, angle, from_centre_of_pixels=True)
+    along = _along(size, angle, from_center_of_pixels=True)
     way = end - start
     ramp = np.clip((along - start) / way, 0.0, 1.0) if way else (along >= start).astype(np.float64)
     return to_grey(low + (high - low) * ramp)
@@ -132,11 +132,11 @@ def _offsets(size: Size, center: tuple[float, float] | None) -> tuple[Strengths,
     return x + 0.5 - across, y + 0.5 - down
 
 
-def _along(size: Size, angle: float, from_centre_of_pixels: bool = False) -> Strengths:
+def _along(size: Size, angle: float, from_center_of_pixels: bool = False) -> Strengths:
     """How far each pixel is along the angle, from 0 to 1 at the picture's corners or at its corner pixels' centres."""
     x, y = _offsets(size, None)
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    less = 1 if from_centre_of_pixels else 0
+    less = 1 if from_center_of_pixels else 0
     way = (size[0] - less) * abs(cos) + (size[1] - less) * abs(sin)
     # Rounded, so that a cosine of 6e-17 does not decide on which side of an edge a pixel lies.
     return np.round((x * cos + y * sin) / way + 0.5 if way > 1e-9 else np.full(x.shape, 0.5), 9)

@@ -14,16 +14,16 @@ from torch import Tensor
 
 from scumble.core.solvers import Ddim, DpmSolverPP2M, Plms, Solver
 from scumble.errors import MethodError
-from scumble.methods.job import Job
+from scumble.methods.batch import EditBatch
 from scumble.methods.registry import METHODS
 
-__all__ = ["Finished", "ImageMethod", "Method", "Prompted", "Sampled"]
+__all__ = ["Candidates", "ImageMethod", "Method", "Prompted", "Sampled"]
 
 Polarity = Literal["white-changes", "white-keeps"]
 
 
 @dataclass(frozen=True)
-class Finished:
+class Candidates:
     """All candidates of an edit, as a method may look at them together.
 
     Attributes:
@@ -32,7 +32,7 @@ class Finished:
         change: The change map at the picture's size (1 or B, 1, H, W), or None.
         reports: What is told about each candidate.
         notices: One-line remarks for the person.
-        shared: What the batches shared (``Job.shared``).
+        shared: What the batches shared (``EditBatch.shared``).
         device: Where the model runs.
     """
 
@@ -82,20 +82,20 @@ class Method(BaseModel):
                 return name
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
-    def check(self, job: Job) -> None:
+    def check(self, batch: EditBatch) -> None:
         """Refuse what is not defined for the model, before anything is computed.
 
         Raises:
             MethodError: With the reason and the way out.
         """
         words = str(getattr(self, "prompt", "") or getattr(self, "negative_prompt", ""))
-        if not job.model.takes_text and (self.needs_text or words):
+        if not batch.model.takes_text and (self.needs_text or words):
             raise MethodError(
-                f"the model {job.model.name} takes no words, but {self.method_name()} was given"
+                f"the model {batch.model.name} takes no words, but {self.method_name()} was given"
                 f" {words!r}: leave the prompt empty, or use a text-to-image model or blended-diffusion"
             )
 
-    def finish(self, finished: Finished) -> Sequence[int] | None:
+    def finish(self, finished: Candidates) -> Sequence[int] | None:
         """Look at all candidates together, once, after the last batch; may write into their reports.
 
         Returns:
@@ -103,11 +103,11 @@ class Method(BaseModel):
         """
         return None
 
-    def decode(self, job: Job, made: Tensor) -> Tensor:
+    def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
         """Return the pictures (B, 3, H, W) of what :meth:`run` returned, each decoded by itself."""
-        return torch.cat([job.model.decode(row) for row in made.split(1)])
+        return torch.cat([batch.model.decode(row) for row in made.split(1)])
 
-    def run(self, job: Job) -> Tensor | None:
+    def run(self, batch: EditBatch) -> Tensor | None:
         """Return the clean result (B, C, h, w) in the model's space, or None when nothing is to change."""
         raise MethodError(f"{self.method_name()} does not edit pictures by itself")
 
@@ -122,7 +122,7 @@ class ImageMethod(Method):
     feather: int = Field(default=0, ge=0, le=512)
     """Pixels over which the result fades into the untouched part, inside the changed region."""
 
-    def arrange_map(self, change: Tensor) -> Tensor:
+    def prepare_map(self, change: Tensor) -> Tensor:
         """Return the change map (1 or B, 1, H, W) that the method works with, given the person's; both 1 = change."""
         return change
 

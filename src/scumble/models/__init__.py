@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from scumble.models.latent import LatentModel
     from scumble.models.loading import BUNDLED, from_pipe, load
     from scumble.models.pixel import PixelModel
-    from scumble.models.places import Site, sites
-    from scumble.models.split import EncoderCache, decode_half, encode_half
+    from scumble.models.sites import Site, sites
     from scumble.models.taps import Tap, attached
+    from scumble.models.unet_halves import EncoderCache, decode_half, encode_half
 
 __all__ = [
     "BUNDLED",

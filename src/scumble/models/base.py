@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.levels import Level, Schedule
 from scumble.core.prediction import Prediction
+from scumble.core.schedule import Level, Schedule
 from scumble.models.taps import Tap
 
 __all__ = ["Model"]

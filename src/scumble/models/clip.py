@@ -117,10 +117,10 @@ class ClipScorer:
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             first = str(error).splitlines()[0]
             raise CheckpointError(f"the CLIP {Path(where).name!r} could not be loaded: {first}") from error
-        mean, std = _normalisation(where) if local else (OPENAI_MEAN, OPENAI_STD)
+        mean, std = _normalization(where) if local else (OPENAI_MEAN, OPENAI_STD)
         return cls(model.to(device), tokenizer, mean, std, Path(where).name if local else str(where))
 
-    def encode(self, squares: Tensor, normalise: bool = True) -> Tensor:
+    def encode(self, squares: Tensor, normalize: bool = True) -> Tensor:
         """Return unit features (B, D) of pictures (B, 3, size, size) in [-1, 1].
 
         Args:
@@ -128,7 +128,7 @@ class ClipScorer:
             normalise: False leaves out the mean and standard deviation, as published ranking code does.
         """
         pixels = (squares + 1) / 2
-        if normalise:
+        if normalize:
             pixels = (pixels - self.mean) / self.std
         return F.normalize(self.project(pixels), dim=-1)
 
@@ -162,7 +162,7 @@ def _bundled(name: str | Path) -> Path:
     return Path(__file__).parents[1] / "bundled" / name
 
 
-def _normalisation(folder: Path | str) -> tuple[Sequence[float], Sequence[float]]:
+def _normalization(folder: Path | str) -> tuple[Sequence[float], Sequence[float]]:
     path = Path(folder) / "preprocessor_config.json"
     if not path.is_file():
         return OPENAI_MEAN, OPENAI_STD

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.levels import Level
+from scumble.core.schedule import Level
 
 __all__ = ["run", "timesteps"]
 

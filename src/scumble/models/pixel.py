@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.levels import Level, Schedule
 from scumble.core.prediction import Prediction
+from scumble.core.schedule import Level, Schedule
 from scumble.errors import CheckpointError, MethodError
 from scumble.models.forward import run, timesteps
-from scumble.models.hashing import state_sha256
+from scumble.models.loading.weights_hash import state_sha256
 from scumble.models.taps import Tap, attached
 
 __all__ = ["PixelModel"]

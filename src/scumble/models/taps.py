@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from scumble.errors import MethodError, nearest
 from scumble.models.attention import PlainAttention, replaceable
-from scumble.models.places import Site, sites
+from scumble.models.sites import Site, sites
 
 __all__ = ["Site", "Tap", "attached", "module_at", "sites"]
 

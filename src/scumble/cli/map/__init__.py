@@ -1,0 +1,14 @@
+"""``scumble map``: make a change map picture from the command line."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from scumble.cli.map.drawn import box, ellipse, fan, linear, radial, strips
+from scumble.cli.map.pictures import blur, combine, depth, levels, luminance, segments
+
+__all__ = ["app"]
+
+app = App(name="map", help="Make a change map: white = change, black = keep, grey = how much.")
+for command in (linear, radial, strips, fan, box, ellipse, blur, luminance, levels, combine, depth, segments):
+    app.command(command)

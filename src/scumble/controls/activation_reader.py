@@ -1,0 +1,99 @@
+"""What rows of a network call show to energies: attention of words and features, sorted by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+from scumble.core.conditioning import Conditioning
+from scumble.core.control import RunState
+from scumble.core.prediction import Prediction
+from scumble.energies.protocol import Needs, Observation
+from scumble.models.taps import Tap
+
+__all__ = ["ActivationReader", "joined"]
+
+
+class _Complete(Exception):
+    """All that was wanted of a call has been seen; the rest of the network need not run."""
+
+
+def joined(reads: Iterable[Needs]) -> Needs:
+    """Everything that any of several energies reads."""
+    found = list(reads)
+    attention = dict.fromkeys(path for r in found for path in r.attention)
+    features = dict.fromkeys(path for r in found for path in r.features)
+    return Needs(tuple(attention), tuple(features), any(r.prediction for r in found))
+
+
+@dataclass(frozen=True)
+class ActivationReader:
+    """Reads activations for energies.
+
+    Attributes:
+        sizes: Path of a cross-attention module -> (h, w) of its queries.
+        decode: From x0 to a picture.
+    """
+
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    decode: Callable[[Tensor], Tensor] = lambda x0: x0
+
+    def taps(
+        self, ctx: RunState, reads: Needs, names: Sequence[str], into: dict[str, Observation], done: Callable[[], None]
+    ) -> list[Tap]:
+        """Taps that put what they see of each row into ``into``, and call ``done`` when a call has shown everything."""
+        wanted = {("probs", path) for path in reads.attention} | {("output", path) for path in reads.features}
+        came: set[tuple[str, str]] = set()
+
+        def tap(what: Literal["output", "probs"], path: str) -> Tap:
+            def read(tensor: Tensor) -> None:
+                for name in names:
+                    if name in ctx.layout:
+                        self._keep(
+                            into.setdefault(name, Observation(ctx, tensor)), what, path, tensor[ctx.layout[name]]
+                        )
+                came.add((what, path))
+                if came == wanted:
+                    came.clear()
+                    done()
+
+            return Tap(path, read, what)
+
+        return [tap("probs", path) for path in reads.attention] + [tap("output", path) for path in reads.features]
+
+    def _keep(self, seen: Observation, what: str, path: str, part: Tensor) -> None:
+        if what == "output":
+            seen.features = {**seen.features, path: part.float() if part.dtype.itemsize < 4 else part}
+            return
+        # (B, heads, queries, K) -> (B, K, h, w), mean over heads
+        maps = part.mean(1).transpose(1, 2).unflatten(2, self.sizes[path])
+        seen.attention = {**seen.attention, path: maps}
+
+    def once(self, ctx: RunState, x: Tensor, cond: Conditioning, reads: Needs, name: str, grad: bool) -> Observation:
+        """Evaluate one row by itself, and leave the network as soon as all has been seen."""
+        seen: dict[str, Observation] = {}
+        layout, ctx.layout = ctx.layout, {name: slice(0, x.shape[0])}
+
+        def done() -> None:
+            if not reads.prediction:
+                raise _Complete
+
+        found: Prediction | None = None
+        try:
+            with suppress(_Complete):
+                found = ctx.evaluate(x, ctx.level, cond, self.taps(ctx, reads, [name], seen, done), grad)
+        finally:
+            ctx.layout = layout
+        made = seen.setdefault(name, Observation(ctx, x))
+        made.x, made.decode = x, self.decode
+        if found is not None:
+            made.x0, made.eps = found.x0, found.eps
+        return made
+
+    def complete(self, seen: Observation, prediction: Prediction) -> None:
+        """Add a row's prediction to what was seen of it."""
+        seen.x0, seen.eps, seen.decode = prediction.x0, prediction.eps, self.decode

@@ -1,1 +1,0 @@
-"""Dragging: point pairs, supervision and tracking of features, the inner optimisation, the warp of a preview."""

@@ -1,0 +1,204 @@
+"""The editor: load a model once, then run methods on pictures and get results with their recipe and cost."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import Tensor
+
+from scumble.editing.invert import invert_picture, picture_of
+from scumble.editing.result import Result
+from scumble.editing.run import OnStep, Run, user_errors
+from scumble.errors import InputError, MethodError
+from scumble.images import describe_map, fit, load_image, load_map, to_tensor
+from scumble.inversion.inversion import Inversion, Kind
+from scumble.methods.base import ImageMethod, Method
+from scumble.methods.inversion_for import InversionSettings
+from scumble.models.base import Model
+
+if TYPE_CHECKING:
+    from scumble.methods.extras.extras import Extra
+
+__all__ = ["Editor", "OnStep"]
+
+
+class Editor:
+    """Edits pictures with one model.
+
+    Args:
+        model: A loaded model; usually made by :meth:`from_pretrained` or :meth:`from_pipe`.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | Path | None = None, *, device: str | None = None, dtype: str | None = None
+    ) -> Editor:
+        """Load a model: the bundled one, a bundled name, a diffusers folder, one ``.safetensors`` file, or a hub id.
+
+        Args:
+            source: Where the model is; None for the bundled latent model.
+            device: ``cpu``, ``cuda``, ``mps`` or None to choose.
+            dtype: ``float32``, ``float16``, ``bfloat16`` or None to choose by device.
+
+        Raises:
+            CheckpointError: If it cannot be loaded (a pickle is refused).
+        """
+        from scumble.models.loading import load
+
+        return cls(load(source, device=device, dtype=dtype))
+
+    @classmethod
+    def from_pipe(cls, pipe: Any) -> Editor:
+        """Use the components of an existing diffusers pipeline, without copying weights."""
+        from scumble.models.loading import from_pipe
+
+        return cls(from_pipe(pipe))
+
+    def edit(
+        self,
+        image: Any,
+        method: Method,
+        *,
+        seed: int | None = None,
+        count: int = 1,
+        batch_size: int | None = None,
+        on_step: OnStep | None = None,
+        inversion: Inversion | str | Path | None = None,
+        also: Sequence[Extra] = (),
+    ) -> Result:
+        """Edit a picture.
+
+        Args:
+            image: File, PIL image, array (H, W, 3) uint8 or [0, 1], or tensor; None: the picture of the inversion.
+            method: What to do, for example ``DifferentialDiffusion(prompt=…, change_map=…)``.
+            seed: Seed of the first candidate, candidate k has ``seed + k``; None draws one and records it.
+            count: Number of candidates.
+            batch_size: How many candidates are computed at once; all up to 8 by default.
+            on_step: Called after each step with a :class:`Progress`; returning False stops the edit.
+            inversion: The picture's inversion from :meth:`invert` or its file: only the steps are left to be run.
+            also: What is to act besides the method: wishes about words, colours, your own energy (``methods.also``).
+
+        Returns:
+            The candidates with recipe and cost. Where the change map is 0, their pixels are the input's bytes.
+
+        Raises:
+            InputError: For unusable input; MethodError: for what the method does not do with this model;
+            CancelledError: if ``on_step`` returned False; MemoryLimitError: with what to lower.
+        """
+        if not method.takes_image:
+            raise MethodError(f"{method.method_name()} makes pictures from nothing: use Editor.generate")
+        picture = None if image is None and inversion is not None else load_image(image)
+        stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
+        if stored is not None:
+            if not method.takes_inversion:
+                raise MethodError(f"{method.method_name()} does not start from an inversion; use ddpm-inversion")
+            picture = picture_of(stored, picture)
+        assert picture is not None
+        change, remarks = self._change_map(method, picture.rgb.size)
+        place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
+        tensor = place.apply(to_tensor(picture.rgb)).to(self.model.device)
+        small = None if change is None else place.apply_map(change).to(self.model.device)
+        run = Run(self.model, method, picture, change, tensor, small, place, remarks, on_step, stored, also)
+        name = Path(inversion).name if isinstance(inversion, str | Path) else ""
+        result = run(seed, max(count, method.variants) if method.variants > 1 else count, batch_size)
+        if stored is not None:
+            own = {"name": name, "sha256": stored.sha256}
+            result = replace(result, recipe=result.recipe.model_copy(update={"inversion": own}))
+        return result
+
+    def invert(
+        self,
+        image: Any,
+        *,
+        prompt: str = "",
+        method: Kind = "edit-friendly",
+        num_inference_steps: int = 50,
+        skip: float | None = None,
+        guidance_scale: float = 1.0,
+        eta: float | None = None,
+        iterations: int = 1,
+        tolerance: float = 1e-4,
+        offsets: bool = False,
+        chunk: int | None = None,
+        mode: Literal["parallel", "sequential"] = "parallel",
+        compat: Literal["official"] | None = None,
+        seed: int | None = None,
+        measured: bool = True,
+    ) -> Inversion:
+        """Find the path and the noise that lead back to a picture; save it, and edit from it as often as wanted.
+
+        Args:
+            image: File, PIL image, array or tensor.
+            prompt: What the picture shows; empty works too.
+            method: edit-friendly, naive or ddim.
+            num_inference_steps: N.
+            skip: Share of the steps that is not inverted; 0 for ddim, else 0.2, or 0.36 for models of 256 px and more.
+            guidance_scale: Guidance while inverting; 1 costs half and is usually best.
+            eta: Noise of the steps, in (0, 1]; 1.
+            iterations: Of a ddim level, at most; they stop at ``tolerance``.
+            tolerance: Largest change of the latent that is still called no change.
+            offsets: ddim: also keep what each step misses (direct inversion).
+            chunk: Levels per network call; chosen by free memory.
+            mode: sequential: the published order of calls.
+            compat: official: the published quirks.
+            seed: Seed of its draws; None draws one and records it.
+            measured: Replay the inversion and state its error.
+
+        Raises:
+            InputError: For unusable input; MemoryLimitError: with what to lower.
+        """
+        plan = InversionSettings(
+            kind=method,
+            steps=num_inference_steps,
+            skip=skip,
+            prompt=prompt,
+            guidance_scale=guidance_scale,
+            eta=eta,
+            iterations=iterations,
+            tolerance=tolerance,
+            offsets=offsets,
+            chunk=chunk,
+            mode=mode,
+            compat=compat,
+        )
+        picture = load_image(image)
+        place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
+        with user_errors(1, place):
+            return invert_picture(self.model, picture, plan, secrets.randbits(31) if seed is None else seed, measured)
+
+    def generate(
+        self,
+        method: Method,
+        *,
+        seed: int | None = None,
+        count: int = 1,
+        batch_size: int | None = None,
+        on_step: OnStep | None = None,
+        also: Sequence[Extra] = (),
+    ) -> Result:
+        """Make pictures from nothing; arguments and errors as for :meth:`edit`."""
+        if method.takes_image and not method.image_optional:
+            raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
+        native, multiple = self.model.native_size, self.model.multiple
+        width = getattr(method, "width", None) or native
+        height = getattr(method, "height", None) or native
+        if width % multiple or height % multiple:
+            raise InputError(
+                f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}"
+            )
+        place = fit(width, height, multiple=multiple, native=None)
+        return Run(self.model, method, None, None, None, None, place, [], on_step, None, also)(seed, count, batch_size)
+
+    def _change_map(self, method: Method, size: tuple[int, int]) -> tuple[Tensor | None, list[str]]:
+        if not isinstance(method, ImageMethod) or method.change_map is None:
+            return None, []
+        change, notices = load_map(method.change_map, size, polarity=method.polarity)
+        change = method.prepare_map(change)
+        return change, [*notices, describe_map(change)]

@@ -1,0 +1,187 @@
+"""Extrapolation: a picture continued beyond its edges, strip by strip, by any method that edits inside a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from scumble.core.cost import Cost
+from scumble.editing.editor import Editor, OnStep
+from scumble.editing.result import Result
+from scumble.errors import InputError, MethodError, nearest
+from scumble.images import load_image, save_image
+from scumble.methods.base import ImageMethod
+from scumble.records.metadata import embed
+from scumble.records.recipe import Recipe
+
+__all__ = ["Extension", "Side", "extend", "strips"]
+
+Side = Literal["left", "right", "top", "bottom"]
+Pixels = npt.NDArray[np.uint8]
+
+SPARE_CELLS = 2
+
+SHARE = 0.5
+"""Largest share of what the model sees at once that is new: the rest is picture, so that it can be continued."""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A picture with its continuation.
+
+    Attributes:
+        image: The larger picture; the input's pixels are in it byte for byte.
+        recipes: What made each strip, in order, with the side and the width in its report.
+        cost: What all of it took.
+        notices: One-line remarks, each once.
+    """
+
+    image: Image.Image
+    recipes: list[Recipe]
+    cost: Cost
+    notices: list[str] = field(default_factory=list)
+
+    def save(self, path: str | Path, *, metadata: bool = True) -> Path:
+        """Write the picture; a PNG carries the recipes of its strips inside.
+
+        Raises:
+            InputError: If the folder does not exist or the extension is unknown.
+        """
+        told = {"strips": [recipe.model_dump(mode="json") for recipe in self.recipes]}
+        save_image(self.image, Path(path), embed(told) if metadata else None)
+        return Path(path)
+
+
+def strips(amount: int, across: int, along: int) -> list[int]:
+    """Return the widths of the strips that add ``amount`` pixels to a side.
+
+    Args:
+        amount: Pixels to add.
+        across: Length of the picture in that direction, so far.
+        along: Length of the side.
+    """
+    widths: list[int] = []
+    while amount > 0:
+        most = max(min(int(along * SHARE), across), 1)
+        widths.append(-(-amount // -(-amount // most)))  # even shares: no narrow rest at the end
+        amount, across = amount - widths[-1], across + widths[-1]
+    return widths
+
+
+def extend(
+    editor: Editor,
+    image: Any,
+    method: ImageMethod,
+    *,
+    left: int = 0,
+    right: int = 0,
+    top: int = 0,
+    bottom: int = 0,
+    prompts: Mapping[Side, str] | None = None,
+    seed: int = 0,
+    count: int = 1,
+    on_step: OnStep | None = None,
+) -> Extension:
+    """Continue a picture by ``left``, ``right``, ``top`` and ``bottom`` pixels (arXiv 2111.14818 section 5.1).
+
+    A new strip is filled with the reflected picture and then redrawn under the method, which sees a square window of
+    it with as much picture beside it; wide sides take several strips, each continuing the one before.
+
+    Args:
+        editor: The editor and its model.
+        image: The picture, as :meth:`Editor.edit` takes it.
+        method: What redraws a strip, for example ``BlendedLatentDiffusion(prompt=…)``; its change map must be None.
+        left: Pixels to add there; likewise ``right``, ``top`` and ``bottom``.
+        prompts: Words for single sides; the others follow the method's own prompt.
+        seed: Strip k uses ``seed + k * count``.
+        count: Candidates for every strip, of which the method's first (its best, where it ranks) is taken.
+        on_step: As for :meth:`Editor.edit`.
+
+    Raises:
+        InputError: If nothing is to be added, or a side has an unknown name.
+        MethodError: If the method brings its own change map.
+    """
+    amounts: dict[Side, int] = {"left": left, "right": right, "top": top, "bottom": bottom}
+    words = dict(prompts or {})
+    for side in words:
+        if side not in amounts:
+            raise InputError(f"{side!r} is no side{nearest(side, amounts)}; expected {', '.join(get_args(Side))}")
+    if min(amounts.values()) < 0 or not any(amounts.values()):
+        raise InputError("nothing to add: give left, right, top or bottom as a number of pixels above 0")
+    if method.change_map is not None:
+        raise MethodError("extend makes its own mask; leave the method's change map out")
+    grower = _Grower(editor, method, seed, count, on_step)
+    canvas: Pixels = np.asarray(load_image(image).rgb)
+    for side, amount in amounts.items():
+        # Every side is treated as the right one of a picture turned for it.
+        turned = _turned(canvas, side)
+        for width in strips(amount, turned.shape[1], turned.shape[0]):
+            turned = grower.grown(turned, side, width, words.get(side))
+        canvas = _turned(turned, side)
+    picture = Image.fromarray(np.ascontiguousarray(canvas))
+    return Extension(picture, grower.recipes, grower.cost, list(grower.notices))
+
+
+@dataclass
+class _Grower:
+    """Adds one strip after the other and keeps account."""
+
+    editor: Editor
+    method: ImageMethod
+    seed: int
+    count: int
+    on_step: OnStep | None
+    recipes: list[Recipe] = field(default_factory=list)
+    cost: Cost = field(default_factory=Cost)
+    notices: dict[str, None] = field(default_factory=dict)
+
+    def grown(self, canvas: Pixels, side: Side, width: int, prompt: str | None) -> Pixels:
+        """Return a turned canvas with a strip at its right; the window is shown to the model upright."""
+        # An autoencoder is at its worst at the edge: a little more is made than is kept.
+        spare = 0 if self.editor.model.factor == 1 else SPARE_CELLS * self.editor.model.factor
+        grown = np.pad(canvas, ((0, 0), (0, width + spare), (0, 0)), mode="symmetric")
+        seen = min(max(grown.shape[0], 2 * (width + spare)), grown.shape[1])
+        old = grown.shape[1] - seen
+        change = np.zeros((grown.shape[0], seen), np.float32)
+        change[:, seen - width - spare :] = 1.0
+        fields = type(self.method).model_fields
+        given: dict[str, Any] = {"change_map": np.ascontiguousarray(_turned(change, side))}
+        given |= {"keep": 1} if "keep" in fields and self.count > 1 else {}
+        given |= {} if prompt is None else {"prompt": prompt}
+        # the strip is filled already, with the reflected picture
+        given |= {"begin": "picture"} if getattr(self.method, "begin", "") is None else {}
+        upright = np.ascontiguousarray(_turned(grown[:, old:], side))
+        method = self.method.model_copy(update=given)
+        seed = self.seed + len(self.recipes) * self.count
+        result = self.editor.edit(upright, method, seed=seed, count=self.count, on_step=self.on_step)
+        self._account(result, side, width)
+        made = _turned(np.asarray(result.image.convert("RGB")), side)
+        return np.concatenate([canvas, made[:, seen - width - spare : seen - spare]], axis=1)
+
+    def _account(self, result: Result, side: Side, width: int) -> None:
+        recipe = result.recipe_of(0)
+        told = {**recipe.report, "side": side, "width": width}
+        self.recipes.append(recipe.model_copy(update={"report": told}))
+        self.notices.update(dict.fromkeys(result.notices))
+        for name in ("forward_rows", "backward_rows", "network_calls", "seconds"):
+            setattr(self.cost, name, getattr(self.cost, name) + getattr(result.cost, name))
+        self.cost.peak_bytes = max(self.cost.peak_bytes, result.cost.peak_bytes)
+
+
+def _turned(pixels: Any, side: Side) -> Any:
+    """Turn pixels (H, W, …) so that ``side`` lies at the right; turning twice gives them back."""
+    if side == "left":
+        return pixels[:, ::-1]
+    if side == "right":
+        return pixels
+    turned = np.swapaxes(pixels, 0, 1)
+    if side == "bottom":
+        return turned
+    # both axes mirrored as well, so that turning twice gives the picture back
+    return turned[::-1, ::-1]

@@ -1,0 +1,1 @@
+"""Asyrp: directions in the bottleneck."""

@@ -1,0 +1,119 @@
+"""Asyrp: attributes as shifts of the bottleneck, in steps whose two halves differ (arXiv 2210.10960)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.asymmetric_step import AsymmetricStep, AsyrpShift
+from scumble.controls.guidance import Guidance
+from scumble.controls.stored_noise import StoredNoise
+from scumble.core.control import Control
+from scumble.errors import InputError
+from scumble.inversion.current_level import current_level_path, spread_levels
+from scumble.inversion.inversion import Inversion
+from scumble.methods.asyrp.bundled import load_direction
+from scumble.methods.asyrp.direction import Direction, joint_shift
+from scumble.methods.asyrp.solver import BoostedDdim
+from scumble.methods.base import ImageMethod
+from scumble.methods.batch import EditBatch
+from scumble.methods.drag.bottleneck import StartAt
+from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.without_clipping import without_clipping
+
+__all__ = ["Asyrp"]
+
+
+class Asyrp(ImageMethod):
+    """Change an attribute by a trained direction, with a strength that may also be negative.
+
+    Make directions with scumble train asyrp. Works with pixel models and with text-to-image models.
+    """
+
+    paper: ClassVar[str] = "Asyrp, arXiv 2210.10960"
+    takes_inversion: ClassVar[bool] = True
+
+    directions: tuple[str, ...] = ()
+    """Names of directions that come with the package, or files of trained ones; several act together."""
+    strengths: tuple[float, ...] = (1.0,)
+    """How strongly each acts; negative turns it round. One number stands for all."""
+    prompt: str = ""
+    """What stays in the picture, for text-to-image models; words for what a direction changes hold on to it."""
+    num_inference_steps: int | None = Field(default=None, ge=1, le=1000)
+    """Steps N; by default as many as the direction was trained with, of several the most."""
+    t_edit: int | None = Field(default=None, ge=0, le=10000)
+    """The shift acts at timesteps from here on; by default as trained, for several that of the least different one."""
+    t_boost: int | None = Field(default=None, ge=0, le=10000)
+    """Below this timestep noise is added at each step; 0: nowhere; by default as trained."""
+    inversion_iterations: int = Field(default=3, ge=1, le=100)
+    """Fixed-point iterations of each level of the inversion."""
+    compat: Literal["official"] | None = None
+    """official: the published code's levels (evenly spread over the timesteps, 0 and the last included, the picture
+    taken to be at timestep 0), its inversion at the current level, and predictions that are never clipped."""
+
+    def load(self, batch: EditBatch) -> list[Direction]:
+        """Read the directions, once per edit."""
+        found: list[Direction] = batch.shared.setdefault("directions", [])
+        if not found:
+            for path in self.directions:
+                direction = load_direction(path).to(batch.model.device)
+                direction.fits(batch.model, path.rpartition("/")[2])
+                found.append(direction)
+        return found
+
+    def run(self, batch: EditBatch) -> Tensor | None:
+        """Invert without noise, then sample with the asymmetric step."""
+        directions = self.load(batch)
+        if not directions:
+            raise InputError("no direction was given: name one with --directions; scumble train asyrp makes one")
+        strengths = self.strengths * len(directions) if len(self.strengths) == 1 else self.strengths
+        if len(strengths) != len(directions):
+            raise InputError(f"{len(directions)} directions were given, and {len(strengths)} strengths: one for each")
+        t_edit = self.t_edit if self.t_edit is not None else max(d.about.t_edit for d in directions)
+        t_boost = self.t_boost if self.t_boost is not None else min(d.about.t_boost for d in directions)
+        steps = self.num_inference_steps or max(d.about.steps for d in directions)
+        guidance = batch.guidance(self.prompt, "", 1.0)
+        if self.compat == "official":
+            return self._official(batch, guidance, _shift(directions, strengths, steps), steps, t_edit, t_boost)
+        found = self._inversion(batch, steps)
+        steps = found.steps
+        acting = AsymmetricStep(_shift(directions, strengths, steps), t_edit, guidance)
+        controls: list[Control] = [batch.keep_outside_map(steps, found.first, found)]
+        if found.kind == "ddim":
+            solver = BoostedDdim(t_boost)
+            controls += [StoredNoise(found, offsets=False)]
+            return batch.denoise(found.levels, solver, [*controls, guidance, acting])
+        # Stored noise is that of the inversion's own steps: boosting is off.
+        controls += [StoredNoise(found), guidance, acting]
+        return batch.denoise(found.levels, found.solver(batch.model), controls)
+
+    def _inversion(self, batch: EditBatch, steps: int) -> Inversion:
+        given = batch.inversion is not None
+        plan = InversionSettings(
+            kind=None if given else "ddim",
+            steps=None if given else steps,
+            prompt=self.prompt or None,
+            iterations=self.inversion_iterations,
+            tolerance=1e-4,
+            shared=True,
+        )
+        return inversion_for(batch, plan)
+
+    def _official(
+        self, batch: EditBatch, guidance: Guidance, shift: AsyrpShift, steps: int, t_edit: int, t_boost: int
+    ) -> Tensor:
+        plain = without_clipping(batch)
+        levels = spread_levels(batch.model.schedule, steps)
+        solver = BoostedDdim(t_boost)
+        ctx = replace(plain.context(levels, solver), shape=(1, *batch.shape[1:]))
+        with torch.no_grad():
+            xs = current_level_path(ctx, batch.x0, guidance)
+        return plain.denoise(levels, solver, [StartAt(xs[0], 0), guidance, AsymmetricStep(shift, t_edit, guidance)])
+
+
+def _shift(directions: list[Direction], strengths: tuple[float, ...], steps: int) -> AsyrpShift:
+    return lambda h, temb, t: joint_shift(directions, strengths, h, temb, t, steps)

@@ -1,0 +1,1 @@
+"""Methods that steer attention and features."""

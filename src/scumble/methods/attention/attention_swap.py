@@ -1,0 +1,165 @@
+"""Attention of a source row put into the edited row: what is new comes from the words, the rest stays in its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scumble.core.control import Control, RunState
+from scumble.methods.attention.token_alignment import TokenMap
+from scumble.models.sites import sites
+from scumble.models.taps import Tap
+
+__all__ = ["AttentionSwap", "SwapSites", "Window", "gate_table", "swap_sites", "window_steps"]
+
+SLACK = 1e-6
+
+Window = float | tuple[float, float]
+"""Part of a run: a fraction from its beginning, or from one fraction to another."""
+
+
+def window_steps(window: Window, steps: int, slack: float = SLACK) -> range:
+    """Steps ``floor(start N)`` to ``floor(end N) - 1``; ``slack`` forgives rounding (0.58 * 50 is 28.99…)."""
+    start, end = window if isinstance(window, tuple) else (0.0, window)
+    return range(math.floor(start * steps + slack), min(math.floor(end * steps + slack), steps))
+
+
+def gate_table(
+    steps: int, length: int, window: Window, words: Mapping[tuple[int, ...], Window], official: bool = False
+) -> Tensor:
+    """At which steps the attention of which columns is held: (steps, L), 1 = held.
+
+    Args:
+        steps: N of the run.
+        length: L, columns of cross-attention.
+        window: For all columns.
+        words: Columns of a word -> its own window, which goes before the common one.
+        official: As published: N + 1 rows, windows counted in N + 1.
+    """
+    rows, slack = (steps + 1, 0.0) if official else (steps, SLACK)
+    table = torch.zeros(rows, length)
+    table[window_steps(window, rows, slack)] = 1
+    for columns, own in words.items():
+        table[:, list(columns)] = 0
+        for i in window_steps(own, rows, slack):
+            table[i, list(columns)] = 1
+    return table
+
+
+@dataclass(frozen=True)
+class SwapSites:
+    """The attention layers that a swap touches: paths in the network."""
+
+    cross: tuple[str, ...]
+    own: tuple[str, ...]
+
+
+def swap_sites(denoiser: nn.Module, shape: Sequence[int], self_keys: int | None = None) -> SwapSites:
+    """All cross-attention, and self-attention of at most ``self_keys`` keys.
+
+    Args:
+        denoiser: The network.
+        shape: Shape (…, h, w) of the run.
+        self_keys: The limit; by default a quarter of each side, but at least 16 x 16: the published choice for the
+            64 x 64 latents of Stable Diffusion 1, at any size.
+    """
+    h, w = shape[-2:]
+    limit = max(16 * 16, math.ceil(h / 4) * math.ceil(w / 4)) if self_keys is None else self_keys
+    cross = tuple(site.path for site in sites(denoiser, "cross_attention"))
+    coarse = (
+        s for s in sites(denoiser, "self_attention") if math.ceil(h / s.divisor) * math.ceil(w / s.divisor) <= limit
+    )
+    return SwapSites(cross, tuple(site.path for site in coarse))
+
+
+@dataclass
+class AttentionSwap(Control):
+    """Prompt-to-Prompt's control of attention (arXiv 2208.01626 section 3.2, algorithm 1).
+
+    With A_s, A_t the probabilities of the source and of the edited row, map (M, o), weights e and gate g of the step:
+    ``A_t <- g e (A_s M + o A_t) + (1 - g) A_t`` in cross-attention (columns of g, e, o are tokens), and ``A_t <- A_s``
+    in coarse self-attention, there by giving the edited row the source's queries and keys, so that the fused path
+    stays. Only the rows named are touched. Probabilities are materialised where a gate is open, nowhere else.
+
+    Args:
+        sites: Which layers.
+        token_map: M (L, L) and o (L,), or with a leading batch of one map per sample.
+        gates: (n, L) or (n, B, L): row k for the k-th step from ``first``.
+        weights: e, (L,) or (B, L); None for 1.
+        self_window: Steps from ``first`` during which self-attention is held.
+        first: The step at which the run begins.
+        source: Row whose attention is taken: one for all samples, or one per sample.
+        target: Row that is edited.
+    """
+
+    sites: SwapSites
+    token_map: TokenMap
+    gates: Tensor
+    weights: Tensor | None = None
+    self_window: range = range(0)
+    first: int = 0
+    source: str = "source"
+    target: str = "cond"
+
+    @property
+    def until(self) -> int:
+        """The step from which on nothing is edited any more, so that the source row is not needed."""
+        still_open = self.gates.flatten(1).any(1).nonzero()
+        last = int(still_open[-1]) + 1 if len(still_open) else 0
+        return self.first + max(last, self.self_window.stop if self.self_window else 0)
+
+    def taps(self, ctx: RunState) -> Sequence[Any]:
+        """Edit cross-attention while a gate is open, self-attention inside its window."""
+        k = ctx.i - self.first
+        found: list[Tap] = []
+        if 0 <= k < len(self.gates) and bool(self.gates[k].any()):
+            taken, kept = self._mixture(self.gates[k], ctx.device)
+
+            def edit(probs: Tensor) -> Tensor | None:
+                return self._edit(ctx, probs, taken, kept)
+
+            found += [Tap(path, edit, "probs") for path in self.sites.cross]
+        if k in self.self_window:
+
+            def copy(states: Tensor) -> Tensor | None:
+                return self._copy(ctx, states)
+
+            found += [Tap(f"{path}.{part}", copy) for path in self.sites.own for part in ("to_q", "to_k")]
+        return found
+
+    def _mixture(self, gate: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+        """``A_t <- A_s taken + A_t kept``: (…, L, L) and (…, 1, L) for one step."""
+        scale = gate if self.weights is None else gate * self.weights
+        taken = self.token_map.matrix * scale.unsqueeze(-2)
+        kept = (scale * self.token_map.own + (1 - gate)).unsqueeze(-2)
+        if taken.dim() == 3:  # one per sample: room for the heads
+            taken, kept = taken.unsqueeze(1), kept.unsqueeze(1)
+        return taken.to(device), kept.to(device)
+
+    def _edit(self, ctx: RunState, probs: Tensor, taken: Tensor, kept: Tensor) -> Tensor | None:
+        rows = self._rows(ctx)
+        if rows is None:
+            return None
+        source, target = rows
+        edited = probs.clone()
+        edited[target] = probs[source] @ taken + probs[target] * kept
+        return edited
+
+    def _copy(self, ctx: RunState, states: Tensor) -> Tensor | None:
+        rows = self._rows(ctx)
+        if rows is None:
+            return None
+        source, target = rows
+        edited = states.clone()
+        edited[target] = states[source]
+        return edited
+
+    def _rows(self, ctx: RunState) -> tuple[slice, slice] | None:
+        if self.source not in ctx.layout or self.target not in ctx.layout:
+            return None
+        return ctx.layout[self.source], ctx.layout[self.target]

@@ -1,0 +1,143 @@
+"""pix2pix-zero: an edit given as a direction between words, the layout held by cross-attention (arXiv 2302.03027)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.guidance import Guidance
+from scumble.controls.stored_noise import StoredNoise
+from scumble.core.conditioning import Conditioning
+from scumble.core.control import Control
+from scumble.core.solvers import Ddim
+from scumble.energies.sites import site_sizes
+from scumble.errors import InputError
+from scumble.inversion.inversion import Inversion
+from scumble.methods.attention.attention_match import AttentionMatch, StoredReference, TwinMatch, WalkingReference
+from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, published_walk, whitened_path
+from scumble.methods.attention.worded_direction import WordedDirection
+from scumble.methods.batch import EditBatch
+from scumble.methods.defaults import is_large_model
+from scumble.methods.drag.bottleneck import StartAt
+from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.once import once
+from scumble.models.sites import sites
+
+__all__ = ["Pix2PixZero"]
+
+PUBLISHED_RATE, PUBLISHED_PLACES = 0.1, (5 * (64**2 + 32**2 + 16**2) + 8**2) / 64**2
+"""Step size for Stable Diffusion 1, and how many queries of its cross-attention there are for each cell of its latent.
+The loss is a sum over queries, and a cell moves those near it: so many times larger is the cell's gradient."""
+
+
+class Pix2PixZero(WordedDirection):
+    """Turn one thing into another, wherever it is: say what is there and what shall be, as words or as sentences.
+
+    Works on pictures (inverted first) and, without one, on what the seed and the source prompt give.
+    """
+
+    paper: ClassVar[str] = "pix2pix-zero, arXiv 2302.03027"
+    needs_text: ClassVar[bool] = True
+    takes_inversion: ClassVar[bool] = True
+    image_optional: ClassVar[bool] = True
+
+    cross_attention: float | None = Field(default=None, ge=0, le=100)
+    """How firmly the layout is held, 0: not at all; by default the published 0.1 for Stable Diffusion, and more in
+    proportion where a model has fewer attention maps over each cell."""
+    guidance_scale: float | None = Field(default=None, ge=0, le=100)
+    """Classifier-free guidance; by default 5 as published, and 1.5 for pictures and small models, which guidance away
+    from the picture's own words soon leads beyond what is asked."""
+    negative_prompt: str | None = None
+    """What it shall not show; by default the source prompt for pictures, and nothing for seeds."""
+    num_inference_steps: int = Field(default=50, ge=1, le=1000)
+    """Steps N."""
+    correlation_weight: float = Field(default=20.0, ge=0, le=1e4)
+    """Of the inversion: how strongly its noise is kept from being correlated with itself."""
+    divergence_weight: float = Field(default=20.0, ge=0, le=1e4)
+    """Of the inversion: how strongly its noise is kept at mean 0 and variance 1."""
+    rounds: int = Field(default=5, ge=0, le=100)
+    """Rounds of both at each step."""
+    width: int | None = Field(default=None, ge=8, le=8192)
+    """Width in pixels of a picture made from the seed."""
+    height: int | None = Field(default=None, ge=8, le=8192)
+    """Its height."""
+    compat: Literal["official"] | None = None
+    """official: the published code, that is an inversion whose levels are one off and whose list lacks both ends, a
+    draw from the VAE's posterior, and a trajectory of the unguided copy, which is pulled to the source's own words."""
+
+    def run(self, batch: EditBatch) -> Tensor | None:
+        """Invert, then sample along the direction, each step beginning with a move towards the source's attention."""
+        said = self.source_prompt or (batch.inversion.prompt if batch.inversion is not None else "")
+        if not said.strip():
+            raise InputError("pix2pix-zero needs to know what the picture shows: say it with --source-prompt")
+        caption = batch.embed(said)
+        edited = self.edited(batch, caption, said)
+        from_seed = batch.image is None and batch.inversion is None
+        words = self.negative_prompt if self.negative_prompt is not None else "" if from_seed else said
+        negative = batch.embed(words)
+        guidance = Guidance(edited, negative, self._scale(batch, from_seed))
+        paths = [site.path for site in sites(batch.model.denoiser, "cross_attention")]
+        if self.compat == "official":
+            return self._official(batch, caption, guidance, paths, from_seed)
+        rate = self.rate(batch)
+        if from_seed:
+            levels = batch.levels(self.num_inference_steps)
+            start = batch.noise.normal(batch.shape, "start", 0).to(batch.model.device)
+            walking = WalkingReference(replace(guidance, cond=caption), start)
+            match = AttentionMatch(paths, walking, edited, rate)
+            return batch.denoise(levels, Ddim(), [match, guidance])
+        found = self._inversion(batch, caption, said)
+        stored = StoredReference(caption, lambda i: found.x_at(i))
+        keep_outside_map = batch.keep_outside_map(found.steps, found.first, found)
+        match = AttentionMatch(paths, stored, edited, rate)
+        noise = StoredNoise(found, offsets=found.kind != "ddim")
+        return batch.denoise(found.levels, found.solver(batch.model), [keep_outside_map, noise, match, guidance])
+
+    def rate(self, batch: EditBatch) -> float:
+        """The step size of the move towards the source's attention."""
+        if self.cross_attention is not None:
+            return self.cross_attention
+        queries = sum(h * w for h, w in site_sizes(batch.model.denoiser, batch.shape).values())
+        return PUBLISHED_RATE * PUBLISHED_PLACES * (batch.shape[2] * batch.shape[3]) / queries
+
+    def _scale(self, batch: EditBatch, from_seed: bool) -> float:
+        if self.guidance_scale is not None:
+            return self.guidance_scale
+        return 5.0 if from_seed or is_large_model(batch.model, self.compat) else 1.5
+
+    def _inversion(self, batch: EditBatch, caption: Conditioning, said: str) -> Inversion:
+        if batch.inversion is not None:
+            return inversion_for(batch, InversionSettings(kind=batch.inversion.kind, steps=self.num_inference_steps))
+
+        def invert() -> Inversion:
+            levels = batch.levels(self.num_inference_steps)
+            noise = batch.noise.select(0, 1)
+            ctx = replace(batch.context(levels, Ddim()), noise=noise, shape=(1, *batch.shape[1:]))
+            regulate = Regularizer(drawn_from(noise), self.correlation_weight, self.divergence_weight, self.rounds)
+            with torch.no_grad():
+                xs = whitened_path(ctx, batch.x0, Guidance(caption, caption, 1.0), regulate)
+            return Inversion("ddim", levels, 0, xs, prompt=said, eta=0.0, size=batch.size)
+
+        return once(batch.shared, "inversion", invert)
+
+    def _official(
+        self, batch: EditBatch, caption: Conditioning, guidance: Guidance, paths: list[str], from_seed: bool
+    ) -> Tensor:
+        levels, x = batch.levels(self.num_inference_steps), batch.noise.normal(batch.shape, "start", 0)
+        if not from_seed:
+            ctx = batch.context(levels, Ddim())
+            regulate = Regularizer(
+                drawn_from(batch.noise), self.correlation_weight, self.divergence_weight, self.rounds
+            )
+            plain = Guidance(caption, caption, 1.0)
+            with torch.no_grad():
+                x = published_walk(ctx, batch.posterior_draw(), plain, regulate, batch.model.schedule)[-1]
+        reference = WalkingReference(replace(guidance, cond=caption), x)
+        rate = PUBLISHED_RATE if self.cross_attention is None else self.cross_attention
+        match = TwinMatch(paths, reference, guidance.cond, rate, uncond=guidance.uncond)
+        controls: list[Control] = [StartAt(x, 0), guidance, match]
+        return batch.denoise(levels, Ddim(), controls)

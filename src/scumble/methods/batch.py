@@ -1,0 +1,176 @@
+"""One batch of one edit: the model, the picture and the map in its space, the noise, and the way to run the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
+from scumble.controls.guidance import Guidance
+from scumble.core.conditioning import Conditioning
+from scumble.core.control import Branch, Control, RunState, Transition
+from scumble.core.cost import Cost
+from scumble.core.loop import denoise
+from scumble.core.noise import NoiseSource
+from scumble.core.schedule import Level
+from scumble.core.solvers import Solver
+from scumble.errors import InputError
+from scumble.images import Fit, Reduction, latent_map
+from scumble.inversion.inversion import Inversion
+from scumble.methods.progress import Progress
+from scumble.models.base import Model
+
+__all__ = ["EditBatch"]
+
+
+@dataclass
+class EditBatch:
+    """Everything a method needs for one batch of candidates.
+
+    Attributes:
+        model: The model.
+        noise: Noise of the B candidates.
+        count: B, the number of candidates.
+        image: The picture at the model's size (1, 3, H, W) in [-1, 1], or None.
+        change: The change map at the model's size (1 or B, 1, H, W) in [0, 1], 1 = change; None: change everything.
+        size: (width, height) at which the model works.
+        cost: Running totals.
+        on_step: Called with a :class:`Progress`; returning False stops the edit.
+        samples: Which candidates these are (first, last + 1).
+        shared: Results that batches of the same edit share (the encoded picture, source features, …).
+        report: What the method wants to tell in the result (scores, errors of arrival, …).
+        notices: One-line remarks for the person.
+        inversion: The picture's inversion, when one was given.
+        place: How the picture came to that size; None: it had it.
+        extra: What acts besides the method's own controls, behind them.
+    """
+
+    model: Model
+    noise: NoiseSource
+    count: int
+    size: tuple[int, int]
+    image: Tensor | None = None
+    change: Tensor | None = None
+    cost: Cost = field(default_factory=Cost)
+    on_step: Callable[[Progress], bool | None] | None = None
+    samples: tuple[int, int] = (0, 1)
+    shared: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    inversion: Inversion | None = None
+    place: Fit | None = None
+    extra: Sequence[Control] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape (B, C, h, w) of the run."""
+        width, height = self.size
+        return (self.count, self.model.channels, height // self.model.factor, width // self.model.factor)
+
+    @property
+    def x0(self) -> Tensor:
+        """The picture in the model's space (1, C, h, w): the mean of the posterior, encoded once per edit."""
+        if "x0" not in self.shared:
+            with torch.no_grad():
+                self.shared["x0"] = self.model.encode(self.picture)
+        found: Tensor = self.shared["x0"]
+        return found
+
+    @property
+    def picture(self) -> Tensor:
+        """The picture at the model's size (1, 3, H, W).
+
+        Raises:
+            InputError: If there is none.
+        """
+        if self.image is None:
+            raise InputError("this method edits a picture, but none was given")
+        return self.image
+
+    def posterior_draw(self) -> Tensor:
+        """The picture in the model's space as a draw from the encoder's posterior (B, C, h, w), as published
+        pipelines do; :attr:`x0`, its mean, is the same every time and is what our own methods use."""
+        draw = self.noise.normal(self.shape, "vae", 0).to(self.model.device)
+        with torch.no_grad():
+            return self.model.encode(self.picture.expand(self.count, -1, -1, -1), draw)
+
+    def latent_change(self, how: Reduction = "area") -> Tensor:
+        """The change map at the model's resolution (1 or B, 1, h, w); ones when there is none."""
+        if self.change is None:
+            return torch.ones(1, 1, *self.shape[2:], device=self.model.device)
+        return latent_map(self.change, self.model.factor, how).to(self.model.device)
+
+    def levels(self, num_inference_steps: int, solver: str = "ddim") -> tuple[Level, ...]:
+        """The levels of a run.
+
+        Raises:
+            InputError: If the number of steps does not fit the model's schedule.
+        """
+        try:
+            return self.model.schedule.levels(num_inference_steps, solver)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+    def embed(self, prompt: str) -> Conditioning:
+        """One row of conditioning for a prompt; words that the model cannot see are named in a notice."""
+        cut = self.model.words_cut(prompt)
+        notice = f"the prompt is longer than the model reads; not seen: {cut}"
+        if cut and notice not in self.notices:
+            self.notices.append(notice)
+        width, height = self.size
+        return self.model.embed([prompt], size=(height, width))
+
+    def guidance(self, prompt: str, negative_prompt: str, scale: float) -> Guidance:
+        """Classifier-free guidance; a model that takes no words is evaluated once a step."""
+        if not self.model.takes_text:
+            return Guidance(Conditioning(), Conditioning(), 1.0)
+        return Guidance(self.embed(prompt), self.embed(negative_prompt), scale)
+
+    def keep_outside_map(
+        self, steps: int, first: int, source: Callable[[RunState, int], Tensor] | None = None
+    ) -> ChangeMap:
+        """The control that begins at step ``first`` from the source and keeps what the change map says.
+
+        Args:
+            steps: N.
+            first: The step at which a global strength lets the run begin.
+            source: The kept trajectory; the source noised by one draw by default.
+        """
+        release = release_index(self.latent_change(), steps, first)
+        return ChangeMap(release, source or NoisedSource(self.x0), first=first)
+
+    def context(self, levels: tuple[Level, ...], solver: Solver, tag: str = "") -> RunState:
+        """A fresh context for one run of the loop."""
+        device = torch.device(self.model.device)
+        return RunState(self.model, levels, solver, self.noise, self.shape, device, self.cost, tag=tag)
+
+    def denoise(
+        self,
+        levels: tuple[Level, ...],
+        solver: Solver,
+        controls: Sequence[Control],
+        rows: Sequence[Branch] = (),
+        tag: str = "",
+    ) -> Tensor:
+        """Run the loop and return the tensor at the last level."""
+        first: list[int] = []
+
+        def report(ctx: RunState, move: Transition) -> bool | None:
+            first[:] = first or [ctx.i]
+            if self.on_step is None:
+                return None
+            x0 = move.prediction.x0
+            done, total = ctx.i + 1 - first[0], ctx.steps - first[0]
+            return self.on_step(Progress(done, total, self.samples, x0, lambda: self.model.decode(x0)))
+
+        ctx = self.context(levels, solver, tag)
+        if self.extra:
+            from scumble.controls.conflicts import combine_controls
+
+            controls = combine_controls(ctx, controls, self.extra)
+        with torch.no_grad():
+            return denoise(ctx, controls, rows, report)

@@ -1,0 +1,179 @@
+"""What each drag method looks at: the network as a function of the tensor it optimises, and only as much as needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from scumble.controls.guidance import Guidance
+from scumble.core.conditioning import Conditioning
+from scumble.core.control import RunState
+from scumble.core.prediction import Prediction
+from scumble.core.schedule import Level
+from scumble.core.solvers import Ddim, Evaluation
+from scumble.methods.drag.optimize import Features
+from scumble.models.base import Model
+from scumble.models.forward import timesteps
+from scumble.models.taps import Tap
+from scumble.models.unet_halves import EncoderCache, decode_half, encode_half
+
+__all__ = ["BottleneckFeatures", "LatentFeatures", "LayerFeatures", "features_at"]
+
+
+class _Seen(Exception):
+    """What was wanted is known; the rest of the network need not run."""
+
+
+def features_at(
+    model: Model, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, site: str, taps: Sequence[Tap] = ()
+) -> Tensor:
+    """Return the output of ``site`` (B, C, h, w), float32; what lies behind it in the network does not run."""
+    seen: list[Tensor] = []
+
+    def stop(tensor: Tensor) -> None:
+        seen.append(tensor)
+        raise _Seen
+
+    with suppress(_Seen):
+        model.predict(x, level, cond, [*taps, Tap(site, stop)])
+    return seen[0].float()
+
+
+def _after(ctx: RunState, i: int, x: Tensor, prediction: Prediction) -> Tensor:
+    """x at the next level, without noise (arXiv 2010.02502 eq. 12)."""
+    if ctx.network.clip_sample is not None:
+        prediction = prediction.clipped(ctx.levels[i], ctx.network.clip_sample)
+    mean, _ = Ddim().step([Evaluation(i, ctx.levels[i], x, prediction)], ctx.levels[i + 1])
+    return mean
+
+
+def _count(ctx: RunState, rows: int) -> None:
+    ctx.cost.forward(rows)
+    if torch.is_grad_enabled():
+        ctx.cost.backward(rows)
+
+
+@dataclass
+class BottleneckFeatures:
+    """The decoder as a function of the bottleneck h; encoder, skips, time and words are computed once.
+
+    Args:
+        model: The model.
+        ctx: The run, for its levels and cost.
+        i: Index of the level.
+        x: x at that level (1, C, h, w).
+        cond: What the picture shows.
+        site: Supervision layer.
+        whole: Also run what lies behind it, for the next x.
+    """
+
+    model: Model
+    ctx: RunState
+    i: int
+    x: Tensor
+    cond: Conditioning
+    site: str
+    whole: bool = False
+    cache: EncoderCache | None = None
+
+    @property
+    def start(self) -> Tensor:
+        """The network's own bottleneck (1, C', h', w')."""
+        if self.cache is None:
+            self.ctx.cost.forward(1)
+            t = timesteps(self.ctx.levels[self.i], self.x.device)
+            self.cache = encode_half(self.model.denoiser, self.x, t, self.cond)
+        return self.cache.h
+
+    def __call__(self, h: Tensor) -> Features:
+        """Run the decoder on ``h``, up to the supervision layer or to its end."""
+        assert self.cache is not None
+        _count(self.ctx, 1)
+        upto = None if self.whole else self.site
+        output, seen = decode_half(self.model.denoiser, self.cache, h, upto=upto, read=(self.site,))
+        feature = seen[self.site][0].float()
+        if output is None:
+            return Features(feature)
+        level = self.ctx.levels[self.i]
+        prediction = Prediction.from_output(self.model.schedule.prediction_type, output, self.x, level)
+        return Features(feature, _after(self.ctx, self.i, self.x, prediction))
+
+
+@dataclass
+class LayerFeatures:
+    """The network as a function of any layer's output: the ablation of the paper, without its savings."""
+
+    model: Model
+    ctx: RunState
+    i: int
+    x: Tensor
+    cond: Conditioning
+    site: str
+    layer: str
+    whole: bool = False
+
+    @property
+    def start(self) -> Tensor:
+        """The layer's own output."""
+        self.ctx.cost.forward(1)
+        with torch.no_grad():
+            return features_at(self.model, self.x, self.ctx.levels[self.i], self.cond, self.layer)
+
+    def __call__(self, value: Tensor) -> Features:
+        """Run the network with the layer's output overwritten."""
+        _count(self.ctx, 1)
+        level, put = self.ctx.levels[self.i], Tap(self.layer, lambda own: value.to(own.dtype))
+        if not self.whole:
+            return Features(features_at(self.model, self.x, level, self.cond, self.site, [put])[0])
+        seen: list[Tensor] = []
+        prediction = self.model.predict(self.x, level, self.cond, [put, Tap(self.site, seen.append)])
+        return Features(seen[0][0].float(), _after(self.ctx, self.i, self.x, prediction))
+
+
+@dataclass
+class LatentFeatures:
+    """The network as a function of x at one level.
+
+    With guidance w the features of both rows are put together with the weights ``1 - k, k = w / (2 w - 1)``, as the
+    published code does for generated pictures.
+
+    Args:
+        model: The model.
+        ctx: The run, for its levels and cost.
+        i: Index of the level.
+        guidance: What the picture shows.
+        site: Supervision layer.
+        whole: Also run what lies behind it, for the next x.
+    """
+
+    model: Model
+    ctx: RunState
+    i: int
+    guidance: Guidance
+    site: str
+    whole: bool = False
+
+    def __call__(self, z: Tensor) -> Features:
+        """Run the network on ``z``, up to the supervision layer or to its end."""
+        names, level = self.guidance.names, self.ctx.levels[self.i]
+        told = {"cond": self.guidance.cond, "uncond": self.guidance.uncond}
+        cond, x = Conditioning.cat([told[name] for name in names]), z.expand(len(names), -1, -1, -1)
+        _count(self.ctx, len(names))
+        if not self.whole:
+            return Features(self._joined(features_at(self.model, x, level, cond, self.site)))
+        seen: list[Tensor] = []
+        joint = self.model.predict(x, level, cond, [Tap(self.site, seen.append)])
+        rows = {name: joint.rows(k, k + 1) for k, name in enumerate(names)}
+        prediction = self.guidance.predict(self.ctx, rows, None)
+        assert prediction is not None
+        return Features(self._joined(seen[0].float()), _after(self.ctx, self.i, z, prediction))
+
+    def _joined(self, rows: Tensor) -> Tensor:
+        if len(rows) == 1:
+            return rows[0]
+        share = self.guidance.scale / (2 * self.guidance.scale - 1)
+        return torch.cat([(1 - share) * rows[0], share * rows[1]])

@@ -1,0 +1,163 @@
+"""The inner optimisation that all drag methods share: look, track, supervise, step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from scumble.methods.drag.points import GridPairs
+from scumble.methods.drag.supervision import FeatureGrid, motion_loss
+from scumble.methods.drag.tracking import track
+
+__all__ = ["DragResult", "Features", "DragSettings", "frozen", "optimize"]
+
+HALF_SCALE = 2.0**12
+"""Factor on the loss where activations are float16, so that their gradients don't vanish; Adam does not see it."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the network says about the optimised tensor.
+
+    Attributes:
+        feature: Features at the supervision layer (C, h, w), float32, with their graph.
+        after: x at the next level (1, C, h, w), where a mask term needs it.
+    """
+
+    feature: Tensor
+    after: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class DragSettings:
+    """Numbers of the optimisation, in steps of the supervision grid.
+
+    Attributes:
+        iterations: K, at most so many updates.
+        learning_rate: Of Adam.
+        window: r1 of motion supervision.
+        radius: r2 of tracking.
+        arrived: A point nearer than this to its target has arrived.
+        longest: Longest step that supervision asks for; None: always 1, as published.
+        keep_every: Keep the tensor of every k-th update in ``DragResult.states``; 0 keeps none.
+        half: The network runs in float16.
+    """
+
+    iterations: int
+    learning_rate: float
+    window: int = 1
+    radius: int = 3
+    arrived: float = 1.0
+    longest: float | None = 1.0
+    keep_every: int = 0
+    half: bool = False
+
+
+@dataclass
+class DragResult:
+    """How an optimisation went.
+
+    Attributes:
+        value: The optimised tensor.
+        updates: Updates that were made.
+        handles: (N, 2) where tracking last saw the points.
+        path: Handles after each tracking.
+        losses: Loss of each iteration.
+        states: Kept tensors on the way.
+    """
+
+    value: Tensor
+    handles: Tensor
+    updates: int = 0
+    path: list[Tensor] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    states: list[Tensor] = field(default_factory=list)
+
+
+def optimize(
+    start: Tensor,
+    look: Callable[[Tensor], Features],
+    pairs: GridPairs,
+    search: DragSettings,
+    preserve: Callable[[Tensor, Features, Features], Tensor] | None = None,
+    on_iteration: Callable[[int, DragResult], None] | None = None,
+    original: Callable[[], Features] | None = None,
+) -> DragResult:
+    """Move features along the pairs by Adam on ``start``; no parameter gets a gradient.
+
+    The first look is at once the reference (its features are the handles' features) and that of iteration 0. When all
+    updates are made, the points are tracked once more, so that ``handles`` belong to ``value``.
+
+    Args:
+        start: The tensor to optimise; it is not changed.
+        look: Evaluates the network; gradients are enabled.
+        pairs: Where from, where to.
+        search: How.
+        preserve: Given the tensor, this look and the first one (without graph): a term that keeps the rest.
+        on_iteration: Called before every update with its number; may raise to stop.
+        original: Looks at the picture as it was, whose features are to be followed, where ``start`` already belongs to
+            a picture that was pulled along the points: tracking then begins at the targets.
+    """
+    device = start.device
+    targets = pairs.targets.to(device)
+    value = start.detach().float().clone().requires_grad_(True)
+    adam = torch.optim.Adam([value], lr=search.learning_rate)
+    drag = DragResult(value, pairs.handles.to(device))
+    scale = HALF_SCALE if search.half else 1.0
+    first: Features | None = None
+    wanted = torch.empty(0)
+    if original is not None:
+        with torch.no_grad():
+            first = original()
+        wanted = FeatureGrid(first.feature, pairs.size).points(drag.handles)
+        drag.handles = targets.round()
+    for k in range(search.iterations + 1):
+        with torch.set_grad_enabled(k < search.iterations):
+            seen = look(value)
+        now = FeatureGrid(seen.feature, pairs.size)
+        with torch.no_grad():
+            if first is None:
+                first = Features(seen.feature.detach(), None if seen.after is None else seen.after.detach())
+                wanted = FeatureGrid(first.feature, pairs.size).points(drag.handles)
+            else:
+                drag.handles = track(now, wanted, drag.handles, search.radius)
+                drag.path.append(drag.handles)
+        if k == search.iterations or bool(((targets - drag.handles).norm(dim=-1) < search.arrived).all()):
+            break
+        if on_iteration is not None:
+            on_iteration(k, drag)
+        with torch.enable_grad():
+            loss = motion_loss(
+                now, drag.handles, targets, radius=search.window, arrived=search.arrived, longest=search.longest
+            )
+            if preserve is not None:
+                loss = loss + preserve(value, seen, first)
+        drag.losses.append(float(loss.detach()))
+        (gradient,) = torch.autograd.grad(loss * scale, value)
+        if not bool(torch.isfinite(gradient).all()):
+            scale /= 2
+            continue
+        value.grad = gradient / scale
+        adam.step()
+        drag.updates += 1
+        if search.keep_every and drag.updates % search.keep_every == 0:
+            drag.states.append(value.detach().clone())
+    drag.value = value.detach()
+    return drag
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Let no parameter take part in gradients for a while: its graph is not kept, its gradient not computed."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

@@ -1,0 +1,80 @@
+"""WarpDrag: the picture pulled along the points, and redrawn only where that shows; for any model."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
+from scumble.images import latent_map
+from scumble.methods.base import Sampled
+from scumble.methods.batch import EditBatch
+from scumble.methods.drag.point_fields import PointFields
+from scumble.methods.drag.warp import Warped, warp
+
+__all__ = ["WarpDrag"]
+
+
+class WarpDrag(PointFields, Sampled):
+    """Pull the picture along the points at once; then let the model redraw what was uncovered and smooth the rest."""
+
+    paper: ClassVar[str] = "our own; the start of FastDrag, arXiv 2405.15769, with a change map (arXiv 2306.00950)"
+
+    preview: bool = False
+    """Only pull, redraw nothing: a rough look in a moment."""
+    negative_prompt: str = ""
+    """What the picture does not show."""
+    guidance_scale: float = Field(default=1.0, ge=0, le=100)
+    """Classifier-free guidance towards the prompt."""
+    strength: float = Field(default=0.3, ge=0, le=1)
+    """How far what was moved is redrawn, to smooth its edges."""
+    fill_strength: float = Field(default=0.6, ge=0, le=1)
+    """How far what was uncovered, and filled from around, is redrawn; 1 invents it anew, and may invent too much."""
+    reach: float | None = Field(default=None, gt=0)
+    """Radius in pixels of what a point takes along; by default the thing that the mask is drawn around, where one
+    stands out, else what lies up to the mask's black, or a sixth of the picture."""
+
+    def run(self, batch: EditBatch) -> Tensor | None:
+        """Warp, then sample with a strength for every place: uncovered, moved, or left alone."""
+        warped = self.warped(batch)
+        if self.preview:
+            return warped.image[None].expand(batch.count, -1, -1, -1)
+        change = self._change(batch, warped)
+        with torch.no_grad():
+            x0 = batch.model.encode(warped.image[None])
+        levels = batch.levels(self.num_inference_steps, self.solver)
+        steps = len(levels) - 1
+        release = release_index(latent_map(change, batch.model.factor, "max").to(batch.model.device), steps)
+        guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
+        keep_outside_map = ChangeMap(release, NoisedSource(x0))
+        made = x0.expand(batch.shape)
+        if int(release.min()) < steps:
+            made = batch.denoise(levels, self.make_solver(steps), [keep_outside_map, guidance])
+        rows = [self.arrival(batch, made[k : k + 1]) for k in range(batch.count)]
+        batch.report["points"] = rows
+        return made
+
+    def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
+        """Decode, except for a preview, which is a picture already."""
+        return made if self.preview else super().decode(batch, made)
+
+    def warped(self, batch: EditBatch) -> Warped:
+        """The picture pulled along the points, at the model's size."""
+        mask = None if batch.change is None else batch.change.amax((0, 1))
+        scaled = self.place(batch)
+        reach = None if self.reach is None else self.reach * scaled.scaled[0] / scaled.original[0]
+        return warp(batch.picture[0], self.field(batch, reach), mask)
+
+    def _change(self, batch: EditBatch, warped: Warped) -> Tensor:
+        """Strength for every pixel (1, 1, H, W), a cell wider than what was touched, and nothing outside the mask."""
+        cell = 2 * batch.model.factor // 2 * 2 + 1 if batch.model.factor > 1 else 5
+        bare = F.max_pool2d(warped.uncovered[None, None].float(), cell, 1, cell // 2)
+        touched = F.max_pool2d((warped.moved > 0)[None, None].float(), cell, 1, cell // 2)
+        change = torch.maximum(self.fill_strength * bare, self.strength * touched)
+        if batch.change is not None:
+            change = change * (batch.change.amax(0, keepdim=True) > 0)
+        return change

@@ -1,0 +1,1 @@
+"""What acts on top of a method."""

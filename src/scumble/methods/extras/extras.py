@@ -1,0 +1,234 @@
+"""What may act besides a method in its own run: wishes, colours, words, shifts of the bottleneck, your own energy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from PIL import ImageColor
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from torch import Tensor
+
+from scumble.controls.asymmetric_step import AsymmetricStep
+from scumble.core.control import Control
+from scumble.energies.attention import Size
+from scumble.energies.clip import ClipNearness
+from scumble.energies.excite import Apart, Excite, Suppress, excite_sites
+from scumble.energies.picture import Colour
+from scumble.energies.protocol import ActiveDuring, Energy, Function, Needs, Observation, Place, WeightedEnergy
+from scumble.errors import InputError
+from scumble.images import load_map
+from scumble.methods.asyrp.bundled import load_direction
+from scumble.methods.asyrp.direction import joint_shift
+from scumble.methods.batch import EditBatch
+from scumble.methods.guidance.layout_energies import WordWishes, layout_energies
+from scumble.methods.inpainting.fields import scorer_of
+from scumble.records.recipe import tensor_sha256
+
+__all__ = [
+    "ALSO",
+    "Extra",
+    "CustomEnergy",
+    "ColorTarget",
+    "AttendAndExcite",
+    "ClipTarget",
+    "AsyrpShift",
+    "LayoutTarget",
+]
+
+
+class Extra(BaseModel):
+    """Base: something that acts in another method's run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+    kind: ClassVar[str] = ""
+    """Name on the command line."""
+    weight: float = Field(default=1.0, ge=0, le=1e6)
+    """How strongly; 0 turns it off."""
+    begin: float = Field(default=0.0, ge=0, le=1)
+    """Share of the steps from which on it acts."""
+    end: float = Field(default=1.0, ge=0, le=1)
+    """Share of the steps to which it acts."""
+
+    def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
+        """The energies at work."""
+        return []
+
+    def controls(self, batch: EditBatch, prompt: str) -> list[Control]:
+        """What acts in other ways."""
+        return []
+
+
+class LayoutTarget(Extra):
+    """Move, put, resize or turn what words name; the fields are those of self-guidance."""
+
+    kind: ClassVar[str] = "wish"
+
+    move: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Phrase: how far to the right and down, in shares of the picture."""
+    put: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Phrase: where its centre is to be."""
+    resize: dict[str, float] = Field(default_factory=dict)
+    """Phrase: how many times as wide and high."""
+    keep_shape: tuple[str, ...] = ()
+    """Phrases that keep place and shape."""
+    keep_look: tuple[str, ...] = ()
+    """Phrases that keep their look."""
+    source_prompt: str = ""
+    """What the picture shows now; by default the prompt."""
+
+    def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
+        """As self-guidance makes them, by centre and size."""
+        fields = {name: getattr(self, name) for name in ("move", "put", "resize", "keep_shape", "keep_look")}
+        wishes = WordWishes(**fields, by="centre")
+        made = layout_energies(wishes, batch, prompt, self.source_prompt or prompt, ActiveDuring(self.begin, self.end))
+        # Without a picture there is no size to keep.
+        free = batch.image is None
+        made = [g for g in made if not (free and isinstance(g.energy, Size) and g.energy.factor == 1)]
+        return [WeightedEnergy(g.energy, g.weight * self.weight, steps=g.steps) for g in made]
+
+
+class AttendAndExcite(Extra):
+    """Words that must all appear, each in its own place (attend-and-excite), or must not."""
+
+    kind: ClassVar[str] = "present"
+
+    words: tuple[str, ...] = ()
+    """Words that must appear."""
+    absent: tuple[str, ...] = ()
+    """Words that must not."""
+    apart: bool = False
+    """Keep the places of the words apart."""
+
+    def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
+        """Energies of attention of about 16 x 16 cells."""
+        sites = excite_sites(batch.model.denoiser, *batch.shape[2:])
+        last, steps = len(batch.model.tokens(prompt)) - 1, ActiveDuring(self.begin, self.end)
+
+        def columns(words: Sequence[str]) -> tuple[tuple[int, ...], ...]:
+            return tuple(tuple(batch.model.word_tokens(prompt, word)) for word in words)
+
+        found: list[Energy] = []
+        if self.words:
+            found.append(Excite(sites, columns(self.words), last))
+        if self.absent:
+            found.append(Suppress(sites, columns(self.absent), last))
+        if self.apart and len(self.words) > 1:
+            found.append(Apart(sites, columns(self.words)))
+        return [WeightedEnergy(energy, self.weight, steps=steps) for energy in found]
+
+
+def _per_cell(batch: EditBatch, factor: float) -> float:
+    """What a mean over the whole picture is multiplied by, so that each cell moves the same at every size."""
+    return factor * batch.shape[2] * batch.shape[3]
+
+
+class ColorTarget(Extra):
+    """A colour inside a mask."""
+
+    kind: ClassVar[str] = "paint"
+
+    colour: str
+    """Such as red or #8b4513."""
+    mask: Any = None
+    """Where: file, picture, array; white = there. None: everywhere that may change."""
+    place: Place = "eps"
+    """Where in the step it acts."""
+
+    @field_serializer("mask")
+    def _recorded(self, given: Any) -> Any:
+        """A file by its name, a number as it is, anything else by its hash: that is not in a recipe."""
+        if given is None or isinstance(given, int | float | str | Path):
+            return str(given) if isinstance(given, Path) else given
+        return f"mask-{tensor_sha256(torch.as_tensor(np.asarray(given)))[:12]}.png"
+
+    def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
+        """The mean colour of the region."""
+        red, green, blue = (part / 127.5 - 1 for part in ImageColor.getrgb(self.colour)[:3])
+        mask = batch.change if self.mask is None else load_map(self.mask, batch.size)[0].to(batch.model.device)
+        weight = self.weight * _per_cell(batch, 40.0)
+        return [
+            WeightedEnergy(Colour((red, green, blue), mask), weight, self.place, ActiveDuring(self.begin, self.end))
+        ]
+
+
+class ClipTarget(Extra):
+    """Words that a CLIP is to see in the picture."""
+
+    kind: ClassVar[str] = "say"
+
+    text: str
+    """The words."""
+    clip: str = "clip"
+    """The CLIP: clip (bundled), a transformers folder, or a hub id."""
+    copies: int = Field(default=4, ge=1, le=64)
+    """Views it judges."""
+
+    def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
+        """Distance of the predicted picture to the words."""
+        scorer = scorer_of(batch.shared, self.clip, batch.model.device)
+        energy = ClipNearness(scorer, scorer.text_features([self.text]), self.copies)
+        return [WeightedEnergy(energy, self.weight * _per_cell(batch, 8.0), steps=ActiveDuring(self.begin, self.end))]
+
+
+class AsyrpShift(Extra):
+    """Trained directions of the bottleneck (Asyrp); ``weight`` is their strength's factor."""
+
+    kind: ClassVar[str] = "shift"
+
+    directions: tuple[str, ...]
+    """Names of directions that come with the package, or files."""
+    strengths: tuple[float, ...] = (1.0,)
+    """How strongly each acts; one number stands for all."""
+    t_edit: int | None = None
+    """Timestep down to which they act; by default as trained."""
+
+    def controls(self, batch: EditBatch, prompt: str) -> list[Control]:
+        """The asymmetric step; noise is not boosted."""
+        found = [load_direction(path).to(batch.model.device) for path in self.directions]
+        for direction, path in zip(found, self.directions, strict=True):
+            direction.fits(batch.model, path.rpartition("/")[2])
+        strengths = self.strengths * len(found) if len(self.strengths) == 1 else self.strengths
+        if len(strengths) != len(found):
+            raise InputError(f"{len(found)} directions were given, and {len(strengths)} strengths: one for each")
+        t_edit = self.t_edit if self.t_edit is not None else max(d.about.t_edit for d in found)
+        scaled = [self.weight * s for s in strengths]
+
+        def shift(h: Tensor, temb: Tensor | None, t: float) -> Tensor:
+            trained = max(d.about.steps for d in found)
+            return joint_shift(found, scaled, h, temb, t, trained)
+
+        return [AsymmetricStep(shift, t_edit)] if self.weight else []
+
+
+class CustomEnergy(Extra):
+    """Your own energy: a function of what is seen, one value per sample. From Python only."""
+
+    kind: ClassVar[str] = "energy"
+
+    fn: Callable[[Observation], Tensor] = Field(exclude=True)
+    """The function."""
+    reads: Needs | None = Field(default=None, exclude=True)
+    """What it looks at; by default the predicted picture."""
+    name: str = ""
+    """How errors and reports call it."""
+    place: Place = "eps"
+    """Where in the step it acts."""
+    through_network: bool = True
+    """Whether the gradient goes through the network; False is cheap and rougher."""
+
+    def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
+        """The function as an energy."""
+        energy = Function(self.fn, self.reads or Needs(prediction=True), self.name)
+        steps = ActiveDuring(self.begin, self.end)
+        return [WeightedEnergy(energy, self.weight, self.place, steps, self.through_network)]
+
+
+ALSO: dict[str, type[Extra]] = {
+    one.kind: one for one in (LayoutTarget, AttendAndExcite, ColorTarget, ClipTarget, AsyrpShift)
+}
+"""Name on the command line -> class."""

@@ -1,0 +1,53 @@
+"""Reads what acted besides a method from a recipe, and what is to act from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from scumble.errors import InputError, nearest
+from scumble.methods.extras.extras import ALSO, Extra
+
+__all__ = ["parse_also", "from_recipe"]
+
+
+def from_recipe(told: Mapping[str, Any]) -> Extra:
+    """Build what a recipe says acted.
+
+    Raises:
+        InputError: If it was an energy of the person's own, or does not fit this version.
+    """
+    name, fields = told.get("kind", ""), {k: v for k, v in told.items() if k != "kind"}
+    if name not in ALSO:
+        raise InputError(f"the recipe says that {name or 'something unknown'!r} acted too, which no file can hold")
+    try:
+        return ALSO[name](**fields)
+    except ValidationError as error:
+        raise InputError(f"the recipe's {name} does not fit this version: {error.errors()[0]['msg']}") from error
+
+
+def parse_also(text: str) -> Extra:
+    """Read ``NAME {json}`` of the command line, for example ``paint {"colour": "red", "weight": 2}``.
+
+    Raises:
+        InputError: Naming what is wrong.
+    """
+    name, _, rest = text.strip().partition(" ")
+    if name not in ALSO:
+        raise InputError(f"--also knows no {name!r}{nearest(name, ALSO)}; known: {', '.join(ALSO)}")
+    try:
+        return ALSO[name](**json.loads(rest or "{}"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            fields = list(ALSO[name].model_fields)
+            raise InputError(
+                f"--also {name} has no field {where!r}{nearest(where, fields)}; it has: {', '.join(fields)}"
+            ) from error
+        raise InputError(f"--also {name}: {where} {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+    except (json.JSONDecodeError, TypeError) as error:
+        raise InputError(f'--also {name}: expected fields as JSON, such as {{"weight": 2}}, got {rest!r}') from error

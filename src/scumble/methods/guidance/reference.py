@@ -1,0 +1,44 @@
+"""Another picture beside the run, from which words take their look, colour or shape (arXiv 2306.00986)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from scumble.controls.energy_guidance import SourceRow
+from scumble.methods.batch import EditBatch
+from scumble.methods.judges import other_picture
+from scumble.methods.once import once
+
+__all__ = ["Reference"]
+
+
+class Reference(BaseModel):
+    """Another picture from which words take their look, colour or shape; it is noised anew at every level."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    image: str
+    """The picture's file."""
+    prompt: str
+    """What it shows."""
+    words: dict[str, str]
+    """Phrase of the prompt: phrase of the reference from which it takes."""
+    take: tuple[Literal["look", "colour", "shape"], ...] = ("look",)
+    """What it takes: the look as the network's features have it, the mean colour, the shape."""
+    weight: float = Field(default=1.0, ge=0, le=1e4)
+    """How strongly."""
+
+    def row(self, batch: EditBatch) -> SourceRow:
+        """The picture as a row beside the run, encoded once per edit."""
+
+        def encoded() -> Tensor:
+            with torch.no_grad():
+                return batch.model.encode(other_picture(batch, self.image))
+
+        x0 = once(batch.shared, f"reference/{self.image}", encoded)
+        draw = batch.noise.select(0, 1).normal((1, *batch.shape[1:]), "reference", 0).to(x0.device)
+        return SourceRow(batch.embed(self.prompt), lambda ctx, i: ctx.noised(x0, draw, i))

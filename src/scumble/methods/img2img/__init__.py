@@ -1,0 +1,1 @@
+"""Methods that noise the image and denoise it."""

@@ -1,0 +1,31 @@
+"""A picture from words alone: plain sampling (arXiv 2006.11239, 2010.02502, 2112.10752)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+from torch import Tensor
+
+from scumble.methods.base import Prompted, Sampled
+from scumble.methods.batch import EditBatch
+
+__all__ = ["TextToImage"]
+
+
+class TextToImage(Prompted, Sampled):
+    """Make a picture from noise and words."""
+
+    paper: ClassVar[str] = "Latent diffusion, arXiv 2112.10752; DDIM, arXiv 2010.02502"
+    takes_image: ClassVar[bool] = False
+
+    width: int | None = Field(default=None, ge=8, le=8192)
+    """Width in pixels; the model's own size by default."""
+    height: int | None = Field(default=None, ge=8, le=8192)
+    """Height in pixels; the model's own size by default."""
+
+    def run(self, batch: EditBatch) -> Tensor:
+        """Denoise from pure noise."""
+        levels = batch.levels(self.num_inference_steps, self.solver)
+        guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
+        return batch.denoise(levels, self.make_solver(len(levels) - 1), [guidance])

@@ -1,0 +1,102 @@
+"""What the methods share that guide a pixel model by a CLIP: settings, solver, and the terms of the guidance."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from scumble.controls.network_gradient import NetworkGradient, Term
+from scumble.core.control import Control
+from scumble.core.solvers import Ddim, Solver
+from scumble.energies.clip_terms import ClipTerm, RangeTerm
+from scumble.errors import MethodError
+from scumble.methods.batch import EditBatch
+from scumble.methods.inpainting.ancestral import ancestral
+from scumble.methods.inpainting.fields import ClipRanking, RegionInit, scorer_of
+from scumble.methods.without_clipping import without_clipping
+
+__all__ = ["ClipGuided"]
+
+
+class ClipGuided(ClipRanking, RegionInit):
+    """Fields and parts of Blended Diffusion's two algorithms (arXiv 2111.14818)."""
+
+    prompt: str = ""
+    """What the region shall show; empty: no guidance, the region is filled in from its surroundings."""
+    num_inference_steps: int = Field(default=100, ge=1, le=1000)
+    """Steps N of a full run; below 50 use the ddim solver."""
+    skip: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the steps left out at the noisy end: more keeps more of what was there (strokes, colours); by default
+    0.25, for a filled region about 0.7."""
+    solver: Literal["ddpm", "ddim"] = "ddpm"
+    """ddpm: ancestral, with the checkpoint's own variance; ddim: deterministic unless eta is given."""
+    eta: float = Field(default=0.0, ge=0, le=1)
+    """Noise of the ddim solver."""
+    clip_weight: float = Field(default=1000.0, ge=0, le=1e6)
+    """How strongly the words pull."""
+    range_weight: float = Field(default=50.0, ge=0, le=1e6)
+    """How strongly predicted values beyond black and white are pulled back."""
+    augmentations: int = Field(default=8, ge=1, le=256)
+    """Views the CLIP judges, the plain one included: one alone is easily fooled."""
+    outside: Literal["source", "grey"] = "source"
+    """What the CLIP sees around the region: the picture, or mid-grey as in the paper."""
+    compat: Literal["official"] | None = None
+    """official: the published code with its quirks, for comparison."""
+    judge: Literal["mixed", "x0"] = "mixed"
+    """What is judged: s x0 + (1 - s) x_t as in the published code, or the predicted picture as in the paper."""
+    clip_batch: int = Field(default=64, ge=1, le=65536)
+    """Views that go through the CLIP at once; changes memory, not the result."""
+
+    default_skip: ClassVar[float] = 0.25
+
+    def check(self, batch: EditBatch) -> None:
+        """Refuse latent models and settings without a meaning."""
+        if batch.model.factor != 1:
+            raise MethodError(
+                f"{self.method_name()} guides a pixel model by CLIP, but {batch.model.name} works on latents:"
+                " use blended-latent-diffusion, or a pixel model such as still-life-pixel"
+            )
+        if self.eta and self.solver == "ddpm":
+            raise MethodError(f"eta {self.eta:g} needs the ddim solver; ddpm has its own variance")
+        if self.prompt:
+            scorer_of(batch.shared, self.clip, batch.model.device)
+
+    def sample(self, batch: EditBatch, keep_outside_map: Control, terms: list[Term], official: bool) -> Tensor:
+        """Run the loop from where ``hold`` says, under the gradient of the terms."""
+        if official:
+            batch = without_clipping(batch)
+        levels = batch.levels(self.num_inference_steps, self.solver)
+        guidance = NetworkGradient(terms, place="mean" if self.solver == "ddpm" else "eps")
+        return batch.denoise(levels, self.make_solver(batch), [keep_outside_map, guidance])
+
+    def first(self, batch: EditBatch) -> int:
+        """The step at which the run begins."""
+        return self.first_step(batch, batch.levels(self.num_inference_steps, self.solver))
+
+    def make_solver(self, batch: EditBatch) -> Solver:
+        """The solver, with the variance that the checkpoint was trained for.
+
+        Raises:
+            MethodError: If that variance is of an unknown type.
+        """
+        return Ddim(eta=self.eta) if self.solver == "ddim" else ancestral(batch)
+
+    def words(self, batch: EditBatch, mask: Tensor) -> list[Term]:
+        """The terms of the words and of the range; none without words."""
+        if not self.prompt:
+            return []
+        terms: list[Term] = []
+        if self.clip_weight:
+            scorer = scorer_of(batch.shared, self.clip, batch.model.device)
+            around = batch.x0 if self.outside == "source" and not self.compat else None
+            text = scorer.text_features([self.prompt])
+            terms.append(
+                ClipTerm(
+                    scorer, text, mask, self.clip_weight, self.augmentations, self.clip_batch, self.judge, around=around
+                )
+            )
+        if self.range_weight:
+            terms.append(RangeTerm(self.range_weight))
+        return terms

@@ -1,0 +1,1 @@
+"""Methods that edit along an inversion."""

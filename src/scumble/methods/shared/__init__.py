@@ -1,1 +1,0 @@
-"""What several methods share: settings, and the parts they are put together from."""

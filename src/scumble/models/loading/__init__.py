@@ -1,0 +1,72 @@
+"""A model by name: bundled, a folder, one file, a hub id, or an existing pipeline."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scumble.errors import CheckpointError, nearest
+from scumble.models.base import Model
+from scumble.models.loading.folder import PICKLES, load_folder
+from scumble.models.loading.hub import fetch, is_hub_id
+from scumble.models.loading.pipe import model_of_pipe
+from scumble.models.loading.placement import parse_device, parse_dtype
+from scumble.models.loading.single_file import load_single_file
+
+__all__ = ["BUNDLED", "from_pipe", "load"]
+
+BUNDLED = ("still-life", "still-life-pixel")
+"""Names of the models inside the package; the first is the default."""
+
+
+def load(
+    source: str | Path | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+) -> Model:
+    """Load a model.
+
+    Args:
+        source: A bundled name (None: the first of ``BUNDLED``), a folder in diffusers' format, one ``.safetensors``
+            file, or a hub id ``owner/name``. What exists on disk is preferred to a hub id of the same spelling.
+        device: ``cpu``, ``cuda``, ``cuda:N``, ``mps``; ``auto`` (also None) takes the fastest there is.
+        dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: the precision of the networks.
+
+    Raises:
+        CheckpointError: If there is no such model, or it cannot or must not be loaded.
+        InputError: If the device or the precision does not exist here.
+    """
+    place, precision = parse_device(device), parse_dtype(dtype)
+    if source is None or str(source) in BUNDLED:
+        return _bundled(str(source or BUNDLED[0]), place, precision)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return load_folder(path, path.resolve().name, place, precision)
+    if path.is_file():
+        return load_single_file(path, place, precision)
+    text = str(source)
+    if isinstance(source, str) and is_hub_id(text) and not text.endswith((*PICKLES, ".safetensors")):
+        return load_folder(fetch(text), text, place, precision)
+    raise CheckpointError(
+        f"there is no model {text!r}{nearest(text, BUNDLED)}; give {' or '.join(BUNDLED)}, a folder in diffusers'"
+        " format, a .safetensors file, or a hub id owner/name"
+    )
+
+
+def from_pipe(pipe: Any) -> Model:
+    """Return a model around a diffusers pipeline (Stable Diffusion 1.x, 2.x, XL, DDPM); weights are shared, not copied.
+
+    Raises:
+        CheckpointError: If the pipeline is of another kind.
+    """
+    return model_of_pipe(pipe)
+
+
+def _bundled(name: str, device: torch.device, dtype: torch.dtype) -> Model:
+    with as_file(files("scumble") / "bundled" / name) as path:
+        if not (path / "model_index.json").is_file():
+            raise CheckpointError(f"the bundled model {name} is missing from this installation; install Scumble again")
+        return load_folder(path, name, device, dtype)

@@ -1,0 +1,155 @@
+"""A model from a folder in diffusers' format: only the parts that are needed, and safetensors only."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from scumble.errors import CheckpointError
+from scumble.models.base import Model
+from scumble.models.latent import LatentModel
+from scumble.models.loading.weights_hash import files_sha256
+from scumble.models.pixel import PixelModel
+from scumble.models.quiet import without_progress_bars
+from scumble.models.text import TextEncoder, TextStack
+
+__all__ = ["PICKLES", "family", "load_folder", "pickle_error", "weight_files"]
+
+PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+
+OTHER_NETWORKS = ("3", "Upscale", "LatentUpscale", "Depth2Img", "ImageVariation", "GLIGEN", "InstructPix2Pix")
+"""Pipelines named StableDiffusion… whose U-Net takes more than a latent and a text."""
+
+WEIGHTS = re.compile(r"^(?:diffusion_pytorch_model|model)(?:\.(?P<variant>\w+))?(?:-\d+-of-\d+)?\.safetensors$")
+
+
+def family(pipeline: str) -> str | None:
+    """Return ``sdxl``, ``sd`` or ``pixel`` for the class name of a diffusers pipeline, or None for any other."""
+    if pipeline in ("DDPMPipeline", "DDIMPipeline", "PNDMPipeline"):
+        return "pixel"
+    if pipeline.startswith("StableDiffusionXL"):
+        return "sdxl"
+    if pipeline.startswith("StableDiffusion") and not pipeline[15:].startswith(OTHER_NETWORKS):
+        return "sd"
+    return None
+
+
+def pickle_error(what: str) -> CheckpointError:
+    """Return the refusal of a pickle."""
+    return CheckpointError(
+        f"{what} holds its weights as a pickle (.bin, .ckpt, .pt), and loading a pickle can run any code hidden in it."
+        " Scumble loads .safetensors only. If you trust the source, convert it once:"
+        " diffusers.DiffusionPipeline.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER), or from_single_file(FILE)"
+    )
+
+
+def load_folder(path: Path, name: str, device: torch.device, dtype: torch.dtype) -> Model:
+    """Load a folder that diffusers' ``save_pretrained`` wrote.
+
+    Raises:
+        CheckpointError: If something is missing, is a pickle, is damaged, or belongs to another kind of pipeline.
+    """
+    index = _json(path / "model_index.json", f"{name} is no model folder in diffusers' format")
+    kind = family(str(index.get("_class_name")))
+    if kind is None:
+        raise CheckpointError(
+            f"{name} is a {index.get('_class_name')}; supported are StableDiffusionPipeline,"
+            " StableDiffusionXLPipeline and DDPMPipeline and their relatives"
+        )
+    config = _json(path / "scheduler" / "scheduler_config.json", f"{name} has no scheduler")
+    files = weight_files(path / "unet", name)[0]
+    weights_hash = partial(files_sha256, files)
+    from diffusers import AutoencoderKL, UNet2DConditionModel, UNet2DModel
+
+    if kind == "pixel":
+        unet = _network(UNet2DModel, path / "unet", name, dtype, device)
+        return PixelModel(name, unet, config, device, weights_hash)
+    unet = _network(UNet2DConditionModel, path / "unet", name, dtype, device)
+    vae_config = _json(path / "vae" / "config.json", f"{name} has no autoencoder")
+    vae_class = vae_config.get("_class_name", "AutoencoderKL")
+    if vae_class != "AutoencoderKL":
+        raise CheckpointError(f"{name} has a {vae_class}; the supported autoencoder is AutoencoderKL")
+    fragile = dtype == torch.float16 and vae_config.get("force_upcast", True)
+    vae = _network(AutoencoderKL, path / "vae", name, torch.float32 if fragile else dtype, device)
+    text = _text(path, index, name, device, dtype, double=kind == "sdxl")
+    return LatentModel(name, unet, vae, text, config, device, weights_hash)
+
+
+def _text(
+    path: Path, index: dict[str, Any], name: str, device: torch.device, dtype: torch.dtype, double: bool
+) -> TextStack:
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+    parts = [("tokenizer", "text_encoder", CLIPTextModel)]
+    if double:
+        parts.append(("tokenizer_2", "text_encoder_2", CLIPTextModelWithProjection))
+    encoders = []
+    for tokenizer, encoder, cls in parts:
+        if not (path / tokenizer).is_dir() or not (path / encoder).is_dir():
+            raise CheckpointError(f"{name} has no {encoder} with its {tokenizer}, so it cannot read prompts")
+        words = _guarded(f"{name}/{tokenizer}", partial(CLIPTokenizer.from_pretrained, str(path / tokenizer)))
+        encoders.append(TextEncoder(words, _network(cls, path / encoder, name, dtype, device)))
+    return TextStack(encoders, device, bool(index.get("force_zeros_for_empty_prompt", double)))
+
+
+def _network(cls: Any, path: Path, name: str, dtype: torch.dtype, device: torch.device) -> Any:
+    """Load one network, frozen and ready to be evaluated."""
+    variant = weight_files(path, name)[1]
+    load = partial(
+        cls.from_pretrained,
+        str(path),
+        torch_dtype=dtype,
+        use_safetensors=True,
+        local_files_only=True,
+        variant=variant,
+    )
+    network = _guarded(f"{name}/{path.name}", load)
+    return network.to(device).eval().requires_grad_(False)
+
+
+def _guarded(what: str, load: Callable[[], Any]) -> Any:
+    try:
+        with without_progress_bars():
+            return load()
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f"{what} cannot be loaded; it is damaged or incomplete: {error}") from error
+
+
+def weight_files(path: Path, name: str) -> tuple[list[Path], str | None]:
+    """Return the weight files of one part and their variant, the plain ones first, then fp16."""
+    if not path.is_dir():
+        raise CheckpointError(f"{name} has no {path.name} folder")
+    found: dict[str | None, list[Path]] = {}
+    for file in sorted(path.iterdir()):
+        match = WEIGHTS.match(file.name)
+        if match:
+            found.setdefault(match["variant"], []).append(file)
+    if None in found:
+        return found[None], None
+    if found:
+        variant = "fp16" if "fp16" in found else sorted(v for v in found if v is not None)[0]
+        return found[variant], variant
+    if any(file.suffix in PICKLES for file in path.iterdir()):
+        raise pickle_error(f"{name}/{path.name}")
+    raise CheckpointError(f"{name}/{path.name} has no weights (a .safetensors file)")
+
+
+def _json(path: Path, missing: str) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{missing}: {path.parent.name}/{path.name} is missing") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path.parent.name}/{path.name} must hold a JSON object")
+    return found

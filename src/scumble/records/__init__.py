@@ -1,0 +1,1 @@
+"""What is recorded of an edit: recipes and the metadata of files."""

@@ -1,0 +1,1 @@
+"""Where the bundled models come from and how methods are measured: world, training, bench, analysis."""

@@ -1,0 +1,181 @@
+"""DragBench (arXiv 2306.14435): its samples, the mean distance of dragged points, and the fidelity to the picture."""
+
+from __future__ import annotations
+
+import io
+import math
+
+# The benchmark is published as pickles, and there is no other copy of its points and masks. A pickle can run any
+# code that it names, so this file, and no other, reads them with an unpickler that knows numpy arrays and nothing else.
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from scumble.errors import InputError
+from scumble.images import load_image
+from scumble.methods.drag.arrival import nearest_features
+from scumble.methods.drag.supervision import FeatureGrid
+
+__all__ = [
+    "DragSample", "dragged_points", "image_fidelity", "mean_distance", "read_dragbench", "read_points", "read_sample",
+    "sample_files",
+]  # fmt: skip
+
+ALLOWED = {
+    (f"{package}.{module}", name)
+    for package in ("numpy.core", "numpy._core")
+    for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
+} | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
+"""What arrays and numbers of numpy are made of; lists, texts and dictionaries need no name."""
+
+Features = Callable[[Image.Image, str], Tensor]
+"""Given a picture and what it shows, features (C, h, w) of any resolution."""
+
+
+class _Restricted(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ALLOWED:
+            raise InputError(f"the point data asks for {module}.{name}, which has no business there: refused")
+        return super().find_class(module, name)
+
+
+@dataclass(frozen=True)
+class DragSample:
+    """One picture of the benchmark with its drags.
+
+    Attributes:
+        name: ``category/sample``.
+        path: The picture.
+        prompt: What it shows.
+        points: Pairs as x, y, x, y in pixels.
+        mask: (H, W) bool, where it may change.
+    """
+
+    name: str
+    path: Path
+    prompt: str
+    points: tuple[tuple[float, float, float, float], ...]
+    mask: npt.NDArray[np.bool_]
+
+
+def read_points(data: bytes) -> dict[str, Any]:
+    """Return what a ``meta_data.pkl`` holds, without running anything that it names.
+
+    Raises:
+        InputError: If it is damaged, or names anything but numpy arrays.
+    """
+    try:
+        found = _Restricted(io.BytesIO(data)).load()
+    except InputError:
+        raise
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise InputError(f"the point data is damaged: {type(error).__name__}") from error
+    if not isinstance(found, dict) or not {"prompt", "points", "mask"} <= set(found):
+        raise InputError("the point data holds no prompt, points and mask")
+    return found
+
+
+def read_dragbench(folder: str | Path) -> Iterator[DragSample]:
+    """Yield all samples of a DragBench folder (``category/sample/original_image.png`` and ``meta_data.pkl``), sorted.
+
+    Raises:
+        InputError: If the folder has none, or one cannot be read.
+    """
+    for file in sample_files(folder):
+        yield read_sample(file)
+
+
+def sample_files(folder: str | Path) -> list[Path]:
+    """Return the point data of all samples, sorted.
+
+    Raises:
+        InputError: If there is none.
+    """
+    found = sorted(Path(folder).glob("*/*/meta_data.pkl"))
+    if not found:
+        raise InputError(f"{Path(folder).name} holds no DragBench: expected category/sample/meta_data.pkl")
+    return found
+
+
+def read_sample(file: Path) -> DragSample:
+    """Return the sample whose ``meta_data.pkl`` this is.
+
+    Raises:
+        InputError: If it cannot be read, or its points or mask are none.
+    """
+    name = f"{file.parent.parent.name}/{file.parent.name}"
+    try:
+        about = read_points(file.read_bytes())
+        flat = np.asarray(about["points"], dtype=np.float64)
+        mask = np.asarray(about["mask"]) > 0
+    except (InputError, ValueError, TypeError, OSError) as error:
+        raise InputError(f"{name}: {error}") from error
+    if not flat.size or flat.size % 4 or not np.isfinite(flat).all() or mask.ndim != 2:
+        raise InputError(f"{name}: it needs pairs of points (x, y) and a mask of two dimensions")
+    points = tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in flat.reshape(-1, 4))
+    return DragSample(name, file.parent / "original_image.png", str(about["prompt"]), points, mask)
+
+
+def dragged_points(
+    source: Image.Image,
+    result: Image.Image,
+    points: Sequence[tuple[float, float, float, float]],
+    features: Features,
+    prompt: str = "",
+) -> list[float]:
+    """Return for each pair how far from its target the handle is found in the result, in pixels of the source.
+
+    The nearest feature (cosine) of the whole picture counts, features interpolated bilinearly to its pixels.
+    """
+    result = result.convert("RGB").resize(source.size, Image.Resampling.BILINEAR)
+    size = (source.height, source.width)
+    before, after = (FeatureGrid(features(image, prompt).float(), size) for image in (source.convert("RGB"), result))
+    found = nearest_features(before, after, torch.tensor([[y0, x0] for x0, y0, _, _ in points]).round()).tolist()
+    return [math.dist(place, (y1, x1)) for place, (_, _, x1, y1) in zip(found, points, strict=True)]
+
+
+def mean_distance(samples: Sequence[DragSample], results: str | Path, features: Features) -> float:
+    """Return the mean over all pairs of all samples; results lie in a folder as ``category/sample.png``.
+
+    Raises:
+        InputError: If a result is missing.
+    """
+    distances: list[float] = []
+    for sample, source, result in _pairs(samples, results):
+        distances += dragged_points(source, result, sample.points, features, sample.prompt)
+    return sum(distances) / len(distances)
+
+
+def image_fidelity(
+    samples: Sequence[DragSample], results: str | Path, distance: Callable[[Image.Image, Image.Image], float]
+) -> float:
+    """Return the mean of 1 - distance over samples, both pictures at 224 x 224; the benchmark takes LPIPS (AlexNet).
+
+    Doing nothing has fidelity 1: read it beside the mean distance.
+
+    Raises:
+        InputError: If a result is missing.
+    """
+    kept = []
+    for _, source, result in _pairs(samples, results):
+        small = [i.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR) for i in (source, result)]
+        kept.append(1.0 - distance(small[0], small[1]))
+    return sum(kept) / len(kept)
+
+
+def _pairs(samples: Sequence[DragSample], results: str | Path) -> Iterator[tuple[DragSample, Image.Image, Image.Image]]:
+    if not samples:
+        raise InputError("there are no samples to judge")
+    for sample in samples:
+        path = Path(results) / f"{sample.name}.png"
+        if not path.is_file():
+            raise InputError(f"the result {sample.name}.png is missing")
+        yield sample, load_image(sample.path).rgb, load_image(path).rgb

@@ -1,0 +1,282 @@
+"""Every method as a benchmark sees it: which tasks it is for, and with which settings it does them.
+
+The settings are the same for all cases of a task and chosen before any result is scored. All samplers take 20 steps
+unless the method needs more; a case takes the seed of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from scumble.errors import InputError
+from scumble.images import paste
+from scumble.methods.asyrp.bundled import bundled_directions
+from scumble_lab.bench.bench_editor import BenchEditor
+from scumble_lab.bench.case import Case, Sample
+
+__all__ = ["EDITORS"]
+
+STEPS = 20
+WORDS = ("recolour", "rematerial", "reshape", "remove", "add", "resize", "floor", "sky")
+REGION = ("recolour", "rematerial", "reshape", "remove", "add", "floor", "outpaint")
+PIXEL = ("recolour", "reshape", "remove", "add")
+DIRECTED = ("recolour", "rematerial", "floor", "sky")
+
+
+def _truth(sample: Sample, seed: int) -> Image.Image:
+    if sample.target is None:
+        raise InputError(f"case {sample.case.id} has no true result that could be returned")
+    return sample.target
+
+
+def _noise(sample: Sample, seed: int) -> Image.Image:
+    shape = (sample.source.height, sample.source.width, 3)
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8))
+
+
+def _pasted(image: Image.Image, sample: Sample) -> Image.Image:
+    return image if sample.region is None else paste(image, sample.source, _map(sample))
+
+
+def _map(sample: Sample) -> Any:
+    import torch
+
+    assert sample.region is not None
+    return torch.from_numpy(sample.region).float()
+
+
+def _said(sample: Sample, **more: Any) -> dict[str, Any]:
+    return {"prompt": sample.case.prompt, "num_inference_steps": STEPS, **more}
+
+
+def _both(sample: Sample, **more: Any) -> dict[str, Any]:
+    return _said(sample, source_prompt=sample.case.source_prompt, **more)
+
+
+def _inside(sample: Sample, **more: Any) -> dict[str, Any]:
+    region = None if sample.region is None else sample.region.astype(np.float32)
+    return _said(sample, change_map=region, **more)
+
+
+def _swap(sample: Sample) -> dict[str, Any]:
+    """Prompt-to-Prompt: only the object's place may change where an object is edited; shapes get more freedom."""
+    case = sample.case
+    scenes = case.scene_before, case.scene_after
+    nouns = case.blend_words
+    if case.item is not None and case.task in ("recolour", "rematerial", "reshape") and scenes[0] and scenes[1]:
+        nouns = tuple(dict.fromkeys(scene.objects[case.item].shape for scene in scenes if scene))
+    hold = 0.2 if case.task in ("reshape", "add", "remove", "resize") else 0.4
+    return _both(sample, blend_words=nouns, self_replace=hold)
+
+
+def _thing(sample: Sample) -> str:
+    """How the edited object is called in both prompts: its colour, material and shape."""
+    scene = sample.case.scene_before
+    assert scene is not None and sample.case.item is not None
+    item = scene.objects[sample.case.item]
+    return " ".join([item.color, *([item.material] if item.material != "matte" else []), item.shape])
+
+
+def _guided(sample: Sample) -> dict[str, Any]:
+    from scumble_lab.world.words import SIZES
+
+    case = sample.case
+    if case.task == "resize":
+        assert case.word is not None and case.old_word is not None
+        return _both(sample, resize={_thing(sample): SIZES[case.word] / SIZES[case.old_word]})
+    (x0, y0, x1, y1), size = case.points[0], sample.source.width
+    return _both(sample, move={_thing(sample): (round((x1 - x0) / size, 4), round((y1 - y0) / size, 4))})
+
+
+def _shifted(sample: Sample) -> dict[str, Any]:
+    """The shipped direction that is called like the new value, in as many steps as it was trained with, under words for
+    all that stays: those of the old floor would hold on to it."""
+    from scumble_lab.world.captions import FLOOR_PHRASES
+
+    scene, said = sample.case.scene_before, sample.case.source_prompt
+    if scene is not None and sample.case.task == "floor":
+        said = said.replace(f" {FLOOR_PHRASES[scene.floor]}", "")
+    return {"directions": (sample.case.word,), "prompt": said}
+
+
+def _has_direction(case: Case) -> bool:
+    return case.word in bundled_directions()
+
+
+def _dragged(sample: Sample) -> dict[str, Any]:
+    region = None if sample.region is None else sample.region.astype(np.float32)
+    return {
+        "points": sample.case.points,
+        "prompt": sample.case.source_prompt,
+        "change_map": region,
+        "num_inference_steps": STEPS,
+    }
+
+
+def _new_thing(sample: Sample) -> str:
+    """What the region shall show, for methods whose CLIP sees the region only."""
+    from scumble_lab.world.captions import FLOOR_PHRASES, noun_phrase
+
+    scene = sample.case.scene_after
+    if scene is None or sample.case.item is None or sample.case.task == "remove":
+        return "" if sample.case.task == "remove" else sample.case.prompt
+    return f"{noun_phrase(scene.objects[sample.case.item])} {FLOOR_PHRASES[scene.floor]}"
+
+
+def _clip_guided(sample: Sample) -> dict[str, Any]:
+    region = None if sample.region is None else sample.region.astype(np.float32)
+    return {
+        "prompt": _new_thing(sample),
+        "change_map": region,
+        "num_inference_steps": 30,
+        "solver": "ddim",
+        "eta": 1.0,
+    }
+
+
+def _painted(sample: Sample) -> dict[str, Any]:
+    region = None if sample.region is None else sample.region.astype(np.float32)
+    return {"prompt": _new_thing(sample), "change_map": region, "iterations": 30, "augmentations": 8}
+
+
+_UNGUIDED = dict.fromkeys(
+    ("contrast_weight", "similarity_weight", "divergence_weight", "clip_weight", "range_weight"), 0.0
+)
+RESTYLED = ("rematerial", "floor", "sky")
+
+
+def _restyled(sample: Sample) -> dict[str, Any]:
+    return _both(sample)
+
+
+_ALL: tuple[BenchEditor, ...] = (
+    BenchEditor("ideal", "trivial", "returns the true result", trivial=_truth, needs_truth=True),
+    BenchEditor("identity", "trivial", "returns the source", trivial=lambda sample, seed: sample.source),
+    BenchEditor("noise", "trivial", "returns noise", trivial=_noise),
+    BenchEditor(
+        "sdedit", "words", "noise to 0.75, denoise under the new words", WORDS, "sdedit",
+        lambda s: _said(s, strength=0.75),
+    ),
+    BenchEditor(
+        "ddim-inversion", "words", "DDIM inversion under the source's words, then the new ones, guidance 3", WORDS,
+        "ddim-inversion", lambda s: _both(s, guidance_scale=3.0),
+    ),
+    BenchEditor(
+        "ddim-inversion-guidance-2", "words", "the same at guidance 2", WORDS, "ddim-inversion",
+        lambda s: _both(s, guidance_scale=2.0), variant=True,
+    ),
+    BenchEditor(
+        "cycle-diffusion", "words", "naive DDPM inversion, skip 0.2, guidance 3", WORDS, "cycle-diffusion",
+        lambda s: _both(s, guidance_scale=3.0),
+    ),
+    BenchEditor(
+        "ddpm-inversion", "words", "edit-friendly inversion, skip 0.2, guidance 3", WORDS, "ddpm-inversion",
+        lambda s: _both(s),
+    ),
+    BenchEditor(
+        "ddpm-inversion-skip-10", "words", "edit-friendly inversion, skip 0.1, guidance 3", WORDS, "ddpm-inversion",
+        lambda s: _both(s, skip=0.1), variant=True,
+    ),
+    BenchEditor(
+        "ddpm-inversion-skip-36", "words", "edit-friendly inversion, the paper's skip 0.36, guidance 5", WORDS,
+        "ddpm-inversion", lambda s: _both(s, skip=0.36, guidance_scale=5.0), variant=True,
+    ),
+    BenchEditor(
+        "prompt-to-prompt", "words", "attention of the source along an edit-friendly inversion", WORDS,
+        "prompt-to-prompt", _swap,
+    ),
+    BenchEditor(
+        "plug-and-play", "words", "features of the source along a DDIM inversion, guidance 5", WORDS, "plug-and-play",
+        lambda s: _both(s, guidance_scale=5.0),
+    ),
+    BenchEditor(
+        "pix2pix-zero", "words", "cross-attention guidance along a regularised inversion", WORDS, "pix2pix-zero",
+        lambda s: _both(s),
+    ),
+    BenchEditor(
+        "pix2pix-zero-off", "words", "the same without cross-attention guidance", WORDS, "pix2pix-zero",
+        lambda s: _both(s, cross_attention=0.0), variant=True,
+    ),
+    BenchEditor(
+        "paste-at-end", "region", "SDEdit at 0.9 of the whole picture, the region cut out and pasted", REGION,
+        "sdedit", lambda s: _said(s, strength=0.9), finish=_pasted,
+    ),
+    BenchEditor(
+        "differential-diffusion", "region", "the region as a change map", REGION, "differential-diffusion",
+        lambda s: _inside(s),
+    ),
+    BenchEditor(
+        "blended-latent-diffusion", "region", "blending in latents; no words where something is removed", REGION,
+        "blended-latent-diffusion", lambda s: _inside(s) | ({"prompt": ""} if s.case.task == "remove" else {}),
+    ),
+    BenchEditor(
+        "edit-friendly-in-region", "region", "edit-friendly inversion with the region as a change map", REGION,
+        "ddpm-inversion", lambda s: _both(s, change_map=None if s.region is None else s.region.astype(np.float32)),
+    ),
+    BenchEditor(
+        "paint-by-word", "region", "30 steps of Adam on the latent under the CLIP", PIXEL, "paint-by-word", _painted,
+    ),
+    BenchEditor(
+        "blended-diffusion", "region", "pixel model, CLIP gradient, 30 ddim steps with noise", PIXEL,
+        "blended-diffusion", _clip_guided, pixels=True,
+    ),
+    BenchEditor(
+        "local-clip-guided-diffusion", "region", "the same held by losses instead of blending", PIXEL,
+        "local-clip-guided-diffusion", _clip_guided, pixels=True,
+    ),
+    BenchEditor("warp-drag", "drag", "pulled along the points, then redrawn where it shows", ("move",), "warp-drag",
+                _dragged),
+    BenchEditor("drag-noise", "drag", "bottleneck optimised, beginning at the pulled picture", ("move",), "drag-noise",
+                _dragged),
+    BenchEditor("drag-noise-as-published", "drag", "the same beginning at the picture itself", ("move",), "drag-noise",
+                lambda s: _dragged(s) | {"start": "picture"}),
+    BenchEditor("drag-noise-from-picture", "drag", "as published, but with five times its learning rate", ("move",),
+                "drag-noise", lambda s: _dragged(s) | {"start": "picture", "learning_rate": 0.1}, variant=True),
+    BenchEditor("drag-diffusion", "drag", "latent optimised, beginning at the pulled picture", ("move",),
+                "drag-diffusion", _dragged),
+    BenchEditor("drag-diffusion-as-published", "drag", "the same beginning at the picture itself", ("move",),
+                "drag-diffusion", lambda s: _dragged(s) | {"start": "picture"}),
+    BenchEditor(
+        "self-guidance", "guidance", "move or resize by attention, along a DDIM inversion", ("move", "resize"),
+        "self-guidance", _guided,
+    ),
+    BenchEditor(
+        "self-guidance-off", "guidance", "the same route without energies", ("move", "resize"), "self-guidance",
+        lambda s: _guided(s) | {"strength": 0.0},
+    ),
+    BenchEditor(
+        "self-guidance-wordless", "guidance", "the same under the source's words: energies alone", ("resize",),
+        "self-guidance", lambda s: _guided(s) | {"prompt": s.case.source_prompt}, variant=True,
+    ),
+    BenchEditor(
+        "asyrp", "guidance", "the shipped direction named like the new value, words for what stays", DIRECTED, "asyrp",
+        _shifted, able=_has_direction,
+    ),
+    BenchEditor(
+        "asyrp-off", "guidance", "the same route with strength 0", DIRECTED, "asyrp",
+        lambda s: _shifted(s) | {"strengths": (0.0,)}, able=_has_direction,
+    ),
+    BenchEditor(
+        "diffuseit", "guidance", "latent model under the new words, structure by a vision transformer", RESTYLED,
+        "diffuseit", _restyled,
+    ),
+    BenchEditor(
+        "diffuseit-off", "guidance", "the same run without its losses", RESTYLED, "diffuseit",
+        lambda s: _restyled(s) | _UNGUIDED,
+    ),
+    BenchEditor(
+        "diffuseit-pixels", "guidance", "pixel model, words by CLIP alone, as in the paper", RESTYLED,
+        "diffuseit", lambda s: _restyled(s) | {"num_inference_steps": 50}, pixels=True, variant=True,
+    ),
+    BenchEditor(
+        "diffuseit-pixels-off", "guidance", "the same run without its losses", RESTYLED, "diffuseit",
+        lambda s: _restyled(s) | {"num_inference_steps": 50} | _UNGUIDED, pixels=True, variant=True,
+    ),
+)  # fmt: skip
+
+EDITORS: Mapping[str, BenchEditor] = {editor.name: editor for editor in _ALL}
+"""All editors by name, in the order of the tables."""
