@@ -21,7 +21,7 @@ from scumble.models.base import Model
 from scumble.models.clip import ClipScorer
 from scumble.models.pixel import PixelModel
 
-TINY_DDPM = Path(__file__).parent / "reference" / "tiny-ddpm"
+TINY_DDPM = Path(__file__).parents[1] / "reference" / "tiny-ddpm"
 
 
 @cache

@@ -19,7 +19,7 @@ from scumble_lab.bench.attributes import OBJECT_HEADS, SCENE_HEADS, SLOTS, outpu
 
 __all__ = ["AttributeNet", "Classifier", "ReadObject", "Reading", "load_classifier"]
 
-BUNDLED = Path(__file__).resolve().parent.parent / "bundled" / "classifier"
+BUNDLED = Path(__file__).resolve().parents[2] / "scumble" / "bundled" / "classifier"
 
 
 class _Block(nn.Module):

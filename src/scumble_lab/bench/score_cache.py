@@ -23,7 +23,7 @@ __all__ = ["ScoreFile", "sample_print"]
 
 _CODE = (
     "case.py", "score.py", "attributes.py", "classifier.py", "judges.py", "dift.py", "dragbench.py", "metrics/*.py",
-    "../energies/vit.py", "../models/clip.py", "../models/vision.py", "../still_life/captions.py",
+    "../../scumble/energies/vit.py", "../../scumble/models/clip.py", "../../scumble/models/vision.py", "../world/captions.py",
 )  # fmt: skip
 """All that figures are made by."""
 

@@ -27,7 +27,7 @@ from scumble_lab.training.training_record import Facts, TrainingRun, read_facts,
 
 __all__ = ["BUNDLED", "FOLDERS", "load_published", "publish"]
 
-BUNDLED = Path(__file__).resolve().parent.parent / "bundled"
+BUNDLED = Path(__file__).resolve().parents[2] / "scumble" / "bundled"
 
 FOLDERS = {
     "latent": "still-life",

@@ -11,7 +11,7 @@ from scumble.editing.editor import Editor
 from scumble.errors import InputError, MethodError
 from scumble_lab.analysis.features import analyse_features, block_sites
 
-TINY = Path(__file__).parent.parent / "reference" / "tiny-sd"
+TINY = Path(__file__).parents[2] / "reference" / "tiny-sd"
 
 
 def test_every_block_is_a_layer(tiny_editor: Editor) -> None:

@@ -18,7 +18,7 @@ from scumble_lab.bench.metrics.lpips import load_lpips
 from scumble_lab.bench.score import score
 from scumble_lab.bench.tasks import draw
 
-TINY = Path(__file__).parents[1] / "reference" / "tiny-sd"
+TINY = Path(__file__).parents[2] / "reference" / "tiny-sd"
 
 
 class Measure:

@@ -24,7 +24,7 @@ from scumble_lab.bench.report import write_report
 from scumble_lab.bench.run import Done, Workshop, run
 from scumble_lab.bench.verdicts import Curves, Verdict, read_verdicts, save_verdict
 
-TINY = Path(__file__).parents[1] / "reference" / "tiny-sd"
+TINY = Path(__file__).parents[2] / "reference" / "tiny-sd"
 TRIVIAL = [EDITORS[name] for name in ("ideal", "identity", "noise")]
 
 

@@ -94,7 +94,7 @@ def test_other_programs_can_load_the_file(tiny_sd: Any, cond: Conditioning, tmp_
     path = train_lora(tiny_sd, PICTURE, cond, SMALL, tmp_path)
     with adapted(tiny_sd.denoiser, path):
         ours = predicted(tiny_sd, cond)
-    folder = Path(__file__).parent.parent / "reference" / "tiny-sd"
+    folder = Path(__file__).parents[2] / "reference" / "tiny-sd"
     pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
     pipe.load_lora_weights(tmp_path, weight_name=path.name)
     x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))

@@ -9,7 +9,7 @@ from scumble.methods.asyrp.direction import Direction
 
 __all__ = ["load_direction", "bundled_directions"]
 
-FOLDER = Path(__file__).resolve().parent.parent / "bundled" / "asyrp"
+FOLDER = Path(__file__).resolve().parents[2] / "bundled" / "asyrp"
 
 
 def bundled_directions(folder: Path = FOLDER) -> dict[str, Path]:
