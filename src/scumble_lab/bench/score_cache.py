@@ -23,7 +23,8 @@ __all__ = ["ScoreFile", "sample_print"]
 
 _CODE = (
     "case.py", "score.py", "attributes.py", "classifier.py", "judges.py", "dift.py", "dragbench.py", "metrics/*.py",
-    "../../scumble/energies/vit.py", "../../scumble/models/clip.py", "../../scumble/models/vision.py", "../world/captions.py",
+    "../world/captions.py",
+    "../../scumble/energies/vit.py", "../../scumble/models/clip.py", "../../scumble/models/vision.py",
 )  # fmt: skip
 """All that figures are made by."""
 
