@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 __all__ = [
     "CancelledError",
@@ -13,6 +17,7 @@ __all__ = [
     "MethodError",
     "ScumbleError",
     "nearest",
+    "first_problem",
 ]
 
 
@@ -44,3 +49,10 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     """Return `` (did you mean …?)`` with the nearest known words, or an empty string when none is near."""
     found = difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
     return f" (did you mean {' or '.join(found)}?)" if found else ""
+
+
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """Return the first value that does not fit (its dotted place, "" for a rule about several) and why."""
+    first = error.errors()[0]
+    reason = str(first["msg"]).removeprefix("Value error, ")
+    return ".".join(str(part) for part in first["loc"]), f"{reason[:1].lower()}{reason[1:]}"

@@ -18,7 +18,7 @@ from scumble_lab.training.classifier import accuracy
 from scumble_lab.training.clip import retrieval
 from scumble_lab.training.figures import confirmed
 from scumble_lab.training.tokenizer import token_ids
-from scumble_lab.training.vae import psnr
+from scumble_lab.training.vae import mean_psnr as psnr
 from scumble_lab.world import Scene, caption, render, sample_scene
 
 BUNDLED = Path(scumble.__file__).parent / "bundled"

@@ -154,7 +154,7 @@ def test_nothing_is_written_where_it_cannot_be(inversion: Inversion, tmp_path: P
     with pytest.raises(InputError, match="folder"):
         inversion.save(tmp_path / "missing" / NAME)
     (tmp_path / NAME).mkdir()
-    with pytest.raises(InputError, match="could not be written"):
+    with pytest.raises(InputError, match="cannot be written"):
         inversion.save(tmp_path / NAME)
     with pytest.raises(InputError, match="2 candidates"):
         replace(inversion, xs=inversion.xs.expand(-1, 2, -1, -1, -1)).save(tmp_path / f"x{NAME}")

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from scumble.errors import InputError
+from scumble.files import PICTURE_FORMATS
 
 __all__ = ["app"]
 
@@ -133,7 +134,7 @@ def _check_table(output: Path) -> None:
     Raises:
         InputError: for such a name.
     """
-    if output.suffix.lower() in (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp"):
+    if output.suffix.lower() in (*PICTURE_FORMATS, ".svg", ".pdf"):
         raise InputError(
             f"--output is the table, so {output.name} should end in .csv; pictures have a flag of their own"
         )

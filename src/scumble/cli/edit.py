@@ -18,6 +18,7 @@ from scumble.editing.contact_sheet import sheet_of
 from scumble.editing.editor import Editor
 from scumble.editing.result import Result
 from scumble.errors import InputError
+from scumble.files import PICTURE_FORMATS
 from scumble.images import load_image, save_image
 from scumble.methods.base import Method
 from scumble.methods.registry import method_class
@@ -156,7 +157,7 @@ def settled_target(output: Path | None, default: str) -> Path:
     target = output or Path(default)
     if not target.parent.is_dir():
         raise InputError(f"the output folder {target.parent.name!r} does not exist; create it first")
-    if target.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+    if target.suffix.lower() not in PICTURE_FORMATS:
         raise InputError(f"output {target.name!r} has an unknown extension: use .png, .jpg or .webp")
     return target
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 from cyclopts import Group, Parameter
 from pydantic import BaseModel, ValidationError
 
-from scumble.errors import InputError
+from scumble.errors import InputError, first_problem
 from scumble.methods.base import Method
 
 __all__ = ["build_method", "method_of", "with_fields"]
@@ -106,8 +106,7 @@ def build_method(method: type[Method], given: dict[str, Any]) -> Method:
     try:
         return method(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
+        where, reason = first_problem(error)
+        name = where.partition(".")[0]
         flag = SHORT.get(name, [f"--{name.replace('_', '-')}"])[0] if name else method.method_name()
-        reason = str(first["msg"]).removeprefix("Value error, ")
-        raise InputError(f"{flag} {first.get('input')!r}: {reason[:1].lower()}{reason[1:]}") from error
+        raise InputError(f"{flag} {error.errors()[0].get('input')!r}: {reason}") from error

@@ -15,6 +15,7 @@ from scumble.core.control import RunState
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.errors import InputError, MethodError
+from scumble.files import READABLE_PICTURES
 from scumble.images import fit, load_image, to_tensor
 from scumble.inversion.ddim import ddim
 from scumble.methods.asyrp.direction import Direction, DirectionInfo
@@ -37,8 +38,6 @@ __all__ = ["asyrp", "teach_direction", "train_direction"]
 
 TAUGHT_EDIT = 400
 """Timestep down to which a taught shift acts, unless one is given."""
-
-IMAGES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def asyrp(
@@ -104,9 +103,9 @@ def asyrp(
 
     if output.suffix != ".safetensors" or not output.parent.is_dir():
         raise InputError(f"a direction is saved as NAME.safetensors in a folder that exists, not as {output}")
-    found = sorted(p for p in pictures.glob("*") if p.suffix.lower() in IMAGES)[:count] if pictures.is_dir() else []
+    found = sorted(p for p in pictures.glob("*") if p.suffix.lower() in READABLE_PICTURES)[:count]
     if not found:
-        raise InputError(f"{pictures} holds no pictures ({', '.join(IMAGES)}): give a folder with some")
+        raise InputError(f"{pictures} holds no pictures ({', '.join(READABLE_PICTURES)}): give a folder with some")
     loaded = load(model)
     about = DirectionInfo(
         source, target, t_edit if t_edit is not None else -1, t_boost if t_boost is not None else -1, steps

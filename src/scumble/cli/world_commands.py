@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import os
 import textwrap
 from pathlib import Path
 
@@ -13,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from scumble.errors import InputError, ScumbleError
+from scumble.errors import InputError
+from scumble.files import atomic_write
 from scumble_lab.world.captions import caption
 from scumble_lab.world.render import render
 from scumble_lab.world.scene import Scene, sample_scene
@@ -100,12 +99,9 @@ def _png(picture: Image.Image) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise ScumbleError(f"cannot write {path}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    with atomic_write(path) as unfinished:
+        unfinished.write_bytes(data)

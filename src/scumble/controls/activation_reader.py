@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,13 +12,10 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
 from scumble.core.prediction import Prediction
 from scumble.energies.protocol import Needs, Observation
+from scumble.models.early_exit import early_exit, leave
 from scumble.models.taps import Tap
 
 __all__ = ["ActivationReader", "joined"]
-
-
-class _Complete(Exception):
-    """All that was wanted of a call has been seen; the rest of the network need not run."""
 
 
 def joined(reads: Iterable[Needs]) -> Needs:
@@ -80,11 +76,11 @@ class ActivationReader:
 
         def done() -> None:
             if not reads.prediction:
-                raise _Complete
+                leave()
 
         found: Prediction | None = None
         try:
-            with suppress(_Complete):
+            with early_exit():
                 found = ctx.evaluate(x, ctx.level, cond, self.taps(ctx, reads, [name], seen, done), grad)
         finally:
             ctx.layout = layout

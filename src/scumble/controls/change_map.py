@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from scumble.core.control import Control, RunState, Start, Transition
+from scumble.core.rounding import SLACK
 
 __all__ = ["ChangeMap", "NoisedSource", "release_index", "start_index"]
-
-SLACK = 1e-6
 
 Source = Callable[[RunState, int], Tensor]
 """``source(ctx, i)`` is the kept picture at the level of step i; at ``i = ctx.steps`` it is the clean one."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from PIL import Image
 
 from scumble.errors import InputError
+from scumble.files import atomic_write
 
 __all__ = ["check_animation", "save_animation"]
 
@@ -48,17 +48,14 @@ def save_animation(frames: Sequence[Image.Image], path: Path, seconds: float = 0
     if not frames:
         raise InputError("there are no pictures to animate: ask for some with frames=")
     pictures = [frame.convert("RGB") for frame in frames]
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
+    with atomic_write(path) as unfinished:
         if path.suffix.lower() == ".gif":
             times = [round(1000 * seconds)] * len(pictures)
             times[0] = times[-1] = HOLD * times[0]
-            pictures[0].save(beside, save_all=True, append_images=pictures[1:], duration=times, loop=0)
+            more = pictures[1:]
+            pictures[0].save(unfinished, format="GIF", save_all=True, append_images=more, duration=times, loop=0)
         else:
-            _mp4([*pictures[:1] * HOLD, *pictures[1:-1], *pictures[-1:] * HOLD], beside, seconds)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+            _mp4([*pictures[:1] * HOLD, *pictures[1:-1], *pictures[-1:] * HOLD], unfinished, seconds)
     return path
 
 
@@ -68,7 +65,8 @@ def _mp4(pictures: Sequence[Image.Image], path: Path, seconds: float) -> None:
             picture.save(Path(folder) / f"{k:05}.png")
         # yuv420p, which every player knows, needs even sides
         words = ["-i", f"{folder}/%05d.png", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"]
-        command = ["ffmpeg", "-y", "-loglevel", "error", "-framerate", f"{1 / seconds:g}", *words, str(path)]
+        command = ["ffmpeg", "-y", "-loglevel", "error", "-framerate", f"{1 / seconds:g}", *words]
+        command += ["-f", "mp4", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"ffmpeg could not write the animation: {done.stderr.strip().splitlines()[-1:]}")

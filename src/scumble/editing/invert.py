@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.cost import Cost
 from scumble.core.noise import CounterNoise
 from scumble.errors import InputError
-from scumble.images import Picture, fit, load_image, to_bytes, to_tensor
+from scumble.images import Picture, fit, load_image, psnr, to_bytes, to_tensor
 from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_for import InversionSettings, inversion_for
@@ -93,11 +91,6 @@ def measure(batch: EditBatch, inversion: Inversion) -> dict[str, float]:
         "latent_max": float(apart.abs().max()),
         "latent_rms": float(apart.square().mean().sqrt()),
         "pixel_max": float((again.int() - clean.int()).abs().max()),
-        "pixel_psnr": _psnr(again, clean),
-        "model_psnr": _psnr(clean, to_bytes(batch.picture)),
+        "pixel_psnr": psnr(again, clean, 255),
+        "model_psnr": psnr(clean, to_bytes(batch.picture), 255),
     }
-
-
-def _psnr(a: Tensor, b: Tensor) -> float:
-    error = float((a.double() - b.double()).square().mean())
-    return 100.0 if error == 0 else min(100.0, 10 * math.log10(255**2 / error))

@@ -12,18 +12,18 @@ from PIL import Image
 from pydantic import ValidationError
 
 from scumble.editing.editor import Editor
-from scumble.errors import CheckpointError, InputError
+from scumble.errors import CheckpointError, InputError, first_problem
+from scumble.files import READABLE_PICTURES
+from scumble.hashing import tensor_sha256
 from scumble.images import Picture, load_image, load_map
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.inversion import Inversion
 from scumble.methods.base import ImageMethod
 from scumble.methods.extras.parse import from_recipe
 from scumble.records.metadata import read_metadata
-from scumble.records.recipe import Recipe, tensor_sha256
+from scumble.records.recipe import Recipe
 
 __all__ = ["Redone", "redo"]
-
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def redo(
     """
     target = Path(path)
     recipe = _recipe(target)
-    folder = sorted(p for p in target.absolute().parent.iterdir() if p.suffix.lower() in PICTURES)
+    folder = sorted(p for p in target.absolute().parent.iterdir() if p.suffix.lower() in READABLE_PICTURES)
     editor = Editor.from_pretrained(model or recipe.model["name"], device=device)
     first = recipe.index // recipe.batch_size * recipe.batch_size
     count = min(recipe.batch_size, recipe.count - first)
@@ -106,7 +106,7 @@ def _recipe(path: Path) -> Recipe:
     try:
         return Recipe.model_validate(told)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        where, _ = first_problem(error)
         raise InputError(f"{path.name} carries no recipe of a single edit ({where}): it cannot be repeated") from error
 
 

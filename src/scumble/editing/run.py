@@ -18,6 +18,7 @@ from scumble.core.loop import Stopped
 from scumble.core.noise import CounterNoise
 from scumble.editing.result import Result
 from scumble.errors import CancelledError, InputError, MemoryLimitError
+from scumble.hashing import tensor_sha256
 from scumble.images import Fit, Picture, paste, to_image
 from scumble.inversion.inversion import Inversion
 from scumble.memory import PeakMemory
@@ -26,7 +27,7 @@ from scumble.methods.batch import EditBatch
 from scumble.methods.progress import Progress
 from scumble.models.base import Model
 from scumble.records.metadata import without_folders
-from scumble.records.recipe import Recipe, tensor_sha256, versions
+from scumble.records.recipe import Recipe, versions
 
 if TYPE_CHECKING:
     from scumble.methods.extras.extras import Extra

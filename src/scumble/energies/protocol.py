@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from scumble.core.control import RunState
+from scumble.core.rounding import SLACK
 
 __all__ = ["SOURCE", "Energy", "Function", "WeightedEnergy", "Place", "Needs", "Observation", "Steps", "ActiveDuring"]
 
@@ -148,8 +149,7 @@ class ActiveDuring:
 
     def __call__(self, i: int, steps: int) -> float:
         """Return 1 or 0."""
-        slack = 1e-6
-        if not self.begin * steps - slack <= i < self.end * steps - slack:
+        if not self.begin * steps - SLACK <= i < self.end * steps - SLACK:
             return 0.0
         turn = i - round(self.alternate * steps)
         return 0.0 if turn >= 0 and turn % 2 else 1.0

@@ -6,14 +6,14 @@ from scumble.images.fill import filled
 from scumble.images.fit import Fit, FitMode, fit
 from scumble.images.paste import paste, usual_feather
 from scumble.images.picture import Picture, Source, load_image, picture_sha256
+from scumble.images.psnr import decibels, psnr
 from scumble.images.region import region
-from scumble.images.save import EXTENSIONS, atomic_write, check_target, save_image, sidecar_path
+from scumble.images.save import check_target, save_image, sidecar_path
 from scumble.images.tensors import to_bytes, to_image, to_tensor
 from scumble.images.window import Box, Window
 
 __all__ = [
     "Box",
-    "EXTENSIONS",
     "Channel",
     "Fit",
     "FitMode",
@@ -24,6 +24,7 @@ __all__ = [
     "Source",
     "Window",
     "check_target",
+    "decibels",
     "describe_map",
     "distance_to",
     "filled",
@@ -34,11 +35,11 @@ __all__ = [
     "paste",
     "picture_sha256",
     "region",
+    "psnr",
     "save_image",
     "sidecar_path",
     "to_bytes",
     "to_image",
     "to_tensor",
     "usual_feather",
-    "atomic_write",
 ]

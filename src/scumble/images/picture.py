@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from scumble.errors import InputError
+from scumble.hashing import sha256
 from scumble.images.arrays import picture_bytes
 from scumble.images.decode import open_file, rgb_and_alpha, upright
 
@@ -74,4 +74,4 @@ def load_image(source: Source) -> Picture:
 def picture_sha256(rgb: Image.Image) -> str:
     """Return the SHA-256 (hex) of the size and the decoded 8-bit RGB values."""
     rgb = rgb.convert("RGB")
-    return hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
+    return sha256(f"{rgb.width}x{rgb.height}:", rgb.tobytes())

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, PngImagePlugin
 
 from scumble.errors import InputError
+from scumble.files import PICTURE_FORMATS, atomic_write
 
-__all__ = ["EXTENSIONS", "check_target", "save_image", "sidecar_path", "atomic_write"]
+__all__ = ["check_target", "save_image", "sidecar_path"]
 
-EXTENSIONS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _OWN_KEY = "scumble"
 
 
@@ -32,7 +31,7 @@ def save_image(
     if not 1 <= quality <= 100:
         raise InputError(f"quality must be from 1 to 100, got {quality}")
     options: dict[str, Any] = {"quality": quality}
-    kind = EXTENSIONS[path.suffix.lower()]
+    kind = PICTURE_FORMATS[path.suffix.lower()]
     if kind == "PNG":
         text = PngImagePlugin.PngInfo()
         for key, value in (metadata or {}).items():
@@ -66,34 +65,16 @@ def check_target(path: str | Path, alpha: bool = False) -> Path:
     if path.is_dir():
         raise InputError(f"the output {path} is a folder; give a file name in it, such as {path / 'out.png'}")
     suffix = path.suffix.lower()
-    if suffix not in EXTENSIONS:
-        known = ", ".join(EXTENSIONS)
+    if suffix not in PICTURE_FORMATS:
+        known = ", ".join(PICTURE_FORMATS)
         raise InputError(f"the output {path} must end in one of {known}")
     if not path.parent.is_dir():
         raise InputError(f"the output folder {path.parent} does not exist; make it first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"the output folder {path.parent} cannot be written to")
-    if alpha and EXTENSIONS[suffix] == "JPEG":
+    if alpha and PICTURE_FORMATS[suffix] == "JPEG":
         raise InputError(f"{path.name}: JPEG has no transparency and this picture has; use .png or .webp")
     return path
-
-
-@contextlib.contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary name in the same folder; it becomes ``path`` when the block ends well, else it is removed.
-
-    Raises InputError when the file cannot be written.
-    """
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)  # noqa: PTH105 - its atomicity is the point
-    except (OSError, ValueError) as error:  # Pillow's encoders raise both
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be written: {reason}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            unfinished.unlink()
 
 
 def _write_sidecar(path: Path, metadata: Mapping[str, str] | None) -> None:

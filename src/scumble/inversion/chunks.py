@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
+
+from scumble import memory
 
 __all__ = ["Chunks"]
 
@@ -38,44 +37,10 @@ class Chunks:
         if self.size is not None:
             yield self.size
             return
-        before = self._in_use(reset=True)
+        memory.reset_peak(self.device)
+        before = memory.in_use(self.device)
         yield 1
-        taken = max(self._peak() - before, 1)
+        taken = max(memory.peak(self.device) - before, 1)  # on the CPU of the whole process: rather too much
         largest = LARGEST_GPU if self.device.type == "cuda" else LARGEST_CPU
-        fitting = max(int(SHARE * self._free() / taken), 1)
+        fitting = max(int(SHARE * memory.free(self.device) / taken), 1)
         self.size = min(largest, 1 << (fitting.bit_length() - 1))
-
-    def _in_use(self, reset: bool = False) -> int:
-        if self.device.type == "cuda":
-            if reset:
-                torch.cuda.reset_peak_memory_stats(self.device)
-            return torch.cuda.memory_allocated(self.device)
-        return _proc("/proc/self/statm", 1, resource.getpagesize())
-
-    def _peak(self) -> int:
-        """Highest use so far; on the CPU of the whole process, so that a level's need is never underestimated."""
-        if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device)
-        largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return largest if sys.platform == "darwin" else largest * 1024
-
-    def _free(self) -> int:
-        if self.device.type == "cuda":
-            cached = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
-            return torch.cuda.mem_get_info(self.device)[0] + cached
-        for line in _lines("/proc/meminfo"):
-            if line.startswith("MemAvailable"):
-                return int(line.split()[1]) * 1024
-        return 4 << 30
-
-
-def _proc(path: str, field: int, unit: int) -> int:
-    lines = _lines(path)
-    return int(lines[0].split()[field]) * unit if lines else 0
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return Path(path).read_text().splitlines()
-    except OSError:  # no /proc: macOS, Windows
-        return []

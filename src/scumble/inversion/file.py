@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from scumble.errors import CheckpointError, InputError
+from scumble.files import atomic_write
+from scumble.hashing import tensors_sha256
 
-__all__ = ["SUFFIX", "content_sha256", "read", "write"]
+__all__ = ["SUFFIX", "read", "write"]
 
 SUFFIX = ".inversion.safetensors"
 FORMAT = "scumble-inversion-1"
-
-
-def content_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, shapes and bytes of all tensors, in the order of their names."""
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        own = tensors[name].detach().cpu().contiguous()
-        digest.update(f"{name}:{tuple(own.shape)}:{own.dtype}:".encode())
-        digest.update(own.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
@@ -43,15 +32,9 @@ def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} of the output does not exist")
     own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    meta = {"format": FORMAT, "sha256": content_sha256(own), "about": json.dumps(about)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    meta = {"format": FORMAT, "sha256": tensors_sha256(own), "about": json.dumps(about)}
+    with atomic_write(path) as temporary:
         save_file(own, temporary, metadata=meta)
-        temporary.replace(path)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"the inversion could not be written to {path}: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -71,6 +54,6 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         about = json.loads(meta["about"])
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"the inversion {path.name} is damaged or cut short: {error}; invert again") from error
-    if content_sha256(tensors) != meta.get("sha256"):
+    if tensors_sha256(tensors) != meta.get("sha256"):
         raise CheckpointError(f"the inversion {path.name} is damaged: its contents do not match its checksum")
     return tensors, about

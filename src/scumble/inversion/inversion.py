@@ -17,7 +17,8 @@ from torch import Tensor
 from scumble.core.schedule import Level
 from scumble.core.solvers import Ddim, Solver
 from scumble.errors import CheckpointError, InputError
-from scumble.inversion.file import content_sha256, read, write
+from scumble.hashing import tensors_sha256
+from scumble.inversion.file import read, write
 from scumble.inversion.official import OfficialDdim
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Inversion:
     @cached_property
     def sha256(self) -> str:
         """SHA-256 of the tensors."""
-        return content_sha256(self._tensors())
+        return tensors_sha256(self._tensors())
 
     def x_at(self, i: int) -> Tensor:
         """x at ``levels[i]`` (B, C, h, w), from ``first`` to N.

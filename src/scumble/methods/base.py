@@ -14,12 +14,11 @@ from torch import Tensor
 
 from scumble.core.solvers import Ddim, DpmSolverPP2M, Plms, Solver
 from scumble.errors import MethodError
+from scumble.images.change_map import Polarity
 from scumble.methods.batch import EditBatch
 from scumble.methods.registry import METHODS
 
 __all__ = ["Candidates", "ImageMethod", "Method", "Prompted", "Sampled"]
-
-Polarity = Literal["white-changes", "white-keeps"]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from scumble.errors import CheckpointError
+from scumble.models.loading.hub import is_hub_id
 from scumble.models.quiet import without_progress_bars
 
 __all__ = ["BUNDLED_CLIPS", "ClipScorer", "spherical_distance", "squared"]
 
 BUNDLED_CLIPS = ("clip", "clip-judge")
 
-HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -92,7 +91,7 @@ class ClipScorer:
                 f"the bundled CLIP {folder.name!r} has no weights in this installation: install scumble whole, or give"
                 " another CLIP by its transformers folder or hub id"
             )
-        if not local and not HUB_ID.fullmatch(str(source)):
+        if not local and not is_hub_id(str(source)):
             raise CheckpointError(
                 f"there is no CLIP at {folder.name!r}; give a transformers CLIPModel folder, a hub id such as"
                 f" openai/clip-vit-base-patch32, or one of {', '.join(BUNDLED_CLIPS)}"

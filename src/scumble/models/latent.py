@@ -13,8 +13,8 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.errors import CheckpointError
+from scumble.hashing import state_sha256
 from scumble.models.forward import run, timesteps
-from scumble.models.loading.weights_hash import state_sha256
 from scumble.models.taps import Tap, attached
 from scumble.models.text import TextStack
 from scumble.models.vae import from_latent, latent_factor, to_latent

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
 from scumble.errors import MethodError
+from scumble.models.early_exit import early_exit, leave
 from scumble.models.forward import run
 from scumble.models.taps import Tap, attached, module_at
 
@@ -41,10 +42,6 @@ class EncoderCache:
     stem: Tensor
     down: tuple[Any, ...]
     h: Tensor
-
-
-class _Reached(Exception):
-    """Raised by a hook to leave the network's forward early."""
 
 
 def encode_half(unet: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, taps: Sequence[Tap] = ()) -> EncoderCache:
@@ -140,16 +137,12 @@ def _parts(unet: Any) -> tuple[nn.Module, tuple[nn.Module, ...], nn.Module]:
 def _until(module: nn.Module) -> Iterator[None]:
     """Leave the block as soon as ``module`` has run (and its earlier hooks with it)."""
 
-    def stop(module: nn.Module, args: Any, output: Any) -> None:
-        raise _Reached
-
-    handle = module.register_forward_hook(stop)
-    try:
-        yield
-    except _Reached:
-        pass
-    finally:
-        handle.remove()
+    handle = module.register_forward_hook(lambda module, args, output: leave())
+    with early_exit():
+        try:
+            yield
+        finally:
+            handle.remove()
 
 
 @contextmanager

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from torch import Tensor
 
-from scumble.errors import InputError
+from scumble.errors import InputError, first_problem
 from scumble.methods.base import Method
 from scumble.methods.registry import method_class
 
-__all__ = ["Recipe", "tensor_sha256", "versions"]
+__all__ = ["Recipe", "versions"]
 
 FORMAT = 1
-
-
-def tensor_sha256(tensor: Tensor) -> str:
-    """SHA-256 of a tensor's shape and float32 bytes."""
-    data = tensor.detach().to("cpu").float().contiguous().numpy()
-    return hashlib.sha256(str(data.shape).encode() + data.tobytes()).hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -76,7 +68,6 @@ class Recipe(BaseModel):
         try:
             built: Method = method_class(self.method)(**{**self.parameters, **more})
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise InputError(f"the recipe's parameter {where} does not fit {self.method}: {first['msg']}") from error
+            where, reason = first_problem(error)
+            raise InputError(f"the recipe's parameter {where} does not fit {self.method}: {reason}") from error
         return built

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,8 @@ from scumble.core.control import Control, RunState
 from scumble.core.noise import CounterNoise
 from scumble.editing.editor import Editor
 from scumble.errors import InputError
-from scumble.images import atomic_write, fit, load_image, to_bytes, to_image, to_tensor
+from scumble.files import atomic_write
+from scumble.images import fit, load_image, psnr, to_bytes, to_image, to_tensor
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.bottleneck import StartAt
 from scumble.methods.inversion_for import InversionSettings, inversion_for
@@ -163,9 +163,8 @@ def analyse_features(
 
 
 def _compared(layer: str, step: int, plain: Image.Image, made: Image.Image) -> Copied:
-    apart = to_bytes(to_tensor(plain)).double() - to_bytes(to_tensor(made)).double()
-    rms = float(apart.square().mean().sqrt())
-    return Copied(layer, step, 100.0 if rms == 0 else min(100.0, 20 * math.log10(255 / rms)), rms)
+    one, two = (to_bytes(to_tensor(image)).double() for image in (plain, made))
+    return Copied(layer, step, psnr(one, two, 255), float((one - two).square().mean().sqrt()))
 
 
 def _grid(columns: Sequence[Sequence[Image.Image]], names: Sequence[str], steps: Sequence[int]) -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor
 from scumble.core.noise import CounterNoise
 from scumble.core.schedule import Level
 from scumble.errors import InputError
+from scumble.files import atomic_write
 
 if TYPE_CHECKING:
     from scumble.editing.editor import Editor
@@ -133,25 +133,20 @@ def analyse_noise(
 
 
 def write_csv(path: str | Path, found: Mapping[str, Sequence[StepNoise]]) -> None:
-    """Write a row per construction and step; a temporary name first, so that no half file is left.
+    """Write a row per construction and step.
 
     Raises:
         InputError: If the folder does not exist.
     """
     target = _checked(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for name, steps in found.items():
-                for s in steps:
-                    values = (s.variance, s.correlation, s.angle, s.obtuse)
-                    numbers = ["" if v is None else f"{v:.6g}" for v in values]
-                    writer.writerow([name, s.step, f"{s.t:g}", *numbers])
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(target) as unfinished, unfinished.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for name, steps in found.items():
+            for s in steps:
+                values = (s.variance, s.correlation, s.angle, s.obtuse)
+                numbers = ["" if v is None else f"{v:.6g}" for v in values]
+                writer.writerow([name, s.step, f"{s.t:g}", *numbers])
 
 
 def plot(path: str | Path, found: Mapping[str, Sequence[StepNoise]]) -> None:
@@ -177,12 +172,8 @@ def plot(path: str | Path, found: Mapping[str, Sequence[StepNoise]]) -> None:
     panels[1].set_ylim(-1, 1)
     panels[2].set_ylim(0, 180)
     panels[0].legend()
-    temporary = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        figure.savefig(temporary, dpi=120)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(target) as unfinished:
+        figure.savefig(unfinished, dpi=120, format=target.suffix[1:] or None)
 
 
 def _checked(path: str | Path) -> Path:

@@ -25,8 +25,9 @@ import numpy as np
 from PIL import Image
 from pydantic import ValidationError
 
-from scumble.errors import InputError
-from scumble.images import atomic_write, load_image, save_image
+from scumble.errors import InputError, first_problem
+from scumble.files import atomic_write
+from scumble.images import load_image, save_image
 from scumble_lab.bench.case import Case, Mask, Sample
 from scumble_lab.bench.domain_shift import veiled
 from scumble_lab.bench.formatting import counted
@@ -203,7 +204,8 @@ def _read_case(path: Path) -> Case:
     try:
         return Case.model_validate(read_json(path))
     except ValidationError as error:
-        raise InputError(f"{path} is no case: {error.errors()[0]['msg']} ({error.errors()[0]['loc']})") from error
+        where, reason = first_problem(error)
+        raise InputError(f"{path} is no case: {where} {reason}") from error
 
 
 def _write_sample(folder: Path, sample: Sample) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from scumble.errors import CheckpointError
+from scumble.hashing import sha256, state_sha256
 from scumble.images import to_tensor
 from scumble.models.clip import ClipScorer
 from scumble.models.loading.placement import parse_device
@@ -115,15 +115,13 @@ class Judges:
         """Hash of all that judges: scores of other judges are other scores."""
         if self._print is None:
             named = (None if self.lpips is None else self.lpips[0], None if self.dift is None else self.dift.name)
-            digest = hashlib.sha256(repr((*named, self.pie_compat)).encode())
             networks = (
                 None if self.classifier is None else self.classifier.net,
                 None if self.clip is None else self.clip.model,
                 None if self.vision is None else self.vision.network,
             )
-            for network in networks:
-                digest.update(b"none" if network is None else _weights(network))
-            self._print = digest.hexdigest()[:16]
+            states = ("none" if network is None else state_sha256(network) for network in networks)
+            self._print = sha256(repr((*named, self.pie_compat)), *states)[:16]
         return self._print
 
     def readings(self, pictures: Sequence[Image.Image]) -> list[Reading] | None:
@@ -164,11 +162,3 @@ class Judges:
             self._seen[key] = see(to_tensor(picture))[0].cpu()
         found = self._seen[key] = self._seen.pop(key)  # the youngest again
         return found
-
-
-def _weights(network: nn.Module) -> bytes:
-    digest = hashlib.sha256()
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.digest()

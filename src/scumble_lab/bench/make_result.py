@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 import traceback
 from collections.abc import Collection
@@ -13,6 +12,7 @@ from typing import Any
 from PIL import Image
 
 from scumble.errors import ScumbleError
+from scumble.hashing import sha256
 from scumble.images import save_image
 from scumble_lab.bench.bench_editor import BenchEditor
 from scumble_lab.bench.case import Sample
@@ -86,4 +86,4 @@ def _made(editor: BenchEditor, sample: Sample, workshop: Workshop, seed: int) ->
 
 
 def _own_seed(sample: Sample, seed: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}/{sample.case.id}".encode()).digest()[:4], "big")
+    return int(sha256(f"{seed}/{sample.case.id}")[:8], 16)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scumble.editing.editor import Editor
+from scumble.hashing import files_sha256
 from scumble.models.clip import BUNDLED_CLIPS
 from scumble.records.recipe import versions
 from scumble_lab.bench.bench_editor import BenchEditor
@@ -44,7 +44,7 @@ class Workshop:
     def guide(self) -> str:
         """Hash of the CLIP that guides and ranks unless another is named; empty where there is none."""
         path = files("scumble") / "bundled" / BUNDLED_CLIPS[0] / "model.safetensors"
-        return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
+        return files_sha256([path])[:16] if path.is_file() else ""
 
 
 def machine(workshop: Workshop, jobs: int) -> dict[str, Any]:

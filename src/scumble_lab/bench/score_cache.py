@@ -6,7 +6,6 @@ scores/<case>.json          by editor: what the scores depend on, as a hash, and
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import math
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scumble.errors import InputError
+from scumble.hashing import files_sha256, sha256
 from scumble_lab.bench.case import Sample
 from scumble_lab.bench.folder import write_json
 
@@ -67,23 +67,20 @@ class ScoreFile:
                 write_json(self.path, self._kept)
 
     def _key(self, picture: bytes) -> str:
-        return hashlib.sha256(self.base.encode() + _code().encode() + picture).hexdigest()[:24]
+        return sha256(self.base, _code(), picture)[:24]
 
 
 def sample_print(sample: Sample) -> str:
     """Hash of a case with its pictures."""
-    digest = hashlib.sha256(sample.case.model_dump_json().encode())
+    parts: list[str | bytes] = [sample.case.model_dump_json()]
     for given in (sample.source, sample.target, sample.change, sample.region):
         array = np.zeros(0) if given is None else np.ascontiguousarray(np.asarray(given))
-        digest.update(repr((array.shape, array.dtype.str)).encode() + array.tobytes())
-    return digest.hexdigest()
+        parts += [repr((array.shape, array.dtype.str)), array.tobytes()]
+    return sha256(*parts)
 
 
 @cache
 def _code() -> str:
     """Hash of the metrics' own source: after a change of it everything is scored anew."""
     here = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(found for pattern in _CODE for found in here.glob(pattern)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return files_sha256([found for pattern in _CODE for found in here.glob(pattern)])

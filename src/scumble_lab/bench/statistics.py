@@ -48,6 +48,10 @@ def paired(one: Sequence[float], two: Sequence[float], seed: int = 0) -> Mean:
 
 
 def _interval(known: np.ndarray[tuple[int], np.dtype[np.float64]], seed: int) -> tuple[float, float]:
-    chosen = np.random.default_rng(seed).integers(0, len(known), (DRAWS, len(known)))
-    low, high = np.percentile(known[chosen].mean(axis=1), (2.5, 97.5))
-    return float(low), float(high)
+    from scipy.stats import bootstrap
+
+    if len(known) == 1:
+        return float(known[0]), float(known[0])
+    draws = np.random.default_rng(seed)
+    interval = bootstrap((known,), np.mean, n_resamples=DRAWS, method="percentile", rng=draws).confidence_interval
+    return float(interval.low), float(interval.high)

@@ -24,7 +24,7 @@ from scumble_lab.training.publish import FOLDERS
 from scumble_lab.training.recolor_check import recolouring
 from scumble_lab.training.sheet import save_sheet
 from scumble_lab.training.tokenizer import token_ids
-from scumble_lab.training.vae import psnr
+from scumble_lab.training.vae import mean_psnr
 from scumble_lab.world import Object, Scene, caption, render, sample_scene
 
 __all__ = ["confirmed", "measure", "rendering_speed", "unseen_scenes"]
@@ -133,7 +133,7 @@ def _measure_latent(folder: Path, classifier: Classifier, count: int, sheets: Pa
         save_sheet(pictures[:32], sheets / "still-life.png")
         save_sheet(torch.cat([true[:8], rebuilt[:8]]), sheets / "autoencoder.png")
     edited = recolouring(folder, classifier, min(count, 48))
-    return {"psnr": psnr(rebuilt, true), **confirmed(scenes, classifier(pictures)), **edited, "seconds": seconds}
+    return {"psnr": mean_psnr(rebuilt, true), **confirmed(scenes, classifier(pictures)), **edited, "seconds": seconds}
 
 
 @torch.no_grad()

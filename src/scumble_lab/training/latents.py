@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
+from scumble.files import atomic_write
 from scumble_lab.training.precision import has_bf16
 from scumble_lab.training.run_folder import RunFolder, load_average
 from scumble_lab.training.storage import disk_errors
@@ -47,10 +47,10 @@ def encoded_world(shop: RunFolder, vae: AutoencoderKL) -> Tensor:
         with disk_errors(path):
             folder.mkdir(parents=True, exist_ok=True)
             mark.unlink(missing_ok=True)
-            partial = path.with_name(f".partial-{os.getpid()}.npy")
-            np.save(partial, _encode(shop, vae).numpy())
-            partial.replace(path)
-            mark.write_text(json.dumps({**key, "bytes": path.stat().st_size}))
+            with atomic_write(path) as unfinished, unfinished.open("wb") as file:
+                np.save(file, _encode(shop, vae).numpy())
+            with atomic_write(mark) as unfinished:
+                unfinished.write_text(json.dumps({**key, "bytes": path.stat().st_size}))
     return torch.from_numpy(np.load(path))
 
 

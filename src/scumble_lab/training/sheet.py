@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scumble_lab.training.storage import disk_errors
+from scumble.images import save_image
 
 __all__ = ["as_bytes", "save_sheet"]
 
@@ -26,7 +26,4 @@ def save_sheet(pictures: Tensor, path: Path, columns: int = 8, enlarge: int = 2)
     room[:count] = as_bytes(pictures).cpu()
     grid = room.view(rows, columns, channels, height, width).permute(0, 3, 1, 4, 2)
     image = Image.fromarray(grid.reshape(rows * height, columns * width, channels).numpy())
-    partial = path.with_name(f".partial-{path.name}")
-    with disk_errors(path):
-        image.resize((image.width * enlarge, image.height * enlarge), Image.Resampling.NEAREST).save(partial)
-        partial.replace(path)
+    save_image(image.resize((image.width * enlarge, image.height * enlarge), Image.Resampling.NEAREST), path)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scumble.errors import CheckpointError
+from scumble.errors import CheckpointError, first_problem
+from scumble.files import atomic_write
 
 __all__ = ["Facts", "Measured", "TrainingRun", "read_facts", "write_facts"]
 
@@ -64,12 +65,13 @@ def read_facts(folder: Path) -> Facts | None:
         return None
     try:
         return Facts.model_validate_json(path.read_text())
-    except (OSError, ValidationError) as error:
+    except ValidationError as error:
+        raise CheckpointError(f"{path} cannot be read: {' '.join(first_problem(error))}") from error
+    except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
 
 
 def write_facts(folder: Path, facts: Facts) -> None:
     """Replace the file at once."""
-    partial = folder / f".partial-{_NAME}"
-    partial.write_text(json.dumps(facts.model_dump(exclude_defaults=True), indent=1) + "\n")
-    partial.replace(folder / _NAME)
+    with atomic_write(folder / _NAME) as unfinished:
+        unfinished.write_text(json.dumps(facts.model_dump(exclude_defaults=True), indent=1) + "\n")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
+from scumble.images import psnr
 from scumble_lab.training.config import Size, VaeConfig
 from scumble_lab.training.data import World
 from scumble_lab.training.loop import Draw
 from scumble_lab.training.sheet import save_sheet
 
-__all__ = ["VaeTask", "build_vae", "gradient_loss", "psnr", "whiten"]
+__all__ = ["VaeTask", "build_vae", "gradient_loss", "mean_psnr", "whiten"]
 
 
 def build_vae(config: VaeConfig, picture: int) -> AutoencoderKL:
@@ -38,10 +40,9 @@ def gradient_loss(made: Tensor, true: Tensor) -> Tensor:
     return error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
 
 
-def psnr(made: Tensor, true: Tensor) -> float:
+def mean_psnr(made: Tensor, true: Tensor) -> float:
     """Mean over pictures (B, 3, H, W) in [-1, 1] of the peak signal-to-noise ratio in dB."""
-    error = (made.float().clamp(-1, 1) - true).square().mean((1, 2, 3)).clamp_min(1e-10)
-    return (10 * torch.log10(4.0 / error)).mean().item()
+    return fmean(psnr(one, two, 2) for one, two in zip(made.float().clamp(-1, 1), true, strict=True))
 
 
 class VaeTask:
@@ -87,7 +88,7 @@ class VaeTask:
         latents = torch.cat([self.vae.encode(x).latent_dist.mean for x in true.split(32)])
         made = torch.cat([self.vae.decode(z).sample for z in latents.split(32)])
         std = latents.std((0, 2, 3))
-        return {"psnr": psnr(made, true), "std_min": std.min().item(), "std_max": std.max().item()}
+        return {"psnr": mean_psnr(made, true), "std_min": std.min().item(), "std_max": std.max().item()}
 
     def sheet(self, path: Path) -> None:
         """Held-out pictures above their reconstructions."""

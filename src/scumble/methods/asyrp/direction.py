@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from scumble.errors import CheckpointError, InputError
-from scumble.images.save import atomic_write
+from scumble.files import atomic_write
 from scumble.methods.asyrp.delta import DeltaBlock
 from scumble.models.base import Model
 

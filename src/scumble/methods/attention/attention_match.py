@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -14,27 +13,12 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Evaluation
+from scumble.models.early_exit import early_exit, leave, reading, reading_until_complete
 from scumble.models.taps import Tap
 
 __all__ = ["AttentionMatch", "StoredReference", "TwinMatch", "WalkingReference"]
 
 Maps = dict[str, Tensor]
-
-
-class _Complete(Exception):
-    """The last attention has been seen; the rest of the network need not run."""
-
-
-def _record(paths: Sequence[str], into: Maps, leave: bool) -> list[Tap]:
-    def tap(path: str) -> Tap:
-        def read(probs: Tensor) -> None:
-            into[path] = probs
-            if leave and len(into) == len(paths):
-                raise _Complete
-
-        return Tap(path, read, "probs")
-
-    return [tap(path) for path in paths]
 
 
 @dataclass
@@ -52,8 +36,9 @@ class StoredReference:
     def __call__(self, ctx: RunState, paths: Sequence[str]) -> list[Maps]:
         """Return the probabilities (B, heads, queries, K) of each layer, of the conditional row alone."""
         found: Maps = {}
-        with suppress(_Complete):
-            ctx.evaluate(self.trajectory(ctx.i), ctx.level, self.cond, _record(paths, found, True))
+        with early_exit():
+            taps = reading_until_complete(paths, found, "probs")
+            ctx.evaluate(self.trajectory(ctx.i), ctx.level, self.cond, taps)
         return [found]
 
 
@@ -74,7 +59,7 @@ class WalkingReference:
         """Return the probabilities of the rows, and go one step further."""
         rows, found, batch = self.guidance.branches(ctx, []), Maps(), self.x.shape[0]
         cond = Conditioning.cat([row.cond.expand(batch) for row in rows])
-        joint = ctx.evaluate(torch.cat([self.x] * len(rows)), ctx.level, cond, _record(paths, found, False))
+        joint = ctx.evaluate(torch.cat([self.x] * len(rows)), ctx.level, cond, reading(paths, found, "probs"))
         own = {row.name: joint.rows(k * batch, (k + 1) * batch) for k, row in enumerate(rows)}
         prediction = self.guidance.predict(ctx, own, None)
         assert prediction is not None
@@ -127,11 +112,11 @@ class AttentionMatch(Control):
                 apart = (probs.float() - wanted[path].float()).square().sum((2, 3)).mean(1)
                 terms[path] = 0.5 * apart.sum()
                 if len(terms) == len(self.paths):
-                    raise _Complete
+                    leave()
 
             return Tap(path, compare, "probs")
 
-        with suppress(_Complete):
+        with early_exit():
             ctx.evaluate(leaf, ctx.level, cond, [tap(path) for path in self.paths], grad=True)
         with torch.enable_grad():
             loss = torch.stack([*terms.values()]).sum()

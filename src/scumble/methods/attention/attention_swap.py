@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from scumble.core.control import Control, RunState
+from scumble.core.rounding import SLACK
 from scumble.methods.attention.token_alignment import TokenMap
 from scumble.models.sites import sites
 from scumble.models.taps import Tap
 
 __all__ = ["AttentionSwap", "SwapSites", "Window", "gate_table", "swap_sites", "window_steps"]
 
-SLACK = 1e-6
 
 Window = float | tuple[float, float]
 """Part of a run: a fraction from its beginning, or from one fraction to another."""

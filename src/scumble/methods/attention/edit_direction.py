@@ -12,7 +12,7 @@ from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
 from scumble.errors import CheckpointError, InputError
-from scumble.images.save import atomic_write
+from scumble.files import atomic_write
 from scumble.models.base import Model
 
 __all__ = [

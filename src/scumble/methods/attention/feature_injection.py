@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -16,6 +15,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState
 from scumble.errors import MethodError
 from scumble.inversion.chunks import Chunks
+from scumble.models.early_exit import early_exit, reading_until_complete
 from scumble.models.sites import sites
 from scumble.models.taps import Tap, module_at
 
@@ -68,10 +68,6 @@ def _place(path: str) -> tuple[int, int]:
 
 def _bytes(tensors: Mapping[str, Tensor]) -> int:
     return sum(t.numel() * t.element_size() for t in tensors.values())
-
-
-class _Complete(Exception):
-    """All that was wanted of a call has been seen; the rest of the network need not run."""
 
 
 @dataclass
@@ -135,20 +131,9 @@ class SourceFeatures:
         x = [trajectory(i) for i in steps]
         levels = [ctx.levels[i] for i, rows in zip(steps, x, strict=True) for _ in range(rows.shape[0])]
         seen: dict[str, Tensor] = {}
-        waiting = set(paths)
-
-        def reader(path: str) -> Tap:
-            def read(output: Tensor) -> None:
-                seen[path] = output
-                waiting.discard(path)
-                if not waiting:
-                    raise _Complete
-
-            return Tap(path, read)
-
         told = cond if cond.batch == 1 else Conditioning.cat([cond] * len(steps))
-        with suppress(_Complete):
-            ctx.evaluate(torch.cat(x), levels, told, [reader(path) for path in waiting])
+        with early_exit():
+            ctx.evaluate(torch.cat(x), levels, told, reading_until_complete(paths, seen))
         for k, i in enumerate(steps):
             rows = slice(k * x[k].shape[0], (k + 1) * x[k].shape[0])
             self.known.setdefault(i, {}).update({path: seen[path][rows].clone() for path in seen})

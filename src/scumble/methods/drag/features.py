@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +16,7 @@ from scumble.core.schedule import Level
 from scumble.core.solvers import Ddim, Evaluation
 from scumble.methods.drag.optimize import Features
 from scumble.models.base import Model
+from scumble.models.early_exit import early_exit, reading_until_complete
 from scumble.models.forward import timesteps
 from scumble.models.taps import Tap
 from scumble.models.unet_halves import EncoderCache, decode_half, encode_half
@@ -24,23 +24,14 @@ from scumble.models.unet_halves import EncoderCache, decode_half, encode_half
 __all__ = ["BottleneckFeatures", "LatentFeatures", "LayerFeatures", "features_at"]
 
 
-class _Seen(Exception):
-    """What was wanted is known; the rest of the network need not run."""
-
-
 def features_at(
     model: Model, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, site: str, taps: Sequence[Tap] = ()
 ) -> Tensor:
     """Return the output of ``site`` (B, C, h, w), float32; what lies behind it in the network does not run."""
-    seen: list[Tensor] = []
-
-    def stop(tensor: Tensor) -> None:
-        seen.append(tensor)
-        raise _Seen
-
-    with suppress(_Seen):
-        model.predict(x, level, cond, [*taps, Tap(site, stop)])
-    return seen[0].float()
+    seen: dict[str, Tensor] = {}
+    with early_exit():
+        model.predict(x, level, cond, [*taps, *reading_until_complete([site], seen)])
+    return seen[site].float()
 
 
 def _after(ctx: RunState, i: int, x: Tensor, prediction: Prediction) -> Tensor:

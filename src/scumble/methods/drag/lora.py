@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -23,6 +22,8 @@ from scumble.core.cost import Cost
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import noised
 from scumble.errors import CheckpointError, MethodError
+from scumble.files import atomic_write
+from scumble.hashing import sha256
 from scumble.methods.drag.optimize import frozen
 from scumble.models.base import Model
 
@@ -56,9 +57,8 @@ class Adapter:
     def name(self, model: Model, picture: Tensor) -> str:
         """The file that keeps it: a hash of picture, model and settings."""
         settings = json.dumps([self.prompt, self.steps, self.rank, self.learning_rate, self.batch, self.seed])
-        digest = hashlib.sha256(f"{model.weights_hash}/{settings}/{tuple(picture.shape)}/".encode())
-        digest.update(picture.detach().float().cpu().contiguous().numpy().tobytes())
-        return f"{digest.hexdigest()[:32]}.safetensors"
+        values = picture.detach().float().cpu().contiguous().numpy().tobytes()
+        return f"{sha256(f'{model.weights_hash}/{settings}/{tuple(picture.shape)}/', values)[:32]}.safetensors"
 
 
 def cache_folder() -> Path:
@@ -196,10 +196,6 @@ def _injected(denoiser: Any, rank: int) -> Iterator[None]:
 
 def _write(state: dict[str, Tensor], path: Path, adapter: Adapter) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     about = {"format": "pt", "rank": str(adapter.rank), "prompt": adapter.prompt, "steps": str(adapter.steps)}
-    try:
-        save_file(state, beside, about)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with atomic_write(path) as unfinished:
+        save_file(state, unfinished, about)

@@ -20,13 +20,13 @@ from scumble.energies.excite import Apart, Excite, Suppress, excite_sites
 from scumble.energies.picture import Colour
 from scumble.energies.protocol import ActiveDuring, Energy, Function, Needs, Observation, Place, WeightedEnergy
 from scumble.errors import InputError
+from scumble.hashing import tensor_sha256
 from scumble.images import load_map
 from scumble.methods.asyrp.bundled import load_direction
 from scumble.methods.asyrp.direction import joint_shift
 from scumble.methods.batch import EditBatch
 from scumble.methods.guidance.layout_energies import WordWishes, layout_energies
 from scumble.methods.inpainting.fields import scorer_of
-from scumble.records.recipe import tensor_sha256
 
 __all__ = [
     "ALSO",

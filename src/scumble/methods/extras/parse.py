@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from scumble.errors import InputError, nearest
+from scumble.errors import InputError, first_problem, nearest
 from scumble.methods.extras.extras import ALSO, Extra
 
 __all__ = ["parse_also", "from_recipe"]
@@ -26,7 +26,8 @@ def from_recipe(told: Mapping[str, Any]) -> Extra:
     try:
         return ALSO[name](**fields)
     except ValidationError as error:
-        raise InputError(f"the recipe's {name} does not fit this version: {error.errors()[0]['msg']}") from error
+        where, reason = first_problem(error)
+        raise InputError(f"the recipe's {name} does not fit this version: {where} {reason}") from error
 
 
 def parse_also(text: str) -> Extra:
@@ -41,13 +42,12 @@ def parse_also(text: str) -> Extra:
     try:
         return ALSO[name](**json.loads(rest or "{}"))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
+        where, reason = first_problem(error)
+        if error.errors()[0]["type"] == "extra_forbidden":
             fields = list(ALSO[name].model_fields)
             raise InputError(
                 f"--also {name} has no field {where!r}{nearest(where, fields)}; it has: {', '.join(fields)}"
             ) from error
-        raise InputError(f"--also {name}: {where} {first['msg'][:1].lower()}{first['msg'][1:]}") from error
+        raise InputError(f"--also {name}: {where} {reason}") from error
     except (json.JSONDecodeError, TypeError) as error:
         raise InputError(f'--also {name}: expected fields as JSON, such as {{"weight": 2}}, got {rest!r}') from error

@@ -13,9 +13,9 @@ import torch
 from safetensors import SafetensorError
 
 from scumble.errors import CheckpointError
+from scumble.hashing import files_sha256
 from scumble.models.base import Model
 from scumble.models.latent import LatentModel
-from scumble.models.loading.weights_hash import files_sha256
 from scumble.models.pixel import PixelModel
 from scumble.models.quiet import without_progress_bars
 from scumble.models.text import TextEncoder, TextStack

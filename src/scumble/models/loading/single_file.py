@@ -10,10 +10,10 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from scumble.errors import CheckpointError
+from scumble.hashing import files_sha256
 from scumble.models.base import Model
 from scumble.models.loading.folder import pickle_error
 from scumble.models.loading.pipe import model_of_pipe
-from scumble.models.loading.weights_hash import files_sha256
 from scumble.models.quiet import without_progress_bars
 
 __all__ = ["load_single_file"]

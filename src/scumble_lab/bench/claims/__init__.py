@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from scumble.errors import CheckpointError, InputError, MethodError, nearest
+from scumble.hashing import sha256
 from scumble_lab.bench.claims.base import Bench, Claim, Finding
 from scumble_lab.bench.models_in_use import Workshop
 from scumble_lab.bench.verdicts import Verdict, read_verdicts, save_verdict
@@ -120,7 +120,7 @@ def _weights(bench: Bench) -> str:
     for pixels in (False, True):
         with contextlib.suppress(CheckpointError):
             parts.append(bench.editor(pixels).model.weights_hash)
-    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+    return sha256(" ".join(parts))[:16]
 
 
 def _named(given: str) -> list[Claim]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from scumble.images import decibels
 from scumble_lab.bench.case import Mask
 
 __all__ = ["PSNR_LIMIT", "change_share", "masked_as_published", "mse", "psnr", "ssim", "unit"]
@@ -34,14 +35,7 @@ def mse(one: Tensor, two: Tensor, mask: Mask | None = None) -> float:
 
 def psnr(one: Tensor, two: Tensor, mask: Mask | None = None) -> float:
     """Peak signal-to-noise ratio in decibels, at most `PSNR_LIMIT`; NaN if the mask is empty."""
-    return decibels(mse(one, two, mask))
-
-
-def decibels(error: float) -> float:
-    """-10 log10 of a mean squared error, limited."""
-    if math.isnan(error):
-        return math.nan
-    return PSNR_LIMIT if error <= 0 else min(PSNR_LIMIT, -10 * math.log10(error))
+    return decibels(mse(one, two, mask), limit=PSNR_LIMIT)
 
 
 def ssim(one: Tensor, two: Tensor, mask: Mask | None = None) -> float:
@@ -86,7 +80,7 @@ def masked_as_published(one: Tensor, two: Tensor, keep: Mask) -> dict[str, float
         return dict.fromkeys(("mse", "psnr", "ssim"), math.nan)
     share = torch.from_numpy(keep).double()
     error = mse(one * share, two * share)
-    return {"mse": error, "psnr": decibels(error), "ssim": ssim(one * share, two * share)}
+    return {"mse": error, "psnr": decibels(error, limit=PSNR_LIMIT), "ssim": ssim(one * share, two * share)}
 
 
 def change_share(one: Tensor, two: Tensor, threshold: float = 12 / 255) -> float:

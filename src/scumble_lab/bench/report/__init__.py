@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from scumble.images import atomic_write, save_image
+from scumble.files import atomic_write
+from scumble.images import save_image
 from scumble_lab.bench.collect import Collected, collect, csv_text
 from scumble_lab.bench.folder import Benchmark
 from scumble_lab.bench.formatting import counted
