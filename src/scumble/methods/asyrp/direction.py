@@ -87,16 +87,6 @@ class Direction:
         block = None if self.block is None else self.block.to(device)
         return Direction(self.about, block, {t: shift.to(device) for t, shift in self.means.items()})
 
-    def over_time(self) -> Direction:
-        """The same shift at every timestep: the mean of those of all timesteps (the paper's global direction).
-
-        Raises:
-            InputError: If the shifts have not been averaged over pictures before.
-        """
-        if not self.means:
-            raise InputError("a global direction is the mean of shifts: average the network's over pictures first")
-        return Direction(self.about, None, {-1: torch.stack([*self.means.values()]).mean(0)})
-
     def save(self, path: str | Path, dtype: torch.dtype = torch.float32) -> Path:
         """Write it as safetensors; never half of it.
 

@@ -11,13 +11,10 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
 from scumble.core.prediction import Prediction
 
-__all__ = ["LPIPS_BOOST", "LPIPS_EDIT", "distance_tables", "edit_time", "smallest_time"]
-
-LPIPS_EDIT, LPIPS_BOOST = 0.33, 1.2
-"""The paper's thresholds, for LPIPS with AlexNet."""
+__all__ = ["OTHER_BOOST", "OTHER_EDIT", "distance_tables", "smallest_time"]
 
 OTHER_EDIT, OTHER_BOOST = 0.55, 0.95
-"""For another distance: shares of what it is at the noisiest level."""
+"""Shares of the distance at the noisiest level; the paper's 0.33 and 1.2 are for LPIPS with AlexNet."""
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 
@@ -26,22 +23,6 @@ def smallest_time(table: Mapping[int, float], threshold: float) -> int:
     """Return the smallest timestep whose distance reaches a threshold; the largest timestep where none does."""
     reached = [t for t, value in table.items() if value >= threshold]
     return min(reached) if reached else max(table)
-
-
-def edit_time(table: Mapping[int, float], cosine: float, threshold: float = LPIPS_EDIT) -> int:
-    """Return t_edit: words that mean nearly the same leave much to be done late, others need the early steps.
-
-    Args:
-        table: Timestep -> mean distance of the predicted picture to the picture.
-        cosine: Similarity of the two texts.
-        threshold: For equal texts.
-    """
-    return smallest_time(table, threshold * cosine)
-
-
-def boost_time(table: Mapping[int, float], threshold: float = LPIPS_BOOST) -> int:
-    """Return t_boost from the table of distances of the noisy picture to the picture."""
-    return smallest_time(table, threshold)
 
 
 def distance_tables(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import torch
@@ -18,13 +18,13 @@ from scumble.core.schedule import Level
 from scumble.core.solvers import Ddim, Evaluation
 from scumble.energies.clip import direction_energy
 from scumble.methods.asyrp.delta import DeltaBlock
-from scumble.methods.asyrp.direction import Direction, DirectionInfo
+from scumble.methods.asyrp.direction import DirectionInfo
 from scumble.models.base import Model
 from scumble.models.forward import timesteps
 from scumble.models.taps import Tap
 from scumble.models.unet_halves import EncoderCache, decode_half, encode_half
 
-__all__ = ["TrainStep", "DirectionLoss", "Loss", "SourceTrajectory", "Step", "average", "origin_of", "train"]
+__all__ = ["TrainStep", "DirectionLoss", "Loss", "SourceTrajectory", "Step", "origin_of", "train"]
 
 Features = Callable[[Tensor], Tensor]
 
@@ -247,30 +247,6 @@ def train(
                 told = Step(epoch + 1, n + 1, level.t, float(value.detach()), time.perf_counter() - started)
                 yield told, block
         schedule.step()
-
-
-def average(
-    ctx: RunState, model: Model, cond: Conditioning, origins: Sequence[SourceTrajectory], direction: Direction
-) -> Direction:
-    """Average a network's shift over pictures, for each timestep at which it acts (section 3.6 of the method).
-
-    Returns:
-        A direction without a network: the same shift for every picture.
-    """
-    total: dict[int, Tensor] = {}
-    with torch.no_grad():
-        for origin in origins:
-            x = origin.x
-            for i in _trained(ctx, direction.about.t_edit):
-                level = ctx.levels[i]
-                half = _EncodedStep.of(ctx, model, x, level, cond)
-                h = half.cache.h
-                shift = direction(h, half.seen["temb"], level.t)
-                t = int(level.t)
-                total[t] = total.get(t, torch.zeros_like(shift)) + shift / len(origins)
-                plain, shifted = (half.decode(model, at, x, level) for at in (h, h + shift))
-                x = _next(x, Prediction(shifted.x0, plain.eps), level, ctx.levels[i + 1])
-    return replace(direction, block=None, means=total)
 
 
 def words_direction(text: Callable[[Sequence[str]], Tensor], source: str, target: str, frames: Sequence[str]) -> Tensor:

@@ -48,11 +48,6 @@ class TokenMap:
     matrix: Tensor
     own: Tensor
 
-    @classmethod
-    def identity(cls, length: int) -> TokenMap:
-        """Every column from the same column of the source."""
-        return cls(torch.eye(length), torch.zeros(length))
-
 
 def read_words(tokens: Callable[[str], Sequence[int]], prompt: str) -> Words:
     """Split a prompt at spaces and find each word's columns.
