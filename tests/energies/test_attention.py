@@ -23,7 +23,7 @@ from scumble.energies.attention import (
     normalised,
     soft_shape,
 )
-from scumble.energies.excite import Apart, Excite, Inside, Suppress, word_maps
+from scumble.energies.excite import Apart, Excite, Suppress, word_maps
 from scumble.energies.protocol import Energy, Observation
 
 SITE = "up_blocks.0.attentions.0.transformer_blocks.0.attn2"
@@ -169,9 +169,8 @@ def test_words_that_have_a_place_are_excited_and_those_without_are_not() -> None
     weak = Excite((SITE,), ((3,),), last=5)
     seen = seen_of(maps)
     assert float(strong(seen, None)) < 0.05 < 0.5 < float(weak(seen, None))
-    both, total = Excite((SITE,), ((2,), (3,)), 5), Excite((SITE,), ((2,), (3,)), 5, join="sum")
+    both = Excite((SITE,), ((2,), (3,)), 5)
     assert float(both(seen, None)) == float(weak(seen, None))
-    assert float(total(seen, None)) == pytest.approx(float(weak(seen, None)) + float(strong(seen, None)))
     assert float(Suppress((SITE,), ((2,),), 5)(seen, None)) == pytest.approx(1 - float(strong(seen, None)))
 
 
@@ -181,15 +180,12 @@ def test_the_maps_of_words_are_a_smoothed_distribution_over_tokens() -> None:
     torch.testing.assert_close(maps.sum(1), torch.ones(2, 6, 7, dtype=torch.float64))
 
 
-def test_apart_and_inside_are_about_places() -> None:
+def test_apart_is_about_places() -> None:
     maps = torch.zeros(1, 4, 8, 8, dtype=torch.float64)
     maps[:, 1, :3, :3] = maps[:, 2, 5:, 5:] = maps[:, 3, :3, 1:4] = 1
     apart = Apart((SITE,), ((1,), (2,)))
     near = Apart((SITE,), ((1,), (3,)))
     assert float(apart(seen_of(maps), None)) < 0.01 < 0.5 < float(near(seen_of(maps), None))
-    box = (0.0, 0.0, 0.5, 0.5)
-    assert float(Inside((SITE,), (1,), box)(seen_of(maps), None)) < 1e-4
-    assert float(Inside((SITE,), (2,), box)(seen_of(maps), None)) > 0.99
 
 
 ENERGIES: dict[str, Callable[[], Any]] = {
@@ -203,9 +199,8 @@ ENERGIES: dict[str, Callable[[], Any]] = {
     "tint": lambda: Tint((SITE,), ALL),
     "squared tint": lambda: Tint((SITE,), ALL, squared=True),
     "excite": lambda: Excite((SITE,), ((1,), (2, 3)), 4),
-    "suppress": lambda: Suppress((SITE,), ((1,), (2, 3)), 4, join="sum"),
+    "suppress": lambda: Suppress((SITE,), ((1,), (2, 3)), 4),
     "apart": lambda: Apart((SITE,), ((1,), (2,))),
-    "inside": lambda: Inside((SITE,), (1, 2), (0.1, 0.1, 0.6, 0.6)),
 }
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from scumble.controls.guidance import Guidance
-from scumble.controls.stored_noise import Replay, StoredNoise, StoredSourceBranch
+from scumble.controls.stored_noise import StoredNoise, StoredSourceBranch
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState, Transition
 from scumble.core.loop import denoise
@@ -195,15 +195,6 @@ def test_a_teacher_forced_row_sees_the_stored_path_and_costs_one_row() -> None:
         assert torch.equal(call[2].embeds[:1], COND.embeds)  # type: ignore[index, arg-type]
     plain = trajectory(run_of(network), [StoredNoise(inversion), guidance])
     torch.testing.assert_close(xs[-1], plain[-1])
-
-
-def test_a_replayed_run_stays_on_the_path_whatever_the_network_says() -> None:
-    ctx, guidance = run_of(), Guidance(COND, NULL, 3.5)
-    one = replace(ctx, shape=(1, *SHAPE[1:]), noise=CounterNoise([3]))
-    inversion = inversion_of(ctx, edit_friendly(one, X0[:1], guidance, first=3), 3)
-    xs = trajectory(ctx, [Replay(inversion), Guidance(NULL, NULL)])
-    for x, stored in zip(xs, inversion.xs[1:], strict=True):
-        assert torch.equal(x, stored.expand(SHAPE))
 
 
 def test_stored_noise_serves_a_step_once() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -11,7 +10,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState, Start, Transition
 from scumble.inversion.inversion import Inversion
 
-__all__ = ["Replay", "StoredNoise", "StoredSourceBranch"]
+__all__ = ["StoredNoise", "StoredSourceBranch"]
 
 
 @dataclass
@@ -72,24 +71,3 @@ class StoredSourceBranch(Control):
         if self.until is not None and ctx.i >= self.until:
             return rows
         return [Branch(self.name, self.cond, x=self.inversion.x_at(ctx.i)), *rows]
-
-
-@dataclass
-class Replay(Control):
-    """Lead the run itself along the stored path, whatever the network says: for whoever only looks at activations.
-
-    Args:
-        inversion: The path.
-    """
-
-    inversion: Inversion
-
-    constraint: ClassVar[bool] = True
-
-    def start(self, ctx: RunState) -> Start:
-        """Begin at the path's first level."""
-        return Start(self.inversion(ctx, self.inversion.first), self.inversion.first)
-
-    def after(self, ctx: RunState, move: Transition) -> Transition:
-        """Put x back on the path."""
-        return replace(move, x=self.inversion(ctx, ctx.i + 1))

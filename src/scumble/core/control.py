@@ -102,7 +102,6 @@ class RunState:
         layout: Which batch rows belong to which row name, during and after an evaluation (for taps).
         leaf: The leaf tensor of this step's rows with a graph, else None.
         tag: Prefix of every noise stream's name, for methods that run the loop more than once.
-        memo: A place for controls to leave results for the caller (keys: control's own name).
     """
 
     network: Network
@@ -118,7 +117,6 @@ class RunState:
     layout: dict[str, slice] = field(default_factory=dict)
     leaf: Tensor | None = None
     tag: str = ""
-    memo: dict[str, Any] = field(default_factory=dict)
 
     @property
     def level(self) -> Level:

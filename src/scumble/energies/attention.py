@@ -186,21 +186,13 @@ class Centroid(OfWords):
 
 @dataclass
 class Size(OfWords):
-    """Bring the share of the picture that the words cover to a value, or to a multiple of the source's.
+    """Bring the share of the picture that the words cover to a multiple of the source's.
 
     Args:
-        target: Share of the picture; None: relative to the source.
-        factor: Relative: times so much.
-        more: Relative: plus so much, after the factor.
+        factor: Of the share.
     """
 
-    target: float | None = None
     factor: float = 1.0
-    more: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.target is not None:
-            self.source = None
 
     def measure(self, seen: Observation) -> Tensor:
         """Sizes of the source (B, layers)."""
@@ -210,10 +202,10 @@ class Size(OfWords):
         return torch.stack([soft_shape(maps).mean((1, 2, 3)) for maps in layers], 1)
 
     def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
-        """``mean |size - (factor size_source + more)|``."""
+        """``mean |size - factor size_source|``."""
+        assert origin is not None
         found = self._sizes(self.own(seen))
-        goal = torch.full_like(found, self.target or 0.0) if origin is None else origin * self.factor + self.more
-        return distance(found, goal.expand_as(found), self.squared)
+        return distance(found, (origin * self.factor).expand_as(found), self.squared)
 
 
 @dataclass

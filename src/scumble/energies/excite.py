@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scumble.energies.attention import normalized, soft_shape
+from scumble.energies.attention import soft_shape
 from scumble.energies.protocol import Energy, Needs, Observation
 from scumble.models.sites import sites
 
-__all__ = ["Apart", "Excite", "Inside", "Suppress", "excite_sites", "word_maps"]
+__all__ = ["Apart", "Excite", "Suppress", "excite_sites", "word_maps"]
 
 CELLS = 16 * 16
 """Attention of about so many cells tells objects apart best: 16 x 16 in Stable Diffusion at 512 pixels."""
@@ -61,14 +60,12 @@ class Excite(Energy):
         sites: Cross-attention modules of one size, see :func:`excite_sites`.
         words: The columns of each word.
         last: Column of the prompt's end marker.
-        join: The worst word alone, as published, or the sum over words.
         spread: Of the smoothing.
     """
 
     sites: tuple[str, ...]
     words: tuple[tuple[int, ...], ...]
     last: int
-    join: Literal["max", "sum"] = "max"
     spread: float = 0.5
 
     @property
@@ -83,8 +80,7 @@ class Excite(Energy):
 
     def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """0 where every word has full attention somewhere, 1 where one has none."""
-        missing = 1 - self.strengths(seen)
-        return missing.amax(1) if self.join == "max" else missing.sum(1)
+        return (1 - self.strengths(seen)).amax(1)
 
 
 @dataclass
@@ -93,8 +89,7 @@ class Suppress(Excite):
 
     def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """0 where no place belongs to the words."""
-        found = self.strengths(seen)
-        return found.amax(1) if self.join == "max" else found.sum(1)
+        return self.strengths(seen).amax(1)
 
 
 @dataclass
@@ -125,37 +120,3 @@ class Apart(Energy):
                     total = total + (one * other).sum((1, 2)) / smaller
                     pairs += 1
         return total / max(pairs, 1)
-
-
-@dataclass
-class Inside(Energy):
-    """The words stay inside a box: the share of their attention that lies outside, squared.
-
-    Args:
-        sites: Cross-attention modules.
-        columns: The words' columns.
-        box: Left, top, right, bottom, from 0 to 1.
-    """
-
-    sites: tuple[str, ...]
-    columns: tuple[int, ...]
-    box: tuple[float, float, float, float]
-
-    @property
-    def reads(self) -> Needs:
-        """The attention of the sites."""
-        return Needs(attention=self.sites)
-
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
-        """0 where nothing of the words is outside."""
-        left, top, right, bottom = self.box
-        total = torch.zeros((), device=seen.x.device)
-        for site in self.sites:
-            maps = normalized(seen.attention[site][:, list(self.columns)])
-            h, w = maps.shape[-2:]
-            y = (torch.arange(h, device=maps.device) + 0.5) / h
-            x = (torch.arange(w, device=maps.device) + 0.5) / w
-            inside = ((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))
-            share = (maps * inside).sum((2, 3)) / (maps.sum((2, 3)) + 1e-4)
-            total = total + (1 - share).square().mean(1) / len(self.sites)
-        return total

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from scumble.core.control import RunState
@@ -202,8 +201,3 @@ def distance(a: Tensor, b: Tensor, squared: bool) -> Tensor:
     """Mean absolute difference of each sample, or half the mean squared one (B,)."""
     apart = a - b
     return per_sample(0.5 * apart.square() if squared else apart.abs())
-
-
-def no_values(seen: Observation) -> Tensor:
-    """Zeros (B,) to add to."""
-    return torch.zeros(seen.x.shape[0], device=seen.x.device, dtype=seen.x.dtype)

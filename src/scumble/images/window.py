@@ -54,11 +54,6 @@ class Window:
         return self.box == (0, 0, *self.original)
 
     @property
-    def changes_nothing(self) -> bool:
-        """Whether the model sees the picture exactly as it is."""
-        return self.original == self.scaled == self.size and self.is_whole
-
-    @property
     def scale(self) -> float:
         """Pixels of the picture per pixel of the model (sigma): 1 is not scaled, more than 1 is scaled down."""
         return max(there / here for there, here in zip(self.box_size, self.scaled, strict=True))

@@ -8,7 +8,7 @@ import math
 # The benchmark is published as pickles, and there is no other copy of its points and masks. A pickle can run any
 # code that it names, so this file, and no other, reads them with an unpickler that knows numpy arrays and nothing else.
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,11 @@ from PIL import Image
 from torch import Tensor
 
 from scumble.errors import InputError
-from scumble.images import load_image
 from scumble.methods.drag.arrival import nearest_features
 from scumble.methods.drag.supervision import FeatureGrid
 
 __all__ = [
-    "DragSample", "dragged_points", "image_fidelity", "mean_distance", "read_dragbench", "read_points", "read_sample",
+    "DragSample", "dragged_points", "read_points", "read_sample",
     "sample_files",
 ]  # fmt: skip
 
@@ -83,16 +82,6 @@ def read_points(data: bytes) -> dict[str, Any]:
     return found
 
 
-def read_dragbench(folder: str | Path) -> Iterator[DragSample]:
-    """Yield all samples of a DragBench folder (``category/sample/original_image.png`` and ``meta_data.pkl``), sorted.
-
-    Raises:
-        InputError: If the folder has none, or one cannot be read.
-    """
-    for file in sample_files(folder):
-        yield read_sample(file)
-
-
 def sample_files(folder: str | Path) -> list[Path]:
     """Return the point data of all samples, sorted.
 
@@ -140,42 +129,3 @@ def dragged_points(
     before, after = (FeatureGrid(features(image, prompt).float(), size) for image in (source.convert("RGB"), result))
     found = nearest_features(before, after, torch.tensor([[y0, x0] for x0, y0, _, _ in points]).round()).tolist()
     return [math.dist(place, (y1, x1)) for place, (_, _, x1, y1) in zip(found, points, strict=True)]
-
-
-def mean_distance(samples: Sequence[DragSample], results: str | Path, features: Features) -> float:
-    """Return the mean over all pairs of all samples; results lie in a folder as ``category/sample.png``.
-
-    Raises:
-        InputError: If a result is missing.
-    """
-    distances: list[float] = []
-    for sample, source, result in _pairs(samples, results):
-        distances += dragged_points(source, result, sample.points, features, sample.prompt)
-    return sum(distances) / len(distances)
-
-
-def image_fidelity(
-    samples: Sequence[DragSample], results: str | Path, distance: Callable[[Image.Image, Image.Image], float]
-) -> float:
-    """Return the mean of 1 - distance over samples, both pictures at 224 x 224; the benchmark takes LPIPS (AlexNet).
-
-    Doing nothing has fidelity 1: read it beside the mean distance.
-
-    Raises:
-        InputError: If a result is missing.
-    """
-    kept = []
-    for _, source, result in _pairs(samples, results):
-        small = [i.convert("RGB").resize((224, 224), Image.Resampling.BILINEAR) for i in (source, result)]
-        kept.append(1.0 - distance(small[0], small[1]))
-    return sum(kept) / len(kept)
-
-
-def _pairs(samples: Sequence[DragSample], results: str | Path) -> Iterator[tuple[DragSample, Image.Image, Image.Image]]:
-    if not samples:
-        raise InputError("there are no samples to judge")
-    for sample in samples:
-        path = Path(results) / f"{sample.name}.png"
-        if not path.is_file():
-            raise InputError(f"the result {sample.name}.png is missing")
-        yield sample, load_image(sample.path).rgb, load_image(path).rgb

@@ -30,9 +30,9 @@ from scumble.methods.asyrp.bundled import bundled_directions, load_direction
 from scumble.methods.asyrp.delta import DeltaBlock
 from scumble.methods.asyrp.direction import Direction, DirectionInfo, joint_shift
 from scumble.methods.asyrp.distillation import DistillationLoss
-from scumble.methods.asyrp.interval import boost_time, edit_time
+from scumble.methods.asyrp.interval import smallest_time
 from scumble.methods.asyrp.solver import BoostedDdim
-from scumble.methods.asyrp.training import DirectionLoss, SourceTrajectory, TrainStep, average, origin_of, train
+from scumble.methods.asyrp.training import DirectionLoss, SourceTrajectory, TrainStep, origin_of, train
 from scumble.methods.drag.bottleneck import Bottleneck, StartAt
 from scumble.models.base import Model
 from scumble.models.clip import squared
@@ -226,10 +226,10 @@ def test_other_solvers_are_refused(tiny_sd: Model) -> None:
 
 def test_the_interval_follows_the_papers_rule() -> None:
     table = {t: t / 1000 for t in range(0, 1000, 10)}
-    assert edit_time(table, 1.0) == 330
-    assert edit_time(table, 0.5) < edit_time(table, 0.9)
-    assert boost_time({0: 0.1, 100: 1.0, 200: 1.25, 300: 1.3}) == 200
-    assert boost_time({0: 0.1, 100: 1.0}) == 100
+    assert smallest_time(table, 0.33) == 330
+    assert smallest_time(table, 0.5 * 0.33) < smallest_time(table, 0.9 * 0.33)
+    assert smallest_time({0: 0.1, 100: 1.0, 200: 1.25, 300: 1.3}, 1.2) == 200
+    assert smallest_time({0: 0.1, 100: 1.0}, 1.2) == 100
 
 
 def test_directions_survive_their_file(tmp_path: Path) -> None:
@@ -269,25 +269,6 @@ def test_training_touches_the_block_alone_and_lowers_the_loss() -> None:
     assert all(p.grad is None for p in model.denoiser.parameters())
     again = [s for s, _ in train(ctx, model, NOTHING, [origin], loss, about, epochs=1, rate=0.02, optimiser="adam")]
     assert [s.loss for s in again] == [s.loss for s in told[: len(again)]]
-
-
-def test_shifts_are_averaged_over_pictures_and_time() -> None:
-    model, loss = tiny_ddpm(), loss_of(random_clip())
-    ctx = context(model, 5, shape=(1, 3, 32, 32))
-    torch.manual_seed(1)
-    origins = [
-        origin_of(ctx, model, NOTHING, torch.randn(1, 3, 32, 32), torch.zeros(1, 3, 32, 32), 500, loss)
-        for _ in range(2)
-    ]
-    direction = Direction(DirectionInfo(t_edit=500, steps=5), DeltaBlock(24, 64))
-    mean = average(ctx, model, NOTHING, origins, direction)
-    one, other = (average(ctx, model, NOTHING, [origin], direction) for origin in origins)
-    assert set(mean.means) == {int(level.t) for level in ctx.levels[:-1] if level.t >= 500}
-    for t, shift in mean.means.items():
-        torch.testing.assert_close(shift, (one.means[t] + other.means[t]) / 2)
-    assert set(mean.over_time().means) == {-1}
-    with pytest.raises(InputError, match="average"):
-        direction.over_time()
 
 
 def test_a_direction_is_trained_from_a_folder_and_edits_a_picture(

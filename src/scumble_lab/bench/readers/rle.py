@@ -7,7 +7,7 @@ import numpy as np
 from scumble.errors import InputError
 from scumble_lab.bench.case import Mask
 
-__all__ = ["checked_runs", "decode_rle", "encode_rle"]
+__all__ = ["checked_runs", "decode_rle"]
 
 
 def checked_runs(given: object, height: int = 512, width: int = 512) -> list[int]:
@@ -46,10 +46,3 @@ def decode_rle(runs: list[int], height: int = 512, width: int = 512, border: boo
         mask[[0, -1]] = True
         mask[:, [0, -1]] = True
     return mask
-
-
-def encode_rle(mask: Mask) -> list[int]:
-    """The runs of a mask: what `decode_rle` without a border turns back into it."""
-    edges = np.diff(np.concatenate([[0], mask.ravel().astype(np.int8), [0]]))
-    starts, ends = np.nonzero(edges == 1)[0], np.nonzero(edges == -1)[0]
-    return [int(value) for pair in zip(starts, ends - starts, strict=True) for value in pair]
