@@ -21,6 +21,7 @@ from scumble.editing.editor import Editor
 from scumble.errors import CheckpointError, InputError, MethodError
 from scumble.images import load_image
 from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.img2img.sdedit import SDEdit
 from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
 from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
@@ -234,3 +235,33 @@ def test_bad_settings_of_an_inversion_are_refused(tiny_editor: Editor, picture: 
         tiny_editor.invert(picture, eta=0.0)
     with pytest.raises(InputError, match="1000"):
         tiny_editor.invert(picture, num_inference_steps=5000)
+
+
+def test_settings_are_those_of_version_0_1_by_name_and_in_one_object(tiny_editor: Editor, picture: Image.Image) -> None:
+    named = tiny_editor.invert(
+        picture, prompt="a cat", method="ddim", num_inference_steps=4, iterations=2, seed=1, measured=False
+    )
+    settings = InversionSettings(kind="ddim", num_inference_steps=4, iterations=2)
+    found = tiny_editor.invert(picture, settings, prompt="a cat", seed=1, measured=False)
+    assert found.sha256 == named.sha256
+    assert found.report["settings"] == {
+        **settings.model_dump(exclude_none=True),
+        "prompt": "a cat",
+        "skip": 0.0,
+        "guidance_scale": 1.0,
+        "eta": 0.0,
+    }
+
+
+def test_a_file_says_with_which_settings_it_was_made(inversion: Inversion, path: Path) -> None:
+    settings = InversionSettings.model_validate(Inversion.load(path).report["settings"])
+    assert (settings.kind, settings.prompt, settings.num_inference_steps) == ("edit-friendly", PROMPT, 8)
+    assert (settings.skip, settings.eta, settings.mode) == (0.375, 1.0, "parallel")
+    assert settings.model_dump(exclude_none=True) == inversion.report["settings"]
+
+
+def test_unknown_settings_are_refused_in_one_line(tiny_editor: Editor, picture: Image.Image) -> None:
+    with pytest.raises(InputError, match=r"skipp.*skip"):
+        tiny_editor.invert(picture, skipp=0.3)
+    with pytest.raises(InputError, match="kind = 'nearest'"):
+        tiny_editor.invert(picture, method="nearest")

@@ -17,8 +17,9 @@ from scumble.core.prediction import Prediction
 from scumble.core.schedule import Schedule
 from scumble.core.solvers import Evaluation, ddim_std
 from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.models.base import Model
 
 CASES = ["ddpm_inversion_cfg", "ddpm_inversion_empty", "ddpm_inversion_eta"]
@@ -29,11 +30,11 @@ def job_of(model: Model, case: Any, x0: str = "x0") -> EditBatch:
     return EditBatch(model, noise, 1, (128, 128), shared={"x0": case[x0]})
 
 
-def plan_of(case: Any, **more: Any) -> InversionSettings:
+def settings_of(case: Any, **more: Any) -> InversionSettings:
     known, scale = case.settings, case.settings["cfg_source"]
     return InversionSettings(
         kind="edit-friendly",
-        steps=known["num_inference_steps"],
+        num_inference_steps=known["num_inference_steps"],
         skip=0.0,
         prompt=known["source_prompt"],
         guidance_scale=scale if isinstance(scale, float) else 3.5,
@@ -47,7 +48,7 @@ def plan_of(case: Any, **more: Any) -> InversionSettings:
 def test_the_compat_preset_finds_the_published_noise(name: str, mode: Any, tiny_sd: Model, reference: Any) -> None:
     case = reference(name)
     batch = job_of(tiny_sd, case)
-    found = inversion_for(batch, plan_of(case, mode=mode, compat="official"))
+    found = inversion_for(batch, settings_of(case, mode=mode, compat="official"))
     assert found.zs is not None
     torch.testing.assert_close(found.zs[:, 0].flip(0), case["zs"], atol=5e-4, rtol=0)
     torch.testing.assert_close(found.x_at(found.steps - 1), case["xts_1"], atol=1e-5, rtol=0)
@@ -76,7 +77,7 @@ def test_the_compat_preset_makes_the_published_edits(name: str, edit: str, tiny_
     case = reference(name)
     told = case.settings["edits"][edit]
     batch = job_of(tiny_sd, case)
-    inversion = inversion_for(batch, plan_of(case, mode="sequential", compat="official")).since(told["skip"])
+    inversion = inversion_for(batch, settings_of(case, mode="sequential", compat="official")).since(told["skip"])
     for row, (prompt, scale) in enumerate(zip(told["prompts"], told["cfg"], strict=True)):
         xs = generated(batch, inversion, prompt, scale)
         recorded = [key for key in case.tensors if key.startswith(f"{edit}_latent_")]
@@ -92,9 +93,9 @@ def test_the_published_code_misses_the_picture_by_its_last_noise_and_ours_does_n
 ) -> None:
     case = reference("ddpm_inversion_cfg")
     batch = job_of(tiny_sd, case)
-    ours = inversion_for(batch, plan_of(case, chunk=1))
+    ours = inversion_for(batch, settings_of(case, chunk=1))
     batch.noise = GeneratorNoise(torch.Generator().manual_seed(case.info["seed"]))
-    theirs = inversion_for(batch, plan_of(case, mode="sequential", compat="official"))
+    theirs = inversion_for(batch, settings_of(case, mode="sequential", compat="official"))
     prompt, scale = ours.prompt, ours.guidance_scale
     assert torch.equal(generated(batch, ours, prompt, scale)[-1], case["x0"])
     assert ours.zs is not None
@@ -107,7 +108,7 @@ def test_the_published_code_misses_the_picture_by_its_last_noise_and_ours_does_n
 def test_below_eta_1_the_published_direction_is_not_ddims(tiny_sd: Model, reference: Any) -> None:
     case = reference("ddpm_inversion_eta")
     batch = job_of(tiny_sd, case)
-    ours = inversion_for(batch, plan_of(case, chunk=1))
+    ours = inversion_for(batch, settings_of(case, chunk=1))
     assert ours.zs is not None
     assert float((ours.zs[:-1, 0].flip(0) - case["zs"][1:]).abs().max()) > 0.1
     assert torch.equal(generated(batch, ours, ours.prompt, ours.guidance_scale)[-1], case["x0"])
@@ -120,7 +121,7 @@ def test_the_published_previous_level_differs_from_the_list_where_steps_do_not_d
     model: Any = copy.copy(tiny_sd)
     model.schedule = Schedule.from_config({**tiny_sd.schedule.config, "timestep_spacing": "linspace"})
     batch = job_of(model, case)
-    theirs = inversion_for(batch, plan_of(case, compat="official"))
+    theirs = inversion_for(batch, settings_of(case, compat="official"))
     levels = theirs.levels
     solver = theirs.solver(model)
     assert levels[0].t - 1000 // 12 != levels[1].t
@@ -133,15 +134,17 @@ def test_ddim_inversion_with_guidance_reproduces_the_published_code(tiny_sd: Mod
     case = reference("ddim_inversion_ddpm_repo")
     model: Any = copy.copy(tiny_sd)
     model.schedule = Schedule.from_config({**tiny_sd.schedule.config, "steps_offset": 0})
-    plan = InversionSettings(kind="ddim", steps=12, prompt=case.settings["prompt"], guidance_scale=case.settings["cfg"])
-    found = inversion_for(job_of(model, case), plan)
+    settings = InversionSettings(
+        kind="ddim", num_inference_steps=12, prompt=case.settings["prompt"], guidance_scale=case.settings["cfg"]
+    )
+    found = inversion_for(job_of(model, case), settings)
     torch.testing.assert_close(found.xs[:-1, 0].flip(0)[:4], case["latents"], atol=1e-3, rtol=0)
     torch.testing.assert_close(found.x_at(0), case["final"], atol=1e-3, rtol=0)
 
 
 def test_plain_ddim_inversion_reproduces_diffusers_inverse_scheduler(tiny_sd: Model, reference: Any) -> None:
     case = reference("diffusers_ddim_inverse")
-    plan = InversionSettings(kind="ddim", steps=10, prompt=case.settings["prompt"])
-    found = inversion_for(job_of(tiny_sd, case, "z0"), plan)
+    settings = InversionSettings(kind="ddim", num_inference_steps=10, prompt=case.settings["prompt"])
+    found = inversion_for(job_of(tiny_sd, case, "z0"), settings)
     assert [level.t for level in found.levels[:-1]] == case["timesteps"].flip(0).tolist()
     torch.testing.assert_close(found.xs[:-1, 0].flip(0)[:3], case["latents"], atol=1e-4, rtol=0)

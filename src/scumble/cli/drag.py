@@ -90,7 +90,7 @@ def drag(words: Sequence[str]) -> None:
             print(animation)
 
     app = App(name="scumble drag", version_flags=[])
-    app.default(with_fields(command, method, without=("points",)))
+    app.default(with_fields(command, method, without=("points",), title=f"Parameters of {method.method_name()}"))
     run_app(app, words)
 
 

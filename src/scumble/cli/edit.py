@@ -139,7 +139,7 @@ def edit_method(words: Sequence[str], default: str, takes_image: bool) -> type[M
 
 def _run(name: str, command: Callable[..., None], method: type[Method], words: Sequence[str]) -> None:
     app = App(name=f"scumble {name}", version_flags=[])
-    app.default(with_fields(command, method))
+    app.default(with_fields(command, method, title=f"Parameters of {method.method_name()}"))
     run_app(app, words)
 
 

@@ -82,5 +82,5 @@ def extend(words: Sequence[str]) -> None:
     from scumble.editing.extend import extend as grow
 
     app = App(name="scumble extend", version_flags=[])
-    app.default(with_fields(command, method))
+    app.default(with_fields(command, method, title=f"Parameters of {method.method_name()}"))
     run_app(app, words)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from cyclopts import Group, Parameter
 from pydantic import BaseModel, ValidationError
 
 from scumble.errors import InputError, first_problem
-from scumble.methods.base import Method
 
 __all__ = ["build_method", "method_of", "with_fields"]
+
+Fields = TypeVar("Fields", bound=BaseModel)
 
 SHORT = {
     "prompt": ["--prompt", "-p"],
     "num_inference_steps": ["--num-inference-steps", "--steps"],
     "guidance_scale": ["--guidance-scale", "--guidance"],
+    "kind": ["--method", "-m", "--kind"],
     "change_map": ["--map", "--mask", "--change-map"],
     "polarity": ["--polarity"],
 }
@@ -37,15 +39,17 @@ def method_of(words: Sequence[str], default: str) -> str:
     return default
 
 
-def with_fields(common: Callable[..., None], method: type[Method], without: Sequence[str] = ()) -> Callable[..., None]:
-    """Return ``common`` with one keyword flag per field of ``method``, but those ``without``, added to its signature.
+def with_fields(
+    common: Callable[..., None], model: type[BaseModel], without: Sequence[str] = (), title: str = "Parameters"
+) -> Callable[..., None]:
+    """Return ``common`` with one keyword flag per field of ``model``, but those ``without``, added to its signature.
 
     ``common`` receives the flags that were given as a dictionary ``given``.
     """
     signature = inspect.signature(common, eval_str=True)
-    group = Group(f"Parameters of {method.method_name()}", sort_key=1)
+    group = Group(title, sort_key=1)
     own = [p for p in signature.parameters.values() if p.name != "given"]
-    added = [_flag(name, method, group) for name in method.model_fields if name not in without]
+    added = [_flag(name, model, group) for name in model.model_fields if name not in without]
     names = [p.name for p in added]
 
     def command(*positional: Any, **keywords: Any) -> None:
@@ -64,8 +68,8 @@ def with_fields(common: Callable[..., None], method: type[Method], without: Sequ
 UNSET: Any = None
 
 
-def _flag(name: str, method: type[Method], group: Group) -> inspect.Parameter:
-    field = method.model_fields[name]
+def _flag(name: str, model: type[BaseModel], group: Group) -> inspect.Parameter:
+    field = model.model_fields[name]
     kind: Any = str if name == "change_map" else tuple[str, ...] if _is_records(field.annotation) else field.annotation
     text = " ".join((field.description or "").split())
     if _is_records(field.annotation):
@@ -92,21 +96,21 @@ def _records(flag: str, texts: Sequence[str]) -> list[Any]:
         raise InputError(f'{flag}: expected fields as JSON, such as {{"image": "cat.png", ...}}: {error}') from error
 
 
-def build_method(method: type[Method], given: dict[str, Any]) -> Method:
-    """Build the method from the flags that were given.
+def build_method(model: type[Fields], given: dict[str, Any]) -> Fields:
+    """Build a method, or other settings, from the flags that were given.
 
     Raises:
         InputError: One line naming the first flag that does not fit, what was given and what is expected.
     """
-    fields = method.model_fields
+    fields = model.model_fields
     given = {
         name: _records(f"--{name}", value) if _is_records(fields[name].annotation) else value
         for name, value in given.items()
     }
     try:
-        return method(**given)
+        return model(**given)
     except ValidationError as error:
         where, reason = first_problem(error)
         name = where.partition(".")[0]
-        flag = SHORT.get(name, [f"--{name.replace('_', '-')}"])[0] if name else method.method_name()
+        flag = SHORT.get(name, [f"--{name.replace('_', '-')}"])[0] if name else model.__name__
         raise InputError(f"{flag} {error.errors()[0].get('input')!r}: {reason}") from error

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from scumble.editing.invert import invert_picture, picture_of
 from scumble.editing.result import Result
 from scumble.editing.run import OnStep, Run, user_errors
-from scumble.errors import InputError, MethodError
+from scumble.errors import InputError, MethodError, first_problem, nearest
 from scumble.images import describe_map, fit, load_image, load_map, to_tensor
-from scumble.inversion.inversion import Inversion, Kind
+from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.base import ImageMethod, Method
-from scumble.methods.inversion_for import InversionSettings
 from scumble.models.base import Model
 
 if TYPE_CHECKING:
@@ -116,62 +117,30 @@ class Editor:
     def invert(
         self,
         image: Any,
+        settings: InversionSettings | None = None,
         *,
-        prompt: str = "",
-        method: Kind = "edit-friendly",
-        num_inference_steps: int = 50,
-        skip: float | None = None,
-        guidance_scale: float = 1.0,
-        eta: float | None = None,
-        iterations: int = 1,
-        tolerance: float = 1e-4,
-        offsets: bool = False,
-        chunk: int | None = None,
-        mode: Literal["parallel", "sequential"] = "parallel",
-        compat: Literal["official"] | None = None,
         seed: int | None = None,
         measured: bool = True,
+        **fields: object,
     ) -> Inversion:
-        """Find the path and the noise that lead back to a picture; save it, and edit from it as often as wanted.
+        """Find the path and the noise that lead back to an image; save it, and edit from it as often as wanted.
 
         Args:
             image: File, PIL image, array or tensor.
-            prompt: What the picture shows; empty works too.
-            method: edit-friendly, naive or ddim.
-            num_inference_steps: N.
-            skip: Share of the steps that is not inverted; 0 for ddim, else 0.2, or 0.36 for models of 256 px and more.
-            guidance_scale: Guidance while inverting; 1 costs half and is usually best.
-            eta: Noise of the steps, in (0, 1]; 1.
-            iterations: Of a ddim level, at most; they stop at ``tolerance``.
-            tolerance: Largest change of the latent that is still called no change.
-            offsets: ddim: also keep what each step misses (direct inversion).
-            chunk: Levels per network call; chosen by free memory.
-            mode: sequential: the published order of calls.
-            compat: official: the published quirks.
+            settings: How to invert; the defaults when left out.
             seed: Seed of its draws; None draws one and records it.
             measured: Replay the inversion and state its error.
+            **fields: Single settings by name, in place of those in ``settings``: ``prompt="a cat", skip=0.3``. The
+                kind may also be called ``method``.
 
         Raises:
             InputError: For unusable input; MemoryLimitError: with what to lower.
         """
-        plan = InversionSettings(
-            kind=method,
-            steps=num_inference_steps,
-            skip=skip,
-            prompt=prompt,
-            guidance_scale=guidance_scale,
-            eta=eta,
-            iterations=iterations,
-            tolerance=tolerance,
-            offsets=offsets,
-            chunk=chunk,
-            mode=mode,
-            compat=compat,
-        )
+        chosen = _inversion_settings(settings, fields)
         picture = load_image(image)
         place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
         with user_errors(1, place):
-            return invert_picture(self.model, picture, plan, secrets.randbits(31) if seed is None else seed, measured)
+            return invert_picture(self.model, picture, chosen, secrets.randbits(31) if seed is None else seed, measured)
 
     def generate(
         self,
@@ -202,3 +171,15 @@ class Editor:
         change, notices = load_map(method.change_map, size, polarity=method.polarity)
         change = method.prepare_map(change)
         return change, [*notices, describe_map(change)]
+
+
+def _inversion_settings(settings: InversionSettings | None, fields: Mapping[str, object]) -> InversionSettings:
+    """The settings with single fields replaced; ``method`` is the older name of ``kind``."""
+    stated = {} if settings is None else settings.model_dump(exclude_unset=True)
+    named = {"kind" if name == "method" else name: value for name, value in fields.items()}
+    try:
+        return InversionSettings.model_validate({**stated, **named})
+    except ValidationError as error:
+        name, reason = first_problem(error)
+        hint = "" if name in InversionSettings.model_fields else nearest(name, InversionSettings.model_fields)
+        raise InputError(f"inversion setting {name} = {error.errors()[0]['input']!r}: {reason}{hint}") from error

@@ -14,33 +14,34 @@ from scumble.core.noise import CounterNoise
 from scumble.errors import InputError
 from scumble.images import Picture, fit, load_image, psnr, to_bytes, to_tensor
 from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.models.base import Model
 
 __all__ = ["invert_picture", "measure", "picture_of"]
 
 
 def invert_picture(
-    model: Model, picture: Picture, plan: InversionSettings, seed: int, measured: bool = True
+    model: Model, picture: Picture, settings: InversionSettings, seed: int, measured: bool = True
 ) -> Inversion:
     """Invert a picture at the size the model sees it, and keep the picture with it.
 
     Args:
         model: The model.
         picture: The picture.
-        plan: What inversion is wanted.
+        settings: How to invert.
         seed: Seed of its draws.
         measured: Replay it and state the error, at the price of one more run.
 
     Raises:
-        InputError: If the plan does not fit the model.
+        InputError: If the settings do not fit the model.
     """
     place = fit(*picture.rgb.size, multiple=model.multiple, native=model.native_size)
     image = place.apply(to_tensor(picture.rgb)).to(model.device)
     batch = EditBatch(model=model, noise=CounterNoise([seed]), count=1, size=place.size, image=image, cost=Cost())
     started = time.perf_counter()
-    found = inversion_for(batch, plan)
+    found = inversion_for(batch, settings)
     report = {**found.report, "seconds": round(time.perf_counter() - started, 3), "notices": batch.notices}
     rgba = picture.with_alpha(picture.rgb)
     return replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -74,10 +73,3 @@ def edit_friendly(
     more = extract(ctx, xs[: missing + 1], guidance, first, chunk)
     xs = torch.cat([xs[:missing], known.xs])
     return Path(xs, torch.cat([more.zs, known.zs]), torch.cat([more.residuals, known.residuals]))
-
-
-def as_published(path: Path) -> Path:
-    """The last z zeroed and no residuals, as the published code leaves them: not exact by ``sigma_1 z_1``."""
-    zs = path.zs.clone()
-    zs[-1:] = 0
-    return replace(path, zs=zs, residuals=torch.zeros_like(path.residuals))

@@ -15,19 +15,18 @@ import torch
 from torch import Tensor
 
 from scumble.core.schedule import Level
-from scumble.core.solvers import Ddim, Solver
+from scumble.core.solvers import Solver
 from scumble.errors import CheckpointError, InputError
 from scumble.hashing import tensors_sha256
 from scumble.inversion.file import read, write
-from scumble.inversion.official import OfficialDdim
+from scumble.inversion.official import inversion_rules
+from scumble.inversion.settings import Kind
 
 if TYPE_CHECKING:
     from scumble.core.control import RunState
     from scumble.models.base import Model
 
-__all__ = ["Inversion", "Kind"]
-
-Kind = Literal["edit-friendly", "naive", "ddim"]
+__all__ = ["Inversion"]
 
 TENSORS = ("xs", "zs", "residuals", "picture")
 NEEDED = ("kind", "levels", "first", "prompt", "guidance_scale", "eta", "model", "model_sha256")
@@ -124,9 +123,7 @@ class Inversion:
 
     def solver(self, model: Model) -> Solver:
         """The step rule for which the noise was computed: no other one may replay it."""
-        if self.compat == "official":
-            return OfficialDdim(self.eta, model.schedule, self.steps, self.levels[-1])
-        return Ddim(eta=self.eta)
+        return inversion_rules(self.compat).solver(self.eta, model.schedule, self.levels)
 
     def since(self, first: int) -> Inversion:
         """The same path, begun at a later level."""

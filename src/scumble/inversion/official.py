@@ -1,17 +1,58 @@
-"""The step of the published edit-friendly code, quirks included, for comparison only."""
+"""How an inversion is stepped and stored, by its ``compat`` preset: our rules, and those of the published code."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
 from scumble.core.schedule import Level, Schedule
-from scumble.core.solvers import Evaluation, ddim_std
+from scumble.core.solvers import Ddim, Evaluation, Solver, ddim_std
 
-__all__ = ["OfficialDdim"]
+if TYPE_CHECKING:
+    from scumble.inversion.extract import Path
+
+__all__ = ["InversionRules", "OfficialDdim", "inversion_rules"]
+
+
+class InversionRules:
+    """Our rules: DDIM steps with noise, replayed exactly."""
+
+    skip: float | None = None
+    """Share of the steps that is not run by default, whatever the model; None: it depends on the model."""
+
+    def solver(self, eta: float, schedule: Schedule, levels: Sequence[Level]) -> Solver:
+        """The step rule for which the noise is computed: no other one may replay it."""
+        return Ddim(eta=eta)
+
+    def stored(self, path: Path) -> tuple[Tensor, Tensor | None]:
+        """Noise and residuals as they are kept; a path without steps has no residuals."""
+        return path.zs, path.residuals if len(path.residuals) else None
+
+
+class OfficialRules(InversionRules):
+    """The published code of arXiv 2304.06140: the last z is zeroed and nothing makes up for it, so that a replay
+    misses the image by ``sigma_1 z_1``."""
+
+    skip = 0.36
+
+    def solver(self, eta: float, schedule: Schedule, levels: Sequence[Level]) -> Solver:
+        """The published step rule."""
+        return OfficialDdim(eta, schedule, len(levels) - 1, levels[-1])
+
+    def stored(self, path: Path) -> tuple[Tensor, Tensor | None]:
+        """The last z zeroed, no residuals."""
+        zs = path.zs.clone()
+        zs[-1:] = 0
+        return zs, None
+
+
+def inversion_rules(compat: Literal["official"] | None) -> InversionRules:
+    """Return the rules of a preset."""
+    return {None: InversionRules, "official": OfficialRules}[compat]()
 
 
 @dataclass(frozen=True)

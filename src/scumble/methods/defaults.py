@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from scumble.inversion.inversion import Kind
+from scumble.inversion.settings import Kind
 from scumble.models.base import Model
 
 __all__ = ["is_large_model", "default_skip"]
@@ -13,14 +11,14 @@ PHOTOGRAPH_SIDE = 256
 """Pixels of a side from which on a model is one of photographs, as those of the papers are."""
 
 
-def is_large_model(model: Model, compat: Literal["official"] | None = None) -> bool:
-    """Whether a model, or the wish for published code, asks for the papers' settings."""
-    return compat == "official" or model.native_size >= PHOTOGRAPH_SIDE
+def is_large_model(model: Model) -> bool:
+    """Whether a model is as large as those of the papers, and so takes their settings."""
+    return model.native_size >= PHOTOGRAPH_SIDE
 
 
-def default_skip(model: Model, kind: Kind, compat: Literal["official"] | None = None) -> float:
+def default_skip(model: Model, kind: Kind) -> float:
     """Share of the steps of an inversion that is not run: 0 for ddim, else 0.36 as published or 0.2 for small models.
 
     Small pictures leave few cells to words: what 36 of 100 steps leave undecided there is too little to change a sky.
     """
-    return 0.0 if kind == "ddim" else 0.36 if is_large_model(model, compat) else 0.2
+    return 0.0 if kind == "ddim" else 0.36 if is_large_model(model) else 0.2

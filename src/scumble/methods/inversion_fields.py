@@ -1,14 +1,15 @@
-"""What methods that stand on an inversion let a person say of it."""
+"""Fields shared by inversion-based methods."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
+from scumble.inversion.settings import InversionSettings, Kind
 from scumble.methods.base import ImageMethod
 from scumble.methods.batch import EditBatch
 
@@ -30,6 +31,8 @@ class InversionFields(ImageMethod):
     """Steps N of a full run; 50."""
     source_guidance_scale: float | None = Field(default=None, ge=0, le=100)
     """Guidance while inverting; 1."""
+    skip: float | None = Field(default=None, ge=0, le=1)
+    """Share of the steps of the inversion that is not run again: larger stays closer to the image."""
     chunk: int | None = Field(default=None, ge=1, le=1024)
     """Levels per network call of the inversion; chosen by free memory."""
 
@@ -42,6 +45,20 @@ class InversionFields(ImageMethod):
     def variants(self) -> int:
         """One candidate for each prompt."""
         return len(self.prompts)
+
+    def inversion_settings(self, kind: Kind | None = None, **more: Any) -> InversionSettings:
+        """The settings of the inversion, from the fields and from what the method fixes."""
+        return InversionSettings(
+            **{
+                "kind": kind,
+                "prompt": self.source_prompt,
+                "num_inference_steps": self.num_inference_steps,
+                "skip": self.skip,
+                "guidance_scale": self.source_guidance_scale,
+                "chunk": self.chunk,
+                **more,
+            }
+        )
 
     def target(self, batch: EditBatch, scale: float) -> Guidance:
         """Guidance towards the prompt, or of each candidate towards its own."""

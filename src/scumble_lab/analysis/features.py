@@ -25,9 +25,10 @@ from scumble.editing.editor import Editor
 from scumble.errors import InputError
 from scumble.files import atomic_write
 from scumble.images import fit, load_image, psnr, to_bytes, to_image, to_tensor
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.bottleneck import StartAt
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.models.sites import sites
 from scumble.models.taps import Tap
 
@@ -140,10 +141,15 @@ def analyse_features(
     place = fit(*picture.rgb.size, multiple=model.multiple, native=model.native_size)
     tensor = place.apply(to_tensor(picture.rgb)).to(model.device)
     batch = EditBatch(model=model, noise=CounterNoise([0]), count=1, size=place.size, image=tensor)
-    plan = InversionSettings(
-        kind="ddim", steps=n, skip=1 - max(wanted) / n, prompt=prompt, iterations=iterations, tolerance=1e-3
+    settings = InversionSettings(
+        kind="ddim",
+        num_inference_steps=n,
+        skip=1 - max(wanted) / n,
+        prompt=prompt,
+        iterations=iterations,
+        tolerance=1e-3,
     )
-    inversion = inversion_for(batch, plan)
+    inversion = inversion_for(batch, settings)
     cond, solver = batch.embed(prompt), inversion.solver(model)
 
     def sampled(step: int, controls: Sequence[Control], batch: int) -> list[Image.Image]:

@@ -12,10 +12,11 @@ from torch import Tensor
 from scumble.core.noise import CounterNoise
 from scumble.editing.editor import Editor
 from scumble.errors import InputError, MethodError
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.attention.plug_and_play import PlugAndPlay
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.models.base import Model
 
 STEPS = 5
@@ -108,7 +109,9 @@ def test_pixels_that_the_map_keeps_are_byte_identical(tiny_editor: Editor, pictu
 
 def test_a_given_inversion_is_used_whatever_its_kind(tiny_sd: Model, x0: Tensor) -> None:
     for kind in ("ddim", "edit-friendly"):
-        inversion = inversion_for(job_of(tiny_sd, x0), InversionSettings(kind=kind, steps=STEPS, skip=0.2, prompt=CAT))
+        inversion = inversion_for(
+            job_of(tiny_sd, x0), InversionSettings(kind=kind, num_inference_steps=STEPS, skip=0.2, prompt=CAT)
+        )
         batch = job_of(tiny_sd, x0, inversion=inversion)
         PlugAndPlay(prompt=CASTLE, feature_fraction=0.5).run(batch)
         assert batch.cost.forward_rows == 2 * 4 + 2

@@ -128,10 +128,11 @@ def test_pixels_that_the_map_keeps_are_byte_identical(tiny_editor: Editor, pictu
 
 
 def test_a_given_inversion_costs_only_the_steps(tiny_sd: Model, x0: Tensor) -> None:
-    from scumble.methods.inversion_for import InversionSettings, inversion_for
+    from scumble.inversion.settings import InversionSettings
+    from scumble.methods.inversion_for import inversion_for
 
     maker = job_of(tiny_sd, x0=x0)
-    inversion = inversion_for(maker, InversionSettings(steps=STEPS, skip=0.2, prompt=CAT))
+    inversion = inversion_for(maker, InversionSettings(num_inference_steps=STEPS, skip=0.2, prompt=CAT))
     batch = job_of(tiny_sd, inversion=inversion)
     given = PromptToPrompt(prompt=DOG).run(batch)
     assert batch.cost.forward_rows == 3 * 3 + 2  # four of five steps, the windows closed for the last

@@ -14,6 +14,7 @@ from scumble.controls.source_branch import SourceBranch
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.bottleneck import Bottleneck, StartAt
 from scumble.methods.drag.drag_diffusion import DragDiffusion
@@ -21,7 +22,7 @@ from scumble.methods.drag.drag_noise import DragNoise
 from scumble.methods.drag.optimize import frozen
 from scumble.methods.drag.reference_attention import ReferenceAttention, reference_layers
 from scumble.methods.drag.supervision import FeatureGrid, supervision_site
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.models.base import Model
 
 
@@ -73,7 +74,9 @@ def test_inversion_reaches_the_recorded_latent(name: str, tiny_sd: Model, refere
     case = reference(name)
     batch, _ = job_of(tiny_sd, case)
     batch = replace(batch, inversion=None, shared={"x0": case["z0"]})
-    found = inversion_for(batch, InversionSettings(kind="ddim", steps=50, skip=0.3, prompt=case.settings["prompt"]))
+    found = inversion_for(
+        batch, InversionSettings(kind="ddim", num_inference_steps=50, skip=0.3, prompt=case.settings["prompt"])
+    )
     torch.testing.assert_close(found.x_at(15), case["z_star"], atol=1e-4, rtol=0)
 
 

@@ -16,13 +16,15 @@ from scumble.core.noise import CounterNoise
 from scumble.editing.editor import Editor
 from scumble.errors import MethodError
 from scumble.images.color import tinted
+from scumble.inversion.official import inversion_rules
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
 from scumble.methods.defaults import default_skip
 from scumble.methods.inversion_based.cycle_diffusion import CycleDiffusion
 from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
 from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.models.base import Model
 from tests.support.blended import tiny_ddpm
 from tests.support.inverting import SOURCE, N, job_of, result
@@ -203,7 +205,7 @@ def test_noise_edits_leave_out_the_early_steps_also_of_a_file_but_never_go_back_
     batch = job_of(tiny_sd)
     result(DDPMInversion(**edit, **known), batch)
     assert batch.cost.forward_rows == 2 * steps
-    stored = inversion_for(job_of(tiny_sd), InversionSettings(steps=10, skip=0.8, prompt="a cat"))
+    stored = inversion_for(job_of(tiny_sd), InversionSettings(num_inference_steps=10, skip=0.8, prompt="a cat"))
     batch = job_of(tiny_sd, inversion=stored)
     result(DDPMInversion(**edit), batch)
     assert batch.cost.forward_rows == 2
@@ -211,7 +213,7 @@ def test_noise_edits_leave_out_the_early_steps_also_of_a_file_but_never_go_back_
 
 def test_what_is_left_out_is_as_published_for_models_of_photographs_and_in_the_preset(tiny_sd: Model) -> None:
     assert default_skip(tiny_sd, "edit-friendly") == default_skip(tiny_sd, "naive") == 0.2
-    assert default_skip(tiny_sd, "edit-friendly", "official") == 0.36
+    assert inversion_rules("official").skip == 0.36
     large = copy.copy(tiny_sd)
     large.native_size = 512
     assert default_skip(large, "edit-friendly") == 0.36

@@ -16,13 +16,14 @@ from scumble.core.control import Control
 from scumble.errors import InputError
 from scumble.inversion.current_level import current_level_path, spread_levels
 from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.asyrp.bundled import load_direction
 from scumble.methods.asyrp.direction import Direction, joint_shift
 from scumble.methods.asyrp.solver import BoostedDdim
 from scumble.methods.base import ImageMethod
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.bottleneck import StartAt
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.methods.without_clipping import without_clipping
 
 __all__ = ["Asyrp"]
@@ -93,15 +94,13 @@ class Asyrp(ImageMethod):
 
     def _inversion(self, batch: EditBatch, steps: int) -> Inversion:
         given = batch.inversion is not None
-        plan = InversionSettings(
+        settings = InversionSettings(
             kind=None if given else "ddim",
-            steps=None if given else steps,
+            num_inference_steps=None if given else steps,
             prompt=self.prompt or None,
             iterations=self.inversion_iterations,
-            tolerance=1e-4,
-            shared=True,
         )
-        return inversion_for(batch, plan)
+        return inversion_for(batch, settings, shared=True)
 
     def _official(
         self, batch: EditBatch, guidance: Guidance, shift: AsyrpShift, steps: int, t_edit: int, t_boost: int

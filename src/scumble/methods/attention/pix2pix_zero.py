@@ -17,13 +17,14 @@ from scumble.core.solvers import Ddim
 from scumble.energies.sites import site_sizes
 from scumble.errors import InputError
 from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.attention.attention_match import AttentionMatch, StoredReference, TwinMatch, WalkingReference
 from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, published_walk, whitened_path
 from scumble.methods.attention.worded_direction import WordedDirection
 from scumble.methods.batch import EditBatch
 from scumble.methods.defaults import is_large_model
 from scumble.methods.drag.bottleneck import StartAt
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.methods.once import once
 from scumble.models.sites import sites
 
@@ -107,11 +108,11 @@ class Pix2PixZero(WordedDirection):
     def _scale(self, batch: EditBatch, from_seed: bool) -> float:
         if self.guidance_scale is not None:
             return self.guidance_scale
-        return 5.0 if from_seed or is_large_model(batch.model, self.compat) else 1.5
+        return 5.0 if from_seed or self.compat == "official" or is_large_model(batch.model) else 1.5
 
     def _inversion(self, batch: EditBatch, caption: Conditioning, said: str) -> Inversion:
         if batch.inversion is not None:
-            return inversion_for(batch, InversionSettings(kind=batch.inversion.kind, steps=self.num_inference_steps))
+            return inversion_for(batch, InversionSettings(num_inference_steps=self.num_inference_steps))
 
         def invert() -> Inversion:
             levels = batch.levels(self.num_inference_steps)

@@ -10,11 +10,12 @@ from torch import Tensor
 from scumble.controls.stored_noise import StoredNoise
 from scumble.errors import MethodError
 from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.attention.attention_swap import window_steps
 from scumble.methods.attention.feature_injection import FeatureInjection, SourceFeatures, injection_sites
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.methods.once import once
 
 __all__ = ["PlugAndPlay"]
@@ -37,8 +38,6 @@ class PlugAndPlay(InversionFields):
     """The same for self-attention; much of it lets textures of the picture through."""
     trajectory: Literal["ddim", "edit-friendly"] | None = None
     """How the picture is inverted; ddim, or as the inversion that was given."""
-    skip: float | None = Field(default=None, ge=0, le=1)
-    """Share of the steps of the inversion that is not run again: larger stays closer to the picture."""
     eta: float | None = Field(default=None, ge=0, le=1)
     """Noise of the steps; 1 for edit-friendly, 0 for ddim."""
     inversion_iterations: int = Field(default=1, ge=1, le=100)
@@ -51,7 +50,7 @@ class PlugAndPlay(InversionFields):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, look at the picture's features along its path, sample the new picture with them put in."""
-        inversion = inversion_for(batch, self._plan(batch))
+        inversion = inversion_for(batch, self._settings(batch), shared=self.variants > 1)
         steps, first = inversion.steps, inversion.first
         if first == steps:
             return None
@@ -72,21 +71,11 @@ class PlugAndPlay(InversionFields):
             inversion.levels, inversion.solver(batch.model), [keep_outside_map, noise, guidance, inject]
         )
 
-    def _plan(self, batch: EditBatch) -> InversionSettings:
+    def _settings(self, batch: EditBatch) -> InversionSettings:
         kind = self.trajectory or ("ddim" if batch.inversion is None else None)
         if kind == "ddim" and self.eta:
             raise MethodError(f"a ddim trajectory has no noise (eta 0), got eta {self.eta:g}: use edit-friendly")
-        return InversionSettings(
-            kind=kind,
-            steps=self.num_inference_steps,
-            skip=self.skip,
-            prompt=self.source_prompt,
-            guidance_scale=self.source_guidance_scale,
-            eta=self.eta,
-            iterations=self.inversion_iterations,
-            chunk=self.chunk,
-            shared=self.variants > 1,
-        )
+        return self.inversion_settings(kind, eta=self.eta, iterations=self.inversion_iterations, tolerance=0.0)
 
     def _steps(self, fraction: float, inversion: Inversion) -> range:
         slack = {"slack": 0.0} if self.compat == "official" else {}

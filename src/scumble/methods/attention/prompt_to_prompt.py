@@ -14,7 +14,7 @@ from scumble.methods.attention.attention_swap import SwapSites, Window, swap_sit
 from scumble.methods.attention.token_alignment import Mode
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 from scumble.methods.source_run import SourceRun, picture_route, seed_route
 
 __all__ = ["PromptToPrompt"]
@@ -52,8 +52,6 @@ class PromptToPrompt(InversionFields):
     """Share of the steps after which the source is put back outside."""
     trajectory: Literal["edit-friendly", "ddim", "seed"] | None = None
     """How a picture is inverted; seed: no picture, the source is made from the seed. By default whatever is given."""
-    skip: float | None = Field(default=None, ge=0, le=1)
-    """Share of the steps of an inversion that is not run again: larger stays closer to the picture."""
     eta: float | None = Field(default=None, ge=0, le=1)
     """Noise of the steps; 1 for edit-friendly, else 0."""
     inversion_iterations: int = Field(default=1, ge=1, le=100)
@@ -136,19 +134,15 @@ class PromptToPrompt(InversionFields):
             )
         if self.trajectory == "ddim" and self.eta:
             raise MethodError(f"a ddim trajectory has no noise (eta 0), got eta {self.eta:g}: use edit-friendly")
-        plan = InversionSettings(
-            kind=self.trajectory,
-            steps=self.num_inference_steps,
-            skip=self.skip,
+        settings = self.inversion_settings(
+            self.trajectory,
             prompt=self._said(self.source_prompt) if batch.inversion is None else self.source_prompt,
-            guidance_scale=self.source_guidance_scale,
             eta=self.eta,
             iterations=self.inversion_iterations,
-            chunk=self.chunk,
+            tolerance=0.0,
             compat=self.compat,
-            shared=self.variants > 1,
         )
-        return picture_route(batch, inversion_for(batch, plan))
+        return picture_route(batch, inversion_for(batch, settings, shared=self.variants > 1))
 
     def _said(self, source_prompt: str | None) -> str:
         """What the source shows: a prompt of its own, or the new one where only weights are changed."""

@@ -17,12 +17,12 @@ from scumble.core.control import Control
 from scumble.core.loop import Stopped
 from scumble.errors import MethodError
 from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.optimize import DragResult, DragSettings, frozen
 from scumble.methods.drag.point_fields import PointFields
 from scumble.methods.drag.points import GridPairs
 from scumble.methods.drag.warp import warp, warp_noise
-from scumble.methods.inversion_for import InversionSettings
 from scumble.methods.progress import Progress
 
 __all__ = ["DragByOptimisation"]
@@ -101,13 +101,17 @@ class DragByOptimisation(PointFields):
         """The inversion to begin from: the one that was given, or deterministic and close to exact."""
         if self.compat == "official":
             return InversionSettings(
-                kind="ddim", steps=self.num_inference_steps, skip=1 - self.strength, prompt=self.prompt
+                kind="ddim",
+                num_inference_steps=self.num_inference_steps,
+                skip=1 - self.strength,
+                prompt=self.prompt,
+                tolerance=0.0,
             )
         if batch.inversion is not None:
             return InversionSettings(skip=1 - self.strength)
         return InversionSettings(
             kind="ddim",
-            steps=self.num_inference_steps,
+            num_inference_steps=self.num_inference_steps,
             skip=1 - self.strength,
             prompt=self.prompt,
             iterations=self.inversion_iterations,

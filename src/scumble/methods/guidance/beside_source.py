@@ -18,7 +18,7 @@ from scumble.core.solvers import Ddim, Solver
 from scumble.errors import InputError
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 
 __all__ = ["BesideSource", "MeasuredSourceRun"]
 
@@ -59,8 +59,6 @@ class BesideSource(InversionFields):
     which the run then starts; seed: no picture, the source is made from the seed. By default ddim for pictures."""
     start: float = Field(default=1.0, gt=0, le=1)
     """Of a noised picture: how far back towards noise the run starts."""
-    skip: float | None = Field(default=None, ge=0, le=1)
-    """Share of the steps of an inversion that is not run again."""
     eta: float | None = Field(default=None, ge=0, le=1)
     """Noise of the steps; 1 for edit-friendly, else 0."""
     inversion_iterations: int = Field(default=3, ge=1, le=100)
@@ -107,19 +105,13 @@ class BesideSource(InversionFields):
             source = NoisedSource(batch.x0)
             keep_outside_map = batch.keep_outside_map(steps, first, source)
             return MeasuredSourceRun(levels, Ddim(eta=self.eta or 0.0), said, [keep_outside_map], source)
-        plan = InversionSettings(
-            kind=self.trajectory or (None if batch.inversion is not None else "ddim"),
-            steps=self.num_inference_steps,
-            skip=self.skip,
+        settings = self.inversion_settings(
+            self.trajectory or (None if batch.inversion is not None else "ddim"),
             prompt=said if batch.inversion is None else self.source_prompt,
-            guidance_scale=self.source_guidance_scale,
             eta=self.eta or None,
             iterations=self.inversion_iterations,
-            tolerance=1e-4,
-            chunk=self.chunk,
-            shared=True,
         )
-        found = inversion_for(batch, plan)
+        found = inversion_for(batch, settings, shared=True)
         keep_outside_map = batch.keep_outside_map(found.steps, found.first, found)
         noise = StoredNoise(found, offsets=found.kind != "ddim")
         return MeasuredSourceRun(

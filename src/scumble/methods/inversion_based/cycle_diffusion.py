@@ -10,7 +10,7 @@ from torch import Tensor
 from scumble.controls.stored_noise import StoredNoise
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 
 __all__ = ["CycleDiffusion"]
 
@@ -30,17 +30,7 @@ class CycleDiffusion(InversionFields):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert along the true process and sample with its noise under the target's words."""
-        plan = InversionSettings(
-            kind="naive",
-            steps=self.num_inference_steps,
-            skip=self.skip,
-            prompt=self.source_prompt,
-            guidance_scale=self.source_guidance_scale,
-            eta=self.eta,
-            chunk=self.chunk,
-            shared=self.variants > 1,
-        )
-        inversion = inversion_for(batch, plan)
+        inversion = inversion_for(batch, self.inversion_settings("naive", eta=self.eta), shared=self.variants > 1)
         if inversion.first == inversion.steps:
             return None
         keep_outside_map = batch.keep_outside_map(inversion.steps, inversion.first, inversion)

@@ -10,7 +10,7 @@ from torch import Tensor
 from scumble.controls.stored_noise import StoredNoise
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 
 __all__ = ["DDIMInversion"]
 
@@ -33,18 +33,8 @@ class DDIMInversion(InversionFields):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, then sample without noise under the target's words."""
-        plan = InversionSettings(
-            kind="ddim",
-            steps=self.num_inference_steps,
-            skip=self.skip,
-            prompt=self.source_prompt,
-            guidance_scale=self.source_guidance_scale,
-            iterations=self.iterations,
-            tolerance=self.tolerance,
-            offsets=self.direct,
-            chunk=self.chunk,
-        )
-        inversion = inversion_for(batch, plan)
+        fixed = {"iterations": self.iterations, "tolerance": self.tolerance, "offsets": self.direct}
+        inversion = inversion_for(batch, self.inversion_settings("ddim", **fixed))
         if inversion.first == inversion.steps:
             return None
         missed = inversion.report.get("fixed_point_residual", 0.0)

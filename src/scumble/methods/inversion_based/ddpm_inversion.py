@@ -20,7 +20,7 @@ from scumble.methods.batch import EditBatch
 from scumble.methods.defaults import is_large_model
 from scumble.methods.inversion_based.color_pull import ColorPull
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import InversionSettings, inversion_for
+from scumble.methods.inversion_for import inversion_for
 
 __all__ = ["DDPMInversion"]
 
@@ -72,19 +72,8 @@ class DDPMInversion(InversionFields):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, transform the noise if asked to, and sample with it under the target's words."""
-        plan = InversionSettings(
-            kind="edit-friendly",
-            steps=self.num_inference_steps,
-            skip=self._skip(batch),
-            prompt=self.source_prompt,
-            guidance_scale=self.source_guidance_scale,
-            eta=self.eta,
-            chunk=self.chunk,
-            mode=self.mode,
-            compat=self.compat,
-            shared=self.variants > 1,
-        )
-        inversion = inversion_for(batch, plan)
+        fixed = {"skip": self._skip(batch), "eta": self.eta, "mode": self.mode, "compat": self.compat}
+        inversion = inversion_for(batch, self.inversion_settings("edit-friendly", **fixed), shared=self.variants > 1)
         moved = self._moved(batch, inversion)
         if inversion.first == inversion.steps and moved is inversion:
             return None
@@ -129,7 +118,7 @@ class DDPMInversion(InversionFields):
     def _words(self, batch: EditBatch, inversion: Inversion) -> Guidance:
         if not any((*self.prompts, self.negative_prompt)):
             return batch.guidance(inversion.prompt, "", inversion.guidance_scale)
-        usual = 15.0 if is_large_model(batch.model, self.compat) else 3.0
+        usual = 15.0 if self.compat == "official" or is_large_model(batch.model) else 3.0
         return self.target(batch, usual if self.guidance_scale is None else self.guidance_scale)
 
     def _pull(self, batch: EditBatch, inversion: Inversion, colour: str) -> ColorPull:
