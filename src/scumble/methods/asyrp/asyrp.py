@@ -24,7 +24,7 @@ from scumble.methods.base import ImageMethod
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.bottleneck import StartAt
 from scumble.methods.inversion_for import inversion_for
-from scumble.methods.without_clipping import without_clipping
+from scumble.methods.unclipped import without_clipping
 
 __all__ = ["Asyrp"]
 

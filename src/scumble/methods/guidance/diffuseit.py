@@ -28,7 +28,7 @@ from scumble.methods.guidance.restarts import with_restarts
 from scumble.methods.inpainting.ancestral import ancestral
 from scumble.methods.inpainting.fields import scorer_of
 from scumble.methods.judges import other_picture, tower_of
-from scumble.methods.without_clipping import without_clipping
+from scumble.methods.unclipped import without_clipping
 
 __all__ = ["DiffuseIT"]
 

@@ -15,7 +15,7 @@ from scumble.errors import MethodError
 from scumble.methods.batch import EditBatch
 from scumble.methods.inpainting.ancestral import ancestral
 from scumble.methods.inpainting.fields import ClipRanking, RegionInit, scorer_of
-from scumble.methods.without_clipping import without_clipping
+from scumble.methods.unclipped import without_clipping
 
 __all__ = ["ClipGuided"]
 
