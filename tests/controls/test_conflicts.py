@@ -44,7 +44,9 @@ def energies(place: Any = "eps", steps: Any = None) -> EnergyGuidance:
 def swap(until: int = 8, own: range = range(8)) -> AttentionSwap:
     gates = torch.zeros(8, 5)
     gates[:until] = 1
-    return AttentionSwap(SwapSites(("a.attn2",), ("a.attn1", "b.attn1")), TokenMap.identity(5), gates, None, own)
+    return AttentionSwap(
+        SwapSites(("a.attn2",), ("a.attn1", "b.attn1")), TokenMap(torch.eye(5), torch.zeros(5)), gates, None, own
+    )
 
 
 def injection(steps: range = range(8), path: str = "a.attn1") -> FeatureInjection:

@@ -20,7 +20,7 @@ from scumble.energies.attention import (
     Transform,
     centroid,
     hard_shape,
-    normalised,
+    normalized,
     soft_shape,
 )
 from scumble.energies.excite import Apart, Excite, Suppress, word_maps
@@ -48,7 +48,7 @@ def test_the_centre_of_a_single_cell_is_that_cell(row: int, column: int) -> None
 
 
 def test_an_even_map_has_no_silhouette() -> None:
-    assert float(normalised(torch.full((1, 1, 6, 6), 0.3)).max()) == 0
+    assert float(normalized(torch.full((1, 1, 6, 6), 0.3)).max()) == 0
     assert float(soft_shape(torch.full((1, 1, 6, 6), 0.3)).max()) < 1e-3
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from scumble.models.vision import VisionTower
 from scumble_lab.bench import collect as collecting
 from scumble_lab.bench import score_cache as scored
-from scumble_lab.bench.collect import Branch, collect
+from scumble_lab.bench.collect import Row, collect
 from scumble_lab.bench.editors import EDITORS
 from scumble_lab.bench.folder import Benchmark, make
 from scumble_lab.bench.judges import Judges
@@ -43,7 +43,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def told(rows: list[Branch]) -> dict[tuple[str, str], dict[str, float | None]]:
+def told(rows: list[Row]) -> dict[tuple[str, str], dict[str, float | None]]:
     """The figures by editor and case, in a form that can be compared: NaN equals nothing."""
     return {
         (row.editor, row.case.id): {key: None if math.isnan(x) else x for key, x in row.figures.items()} for row in rows

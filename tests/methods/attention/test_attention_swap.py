@@ -125,7 +125,9 @@ ROWS = {"source": slice(0, 1), "uncond": slice(1, 2), "cond": slice(2, 3)}
 def test_a_weight_scales_its_column_exactly_and_no_other(weight: float) -> None:
     weights = torch.ones(12)
     weights[4] = weight
-    swap = AttentionSwap(SwapSites(("layer",), ()), TokenMap.identity(12), torch.ones(1, 12), weights)
+    swap = AttentionSwap(
+        SwapSites(("layer",), ()), TokenMap(torch.eye(12), torch.zeros(12)), torch.ones(1, 12), weights
+    )
     probs = probabilities(3)
     found = edited(swap, probs, ROWS)
     assert torch.equal(found[2, ..., 4], probs[0, ..., 4] * weight)
@@ -138,7 +140,9 @@ def test_a_closed_gate_keeps_a_columns_own_probability() -> None:
     gates = torch.ones(1, 12)
     gates[0, 3] = 0
     probs = probabilities(3)
-    found = edited(AttentionSwap(SwapSites(("layer",), ()), TokenMap.identity(12), gates), probs, ROWS)
+    found = edited(
+        AttentionSwap(SwapSites(("layer",), ()), TokenMap(torch.eye(12), torch.zeros(12)), gates), probs, ROWS
+    )
     assert torch.equal(found[2, ..., 3], probs[2, ..., 3])
     assert torch.equal(found[2, ..., 4:], probs[0, ..., 4:])
 

@@ -13,7 +13,7 @@ from PIL import Image
 from scumble.editing.editor import Editor
 from scumble.editing.redo import redo
 from scumble.errors import InputError, MethodError
-from scumble.methods.asyrp.direction import About, Direction
+from scumble.methods.asyrp.direction import Direction, DirectionInfo
 from scumble.methods.extras.extras import (
     AsyrpShift,
     AttendAndExcite,
@@ -105,7 +105,7 @@ def test_paint_paints(picture: Image.Image) -> None:
 def test_a_shift_of_the_bottleneck_acts_in_other_methods(
     tiny_editor: Editor, picture: Image.Image, tmp_path: Path
 ) -> None:
-    about = About(t_edit=300, steps=3)
+    about = DirectionInfo(t_edit=300, steps=3)
     path = Direction(about, None, {-1: torch.full((1, 40, 1, 1), 2.0)}).save(tmp_path / "d.safetensors")
     method = SDEdit(prompt=PROMPT, strength=1.0, **STEPS)
     shift = AsyrpShift(directions=(str(path),))
