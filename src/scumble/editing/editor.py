@@ -20,6 +20,7 @@ from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.base import ImageMethod, Method
 from scumble.models.base import Model
+from scumble.models.turns import turn_of
 
 if TYPE_CHECKING:
     from scumble.methods.extras.extras import Extra
@@ -29,6 +30,9 @@ __all__ = ["Editor", "OnStep"]
 
 class Editor:
     """Edits pictures with one model.
+
+    A network does one run at a time: calls from several threads, also of several editors on one pipeline, take turns
+    and give what they give one after the other. Editors on different networks run side by side.
 
     Args:
         model: A loaded model; usually made by :meth:`from_pretrained` or :meth:`from_pipe`.
@@ -61,6 +65,11 @@ class Editor:
         from scumble.models.loading import from_pipe
 
         return cls(from_pipe(pipe))
+
+    @property
+    def busy(self) -> bool:
+        """Whether the network is at a run now, of this editor or another one: a new one would wait for its end."""
+        return turn_of(self.model.denoiser).taken
 
     def edit(
         self,
@@ -108,7 +117,8 @@ class Editor:
         small = None if change is None else place.apply_map(change).to(self.model.device)
         run = Run(self.model, method, picture, change, tensor, small, place, remarks, on_step, stored, also)
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
-        result = run(seed, max(count, method.variants) if method.variants > 1 else count, batch_size)
+        with turn_of(self.model.denoiser):
+            result = run(seed, max(count, method.variants) if method.variants > 1 else count, batch_size)
         if stored is not None:
             own = {"name": name, "sha256": stored.sha256}
             result = replace(result, recipe=result.recipe.model_copy(update={"inversion": own}))
@@ -139,7 +149,7 @@ class Editor:
         chosen = _inversion_settings(settings, fields)
         picture = load_image(image)
         place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
-        with user_errors(1, place):
+        with turn_of(self.model.denoiser), user_errors(1, place):
             return invert_picture(self.model, picture, chosen, secrets.randbits(31) if seed is None else seed, measured)
 
     def generate(
@@ -163,7 +173,9 @@ class Editor:
                 f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}"
             )
         place = fit(width, height, multiple=multiple, native=None)
-        return Run(self.model, method, None, None, None, None, place, [], on_step, None, also)(seed, count, batch_size)
+        run = Run(self.model, method, None, None, None, None, place, [], on_step, None, also)
+        with turn_of(self.model.denoiser):
+            return run(seed, count, batch_size)
 
     def _change_map(self, method: Method, size: tuple[int, int]) -> tuple[Tensor | None, list[str]]:
         if not isinstance(method, ImageMethod) or method.change_map is None:

@@ -53,6 +53,7 @@ def redo(
     inversion: str | Path | None = None,
     model: str | None = None,
     device: str | None = None,
+    editor: Editor | None = None,
 ) -> Redone:
     """Repeat the edit that made ``path``, in the same batch it was made in.
 
@@ -63,6 +64,7 @@ def redo(
         inversion: The inversion file; likewise.
         model: The model; the recipe's name by default.
         device: Device; chosen as usual by default.
+        editor: An editor whose model is loaded already, in place of ``model`` and ``device``.
 
     Raises:
         InputError: If the recipe, the picture or the map cannot be found or do not match their hashes.
@@ -70,7 +72,8 @@ def redo(
     target = Path(path)
     recipe = _recipe(target)
     folder = sorted(p for p in target.absolute().parent.iterdir() if p.suffix.lower() in READABLE_PICTURES)
-    editor = Editor.from_pretrained(model or recipe.model["name"], device=device)
+    if editor is None:
+        editor = Editor.from_pretrained(model or recipe.model["name"], device=device)
     first = recipe.index // recipe.batch_size * recipe.batch_size
     count = min(recipe.batch_size, recipe.count - first)
     if recipe.build().variants > 1:  # candidates share the first one's inversion, and take turns with the prompts

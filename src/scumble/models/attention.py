@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["PlainAttention", "replaceable"]
+__all__ = ["PlainAttention", "open_attention", "replaceable"]
+
+Look = Callable[[Tensor], Tensor | None]
+
+_swapping = threading.Lock()
 
 SAME_RESULT = ("AttnProcessor", "AttnProcessor2_0", "XFormersAttnProcessor", "SlicedAttnProcessor", "PlainAttention")
 """Processors that all compute softmax(q k / sqrt(d)) v with the module's own projections, and nothing more."""
@@ -25,12 +30,17 @@ class PlainAttention:
 
     Scores and softmax are computed in float32 whatever the precision of the module; the functions see float32.
 
+    It stands in for another processor for as long as anybody looks on: each who does adds a layer of functions, which
+    is taken away again in whatever order they leave (:func:`open_attention`).
+
     Args:
         fns: Called in order; each returns None or replacement probabilities.
+        before: The processor that it stands in for, if any.
     """
 
-    def __init__(self, fns: Sequence[Callable[[Tensor], Tensor | None]]) -> None:
-        self.fns = tuple(fns)
+    def __init__(self, fns: Sequence[Look] = (), before: Any = None) -> None:
+        self.layers: tuple[Sequence[Look], ...] = (tuple(fns),) if fns else ()
+        self.before = before
 
     def __call__(
         self,
@@ -65,7 +75,7 @@ class PlainAttention:
             mask = attn.prepare_attention_mask(attention_mask, k.shape[2], k.shape[0])
             scores = scores + mask.view(k.shape[0], attn.heads, -1, mask.shape[-1])
         probs = scores.softmax(dim=-1)
-        for fn in self.fns:
+        for fn in (fn for layer in self.layers for fn in layer):
             replacement = fn(probs)
             probs = probs if replacement is None else replacement
         x = (probs.to(v.dtype) @ v).transpose(1, 2).flatten(2)
@@ -77,3 +87,25 @@ class PlainAttention:
             x = x + hidden_states
         result: torch.Tensor = x / attn.rescale_output_factor
         return result
+
+
+def open_attention(module: Any, fns: Sequence[Look]) -> Callable[[], None]:
+    """Let functions look on at an attention module, behind those that do already.
+
+    Returns:
+        What ends it. Several may be ended in any order; the last one gives the module its own processor back.
+    """
+    layer = [*fns]
+    with _swapping:
+        if not isinstance(module.processor, PlainAttention):
+            module.processor = PlainAttention(before=module.processor)
+        shared: PlainAttention = module.processor
+        shared.layers = (*shared.layers, layer)
+
+    def end() -> None:
+        with _swapping:
+            shared.layers = tuple(other for other in shared.layers if other is not layer)
+            if not shared.layers and shared.before is not None and module.processor is shared:
+                module.processor = shared.before
+
+    return end

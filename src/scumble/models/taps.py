@@ -10,7 +10,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from scumble.errors import MethodError, nearest
-from scumble.models.attention import PlainAttention, replaceable
+from scumble.models.attention import open_attention, replaceable
 from scumble.models.sites import Site, sites
 
 __all__ = ["Site", "Tap", "attached", "module_at", "sites"]
@@ -38,7 +38,7 @@ def attached(denoiser: nn.Module, taps: Sequence[Tap]) -> Iterator[nn.Module]:
     """Attach taps for the duration of a ``with`` block; several at one site run in the order of the list.
 
     Attention probabilities are materialised in the modules that a tap names, the others keep their fused path.
-    On leaving, also by an exception, the network is exactly as it was. Blocks may be nested.
+    On leaving, also by an exception, the network is exactly as it was. Blocks may be nested, and left in any order.
 
     Raises:
         MethodError: If a site does not exist, or ``probs`` are asked of a module without plain attention.
@@ -99,9 +99,8 @@ def _plain_attention(
             f"the attention of {site!r} runs through {type(processor).__name__}, whose probabilities cannot be"
             " reached; use the model without it (unload IP-Adapters, unfuse projections)"
         )
-    earlier = processor.fns if isinstance(processor, PlainAttention) else ()
-    module.processor = PlainAttention((*earlier, *fns))
+    end = open_attention(module, fns)
     try:
         yield
     finally:
-        module.processor = processor
+        end()
