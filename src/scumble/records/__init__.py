@@ -1,1 +1,1 @@
-"""What is recorded of an edit: recipes and the metadata of files."""
+"""What is written down of an edit: requests before it is made, recipes afterwards."""

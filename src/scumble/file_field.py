@@ -1,0 +1,68 @@
+"""Which fields of methods and other settings name files: declared once, at the field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+__all__ = ["FileField", "NamedFile", "named_files"]
+
+Kind = Literal["image", "map", "inversion", "direction", "model", "text"]
+
+
+@dataclass(frozen=True)
+class FileField:
+    """Marks a field whose text is a file: ``target_image: Annotated[str | None, FileField("image")] = None``.
+
+    From this mark come the search by hash, the check before a batch begins, and the content in a request's key.
+    Fields of the kinds ``model`` and ``direction`` may also hold the name of something in the package.
+    """
+
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """A file that some settings name.
+
+    Attributes:
+        place: Where, with dots: ``target_image``, ``references.0.image``.
+        kind: What it is.
+        path: As it was given.
+    """
+
+    place: str
+    kind: Kind
+    path: str
+
+
+def named_files(settings: BaseModel, prefix: str = "") -> Iterator[NamedFile]:
+    """Yield every file that settings name, however deep inside them."""
+    for name, field in type(settings).model_fields.items():
+        marks = [mark for mark in field.metadata if isinstance(mark, FileField)]
+        yield from _inside(getattr(settings, name), f"{prefix}{name}", marks[0] if marks else None)
+
+
+def _inside(value: Any, place: str, mark: FileField | None) -> Iterator[NamedFile]:
+    if isinstance(value, BaseModel):
+        yield from named_files(value, f"{place}.")
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _inside(one, f"{place}.{key}", mark)
+    elif isinstance(value, list | tuple):
+        for k, one in enumerate(value):
+            yield from _inside(one, f"{place}.{k}", mark)
+    elif mark is not None and isinstance(value, str | Path) and not (mark.kind in _PACKED and _is_name(str(value))):
+        yield NamedFile(place, mark.kind, str(value))
+
+
+_PACKED = ("model", "direction")
+
+
+def _is_name(value: str) -> bool:
+    """Whether a text is a name of something in the package rather than a path."""
+    return "/" not in value and "\\" not in value and not Path(value).suffix

@@ -1,0 +1,58 @@
+"""Which model an edit asks for, with all that decides what it computes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from scumble.records.file_ref import FileRef
+
+__all__ = ["Adapter", "ModelSpec"]
+
+
+class Adapter(BaseModel):
+    """A LoRA or another small set of weights on top of the model's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    file: FileRef
+    """Its file."""
+    weight: float = Field(default=1.0, ge=-10, le=10)
+    """How strongly it acts."""
+
+
+class ModelSpec(BaseModel):
+    """A model and what is put on it or set beside it."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, protected_namespaces=()
+    )
+
+    name: str | None = None
+    """A bundled name, a folder, a ``.safetensors`` file or a hub id; None: the bundled model."""
+    adapters: tuple[Adapter, ...] = ()
+    """In the order in which they are put on."""
+    vae: FileRef | None = None
+    """Another decoder."""
+    embeddings: tuple[FileRef, ...] = ()
+    """Words learned for this model (textual inversion)."""
+    clip_skip: int | None = Field(default=None, ge=1, le=12)
+    """Text encoder layers left out at the end."""
+    prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = None
+    """What the network predicts, where its file does not say."""
+    offload: bool = False
+    """Keep parts that are not at work in main memory."""
+    dtype: Literal["float32", "float16", "bfloat16"] | None = None
+    """Precision of the networks; None: the device's usual."""
+    runtime: str | None = None
+    """What computes the networks; None: PyTorch."""
+
+    def asked(self) -> dict[str, Any]:
+        """The settings besides the name that are not at their defaults, as keywords for the editor."""
+        defaults = ModelSpec()
+        return {
+            name: getattr(self, name)
+            for name in type(self).model_fields
+            if name != "name" and getattr(self, name) != getattr(defaults, name)
+        }

@@ -1,0 +1,252 @@
+"""The loop between a ledger and a crew: it hands out what is due and writes down what becomes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scumble.work import faults
+from scumble.work.commit import clear_temporaries, durable, outcome_of_event
+from scumble.work.crew import Crew, Event, Task
+from scumble.work.ledger import Claim, Ledger, Row
+from scumble.work.outcome import Outcome
+
+__all__ = ["Driver", "Rules"]
+
+TURN = 1.0
+"""Seconds after which the loop looks round even when nothing was said."""
+SPACE_FIRST, SPACE_MOST = 5.0, 60.0
+"""Seconds to wait for space on a full disk: at first, at most."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What may be decided about a run without touching a pixel.
+
+    Attributes:
+        retries: How many faults of its own a request is forgiven.
+        time_limit: Seconds for one request; None: as long as it says something now and then.
+        first: So many requests are handed out, then the run ends; None: all.
+        stop_after: So many failures in a row with one and the same message end the run; 0: never.
+        wait_for_space: Seconds to wait for space on a full disk.
+        other_weights: Go on when the model's weights are not those of the results that are there.
+        overwrite: Replace files that are there and were not made by their request.
+    """
+
+    retries: int = 1
+    time_limit: float | None = None
+    first: int | None = None
+    stop_after: int = 20
+    wait_for_space: float = 600.0
+    other_weights: bool = False
+    overwrite: bool = False
+
+
+@dataclass
+class Driver:
+    """Runs what is due in a ledger on a crew.
+
+    Attributes:
+        ledger: Open for this process.
+        crew: The workers.
+        rules: What was decided about the run.
+        on_event: Hears everything that workers say, and notes of the driver's.
+        ended_by: Why the run ended before all was made, or None.
+        unloadable: No worker could load a model.
+    """
+
+    ledger: Ledger
+    crew: Crew
+    rules: Rules = field(default_factory=Rules)
+    on_event: Callable[[Event], None] = lambda event: None
+    payload: Callable[[Claim], Mapping[str, Any]] | None = None
+    ended_by: str | None = None
+    unloadable: bool = False
+
+    def __post_init__(self) -> None:
+        self.draining = self.stopping = False
+        self.at: dict[int, tuple[str, Claim]] = {}
+        self._workers: dict[str, int] = {}
+        self._last: dict[str, str | None] = {}
+        self._handed = 0
+        self._same, self._message = 0, ""
+        self._space_since, self._space_next, self._space_delay = 0.0, 0.0, SPACE_FIRST
+        self._loaded = False
+        self._folders: set[Path] = set()
+
+    def drain(self) -> None:
+        """Hand out nothing more; what is running is finished. From any thread, and from a signal's handler."""
+        self.draining = True
+
+    def halt(self) -> None:
+        """Stop what is running as well. From any thread, and from a signal's handler."""
+        self.draining = self.stopping = True
+
+    def run(self) -> Iterator[Row]:
+        """Yield each request when it is done, failed or cancelled; ends when nothing is left that can be made."""
+        outcomes: list[Outcome] = []
+        while True:
+            rows, claims = self._turn(outcomes)
+            for worker, claim in claims:
+                faults.at("claimed")
+                self.crew.give(worker, Task(claim.number, self._payload(claim), self.rules.time_limit))
+            yield from rows
+            if self.stopping:
+                break
+            if not self.at and (self.draining or not self._left()):
+                return
+            if not self.crew.alive():
+                self._stranded()
+                return
+            outcomes = self._heard(self.crew.wait(TURN))
+        yield from self._stopped()
+
+    # ------------------------------------------------------------------ inside
+
+    def _turn(self, outcomes: list[Outcome]) -> tuple[list[Row], list[tuple[str, Claim]]]:
+        """One transaction: what ended, and what begins."""
+        claims: list[tuple[str, Claim]] = []
+        with self.ledger.turn():
+            rows = self.ledger.record(outcomes, self.rules.retries)
+            for outcome, row in zip(outcomes, rows, strict=True):
+                self._judge(outcome, row)
+            if not self.draining and time.monotonic() >= self._space_next:
+                for worker in self.crew.idle():
+                    if self.rules.first is not None and self._handed >= self.rules.first:
+                        break
+                    claim = self.ledger.claim(self._number_of(worker), affinity=self._last.get(worker))
+                    if claim is None:
+                        break
+                    claims.append((worker, claim))
+                    self.at[claim.number] = (worker, claim)
+                    self._last[worker], self._handed = claim.affinity, self._handed + 1
+                    if claim.alone:
+                        break
+        if outcomes:
+            faults.at("recorded")
+        return [row for row in rows if row.state in ("done", "failed", "cancelled")], claims
+
+    def _payload(self, claim: Claim) -> Mapping[str, Any]:
+        if self.payload is not None:
+            return self.payload(claim)
+        return {
+            "request": claim.body,
+            "output": claim.output,
+            "batch": claim.batch,
+            "older": claim.older,
+            "overwrite": self.rules.overwrite,
+        }
+
+    def _heard(self, events: list[Event]) -> list[Outcome]:
+        outcomes = []
+        for event in events:
+            if event.kind == "finished" and event.number in self.at:
+                outcomes.append(self._ended(event))
+            elif event.kind == "died":
+                self._clear_after(event)
+            elif event.kind == "loaded":
+                self._compare_weights(event)
+            elif event.kind == "ready":
+                self._workers[event.worker] = self.ledger.begin_worker(
+                    event.worker, str(event.data.get("device", "")), event.data
+                )
+            self.on_event(event)
+        durable(self._folders)
+        self._folders.clear()
+        return outcomes
+
+    def _ended(self, event: Event) -> Outcome:
+        assert event.number is not None
+        _, claim = self.at.pop(event.number)
+        if event.data.get("loading") and not self._loaded:
+            self.unloadable, self.draining = True, True
+            self.ended_by = str(event.data["error"])
+            return Outcome(claim.number, "lost", self.ended_by)
+        outcome = outcome_of_event(event, self.ledger.folder)
+        if outcome.kind == "done":
+            self._loaded = True
+            self._folders.update((self.ledger.folder / one.path).parent for one in outcome.files)
+        return outcome
+
+    def _clear_after(self, event: Event) -> None:
+        """Remove what a dead worker has left half-written."""
+        token = str(event.data.get("token", ""))
+        if token:
+            worked = {(self.ledger.folder / claim.output).parent for _, claim in self.at.values()}
+            number = event.data.get("task")
+            if number is not None:
+                worked.add((self.ledger.folder / self.ledger.row(int(number)).output).parent)
+            clear_temporaries(worked, token)
+
+    def _judge(self, outcome: Outcome, row: Row) -> None:
+        """See what outcomes say about the run as a whole."""
+        if outcome.kind == "no-space":
+            self._wait_for_space(outcome)
+        elif outcome.kind == "done":
+            self._same, self._space_delay, self._space_since = 0, SPACE_FIRST, 0.0
+        elif row.state == "failed":
+            self._same = self._same + 1 if row.error == self._message else 1
+            self._message = row.error or ""
+            if 0 < self.rules.stop_after <= self._same:
+                self.draining = True
+                self.ended_by = f"{self._same} requests in a row failed alike: {self._message}"
+
+    def _wait_for_space(self, outcome: Outcome) -> None:
+        now = time.monotonic()
+        with contextlib.suppress(OSError):
+            (self.ledger.folder / ".scumble" / "reserve").unlink()
+        self._space_since = self._space_since or now
+        if now - self._space_since >= self.rules.wait_for_space:
+            self.draining, self.ended_by = True, f"no space is left for results ({outcome.error})"
+            return
+        self._space_next = now + min(self._space_delay, self.rules.wait_for_space)
+        self._space_delay = min(2 * self._space_delay, SPACE_MOST)
+        self.on_event(Event("", "note", None, {"text": f"waiting for space: {outcome.error}"}))
+
+    def _compare_weights(self, event: Event) -> None:
+        self._loaded = True
+        name, weights = str(event.data.get("model", "")), str(event.data.get("weights", ""))
+        others = sum(count for before, count in self.ledger.weights(name).items() if before != weights)
+        if others and not self.rules.other_weights:
+            self.draining = self.stopping = True
+            self.ended_by = (
+                f"the weights of {name or 'the model'} are not those that made {others} results in this folder:"
+                " give the model they were made with, or --again to make them anew"
+            )
+
+    def _number_of(self, worker: str) -> int:
+        if worker not in self._workers:
+            self._workers[worker] = self.ledger.begin_worker(worker, "", {})
+        return self._workers[worker]
+
+    def _left(self) -> bool:
+        more = self.rules.first is None or self._handed < self.rules.first
+        return more and self.ledger.paused() is None and self.ledger.due() > 0
+
+    def _stranded(self) -> None:
+        self.unloadable = not self._loaded
+        self.ended_by = self.ended_by or "no worker is left"
+        lost = [Outcome(number, "lost", self.ended_by) for number in self.at]
+        self.at.clear()
+        self.ledger.record(lost, self.rules.retries)
+
+    def _stopped(self, patience: float = 2.0) -> Iterator[Row]:
+        """Let those at work stop at their next step; whoever does not is ended; none of it counts against a request."""
+        outcomes: list[Outcome] = []
+        for number in self.at:
+            self.crew.cancel(number)
+        until = time.monotonic() + patience
+        while self.at and time.monotonic() < until:
+            outcomes += self._heard(self.crew.wait(0.1))
+        outcomes += [Outcome(number, "interrupted") for number in self.at]
+        self.at.clear()
+        stopped = [
+            Outcome(one.number, "interrupted") if one.kind in ("cancelled", "crashed") else one for one in outcomes
+        ]
+        self.crew.stop()
+        rows = self.ledger.record(stopped, self.rules.retries)
+        yield from (row for row in rows if row.state in ("done", "failed"))
