@@ -14,10 +14,17 @@ from scumble.errors import InputError
 
 __all__ = ["PICTURE_FORMATS", "READABLE_PICTURES", "atomic_write"]
 
-PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+PICTURE_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
 """Extensions of the pictures that can be written, with Pillow's name of the format."""
 
-READABLE_PICTURES = (*PICTURE_FORMATS, ".tif", ".tiff", ".bmp")
+READABLE_PICTURES = (*PICTURE_FORMATS, ".bmp", ".avif", ".heic")
 """Extensions by which pictures are found in a folder."""
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +12,9 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scumble.errors import InputError
+from scumble.images.camera import developed, is_heif, is_raw, read_heif
 
-__all__ = ["Greys", "Plane", "greys", "open_file", "rgb_and_alpha", "upright"]
+__all__ = ["Greys", "Plane", "greys", "open_file", "open_frame", "quiet", "rgb_and_alpha", "upright"]
 
 Plane = npt.NDArray[np.float64]
 Greys = tuple[Plane, Plane | None]
@@ -19,9 +23,18 @@ _COLOR_PROFILE_MODES = ("RGB", "RGBA", "P")
 
 
 def open_file(path: str | Path, what: str = "picture") -> Image.Image:
-    """Read the first frame of a file completely; ``what`` names it in the error.
+    """Read the picture of a file completely and turn it upright; ``what`` names it in the error.
 
     Raises InputError for a missing, empty, truncated or unknown file.
+    """
+    return upright(open_frame(path, what)[0], what)
+
+
+def open_frame(path: str | Path, what: str = "picture") -> tuple[Image.Image, list[str]]:
+    """Read the picture of a file completely, as it lies in the file, and say what was chosen of several.
+
+    Of the pages of a TIFF the largest is taken (others may be previews), of an animation the first frame.
+    Raises InputError for a missing, empty, truncated, too large or unknown file.
     """
     path = Path(path)
     if path.is_dir():
@@ -30,16 +43,49 @@ def open_file(path: str | Path, what: str = "picture") -> Image.Image:
         raise InputError(f"the {what} {path} does not exist")
     if path.stat().st_size == 0:
         raise InputError(f"the {what} {path} is an empty file (0 bytes)")
+    if is_raw(path):  # Pillow would take the small preview of a raw file for the picture
+        return developed(path)
     try:
-        with Image.open(path) as image:
-            image.load()
-            return upright(image, what)
+        with quiet():
+            if is_heif(path):
+                read_heif()
+            with Image.open(path) as image:
+                notices = _choose_frame(image, path.name)
+                image.load()
+                return image, notices
     except InputError:
         raise
     except UnidentifiedImageError:
         raise InputError(f"the {what} {path} is not a picture in a known format (PNG, JPEG, WebP, TIFF, …)") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"the {what} {path} has more pixels than can be edited; make it smaller first") from None
     except Exception as error:  # a decoder may raise anything at all on damaged bytes
         raise InputError(f"the {what} {path} cannot be read: {error}") from error
+
+
+def _choose_frame(image: Image.Image, name: str) -> list[str]:
+    """Go to the frame that is the picture."""
+    count = int(getattr(image, "n_frames", 1))
+    if count < 2 or image.format == "MPO":  # the other pictures of an MPO are previews and gain maps
+        return []
+    if image.format != "TIFF":
+        return [f"{name} is animated; the first of its {count} frames was taken"]
+    sizes = []
+    for k in range(count):
+        image.seek(k)
+        sizes.append(image.size)
+    largest = max(sizes, key=lambda size: size[0] * size[1])
+    image.seek(sizes.index(largest))
+    which = "the first of the largest" if sizes.count(largest) > 1 else "the largest"
+    return [f"{name} holds {count} pictures; {which} ({largest[0]}x{largest[1]}) was taken"]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what Pillow warns of from the user: what matters is told in our own notices."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def upright(image: Image.Image, what: str = "picture") -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from torch import Tensor
 from scumble.errors import InputError
 from scumble.hashing import sha256
 from scumble.images.arrays import picture_bytes
-from scumble.images.decode import open_file, rgb_and_alpha, upright
+from scumble.images.carried import Carried, read_carried
+from scumble.images.decode import open_frame, quiet, rgb_and_alpha, upright
+from scumble.images.profile import converted
+from scumble.images.turn import turned
 
 __all__ = ["Picture", "Source", "load_image", "picture_sha256"]
 
@@ -24,13 +27,16 @@ class Picture:
     """A decoded picture: colours and transparency apart, upright, 8 bits per channel.
 
     ``path_name`` is the file's name without its folder; ``sha256`` is of the decoded colours and the size, so the
-    same picture as PNG, array or PIL image has the same one.
+    same picture as PNG, array or PIL image has the same one. ``carried`` is what the file holds besides, and ``file``
+    where it lies, when it was one.
     """
 
     rgb: Image.Image
     alpha: Image.Image | None
     path_name: str | None
     sha256: str
+    carried: Carried = field(default_factory=Carried)
+    file: Path | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,23 +58,33 @@ Source = str | Path | Image.Image | npt.NDArray[Any] | Tensor | Picture
 def load_image(source: Source) -> Picture:
     """Load a picture from a file, PIL image, array or tensor.
 
-    EXIF orientation is honoured; palette, grey, 16-bit grey, CMYK and transparent pictures are converted. Arrays are
-    (H,W), (H,W,3) or (H,W,4), uint8 or floats in [0,1]; tensors may have channels first. Raises InputError.
+    EXIF orientation is honored; palette, grey, 16-bit grey, CMYK and transparent pictures are converted, by their
+    color profile where they have one. RGB pictures stay in the space of their profile. Arrays are (H,W), (H,W,3) or
+    (H,W,4), uint8 or floats in [0,1]; tensors may have channels first. Raises InputError.
     """
     if isinstance(source, Picture):
         return source
-    name = None
     if isinstance(source, str | Path):
-        image = open_file(source)
-        name = Path(source).name
-    elif isinstance(source, Image.Image):
+        return _from_file(Path(source))
+    if isinstance(source, Image.Image):
         image = upright(source)
     elif isinstance(source, np.ndarray | Tensor):
         image = Image.fromarray(picture_bytes(source))
     else:
         raise InputError(f"a picture cannot be made from {type(source).__name__}; give a file, PIL image or array")
     rgb, alpha = rgb_and_alpha(image)
-    return Picture(rgb, alpha, name, picture_sha256(rgb))
+    return Picture(rgb, alpha, None, picture_sha256(rgb))
+
+
+def _from_file(path: Path) -> Picture:
+    frame, notices = open_frame(path)
+    with quiet():
+        carried = read_carried(frame, path)
+        image, notice = converted(turned(frame, carried.orientation))
+        rgb, alpha = rgb_and_alpha(image)
+    remarks = [*notices, *([notice] if notice else []), *carried.notices]
+    carried = replace(carried, notices=tuple(remarks), icc=rgb.info.get("icc_profile"))
+    return Picture(rgb, alpha, path.name, picture_sha256(rgb), carried, path.absolute())
 
 
 def picture_sha256(rgb: Image.Image) -> str:

@@ -6,60 +6,94 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from scumble.errors import InputError
 from scumble.files import PICTURE_FORMATS, atomic_write
+from scumble.images.carried import Carried, options_for
+from scumble.images.jpeg_blocks import with_segments
 
-__all__ = ["check_target", "save_image", "sidecar_path"]
+__all__ = ["check_target", "refuse_overwriting", "save_image", "sidecar_path"]
 
 _OWN_KEY = "scumble"
+_LARGE = 2_000_000
+"""Pixels from which a PNG is compressed fast: a quarter of the time for a tenth more bytes."""
+_SLOW = 8_000_000
+"""Pixels from which a lossless WebP is written by the fastest method."""
 
 
 def save_image(
-    image: Image.Image, path: str | Path, metadata: Mapping[str, str] | None = None, quality: int = 95
+    image: Image.Image,
+    path: str | Path,
+    metadata: Mapping[str, str] | None = None,
+    quality: int = 95,
+    *,
+    carried: Carried | None = None,
+    jpeg: bytes | None = None,
+    overwrite: bool = True,
+    notices: list[str] | None = None,
 ) -> Path:
-    """Write PNG, JPEG or WebP by the extension; ``quality`` (1 to 100) is for the last two.
+    """Write PNG, JPEG, TIFF or lossless WebP by the extension.
 
-    PNG carries the metadata as text chunks. JPEG and WebP get it in ``<file name>.json`` beside them; such a file
-    left there by an earlier picture is removed when there is no metadata. Raises InputError.
+    Args:
+        image: The picture.
+        path: Where; PNG carries the metadata as text chunks, the others get it in ``<file name>.json`` beside them.
+            Such a file left there by an earlier picture is removed when there is no metadata.
+        metadata: Texts, such as the recipe.
+        quality: Of a JPEG, 1 to 100; colors at full resolution.
+        carried: What the edited file held besides its pixels.
+        jpeg: A JPEG of the picture that is to be written in place of a new one: with blocks of the edited file.
+        overwrite: Whether a file that is there may be replaced.
+        notices: Gets remarks on what does not fit the format.
+
+    Raises:
+        InputError: For a target that :func:`check_target` refuses, or what the encoder refuses.
     """
-    path = check_target(path, alpha="A" in image.getbands())
+    path = check_target(path, alpha="A" in image.getbands(), overwrite=overwrite)
     if not 1 <= quality <= 100:
         raise InputError(f"quality must be from 1 to 100, got {quality}")
-    options: dict[str, Any] = {"quality": quality}
     kind = PICTURE_FORMATS[path.suffix.lower()]
-    if kind == "PNG":
-        text = PngImagePlugin.PngInfo()
-        for key, value in (metadata or {}).items():
-            text.add_text(key, value)
-        options = {"pnginfo": text}
-    elif kind == "JPEG":
-        options["subsampling"] = 0
-    else:
-        options["exact"] = True
+    remarks: list[str] = [] if notices is None else notices
+    carried = carried or Carried()
     if image.info.get("icc_profile"):
-        options["icc_profile"] = image.info["icc_profile"]
+        carried = replace(carried, icc=image.info["icc_profile"])
+    options = options_for(carried, kind, remarks)
+    if kind == "PNG":
+        for key, value in (metadata or {}).items():
+            options["pnginfo"].add_text(key, value)
+        if image.width * image.height > _LARGE:
+            options["compress_level"] = 1
+    elif kind == "JPEG":
+        options |= {"quality": quality, "subsampling": 0}
+    elif kind == "WEBP":
+        options |= {"lossless": True, "exact": True}
+        if image.width * image.height > _SLOW:
+            options["method"] = 0
+            remarks.append("a lossless WebP of this size takes long to write; .png is faster")
     with atomic_write(path) as unfinished:
-        image.save(unfinished, format=kind, **options)
+        if jpeg is not None and kind == "JPEG":
+            unfinished.write_bytes(with_segments(jpeg, carried.exif, carried.xmp, carried.icc, carried.dpi))
+        else:
+            image.save(unfinished, format=kind, **options)
         if kind != "PNG":
             _write_sidecar(sidecar_path(path), metadata)
     return path
 
 
 def sidecar_path(path: str | Path) -> Path:
-    """Return where the metadata of a JPEG or WebP lies: ``out.jpg`` -> ``out.jpg.json``."""
+    """Return where the metadata of a JPEG, WebP or TIFF lies: ``out.jpg`` -> ``out.jpg.json``."""
     path = Path(path)
     return path.with_name(path.name + ".json")
 
 
-def check_target(path: str | Path, alpha: bool = False) -> Path:
+def check_target(path: str | Path, alpha: bool = False, *, overwrite: bool = True, source: Path | None = None) -> Path:
     """Return the path when a picture can be written there; meant to be asked before the work, too.
 
-    Raises InputError for an unknown extension, a folder, a folder that is missing or read-only, or JPEG with alpha.
+    Raises InputError for an unknown extension, a folder, a folder that is missing or read-only, JPEG with alpha, or,
+    unless ``overwrite``, for a file that exists (:func:`refuse_overwriting`; ``source`` is the edited one).
     """
     path = Path(path)
     if path.is_dir():
@@ -74,7 +108,17 @@ def check_target(path: str | Path, alpha: bool = False) -> Path:
         raise InputError(f"the output folder {path.parent} cannot be written to")
     if alpha and PICTURE_FORMATS[suffix] == "JPEG":
         raise InputError(f"{path.name}: JPEG has no transparency and this picture has; use .png or .webp")
+    if not overwrite:
+        refuse_overwriting(path, source)
     return path
+
+
+def refuse_overwriting(path: Path, source: Path | None = None) -> None:
+    """Raise InputError where a file would be lost: the edited one, or another that exists."""
+    if path.exists() and source is not None and source.exists() and path.samefile(source):
+        raise InputError("the output is the input itself; give another name or --overwrite")
+    if path.exists():
+        raise InputError(f"{path.name} exists; give another name or --overwrite")
 
 
 def _write_sidecar(path: Path, metadata: Mapping[str, str] | None) -> None:
