@@ -169,8 +169,8 @@ def test_stopping_the_graph_early_changes_no_gradient(tiny_sd: Model) -> None:
 
 def test_samples_do_not_see_each_other(tiny_sd: Model) -> None:
     guides, _ = shapes_kept(tiny_sd)
-    both = guided(tiny_sd, guides, batch(tiny_sd, count=2), cap=0.2)[0]
-    first = guided(tiny_sd, guides, batch(tiny_sd, count=1), cap=0.2)[0]
+    both = guided(tiny_sd, guides, batch(tiny_sd, batch=2), cap=0.2)[0]
+    first = guided(tiny_sd, guides, batch(tiny_sd, batch=1), cap=0.2)[0]
     torch.testing.assert_close(both[:1], first, rtol=1e-3, atol=1e-4)
 
 
@@ -320,7 +320,7 @@ def test_the_cap_limits_every_sample_by_itself(tiny_sd: Model) -> None:
             )
             return prediction
 
-    ctx, guidance = batch(tiny_sd, count=2), words(tiny_sd)
+    ctx, guidance = batch(tiny_sd, batch=2), words(tiny_sd)
     energy = EnergyGuidance([WeightedEnergy(Function(cubes), 1e6)], guidance.cond, cap=0.1)
     with torch.no_grad():
         denoise(ctx, [guidance, energy, AsyrpShift()])

@@ -93,7 +93,7 @@ class Log(Control):
         return None
 
     def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
-        self.note("rows")
+        self.note("branches")
         return rows
 
     def taps(self, ctx: RunState) -> Sequence[Any]:
@@ -128,7 +128,7 @@ def test_hooks_come_in_the_order_of_the_list_with_keepers_around_them() -> None:
     assert log == [
         *("start a", "start k", "start b"),
         *("before k", "before a", "before b"),
-        *("rows a", "rows k", "rows b"),
+        *("branches a", "branches k", "branches b"),
         *("taps a", "taps k", "taps b"),
         *("predict a", "predict k", "predict b"),
         *("after a", "after b", "after k"),
@@ -468,7 +468,7 @@ class Fails(Control):
         setattr(self, hook, fail)
 
 
-@pytest.mark.parametrize("hook", ["start", "rows", "taps", "before", "predict", "after", "on_step"])
+@pytest.mark.parametrize("hook", ["start", "branches", "taps", "before", "predict", "after", "on_step"])
 @pytest.mark.parametrize("solver", [DpmSolverPP2M(8), Plms()])
 def test_an_exception_in_a_hook_passes_through_and_leaves_nothing_behind(hook: str, solver: Solver) -> None:
     ctx = context(levels=levels(8, solver.name), solver=solver)

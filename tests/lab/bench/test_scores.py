@@ -129,7 +129,7 @@ def test_every_editor_builds_its_method_for_every_task_it_is_for() -> None:
 
 
 def test_an_editor_with_directions_takes_the_cases_whose_word_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scumble_lab.bench.editors.shipped_directions", lambda: {"snow": None})
+    monkeypatch.setattr("scumble_lab.bench.editors.bundled_directions", lambda: {"snow": None})
     sample = draw("floor", 0, words=("snow",))
     assert sample.case.word == "snow"
     asyrp = EDITORS["asyrp"]

@@ -146,7 +146,7 @@ def test_the_published_trajectory_follows_the_unguided_copy_and_ours_the_edited_
 
 def test_directions_are_means_of_sentences(tiny_sd: Model, tmp_path: Path) -> None:
     sentences = ["a cat", "a red cat", "a cat on sand"]
-    one, other = mean_embedding(tiny_sd, sentences), mean_embedding(tiny_sd, sentences[::-1], count=2)
+    one, other = mean_embedding(tiny_sd, sentences), mean_embedding(tiny_sd, sentences[::-1], batch=2)
     assert one.embeds is not None and other.embeds is not None
     torch.testing.assert_close(one.embeds, other.embeds)
     still = moved(tiny_sd.embed(["a cat"]), one, one)
