@@ -45,9 +45,7 @@ class TwoForwards(NetworkGradient):
             again = ctx.evaluate(own, ctx.level, self.cond, grad=True)
         return super().through_network(ctx, own, again, x0)
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """As the base, which takes the gradient where the step begins."""
         ctx.leaf = self.x
         return super().predict(ctx, rows, prediction)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import torch
 
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
 from scumble.core.cost import Cost
+from scumble.core.guidance import Guidance
 from scumble.core.noise import GeneratorNoise
 from scumble.core.schedule import Schedule
 from scumble.core.solvers import Ddim

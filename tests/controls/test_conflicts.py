@@ -12,11 +12,11 @@ from scumble.controls.asymmetric_step import AsymmetricStep
 from scumble.controls.change_map import ChangeMap
 from scumble.controls.conflicts import check_conflicts, combine_controls
 from scumble.controls.energy_guidance import EnergyGuidance
-from scumble.controls.guidance import Guidance
 from scumble.controls.network_gradient import NetworkGradient
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState
+from scumble.core.guidance import Guidance
 from scumble.core.solvers import Ddim, Plms, Solver
 from scumble.energies.attention import Columns, Size
 from scumble.energies.clip_terms import RangeTerm

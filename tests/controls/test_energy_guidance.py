@@ -13,10 +13,10 @@ from torch import Tensor
 from scumble.controls.activation_reader import ActivationReader
 from scumble.controls.change_map import ChangeMap
 from scumble.controls.energy_guidance import EnergyGuidance, SourceRow
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Control, RunState, Transition
+from scumble.core.control import Branch, Control, RunState, StepResult, Transition
 from scumble.core.cost import Cost
+from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import Prediction
@@ -28,7 +28,7 @@ from scumble.energies.sites import attention_sites, feature_site, site_sizes
 from scumble.errors import MethodError
 from scumble.models.base import Model
 from scumble.models.taps import Tap
-from tests.support.toys import context
+from tests.support.toys import Asks, context
 
 PROMPT = "a cat on sand"
 STEPS = 4
@@ -201,9 +201,8 @@ def one_step(place: str, eta: float, **kind: Any) -> tuple[Tensor, Tensor, RunSt
 
     found: list[Tensor] = []
 
-    def stop(ctx: RunState, move: Transition) -> bool | None:
-        assert move.x is not None
-        found.append(move.x)
+    def stop(ctx: RunState, result: StepResult) -> bool | None:
+        found.append(result.x)
         return False if len(found) else None
 
     gradient: list[Tensor] = []
@@ -215,10 +214,10 @@ def one_step(place: str, eta: float, **kind: Any) -> tuple[Tensor, Tensor, RunSt
 
     from scumble.core.loop import Stopped
 
-    row = [Branch("cond", Conditioning())]
+    row = Asks(Branch("cond", Conditioning()))
     for guides in ([], [WeightedEnergy(Function(energy), 1e-2, place, **kind)]):  # type: ignore[arg-type]
         with pytest.raises(Stopped), torch.no_grad():
-            denoise(ctx, [Fixed(), EnergyGuidance(guides, Conditioning())], row, stop)
+            denoise(ctx, [row, Fixed(), EnergyGuidance(guides, Conditioning())], stop)
     leaf = Fixed().start(ctx).x.requires_grad_(True)
     ctx.i = ctx.steps - 4
     whole = Wide().predict(leaf, ctx.level, Conditioning()).x0.pow(3).sum()

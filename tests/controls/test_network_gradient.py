@@ -18,6 +18,7 @@ from scumble.core.solvers import Ddim, Ddpm
 from scumble.energies.clip_terms import ClipTerm, RangeTerm
 from scumble.models.clip import spherical_distance, squared
 from tests.support.blended import box, pixel_job, random_clip, tiny_ddpm
+from tests.support.toys import Asks
 
 
 @dataclass
@@ -116,7 +117,7 @@ def test_finite_differences_agree_on_a_toy(of: Literal["x0", "mixed"]) -> None:
 def test_without_terms_it_is_plain_sampling_without_a_graph() -> None:
     plain, empty = pixel_job(tiny_ddpm()), pixel_job(tiny_ddpm())
     levels = plain.levels(5, "ddpm")
-    one = plain.denoise(levels, Ddpm("learned_range"), [], [Branch("cond", Conditioning())])
+    one = plain.denoise(levels, Ddpm("learned_range"), [Asks(Branch("cond", Conditioning()))])
     two = empty.denoise(levels, Ddpm("learned_range"), [NetworkGradient([])])
     assert torch.equal(one, two)
     assert empty.cost.backward_rows == 0

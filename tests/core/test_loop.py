@@ -12,13 +12,23 @@ from torch import Tensor
 
 from scumble.core import loop
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Control, RunState, Start, Transition
+from scumble.core.control import Branch, Constraint, Control, RunState, Start, StepResult, Transition
 from scumble.core.loop import Stopped, denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.core.solvers import Ddim, Ddpm, DpmSolverPP2M, Evaluation, Plms, Solver
-from tests.support.toys import ROW, SHAPE, STABLE_DIFFUSION, ToyNetwork, context, raw_epsilon, trajectory, with_variance
+from tests.support.toys import (
+    ROW,
+    SHAPE,
+    STABLE_DIFFUSION,
+    Asks,
+    ToyNetwork,
+    context,
+    raw_epsilon,
+    trajectory,
+    with_variance,
+)
 
 SOLVERS: list[Solver] = [Ddim(), Ddim(eta=0.7), Ddpm("fixed_large"), DpmSolverPP2M(8), Plms()]
 
@@ -49,10 +59,7 @@ class Same(Control):
 class ZeroEnergy(Control):
     """An energy of weight 0."""
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
-        assert prediction is not None
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         return replace(prediction, eps=prediction.eps + 0.0 * torch.ones_like(prediction.eps))
 
     def after(self, ctx: RunState, move: Transition) -> Transition:
@@ -104,23 +111,22 @@ class Log(Control):
         self.note("before")
         return x + 0.01 if self.moves else x
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         self.note("predict")
         return prediction
 
     def after(self, ctx: RunState, move: Transition) -> Transition:
-        assert (move.x is None) == (not self.constraint)
         self.note("after")
         return move
 
 
-class Keeper(Log):
-    constraint = True
+class Keeper(Log, Constraint):
+    def settle(self, ctx: RunState, x: Tensor) -> Tensor:
+        self.note("settle")
+        return x
 
 
-def test_hooks_come_in_the_order_of_the_list_with_keepers_around_them() -> None:
+def test_hooks_come_in_the_order_of_the_list_with_constraints_around_them() -> None:
     log: list[str] = []
     network = ToyNetwork()
     controls = [Log("a", log), Keeper("k", log), Log("b", log)]
@@ -131,29 +137,26 @@ def test_hooks_come_in_the_order_of_the_list_with_keepers_around_them() -> None:
         *("branches a", "branches k", "branches b"),
         *("taps a", "taps k", "taps b"),
         *("predict a", "predict k", "predict b"),
-        *("after a", "after b", "after k"),
+        *("after a", "after b", "settle k"),
     ]
     assert list(network.calls[0][3]) == ["a", "k", "b"]
 
 
-def test_keepers_keep_again_when_another_control_moved_x() -> None:
+def test_constraints_act_again_when_another_control_moved_x() -> None:
     log: list[str] = []
     controls = [Log("a", log), Keeper("k", log), Log("b", log, moves=True)]
     trajectory(context(levels=levels(1)), controls)
     assert [line for line in log if line.startswith("before")] == ["before k", "before a", "before b", "before k"]
 
 
-class Hold(Control):
+class Hold(Constraint):
     """Keeps the left half at zero."""
-
-    constraint = True
 
     def before(self, ctx: RunState, x: Tensor) -> Tensor:
         return torch.cat([torch.zeros_like(x[..., :2]), x[..., 2:]], dim=-1)
 
-    def after(self, ctx: RunState, move: Transition) -> Transition:
-        assert move.x is not None
-        return replace(move, x=self.before(ctx, move.x))
+    def settle(self, ctx: RunState, x: Tensor) -> Tensor:
+        return self.before(ctx, x)
 
 
 class Leak(Control):
@@ -164,7 +167,7 @@ class Leak(Control):
         return move.shifted(torch.ones_like(move.mean))
 
 
-def test_nothing_leaks_into_what_a_keeper_keeps() -> None:
+def test_nothing_leaks_into_what_a_constraint_keeps() -> None:
     for controls in ([Hold(), Leak()], [Leak(), Hold()]):
         network = ToyNetwork()
         xs = trajectory(context(network, solver=Ddim(eta=1.0)), controls)
@@ -194,7 +197,7 @@ def test_the_first_start_wins_and_every_control_is_told_once() -> None:
 
 def test_a_start_at_the_last_level_is_returned_without_a_call() -> None:
     network = ToyNetwork()
-    assert torch.equal(denoise(context(network), [StartAt(0.5, 8)], [ROW]), torch.full(SHAPE, 0.5))
+    assert torch.equal(denoise(context(network), [Asks(ROW), StartAt(0.5, 8)]), torch.full(SHAPE, 0.5))
     assert network.calls == []
 
 
@@ -226,13 +229,12 @@ class Stored(Control):
 
 def test_noise_that_is_given_is_used_and_none_is_drawn() -> None:
     noise, given = Counting([0, 1]), torch.ones(SHAPE)
-    moves: list[Transition] = []
+    results: list[StepResult] = []
     ctx = context(noise=noise, solver=Ddim(eta=1.0))
-    denoise(ctx, [StartAt(0.3, 0), Stored(given)], [ROW], lambda _, move: moves.append(move))
+    denoise(ctx, [Asks(ROW), StartAt(0.3, 0), Stored(given)], lambda _, result: results.append(result))
     assert noise.drawn == []
-    for move in moves[:-1]:
-        assert move.x is not None
-        assert torch.equal(move.x, move.mean + move.std * given)
+    for result in results[:-1]:
+        assert torch.equal(result.x, result.move.mean + result.move.std * given)
 
 
 def test_a_shift_of_the_mean_comes_before_the_noise() -> None:
@@ -256,9 +258,7 @@ class Ask(Control):
     def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         return [*rows, *self.asked]
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         self.seen.append(dict(rows))
         self.layouts.append(dict(ctx.layout))
         return prediction if self.use is None else rows[self.use]
@@ -293,30 +293,27 @@ def test_the_first_given_row_is_the_default_prediction() -> None:
 
 
 def test_a_row_that_is_known_beforehand_costs_nothing() -> None:
-    class Known(Control):
-        def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction:
-            assert rows == {}
-            return Prediction(torch.zeros(SHAPE), torch.zeros(SHAPE))
-
+    zero = Prediction(torch.zeros(SHAPE), torch.zeros(SHAPE))
     ctx = context(network := ToyNetwork())
-    assert torch.equal(trajectory(ctx, [Known()], rows=())[-1], torch.zeros(SHAPE))
+    xs = trajectory(ctx, rows=[Branch("stored", Conditioning(), known=zero)])
+    assert torch.equal(xs[-1], torch.zeros(SHAPE))
     assert network.calls == []
     assert (ctx.cost.forward_rows, ctx.cost.network_calls) == (0, 0)
 
 
 def test_nothing_to_predict_with_is_an_error() -> None:
-    with pytest.raises(ValueError, match="no control and no row"):
+    with pytest.raises(ValueError, match="no control asked for a row"):
         denoise(context(), [Same()])
 
 
 def test_two_rows_of_one_name_are_an_error() -> None:
     with pytest.raises(ValueError, match="same name: cond, cond"):
-        denoise(context(), [Ask(ROW)], [ROW])
+        denoise(context(), [Asks(ROW), Ask(ROW)])
 
 
 def test_rows_with_and_without_words_do_not_share_a_call_silently() -> None:
     with pytest.raises(ValueError, match="with and without"):
-        denoise(context(), [], [Branch("cond", told(1.0)), Branch("uncond", Conditioning())])
+        denoise(context(), [Asks(Branch("cond", told(1.0)), Branch("uncond", Conditioning()))])
 
 
 class Gradient(Control):
@@ -326,9 +323,7 @@ class Gradient(Control):
         self.found: list[tuple[Tensor, Tensor]] = []
         self.names: list[tuple[bool, bool]] = []
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         assert ctx.leaf is not None
         (gradient,) = torch.autograd.grad(rows["cond"].x0.square().sum(), ctx.leaf)
         ctx.cost.backward(ctx.leaf.shape[0])
@@ -380,13 +375,15 @@ class Back(Control):
         if ctx.i != self.at or self.left == 0:
             return move
         self.left -= 1
-        return replace(move, x=torch.full(SHAPE, 0.1), goto=self.to)
+        return replace(move, jump=Start(torch.full(SHAPE, 0.1), self.to))
 
 
-def test_goto_repeats_steps_and_goes_on() -> None:
+def test_a_jump_repeats_steps_and_goes_on() -> None:
     seen: list[tuple[int, int]] = []
     network = ToyNetwork()
-    end = denoise(context(network), [Back(at=4, to=3, times=2)], [ROW], lambda ctx, _: seen.append((ctx.i, ctx.repeat)))
+    end = denoise(
+        context(network), [Asks(ROW), Back(at=4, to=3, times=2)], lambda ctx, _: seen.append((ctx.i, ctx.repeat))
+    )
     order = [0, 1, 2, 3, 4, 3, 4, 3, 4, 5, 6, 7]
     assert [i for i, _ in seen] == order
     assert [visit for _, visit in seen] == [0, 0, 0, 0, 0, 1, 1, 2, 2, 0, 0, 0]
@@ -398,7 +395,7 @@ def test_goto_repeats_steps_and_goes_on() -> None:
 def test_a_repeated_step_draws_fresh_noise_and_the_first_visit_the_usual_one() -> None:
     noises: list[Tensor | None] = []
     ctx = context(solver=Ddim(eta=1.0))
-    denoise(ctx, [Back(at=2, to=1, times=1)], [ROW], lambda _, move: noises.append(move.noise))
+    denoise(ctx, [Asks(ROW), Back(at=2, to=1, times=1)], lambda _, result: noises.append(result.move.noise))
     usual, first, again = (ctx.noise.normal(SHAPE, "step", 1), noises[1], noises[3])
     assert first is not None
     assert again is not None
@@ -406,17 +403,15 @@ def test_a_repeated_step_draws_fresh_noise_and_the_first_visit_the_usual_one() -
     assert (again - usual).abs().max() > 0.1
 
 
-def test_goto_forgets_the_history_of_a_multistep_solver() -> None:
+def test_a_jump_forgets_the_history_of_a_multistep_solver() -> None:
     solver = DpmSolverPP2M(8)
     back = trajectory(context(levels=levels(8), solver=solver), [Back(at=4, to=3, times=1)])
     fresh = trajectory(context(levels=levels(8), solver=solver), [StartAt(0.1, 3)])
     assert torch.equal(back[-1], fresh[-1])
 
 
-def test_a_keeper_acts_on_a_repeated_tensor_at_the_level_it_went_to() -> None:
-    class Witness(Control):
-        constraint = True
-
+def test_a_constraint_acts_on_a_repeated_tensor_at_the_level_it_went_to() -> None:
+    class Witness(Constraint):
         def __init__(self) -> None:
             self.before_at: list[int] = []
             self.after_at: list[int] = []
@@ -425,9 +420,9 @@ def test_a_keeper_acts_on_a_repeated_tensor_at_the_level_it_went_to() -> None:
             self.before_at.append(ctx.i)
             return x
 
-        def after(self, ctx: RunState, move: Transition) -> Transition:
+        def settle(self, ctx: RunState, x: Tensor) -> Tensor:
             self.after_at.append(ctx.i + 1)
-            return move
+            return x
 
     witness = Witness()
     trajectory(context(levels=levels(3)), [witness, Back(at=1, to=0, times=1)])
@@ -438,24 +433,23 @@ def test_a_keeper_acts_on_a_repeated_tensor_at_the_level_it_went_to() -> None:
 def test_going_back_for_ever_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "MAX_VISITS", 40)
     with pytest.raises(RuntimeError, match="40"):
-        denoise(context(), [Back(at=1, to=0, times=1000)], [ROW])
+        denoise(context(), [Asks(ROW), Back(at=1, to=0, times=1000)])
 
 
 def test_a_callback_that_returns_false_stops_after_that_step_and_none_does_not() -> None:
     network = ToyNetwork()
     with pytest.raises(Stopped):
-        denoise(context(network), [], [ROW], lambda ctx, move: ctx.i < 2)
+        denoise(context(network), [Asks(ROW)], lambda ctx, _: ctx.i < 2)
     assert len(network.calls) == 3
-    denoise(context(network), [], [ROW], lambda ctx, move: None)
+    denoise(context(network), [Asks(ROW)], lambda ctx, _: None)
 
 
-def test_the_callback_sees_the_finished_move_and_its_prediction() -> None:
-    def check(ctx: RunState, move: Transition) -> None:
-        assert move.x is not None
-        expected = ctx.next_level.a * move.prediction.x0 + ctx.next_level.s * move.prediction.eps
-        assert torch.allclose(move.x, expected, atol=1e-6)
+def test_the_callback_sees_the_finished_step_and_its_prediction() -> None:
+    def check(ctx: RunState, result: StepResult) -> None:
+        expected = ctx.next_level.a * result.prediction.x0 + ctx.next_level.s * result.prediction.eps
+        assert torch.allclose(result.x, expected, atol=1e-6)
 
-    denoise(context(), [], [ROW], check)
+    denoise(context(), [Asks(ROW)], check)
 
 
 class Fails(Control):
@@ -472,14 +466,14 @@ class Fails(Control):
 @pytest.mark.parametrize("solver", [DpmSolverPP2M(8), Plms()])
 def test_an_exception_in_a_hook_passes_through_and_leaves_nothing_behind(hook: str, solver: Solver) -> None:
     ctx = context(levels=levels(8, solver.name), solver=solver)
-    rows = [Branch("cond", Conditioning(), grad=True)]
-    on_step: Callable[[RunState, Transition], bool] | None = None
-    controls: list[Control] = [Fails(hook)]
+    asks = Asks(Branch("cond", Conditioning(), grad=True))
+    on_step: Callable[[RunState, StepResult], bool] | None = None
+    controls: list[Control] = [asks, Fails(hook)]
     if hook == "on_step":
-        controls, on_step = [], lambda ctx, move: ctx.i < 3
+        controls, on_step = [asks], lambda ctx, _: ctx.i < 3
     with torch.no_grad():
         with pytest.raises((KeyError, Stopped)):
-            denoise(ctx, controls, rows, on_step)
+            denoise(ctx, controls, on_step)
         assert not torch.is_grad_enabled()
     again = trajectory(ctx)
     assert torch.equal(again[-1], trajectory(context(levels=ctx.levels, solver=solver))[-1])
@@ -492,7 +486,7 @@ def test_a_failing_network_restores_the_gradient_mode() -> None:
     for mode in (True, False):
         with torch.set_grad_enabled(mode):
             with pytest.raises(ZeroDivisionError):
-                denoise(context(ToyNetwork(raw=broken)), [], [Branch("cond", Conditioning(), grad=not mode)])
+                denoise(context(ToyNetwork(raw=broken)), [Asks(Branch("cond", Conditioning(), grad=not mode))])
             assert torch.is_grad_enabled() is mode
 
 
@@ -519,16 +513,14 @@ def test_evaluations_outside_the_rows_are_counted_too() -> None:
 
 def test_clipping_happens_after_the_predict_hooks_on_what_the_step_uses() -> None:
     class Loud(Control):
-        def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction:
-            assert prediction is not None
+        def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
             return replace(prediction, x0=prediction.x0 * 100)
 
     seen: list[float] = []
     denoise(
         context(ToyNetwork(clip_sample=0.8)),
-        [Loud()],
-        [ROW],
-        lambda ctx, move: seen.append(float(move.prediction.x0.abs().max())),
+        [Asks(ROW), Loud()],
+        lambda _, result: seen.append(float(result.prediction.x0.abs().max())),
     )
     assert seen == pytest.approx([0.8] * 8)
 
@@ -537,7 +529,7 @@ def test_an_asymmetric_prediction_moves_with_its_own_direction() -> None:
     x0, direction = torch.full(SHAPE, 0.3), torch.full(SHAPE, -2.0)
 
     class Split(Control):
-        def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None) -> Prediction:
+        def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
             return Prediction(x0, direction)
 
     ctx = context(ToyNetwork(clip_sample=1.0))

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.controls.stored_noise import StoredNoise, StoredSourceBranch
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Control, RunState, Transition
+from scumble.core.control import Control, RunState, Start, StepResult, Transition
+from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise, GeneratorNoise
 from scumble.core.schedule import Level, Schedule
@@ -46,9 +46,8 @@ def inversion_of(ctx: RunState, path: Path, first: int = 0) -> Inversion:
 def trajectory(ctx: RunState, controls: Sequence[Control]) -> list[Tensor]:
     xs: list[Tensor] = []
 
-    def collect(_: RunState, move: Transition) -> None:
-        assert move.x is not None
-        xs.append(move.x)
+    def collect(_: RunState, result: StepResult) -> None:
+        xs.append(result.x)
 
     denoise(ctx, controls, on_step=collect)
     return xs
@@ -201,7 +200,7 @@ def test_stored_noise_serves_a_step_once() -> None:
     class Again(Control):
         def after(self, ctx: RunState, move: Transition) -> Transition:
             if ctx.i == 5 and ctx.repeat == 0:
-                return replace(move, goto=5, x=ctx.noised(X0, ctx.normal("again"), 5))
+                return replace(move, jump=Start(ctx.noised(X0, ctx.normal("again"), 5), 5))
             seen.append((ctx.i, ctx.repeat, move.noise))
             return move
 

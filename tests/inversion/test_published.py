@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scumble.controls.stored_noise import StoredNoise
-from scumble.core.control import Transition
+from scumble.core.control import StepResult
 from scumble.core.loop import denoise
 from scumble.core.noise import GeneratorNoise
 from scumble.core.prediction import Prediction
@@ -61,9 +61,8 @@ def generated(batch: EditBatch, inversion: Inversion, prompt: str, scale: float)
     ctx = batch.context(inversion.levels, inversion.solver(batch.model))
     xs: list[Tensor] = []
 
-    def collect(_: Any, move: Transition) -> None:
-        assert move.x is not None
-        xs.append(move.x)
+    def collect(_: Any, result: StepResult) -> None:
+        xs.append(result.x)
 
     with torch.no_grad():
         denoise(ctx, [StoredNoise(inversion), batch.guidance(prompt, "", scale)], on_step=collect)

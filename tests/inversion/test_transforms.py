@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState, Transition
+from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.controls.source_branch import SourceBranch
 from scumble.core.control import Branch, Control, RunState, Start
 from scumble.core.cost import Cost
+from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Control, RunState, Transition
+from scumble.core.control import Branch, Control, RunState, StepResult
 from scumble.core.cost import Cost
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise, NoiseSource
@@ -88,6 +88,16 @@ class Oracle:
 ROW = Branch("cond", Conditioning())
 
 
+class Asks(Control):
+    """Asks for rows; the first one's prediction is the default."""
+
+    def __init__(self, *rows: Branch) -> None:
+        self.asked = rows
+
+    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
+        return [*rows, *self.asked]
+
+
 def context(
     network: Any = None,
     levels: tuple[Level, ...] | None = None,
@@ -104,11 +114,10 @@ def trajectory(ctx: RunState, controls: Sequence[Control] = (), rows: Sequence[B
     """``x`` after each step of the loop."""
     xs: list[Tensor] = []
 
-    def collect(_: RunState, move: Transition) -> None:
-        assert move.x is not None
-        xs.append(move.x)
+    def collect(_: RunState, result: StepResult) -> None:
+        xs.append(result.x)
 
-    end = denoise(ctx, controls, rows, collect)
+    end = denoise(ctx, [Asks(*rows), *controls], collect)
     assert torch.equal(end, xs[-1])
     return xs
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import torch
 
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
+from scumble.core.guidance import Guidance
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.errors import InputError, MethodError

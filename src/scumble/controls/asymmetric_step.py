@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.control import Branch, Control, RunState, Transition
+from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.errors import MethodError
 from scumble.models.taps import Tap
@@ -91,15 +91,12 @@ class AsymmetricStep(Control):
 
         return (Tap("time_embedding", read), Tap(self.site, put))
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Take x0 from the twins."""
-        if not self.active(ctx) or prediction is None:
+        if not self.active(ctx):
             return prediction
         own = {name: rows.get(name + TWIN, rows[name]) for name in ("uncond", "cond") if name in rows}
-        shifted = self.guidance.predict(ctx, own, None) if self.guidance is not None else next(iter(own.values()))
-        assert shifted is not None
+        shifted = self.guidance.combine(own) if self.guidance is not None else next(iter(own.values()))
         return Prediction(shifted.x0, prediction.eps, prediction.variance)
 
     def after(self, ctx: RunState, move: Transition) -> Transition:

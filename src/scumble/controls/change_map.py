@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from scumble.core.control import Control, RunState, Start, Transition
+from scumble.core.control import Constraint, RunState, Start
 from scumble.core.rounding import SLACK
 
 __all__ = ["ChangeMap", "NoisedSource", "release_index", "start_index"]
@@ -71,7 +70,7 @@ class NoisedSource:
 
 
 @dataclass
-class ChangeMap(Control):
+class ChangeMap(Constraint):
     """Hold every pixel on the source's trajectory until its step of release (arXiv 2306.00950 algorithm 1).
 
     All pixels not yet released are put back at every step ("future hinting"): the network always sees a picture
@@ -94,8 +93,6 @@ class ChangeMap(Control):
     first: int = 0
     exact_end: bool = True
 
-    constraint: ClassVar[bool] = True
-
     def start(self, ctx: RunState) -> Start | None:
         """Begin at the first release, one step of a multistep solver's history earlier."""
         begin = max(int(self.release.min()) - ctx.solver.memory, self.first) if self.skip else self.first
@@ -107,8 +104,8 @@ class ChangeMap(Control):
         held = self.release >= ctx.i if self.nested else self.release == ctx.i
         return torch.where(held, self.source(ctx, ctx.i), x) if bool(held.any()) else x
 
-    def after(self, ctx: RunState, move: Transition) -> Transition:
+    def settle(self, ctx: RunState, x: Tensor) -> Tensor:
         """At the last level put back what was never released."""
-        if ctx.i + 1 < ctx.steps or not self.exact_end or move.x is None:
-            return move
-        return replace(move, x=torch.where(self.release >= ctx.steps, self.source(ctx, ctx.steps), move.x))
+        if ctx.i + 1 < ctx.steps or not self.exact_end:
+            return x
+        return torch.where(self.release >= ctx.steps, self.source(ctx, ctx.steps), x)

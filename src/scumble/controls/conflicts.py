@@ -10,10 +10,10 @@ from typing import Any
 from scumble.controls.asymmetric_step import AsymmetricStep
 from scumble.controls.change_map import ChangeMap
 from scumble.controls.energy_guidance import EnergyGuidance
-from scumble.controls.guidance import Guidance
 from scumble.controls.network_gradient import NetworkGradient
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.control import Control, RunState
+from scumble.core.guidance import Guidance
 from scumble.core.schedule import Level
 from scumble.errors import MethodError
 from scumble.methods.attention.attention_match import AttentionMatch

@@ -159,12 +159,10 @@ class EnergyGuidance(Control):
 
         return self.looker.taps(ctx, reads, names, self._seen, done)
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Take the gradients; apply those of eps and x0."""
         acting = self.active(ctx, "eps", "x0", "mean")
-        if not acting or prediction is None:
+        if not acting:
             return prediction
         for name, seen in self._seen.items():
             if name != self.row and name in rows:

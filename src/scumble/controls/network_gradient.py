@@ -93,11 +93,9 @@ class NetworkGradient(Control):
             rows = [*rows, Branch("cond", self.cond)]
         return [replace(row, grad=row.grad or self.wanted(ctx)) if row.name == "cond" else row for row in rows]
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Take the gradient; at ``eps`` apply it."""
-        made, self.gradient = prediction or rows["cond"], None
+        made, self.gradient = prediction, None
         if not self.wanted(ctx):
             return made
         assert ctx.leaf is not None

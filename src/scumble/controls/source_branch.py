@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.control import Branch, Control, RunState, Transition
+from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Evaluation
 
@@ -49,17 +49,14 @@ class SourceBranch(Control):
         free = [Branch("source_uncond", self.guidance.uncond, self.x)] if "uncond" in self.guidance.names else []
         return [*rows, *free, Branch("source", self.guidance.cond, self.x)]
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Combine the source's rows; the run's own prediction is left alone."""
         if "source" in rows:
-            own = {"cond": rows["source"], "uncond": rows.get("source_uncond", rows["source"])}
-            made = self.guidance.predict(ctx, own, None)
-            assert made is not None and self.x is not None
+            names = {"cond": "source", "uncond": "source_uncond"}
+            made = self.guidance.combine({name: rows[names[name]] for name in self.guidance.names})
             if ctx.network.clip_sample is not None:
                 made = made.clipped(ctx.level, ctx.network.clip_sample)
-            self.visits.append(Evaluation(ctx.i, ctx.level, self.x, made))
+            self.visits.append(Evaluation(ctx.i, ctx.level, self(ctx, ctx.i), made))
         return prediction
 
     def after(self, ctx: RunState, move: Transition) -> Transition:

@@ -30,6 +30,17 @@ class Conditioning:
         """Number of rows (1 for an unconditional network)."""
         return 1 if self.embeds is None else self.embeds.shape[0]
 
+    @property
+    def text(self) -> Tensor:
+        """Text tokens (B, L, D) of a network that takes words.
+
+        Raises:
+            ValueError: If there are none.
+        """
+        if self.embeds is None:
+            raise ValueError("conditioning without words was given to something that reads words")
+        return self.embeds
+
     def expand(self, batch: int) -> Conditioning:
         """Repeat a single row to ``batch`` rows; conditioning that already has as many is returned as it is."""
         present = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from scumble.core.prediction import Prediction, noised
 from scumble.core.schedule import Level
 from scumble.core.solvers import Evaluation, Solver
 
-__all__ = ["RunState", "Control", "Transition", "Network", "Branch", "Start"]
+__all__ = ["Constraint", "RunState", "Control", "Transition", "Network", "Branch", "Start", "StepResult"]
 
 
 class Network(Protocol):
@@ -40,12 +40,14 @@ class Branch:
         cond: What the network is told; one row, or one per sample.
         x: The tensor to evaluate; None means the run's own ``x``.
         grad: Whether the evaluation keeps its graph (then ``ctx.leaf`` is the leaf for rows without an ``x``).
+        known: The prediction, where it is known beforehand: then the network is not asked.
     """
 
     name: str
     cond: Conditioning
     x: Tensor | None = None
     grad: bool = False
+    known: Prediction | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Transition:
-    """A step on its way to the next level: ``x = mean + std noise``.
+    """A step on its way to the next level: ``x = mean + std noise``, before the noise is drawn.
 
     Attributes:
         prediction: The prediction the step was made of.
@@ -66,9 +68,8 @@ class Transition:
         std: Standard deviation of the step's noise.
         noise: Standard normal noise, or None while it is not drawn (it is drawn last, and only when std > 0).
         residual: Added after the noise: what rounding takes from a stored step, so that it lands to the last bit.
-        x: The result; None until noise is settled. Keepers see it and may replace it.
-        goto: Step index at which the run goes on (a repeat or a restart), with ``x`` at that step's level. Keepers
-            then act in that step's ``before``, not in this step's ``after``.
+        jump: Where the run goes on instead of at the next level (a repeat or a restart). Constraints then act in that
+            step's ``before``, not at the end of this one.
     """
 
     prediction: Prediction
@@ -76,12 +77,37 @@ class Transition:
     std: float | Tensor
     noise: Tensor | None = None
     residual: Tensor | None = None
-    x: Tensor | None = None
-    goto: int | None = None
+    jump: Start | None = None
 
     def shifted(self, offset: Tensor) -> Transition:
         """Return the move with its mean shifted."""
         return replace(self, mean=self.mean + offset)
+
+    def noisy(self, ctx: RunState) -> Transition:
+        """Return the move with its noise, drawn where the step has some and none was given."""
+        if self.noise is not None or not (isinstance(self.std, Tensor) or self.std > 0):
+            return self
+        return replace(self, noise=ctx.normal("step"))
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """A finished step, as callbacks see it.
+
+    Attributes:
+        move: How it was made, with its noise.
+        x: The tensor it led to (B, C, H, W), at ``level``.
+        index: Index of the step at which the run goes on.
+    """
+
+    move: Transition
+    x: Tensor
+    index: int
+
+    @property
+    def prediction(self) -> Prediction:
+        """The prediction the step was made of."""
+        return self.move.prediction
 
 
 @dataclass
@@ -97,10 +123,11 @@ class RunState:
         device: Where the run's tensors live.
         cost: Running totals.
         i: Index of the step; ``levels[i]`` is its level.
-        repeat: How often the run came to this step before (more than 0 only after a move with ``goto``).
+        repeat: How often the run came to this step before (more than 0 only after a jump).
         history: The evaluations so far, newest last (as many as the solver remembers).
         layout: Which batch rows belong to which row name, during and after an evaluation (for taps).
         leaf: The leaf tensor of this step's rows with a graph, else None.
+        gradients: How many controls are still to take a gradient through this step's graph: it is freed by the last.
         tag: Prefix of every noise stream's name, for methods that run the loop more than once.
     """
 
@@ -116,6 +143,7 @@ class RunState:
     history: list[Evaluation] = field(default_factory=list)
     layout: dict[str, slice] = field(default_factory=dict)
     leaf: Tensor | None = None
+    gradients: int = 0
     tag: str = ""
 
     @property
@@ -160,11 +188,8 @@ class RunState:
 class Control:
     """Base of everything that acts inside a run. Every hook does nothing; override those you need.
 
-    The loop calls hooks in the order of the list, except that *keepers* (whatever puts back what must stay) come
-    first and again last in ``before``, and last in ``after``: so nothing leaks into what they keep.
+    The loop calls hooks in the order of the list; see :class:`Constraint` for what comes around them.
     """
-
-    constraint: ClassVar[bool] = False
 
     def start(self, ctx: RunState) -> Start | None:
         """Return where the run begins, or None to leave that to another control (the first answer counts)."""
@@ -182,18 +207,29 @@ class Control:
         """Return ``x`` at the current level, changed before the network sees it."""
         return x
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
-        """Return the step's prediction, given each row's and what earlier controls made of them.
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
+        """Return the step's prediction, given each row's and what earlier controls made of them (at first: the first
+        row's).
 
         Where a row asked for a graph, this hook runs with gradients enabled, whatever the caller's mode.
         """
         return prediction
 
     def after(self, ctx: RunState, move: Transition) -> Transition:
-        """Return the move, changed: mean, noise (not yet drawn for ordinary controls), or ``x`` (keepers)."""
+        """Return the move, changed: its mean, its noise (not yet drawn, if None), or where it jumps to."""
         return move
 
 
-Callback = Callable[[RunState, Transition], bool | None]
+class Constraint(Control):
+    """A control that puts back what must stay.
+
+    Constraints act first and again last in ``before``, and on the finished x of a step: so nothing leaks into what
+    they keep.
+    """
+
+    def settle(self, ctx: RunState, x: Tensor) -> Tensor:
+        """Return ``x`` at the level after the step, with what must stay put back."""
+        return x
+
+
+Callback = Callable[[RunState, StepResult], bool | None]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Callback, Control, RunState, Start, Transition
+from scumble.core.control import Branch, Callback, Constraint, Control, RunState, Start, StepResult, Transition
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Evaluation
 
@@ -24,16 +23,13 @@ class Stopped(Exception):
     """The callback asked to stop between two steps."""
 
 
-def denoise(
-    ctx: RunState, controls: Sequence[Control], rows: Sequence[Branch] = (), on_step: Callback | None = None
-) -> Tensor:
+def denoise(ctx: RunState, controls: Sequence[Control], on_step: Callback | None = None) -> Tensor:
     """Run all steps from the start that the controls name (standard normal noise otherwise) to the last level.
 
     Args:
         ctx: Network, levels, solver and noise of the run.
-        controls: What acts on it, in order. With none, this is the plain sampler.
-        rows: Rows to evaluate before any control is asked; the first one's prediction is the default.
-        on_step: Called after each step with the context and the finished move; returning False stops the run.
+        controls: What acts on it, in order; the first row that they ask for is the default prediction.
+        on_step: Called after each step with the context and what it led to; returning False stops the run.
 
     Returns:
         ``x`` at the last level (B, C, H, W), float32.
@@ -41,10 +37,10 @@ def denoise(
     Raises:
         Stopped: If ``on_step`` returned False.
         RuntimeError: If controls send the run back without end.
-        ValueError: If two rows of a step have one name, or nothing gave a prediction.
+        ValueError: If two rows of a step have one name, or no control asked for a row.
     """
-    keepers = [c for c in controls if c.constraint]
-    others = [c for c in controls if not c.constraint]
+    constraints = [c for c in controls if isinstance(c, Constraint)]
+    others = [c for c in controls if not isinstance(c, Constraint)]
     ctx.i, ctx.repeat, ctx.leaf = 0, 0, None
     ctx.history.clear()
     ctx.layout.clear()
@@ -57,48 +53,47 @@ def denoise(
         came[ctx.i] += 1
         if came.total() > MAX_VISITS:
             raise RuntimeError(f"controls repeated steps {MAX_VISITS} times: the run would not end")
-        x = _before(ctx, keepers, others, x)
-        predictions = _evaluate(ctx, controls, rows, x)
-        prediction = next(iter(predictions.values())) if predictions else None
+        x = _before(ctx, constraints, others, x)
+        predictions = _evaluate(ctx, controls, x)
+        prediction = next(iter(predictions.values()))
         with torch.set_grad_enabled(ctx.leaf is not None):
             for control in controls:
                 prediction = control.predict(ctx, predictions, prediction)
-        if prediction is None:
-            raise ValueError("no control and no row gave a prediction")
-        move = _step(ctx, keepers, others, x.detach(), prediction.detach())
-        assert move.x is not None
-        if on_step is not None and on_step(ctx, move) is False:
+        result = _step(ctx, constraints, others, x.detach(), prediction.detach())
+        if on_step is not None and on_step(ctx, result) is False:
             raise Stopped
-        x, ctx.i = move.x, ctx.i + 1 if move.goto is None else move.goto
-        if move.goto is not None:
+        x, ctx.i = result.x, result.index
+        if result.move.jump is not None:
             ctx.history.clear()
     return x
 
 
-def _before(ctx: RunState, keepers: Sequence[Control], others: Sequence[Control], x: Tensor) -> Tensor:
-    for control in keepers:
+def _before(ctx: RunState, constraints: Sequence[Constraint], others: Sequence[Control], x: Tensor) -> Tensor:
+    for control in constraints:
         x = control.before(ctx, x)
     kept = x
-    for control in others:
-        x = control.before(ctx, x)
+    for other in others:
+        x = other.before(ctx, x)
     if x is not kept:
-        for control in keepers:
+        for control in constraints:
             x = control.before(ctx, x)
     return x
 
 
-def _evaluate(ctx: RunState, controls: Sequence[Control], given: Sequence[Branch], x: Tensor) -> dict[str, Prediction]:
+def _evaluate(ctx: RunState, controls: Sequence[Control], x: Tensor) -> dict[str, Prediction]:
     """Evaluate all rows of the step: one batched call without a graph, and one with it where a row asks for it."""
-    rows = list(given)
+    ctx.leaf, ctx.gradients = None, 0
+    rows: list[Branch] = []
     for control in controls:
         rows = control.branches(ctx, rows)
+    if not rows:
+        raise ValueError("no control asked for a row, so there is no prediction")
     if len({row.name for row in rows}) < len(rows):
         raise ValueError(f"two rows have the same name: {', '.join(row.name for row in rows)}")
     taps = [tap for control in controls for tap in control.taps(ctx)]
-    ctx.leaf = None
-    found: dict[str, Prediction] = {}
+    found = {row.name: row.known for row in rows if row.known is not None}
     for grad in (False, True):
-        group = [row for row in rows if row.grad is grad]
+        group = [row for row in rows if row.known is None and row.grad is grad]
         if not group:
             continue
         own = x
@@ -120,30 +115,24 @@ def _call(ctx: RunState, group: list[Branch], x: Tensor, taps: Sequence[Any], gr
 
 
 def _step(
-    ctx: RunState, keepers: Sequence[Control], others: Sequence[Control], x: Tensor, prediction: Prediction
-) -> Transition:
+    ctx: RunState, constraints: Sequence[Constraint], others: Sequence[Control], x: Tensor, prediction: Prediction
+) -> StepResult:
     if ctx.network.clip_sample is not None:
         prediction = prediction.clipped(ctx.level, ctx.network.clip_sample)
     ctx.history.append(Evaluation(ctx.i, ctx.level, x, prediction))
     mean, std = ctx.solver.step(ctx.history, ctx.next_level)
     del ctx.history[: -(ctx.solver.memory + 1)]
     move = Transition(prediction=prediction, mean=mean, std=std)
-    for control in others:
-        move = control.after(ctx, move)
-    move = _settle(ctx, move)
-    if move.goto is None:
-        for control in keepers:
-            move = control.after(ctx, move)
-    return move
-
-
-def _settle(ctx: RunState, move: Transition) -> Transition:
-    """Draw the step's noise if it is needed and not yet given, and add it to the mean."""
-    if move.x is not None:
-        return move
+    for other in others:
+        move = other.after(ctx, move)
+    if move.jump is not None:
+        return StepResult(move, move.jump.x, move.jump.index)
+    move = move.noisy(ctx)
     x = move.mean
-    if isinstance(move.std, Tensor) or move.std > 0:
-        move = replace(move, noise=ctx.normal("step") if move.noise is None else move.noise)
-        assert move.noise is not None
+    if move.noise is not None and (isinstance(move.std, Tensor) or move.std > 0):
         x = x + move.std * move.noise
-    return replace(move, x=x if move.residual is None else (x + move.residual).to(x.dtype))
+    if move.residual is not None:
+        x = (x + move.residual).to(x.dtype)
+    for control in constraints:
+        x = control.settle(ctx, x)
+    return StepResult(move, x, ctx.i + 1)

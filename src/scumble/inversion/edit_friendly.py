@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.control import RunState
+from scumble.core.guidance import Guidance
 from scumble.errors import InputError
 from scumble.inversion.extract import Path, extract, extract_sequentially
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
+from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Evaluation
 from scumble.inversion.chunks import Chunks
@@ -39,7 +39,7 @@ def guided(ctx: RunState, xs: Tensor, guidance: Guidance, indices: range) -> lis
     Returns:
         K guided predictions of B rows. One level is evaluated by the very call that the loop makes for it.
     """
-    rows = guidance.branches(ctx, [])
+    rows = guidance.branches
     batch = xs.shape[1]
     x = xs.flatten(0, 1)
     levels = [ctx.levels[i] for i in indices for _ in range(batch)]
@@ -50,9 +50,7 @@ def guided(ctx: RunState, xs: Tensor, guidance: Guidance, indices: range) -> lis
     for k in range(len(indices)):
         places = [n * len(x) + k * batch for n in range(len(rows))]
         own = {row.name: joint.rows(at, at + batch) for row, at in zip(rows, places, strict=True)}
-        prediction = guidance.predict(ctx, own, None)
-        assert prediction is not None
-        found.append(prediction)
+        found.append(guidance.combine(own))
     return found
 
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Control, RunState, Transition
+from scumble.core.control import Control, RunState, StepResult
 from scumble.core.cost import Cost
+from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.noise import NoiseSource
 from scumble.core.schedule import Level
@@ -153,17 +153,16 @@ class EditBatch:
         levels: tuple[Level, ...],
         solver: Solver,
         controls: Sequence[Control],
-        rows: Sequence[Branch] = (),
         tag: str = "",
     ) -> Tensor:
         """Run the loop and return the tensor at the last level."""
         first: list[int] = []
 
-        def report(ctx: RunState, move: Transition) -> bool | None:
+        def report(ctx: RunState, result: StepResult) -> bool | None:
             first[:] = first or [ctx.i]
             if self.on_step is None:
                 return None
-            x0 = move.prediction.x0
+            x0 = result.prediction.x0
             done, total = ctx.i + 1 - first[0], ctx.steps - first[0]
             return self.on_step(Progress(done, total, self.samples, x0, lambda: self.model.decode(x0)))
 
@@ -173,4 +172,4 @@ class EditBatch:
 
             controls = combine_controls(ctx, controls, self.extra)
         with torch.no_grad():
-            return denoise(ctx, controls, rows, report)
+            return denoise(ctx, controls, report)

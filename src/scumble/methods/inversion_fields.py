@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
+from scumble.core.guidance import Guidance
 from scumble.inversion.settings import InversionSettings, Kind
 from scumble.methods.base import ImageMethod
 from scumble.methods.batch import EditBatch

@@ -31,8 +31,7 @@ def run(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning) -> Tensor
     kwargs: dict[str, Any] = {}
     if cond.embeds is not None:
         cond = cond.expand(x.shape[0])
-        assert cond.embeds is not None
-        kwargs["encoder_hidden_states"] = cond.embeds.to(dtype)
+        kwargs["encoder_hidden_states"] = cond.text.to(dtype)
         if cond.pooled is not None:
             kwargs["added_cond_kwargs"] = {"text_embeds": cond.pooled.to(dtype), "time_ids": cond.time_ids}
     output: Tensor = denoiser(x.to(dtype), t, **kwargs, return_dict=False)[0]

@@ -18,8 +18,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.control import Control, RunState
+from scumble.core.guidance import Guidance
 from scumble.core.noise import CounterNoise
 from scumble.editing.editor import Editor
 from scumble.errors import InputError

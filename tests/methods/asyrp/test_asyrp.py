@@ -13,10 +13,10 @@ from torch import Tensor
 
 from scumble.cli.train_asyrp import teach_direction, train_direction
 from scumble.controls.asymmetric_step import AsymmetricStep
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, RunState, Transition
+from scumble.core.control import Branch, RunState, StepResult
 from scumble.core.cost import Cost
+from scumble.core.guidance import Guidance
 from scumble.core.loop import Stopped, denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import Prediction
@@ -94,15 +94,14 @@ def test_the_published_inversion_and_reverse_process_are_reproduced(reference: A
             return self
 
     batch = replace(batch, noise=Draws())
-    moves: list[Transition] = []
+    results: list[StepResult] = []
     acting = AsymmetricStep(lambda h, temb, t: settings["c"] * case["delta_h"], settings["t_edit"], ALONE)
     ctx = batch.context(levels, BoostedDdim(settings["t_boost"]))
     with torch.no_grad():
-        denoise(ctx, [StartAt(path[0], 0), ALONE, acting], (), lambda ctx, move: moves.append(move))
-    torch.testing.assert_close(moves[0].prediction.x0, case["P_0"], rtol=0, atol=5e-3)
+        denoise(ctx, [StartAt(path[0], 0), ALONE, acting], lambda _, result: results.append(result))
+    torch.testing.assert_close(results[0].prediction.x0, case["P_0"], rtol=0, atol=5e-3)
     for k in (0, 5, 9, 10):
-        assert moves[k].x is not None
-        torch.testing.assert_close(moves[k].x, case[f"x_{k}"], rtol=0, atol=5e-3)
+        torch.testing.assert_close(results[k].x, case[f"x_{k}"], rtol=0, atol=5e-3)
     assert len(left) == 1  # the published code draws for the last step too, and adds 0 times it
 
 
@@ -162,7 +161,7 @@ def test_the_shift_is_split_as_theory_says() -> None:
     model = tiny_ddpm()
     ctx = context(model, 10, shape=(1, 3, 32, 32))
     start = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(3))
-    moves: list[Transition] = []
+    xs: list[Tensor] = []
     seen: list[dict[str, Prediction]] = []
 
     class Keep(AsymmetricStep):
@@ -170,18 +169,17 @@ def test_the_shift_is_split_as_theory_says() -> None:
             seen.append(dict(rows))
             return super().predict(ctx, rows, prediction)
 
-    def stop(ctx: RunState, move: Transition) -> bool:
-        moves.append(move)
+    def stop(ctx: RunState, result: StepResult) -> bool:
+        xs.append(result.x)
         return False
 
     keep = Keep(lambda h, temb, t: 0.5 * torch.ones_like(h), 0, ALONE)
     for controls in ([StartAt(start, 3), ALONE], [StartAt(start, 3), ALONE, keep]):
         with pytest.raises(Stopped), torch.no_grad():
-            denoise(ctx, controls, (), stop)
+            denoise(ctx, controls, stop)
     here, there = ctx.levels[3], ctx.levels[4]
     apart = seen[0]["cond/shifted"].eps - seen[0]["cond"].eps
-    assert moves[0].x is not None and moves[1].x is not None
-    torch.testing.assert_close(moves[1].x - moves[0].x, -there.a / here.a * here.s * apart, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(xs[1] - xs[0], -there.a / here.a * here.s * apart, rtol=1e-4, atol=1e-5)
 
 
 def test_the_bottleneck_changes_linearly_with_strength() -> None:

@@ -11,9 +11,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.control import Branch, Control, RunState, Transition
 from scumble.core.cost import Cost
+from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import Prediction
@@ -46,7 +46,7 @@ class Outputs(Control):
 
         return [reader(path) for path in self.paths]
 
-    def predict(self, ctx: RunState, rows: Any, prediction: Prediction | None) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Any, prediction: Prediction) -> Prediction:
         self.eps[ctx.i] = {name: row.eps for name, row in rows.items()}
         return prediction
 

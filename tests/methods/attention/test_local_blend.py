@@ -9,10 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.core.control import Control, RunState, Transition
+from scumble.core.control import Constraint, RunState
 from scumble.core.cost import Cost
 from scumble.core.noise import CounterNoise
-from scumble.core.prediction import Prediction
 from scumble.core.solvers import Ddim
 from scumble.errors import InputError
 from scumble.methods.attention.attention_edit import AttentionEdit, PromptPair
@@ -26,21 +25,19 @@ LENGTH, SIDE = 10, 8
 
 
 @dataclass
-class Masks(Control):
+class Masks(Constraint):
     """Remember the region after each step, and what it did to x."""
 
     blend: LocalBlend
-    constraint = True
     masks: list[Tensor] = field(default_factory=list)
     outside: list[bool] = field(default_factory=list)
 
-    def after(self, ctx: RunState, move: Transition) -> Transition:
+    def settle(self, ctx: RunState, x: Tensor) -> Tensor:
         mask = self.blend.mask(ctx)
         self.masks.append(mask)
         source = self.blend.source(ctx, ctx.i + 1)
-        assert move.x is not None
-        self.outside.append(torch.equal(move.x.masked_fill(mask, 0), source.masked_fill(mask, 0)))
-        return move
+        self.outside.append(torch.equal(x.masked_fill(mask, 0), source.masked_fill(mask, 0)))
+        return x
 
 
 def at(*columns: int) -> Tensor:
@@ -69,15 +66,10 @@ def spot(row: int, column: int) -> Tensor:
     return found
 
 
-def moved(x: Tensor) -> Transition:
-    return Transition(Prediction(x, x), x, 0.0, x=x)
-
-
 def test_outside_the_region_the_source_is_put_back_exactly_inside_nothing_changes() -> None:
     ctx, blend = blending({"source": spot(2, 2), "cond": spot(5, 5)})
     x = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(2))
-    result = blend.after(ctx, moved(x)).x
-    assert result is not None
+    result = blend.settle(ctx, x)
     mask = blend.mask(ctx).expand_as(x)
     assert torch.equal(result[mask], x[mask])
     assert bool((result[~mask] == -1.0).all())
@@ -89,7 +81,7 @@ def test_outside_the_region_the_source_is_put_back_exactly_inside_nothing_change
 def test_a_region_of_everything_changes_nothing() -> None:
     ctx, blend = blending({"source": torch.ones(8, 8), "cond": torch.zeros(8, 8)})
     x = torch.randn(1, 4, 16, 16)
-    assert torch.equal(blend.after(ctx, moved(x)).x, x)
+    assert torch.equal(blend.settle(ctx, x), x)
 
 
 def test_maps_without_any_attention_give_an_empty_region() -> None:
@@ -109,7 +101,7 @@ def test_words_to_keep_are_taken_out_unspread() -> None:
 def test_before_its_start_nothing_is_put_back() -> None:
     ctx, blend = blending({"source": spot(2, 2), "cond": spot(5, 5)}, start_step=1)
     x = torch.randn(1, 4, 16, 16)
-    assert torch.equal(blend.after(ctx, moved(x)).x, x)
+    assert torch.equal(blend.settle(ctx, x), x)
 
 
 def test_the_running_sum_is_that_of_all_maps() -> None:

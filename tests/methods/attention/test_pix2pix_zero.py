@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import RunState, Transition
+from scumble.core.control import RunState, StepResult
 from scumble.core.cost import Cost
+from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
@@ -74,12 +74,11 @@ def test_the_published_edit_pass_is_reproduced(reference: Any, tiny_sd: Model, n
 
     match = Watched(cross(tiny_sd), walking, edited, settings["guidance_amount"], uncond=negative)
 
-    def collect(ctx: RunState, move: Transition) -> None:
-        assert move.x is not None
-        xs.append(move.x)
+    def collect(ctx: RunState, result: StepResult) -> None:
+        xs.append(result.x)
 
     with torch.no_grad():
-        denoise(ctx, [StartAt(x, 0), Guidance(edited, negative, w), match], (), collect)
+        denoise(ctx, [StartAt(x, 0), Guidance(edited, negative, w), match], collect)
     for k in range(2):
         wanted = case[f"X_grad_{k}"]
         assert float((gradients[k] - wanted).abs().max()) <= 1e-3 * float(wanted.abs().max())

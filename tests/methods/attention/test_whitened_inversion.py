@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
 from scumble.core.cost import Cost
+from scumble.core.guidance import Guidance
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.methods.attention.whitened_inversion import (

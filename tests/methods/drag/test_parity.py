@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.controls.source_branch import SourceBranch
+from scumble.core.guidance import Guidance
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.inversion.inversion import Inversion

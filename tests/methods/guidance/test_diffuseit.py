@@ -33,7 +33,7 @@ from scumble.methods.registry import method_class
 from scumble.models.vision import VisionFeatures, VisionTower
 from scumble.records.metadata import read_metadata
 from tests.support.blended import pixel_job, random_clip, tiny_ddpm
-from tests.support.toys import context
+from tests.support.toys import Asks, context
 
 MEAN = torch.tensor((0.485, 0.456, 0.406)).reshape(1, 3, 1, 1)
 STD = torch.tensor((0.229, 0.224, 0.225)).reshape(1, 3, 1, 1)
@@ -215,7 +215,7 @@ def test_taking_a_step_again_keeps_the_variance_of_its_level() -> None:
     seen: dict[bool, list[float]] = {False: [], True: []}
     for published in (False, True):
         ctx = context(Zero(), solver=Ddpm(), shape=(1, 3, 128, 128))
-        denoise(ctx, [Watch(3, 4, published)], [Branch("cond", Conditioning())])
+        denoise(ctx, [Asks(Branch("cond", Conditioning())), Watch(3, 4, published)])
     assert len(seen[False]) == len(seen[True]) == 3
     assert max(map(abs, seen[False])) < 0.02 < max(map(abs, seen[True]))
 

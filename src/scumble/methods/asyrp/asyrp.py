@@ -10,9 +10,9 @@ from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.asymmetric_step import AsymmetricStep, AsyrpShift
-from scumble.controls.guidance import Guidance
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.control import Control
+from scumble.core.guidance import Guidance
 from scumble.errors import InputError
 from scumble.inversion.current_level import current_level_path, spread_levels
 from scumble.inversion.inversion import Inversion

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState
+from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Evaluation
 from scumble.models.early_exit import early_exit, leave, reading, reading_until_complete
@@ -57,12 +57,10 @@ class WalkingReference:
 
     def __call__(self, ctx: RunState, paths: Sequence[str]) -> list[Maps]:
         """Return the probabilities of the rows, and go one step further."""
-        rows, found, batch = self.guidance.branches(ctx, []), Maps(), self.x.shape[0]
+        rows, found, batch = self.guidance.branches, Maps(), self.x.shape[0]
         cond = Conditioning.cat([row.cond.expand(batch) for row in rows])
         joint = ctx.evaluate(torch.cat([self.x] * len(rows)), ctx.level, cond, reading(paths, found, "probs"))
-        own = {row.name: joint.rows(k * batch, (k + 1) * batch) for k, row in enumerate(rows)}
-        prediction = self.guidance.predict(ctx, own, None)
-        assert prediction is not None
+        prediction = self.guidance.combine(self.guidance.split(joint))
         self.x, _ = ctx.solver.step([Evaluation(ctx.i, ctx.level, self.x, prediction)], ctx.next_level)
         self.xs.append(self.x)
         return [{path: maps.split(batch)[k] for path, maps in found.items()} for k in range(len(rows))]
@@ -154,9 +152,6 @@ class TwinMatch(AttentionMatch):
         """Evaluate the conditional row at its own copy."""
         return [replace(row, x=self.twin) if row.name == "cond" else row for row in rows]
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Take the guided noise at the unconditional copy."""
-        assert prediction is not None and self.x is not None
-        return Prediction.from_eps(prediction.eps, self.x, ctx.level)
+        return prediction if self.x is None else Prediction.from_eps(prediction.eps, self.x, ctx.level)

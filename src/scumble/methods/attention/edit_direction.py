@@ -101,14 +101,13 @@ def moved(cond: Conditioning, source: Conditioning, target: Conditioning, streng
     Raises:
         InputError: If the direction is of another text encoder.
     """
-    assert cond.embeds is not None and source.embeds is not None and target.embeds is not None
-    step = (target.embeds - source.embeds).to(cond.embeds)
-    if step.shape[1:] != cond.embeds.shape[1:]:
+    step = (target.text - source.text).to(cond.text)
+    if step.shape[1:] != cond.text.shape[1:]:
         raise InputError(
             f"the direction has the shape {tuple(step.shape[1:])}, the model's embeddings have"
-            f" {tuple(cond.embeds.shape[1:])}: it was made with another text encoder"
+            f" {tuple(cond.text.shape[1:])}: it was made with another text encoder"
         )
-    made = replace(cond, embeds=cond.embeds + strength * step)
+    made = replace(cond, embeds=cond.text + strength * step)
     if cond.pooled is not None and target.pooled is not None and source.pooled is not None:
         made = replace(made, pooled=cond.pooled + strength * (target.pooled - source.pooled))
     return made
@@ -118,8 +117,7 @@ def save_direction(path: str | Path, source: Conditioning, target: Conditioning)
     """Write the direction from ``source`` to ``target`` (1, L, D) as safetensors; never half of it."""
     from safetensors.torch import save_file
 
-    assert source.embeds is not None and target.embeds is not None
-    tensors = {"direction": (target.embeds - source.embeds).contiguous().cpu()}
+    tensors = {"direction": (target.text - source.text).contiguous().cpu()}
     if source.pooled is not None and target.pooled is not None:
         tensors["pooled"] = (target.pooled - source.pooled).contiguous().cpu()
     with atomic_write(Path(path)) as temporary:

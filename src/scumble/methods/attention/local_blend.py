@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scumble.core.control import Control, RunState, Transition
+from scumble.core.control import Constraint, RunState
 from scumble.models.sites import sites
 from scumble.models.taps import Tap
 
@@ -49,7 +49,7 @@ class BlendWords:
 
 
 @dataclass
-class LocalBlend(Control):
+class LocalBlend(Constraint):
     """Put the source back outside the region that the words look at (arXiv 2208.01626 section 3.2, local editing).
 
     The region: cross-attention of the words' tokens, averaged over heads and layers and summed over all steps so far,
@@ -76,9 +76,7 @@ class LocalBlend(Control):
     subtract: BlendWords | None = None
     subtract_threshold: float = 0.3
     start_step: int = 0
-    _sums: dict[str, Tensor] | None = None
-
-    constraint: ClassVar[bool] = True
+    _sums: dict[str, Tensor] = field(default_factory=dict)
 
     def taps(self, ctx: RunState) -> Sequence[Any]:
         """Read the maps of the two conditional rows."""
@@ -91,7 +89,7 @@ class LocalBlend(Control):
     def _add(self, ctx: RunState, probs: Tensor) -> None:
         if "source" not in ctx.layout or "cond" not in ctx.layout:
             return
-        sums = self._sums = self._sums or {}
+        sums = self._sums
         for row, of in (("source", "source"), ("cond", "target")):
             for kind, words in (("in", self.words), ("out", self.subtract)):
                 if words is None:
@@ -109,7 +107,6 @@ class LocalBlend(Control):
         return inside
 
     def _region(self, ctx: RunState, kind: str, threshold: float, spread: bool) -> Tensor:
-        assert self._sums is not None
         found = torch.zeros((), dtype=torch.bool, device=ctx.device)
         for of in ("source", "target"):
             seen = self._sums[f"{kind}/{of}"].unflatten(-1, self.size).unsqueeze(1)
@@ -119,8 +116,8 @@ class LocalBlend(Control):
             found = found | (seen > threshold * seen.amax((-2, -1), keepdim=True))
         return found
 
-    def after(self, ctx: RunState, move: Transition) -> Transition:
+    def settle(self, ctx: RunState, x: Tensor) -> Tensor:
         """Put the source back outside the region."""
-        if ctx.i < self.start_step or move.x is None or self._sums is None:
-            return move
-        return replace(move, x=torch.where(self.mask(ctx), move.x, self.source(ctx, ctx.i + 1)))
+        if ctx.i < self.start_step or not self._sums:
+            return x
+        return torch.where(self.mask(ctx), x, self.source(ctx, ctx.i + 1))

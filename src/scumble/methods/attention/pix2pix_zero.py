@@ -9,10 +9,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control
+from scumble.core.guidance import Guidance
 from scumble.core.solvers import Ddim
 from scumble.energies.sites import site_sizes
 from scumble.errors import InputError

@@ -114,9 +114,7 @@ class PromptToPrompt(InversionFields):
         )
 
     def _told(self, batch: EditBatch, source: str, targets: tuple[str, ...]) -> PromptPair:
-        embeds = batch.embed(source).embeds
-        assert embeds is not None
-        return PromptPair(batch.model, source, targets, embeds.shape[1])
+        return PromptPair(batch.model, source, targets, batch.embed(source).text.shape[1])
 
     def _route(self, batch: EditBatch) -> SourceRun:
         if batch.image is None and batch.inversion is None:

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.control import RunState
+from scumble.core.guidance import Guidance
 from scumble.core.noise import NoiseSource
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.control import Control
+from scumble.core.guidance import Guidance
 from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.bottleneck import Bottleneck, StartAt

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
+from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level
 from scumble.core.solvers import Ddim, Evaluation
@@ -150,17 +150,14 @@ class LatentFeatures:
 
     def __call__(self, z: Tensor) -> Features:
         """Run the network on ``z``, up to the supervision layer or to its end."""
-        names, level = self.guidance.names, self.ctx.levels[self.i]
-        told = {"cond": self.guidance.cond, "uncond": self.guidance.uncond}
-        cond, x = Conditioning.cat([told[name] for name in names]), z.expand(len(names), -1, -1, -1)
-        _count(self.ctx, len(names))
+        branches, level = self.guidance.branches, self.ctx.levels[self.i]
+        cond, x = Conditioning.cat([row.cond for row in branches]), z.expand(len(branches), -1, -1, -1)
+        _count(self.ctx, len(branches))
         if not self.whole:
             return Features(self._joined(features_at(self.model, x, level, cond, self.site)))
         seen: list[Tensor] = []
         joint = self.model.predict(x, level, cond, [Tap(self.site, seen.append)])
-        rows = {name: joint.rows(k, k + 1) for k, name in enumerate(names)}
-        prediction = self.guidance.predict(self.ctx, rows, None)
-        assert prediction is not None
+        prediction = self.guidance.combine(self.guidance.split(joint))
         return Features(self._joined(seen[0].float()), _after(self.ctx, self.i, z, prediction))
 
     def _joined(self, rows: Tensor) -> Tensor:

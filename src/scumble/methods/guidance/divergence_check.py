@@ -35,9 +35,7 @@ class DivergenceCheck(Control):
     worst: float = 0.0
     decode: Callable[[Tensor], Tensor] = lambda x0: x0
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Give up where the excess is beyond the bound.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from scumble.core.control import Control, RunState, Transition
+from scumble.core.control import Control, RunState, Start, Transition
 from scumble.core.schedule import conditional_variance
 
 __all__ = ["Resample"]
@@ -38,4 +38,4 @@ class Resample(Control):
             scale = there.a / beyond.a
             variance = 1 - scale**2
         x = scale * x + math.sqrt(variance) * ctx.normal("renoise")
-        return replace(move, x=x, noise=noise, goto=ctx.i)
+        return replace(move, noise=noise, jump=Start(x, ctx.i))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from scumble.controls.change_map import Source
-from scumble.core.control import Control, RunState, Start, Transition
+from scumble.core.control import Constraint, RunState, Start
 
 __all__ = ["BackgroundBlend", "LateBlend", "SharedSource"]
 
@@ -19,7 +18,7 @@ Masks = Callable[[int], Tensor]
 
 
 @dataclass
-class BackgroundBlend(Control):
+class BackgroundBlend(Constraint):
     """Put the source back outside the mask before every step, at the step's own level, and clean at the end.
 
     Algorithm 1 of arXiv 2206.02779 and algorithm 2 of arXiv 2111.14818 with foreground and background at one level.
@@ -40,8 +39,6 @@ class BackgroundBlend(Control):
     first: int = 0
     from_noise: bool = False
 
-    constraint: ClassVar[bool] = True
-
     def start(self, ctx: RunState) -> Start | None:
         """Begin with the source noised to the first level, or with noise alone."""
         if self.from_noise:
@@ -52,11 +49,11 @@ class BackgroundBlend(Control):
         """Blend at the level of this step."""
         return torch.where(self.masks(ctx.i), x, self.source(ctx, ctx.i))
 
-    def after(self, ctx: RunState, move: Transition) -> Transition:
+    def settle(self, ctx: RunState, x: Tensor) -> Tensor:
         """At the last level put back the clean source."""
-        if ctx.i + 1 < ctx.steps or move.x is None:
-            return move
-        return replace(move, x=torch.where(self.final, move.x, self.source(ctx, ctx.steps)))
+        if ctx.i + 1 < ctx.steps:
+            return x
+        return torch.where(self.final, x, self.source(ctx, ctx.steps))
 
 
 @dataclass
@@ -76,14 +73,12 @@ class LateBlend(BackgroundBlend):
         """Leave the tensor alone: it was blended after the step before."""
         return x
 
-    def after(self, ctx: RunState, move: Transition) -> Transition:
+    def settle(self, ctx: RunState, x: Tensor) -> Tensor:
         """Blend with the source at the level before the step."""
-        if move.x is None:
-            return move
         last = ctx.i + 1 == ctx.steps
         if last and self.exact_end:
-            return super().after(ctx, move)
-        return replace(move, x=torch.where(self.masks(ctx.i), move.x, self.source(ctx, ctx.i)))
+            return super().settle(ctx, x)
+        return torch.where(self.masks(ctx.i), x, self.source(ctx, ctx.i))
 
 
 @dataclass

@@ -10,9 +10,9 @@ from PIL import ImageColor
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.control import Control
+from scumble.core.guidance import Guidance
 from scumble.images.color import tinted
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.transforms import flipped, shifted

@@ -1,4 +1,4 @@
-"""Classifier-free guidance: the words, and how strongly they pull."""
+"""Classifier-free guidance: which rows a prompt needs, and how their predictions become one."""
 
 from __future__ import annotations
 
@@ -35,25 +35,37 @@ class Guidance(Control):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The rows this guidance evaluates."""
+        """Names of the rows this guidance evaluates."""
         if self.scale == 1 or _same(self.cond, self.uncond):
             return ("cond",)
         return ("uncond",) if self.scale == 0 else ("uncond", "cond")
 
-    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
-        """Ask for the unconditional and the conditional row."""
-        told = {"uncond": self.uncond, "cond": self.cond}
-        return [*rows, *(Branch(name, told[name]) for name in self.names)]
+    @property
+    def branches(self) -> list[Branch]:
+        """The rows this guidance evaluates, in the order in which they are batched."""
+        conditioning = {"uncond": self.uncond, "cond": self.cond}
+        return [Branch(name, conditioning[name]) for name in self.names]
 
-    def predict(
-        self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction | None
-    ) -> Prediction | None:
-        """Combine the rows."""
+    def combine(self, predictions: Mapping[str, Prediction]) -> Prediction:
+        """Return the guided prediction, given that of each of :attr:`names`."""
         names = self.names
         if len(names) == 1:
-            return rows[names[0]]
-        guided = rows["uncond"].towards(rows["cond"], self.scale)
-        return rescaled(guided, rows["cond"], self.rescale) if self.rescale else guided
+            return predictions[names[0]]
+        guided = predictions["uncond"].towards(predictions["cond"], self.scale)
+        return rescaled(guided, predictions["cond"], self.rescale) if self.rescale else guided
+
+    def split(self, joint: Prediction) -> dict[str, Prediction]:
+        """Return the prediction of each branch from that of all of them in one batch, equally long."""
+        length = joint.x0.shape[0] // len(self.names)
+        return {name: joint.rows(k * length, (k + 1) * length) for k, name in enumerate(self.names)}
+
+    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
+        """Ask for the branches."""
+        return [*rows, *self.branches]
+
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
+        """Combine the branches."""
+        return self.combine(rows)
 
 
 def rescaled(guided: Prediction, cond: Prediction, phi: float) -> Prediction:
