@@ -29,7 +29,7 @@ def prediction(seed: int) -> Prediction:
 )
 def test_only_branches_that_count_are_evaluated(guidance: Guidance, names: tuple[str, ...]) -> None:
     assert guidance.names == names
-    assert [row.name for row in guidance.branches] == list(names)
+    assert [row.name for row in guidance.planned] == list(names)
     ctx = context()
     trajectory(ctx, [guidance], rows=())
     assert ctx.cost.forward_rows == len(names) * ctx.steps * SHAPE[0]

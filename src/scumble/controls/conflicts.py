@@ -10,7 +10,6 @@ from typing import Any
 from scumble.controls.asymmetric_step import AsymmetricStep
 from scumble.controls.change_map import ChangeMap
 from scumble.controls.energy_guidance import EnergyGuidance
-from scumble.controls.network_gradient import NetworkGradient
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.control import Control, RunState
 from scumble.core.guidance import Guidance
@@ -91,14 +90,6 @@ def _repeat(ctx: RunState, stored: Any, again: Any) -> None:
         )
 
 
-def _gradients(ctx: RunState, terms: Any, energies: Any) -> None:
-    if terms.terms and any(guide.weight for guide in energies.guides):
-        raise MethodError(
-            "this method takes its own gradient through the network, whose graph is spent after it: energies besides"
-            " it are not defined; use a method without guidance by a loss"
-        )
-
-
 def _twins(ctx: RunState, shift: Any, writer: Any) -> None:
     raise MethodError(
         "a shift of the bottleneck evaluates the edited rows a second time, where attention would not be replaced:"
@@ -151,7 +142,6 @@ def _dead(ctx: RunState, swap: Any, energies: Any) -> None:
 
 _PAIRS: list[tuple[type | tuple[type, ...], type | tuple[type, ...], Callable[[RunState, Any, Any], None]]] = [
     (StoredNoise, Resample, _repeat),
-    (NetworkGradient, EnergyGuidance, _gradients),
     (AsymmetricStep, (*WRITERS, AttentionMatch), _twins),
     (AsymmetricStep, AsymmetricStep, _two_shifts),
     (ChangeMap, BackgroundBlend, _two_holds),

@@ -1,4 +1,8 @@
-"""Guidance by energies: all of a step share one graph and, for each place where they act, one backward."""
+"""Guidance by energies: all of a step share one graph and, for each place where they act, one backward.
+
+Energies of the prediction are judged apart from the network: what they find is carried through it by one
+vector-Jacobian product. Energies of activations belong to the network's own graph.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from torch import Tensor
 
 from scumble.controls.activation_reader import ActivationReader, joined
 from scumble.controls.cap import limit_norm
+from scumble.controls.slopes import Acting, place_of, slopes
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState, Start, Transition
 from scumble.core.prediction import Prediction
@@ -18,7 +23,7 @@ from scumble.core.schedule import conditional_variance
 from scumble.energies.protocol import Observation, Place, WeightedEnergy
 from scumble.errors import MethodError
 
-__all__ = ["EnergyGuidance", "SourceRow"]
+__all__ = ["ClassifierGuidance", "EnergyGuidance", "SourceRow"]
 
 MOST_REPEATS = 20
 HALF_SCALE = 1000.0
@@ -91,12 +96,13 @@ class EnergyGuidance(Control):
                 )
         return None
 
-    def active(self, ctx: RunState, *places: Place) -> list[tuple[int, WeightedEnergy, float]]:
+    def active(self, ctx: RunState, *places: Place) -> list[Acting]:
         """Number, guide and factor of those that act at this step, at one of the places."""
         if ctx.level.a == 0:  # no signal: a shift of eps would be an infinite one of x0
             return []
-        found = ((k, g, g.factor(ctx.i, ctx.steps)) for k, g in enumerate(self.guides) if g.place in places)
-        return [(k, g, w) for k, g, w in found if w]
+        silent = {"mean/step"} if ctx.next_level.s == 0 else set()  # the last step adds no noise
+        guides = ((k, g) for k, g in enumerate(self.guides) if g.place in places and place_of(g) not in silent)
+        return [(k, g, w) for k, g in guides if (w := g.factor(ctx.i, ctx.steps))]
 
     def before(self, ctx: RunState, x: Tensor) -> Tensor:
         """Move x by the guides of that place; each move is one call of the network, left as early as possible."""
@@ -111,12 +117,12 @@ class EnergyGuidance(Control):
             reads = joined(g.energy.reads for _, g, _ in at_x)
             seen = self.looker.once(ctx, leaf, self.cond, reads, self.row, grad=True)
             with torch.enable_grad():
-                values = self._values(ctx, at_x, seen)
+                values = {one[0]: self._value(one, seen) for one in at_x}
                 if goals and all(bool((values[k] <= goal).all()) for k, goal in goals.items()):
                     return x
                 loss = sum(w * values[k].sum() for k, _, w in at_x)
                 assert isinstance(loss, Tensor)
-                x = x - self._gradient(ctx, loss, leaf, keep=False)
+                x = x - self._finite(ctx, self._gradient(ctx, [(loss * self._half(ctx), None)], leaf, keep=False))
         return x
 
     def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
@@ -144,7 +150,9 @@ class EnergyGuidance(Control):
         # Somebody else's graph must not end where ours does.
         shared = any(row.grad for row in rows)
         self._stop = bool(through) and not shared and not any(g.energy.reads.prediction for g in through)
-        return [*more, *(replace(row, grad=bool(through)) if row.name == self.row else row for row in rows)]
+        ctx.gradients += bool(through)
+        grad = bool(through)
+        return [*more, *(replace(row, grad=row.grad or grad) if row.name == self.row else row for row in rows)]
 
     def taps(self, ctx: RunState) -> Sequence[Any]:
         """Read what the energies look at."""
@@ -154,7 +162,7 @@ class EnergyGuidance(Control):
         names = [name for name in (self.row, *sources) if name is not None]
 
         def done() -> None:
-            if self._stop and self.row in ctx.layout and torch.is_grad_enabled():
+            if self._stop and ctx.gradients == 1 and self.row in ctx.layout and torch.is_grad_enabled():
                 torch.set_grad_enabled(False)  # the call's own context sets it back
 
         return self.looker.taps(ctx, reads, names, self._seen, done)
@@ -168,40 +176,31 @@ class EnergyGuidance(Control):
             if name != self.row and name in rows:
                 self.looker.complete(seen, rows[name])
         self._measure(acting)
-        found, made = rows[self.row], prediction
-        direct = [entry for entry in acting if not entry[1].through_network]
-        through = [entry for entry in acting if entry[1].through_network]
-        shifts: dict[str, Tensor] = {}
+        made = prediction.detach()
         with torch.enable_grad():
-            if through:
-                assert ctx.leaf is not None
-                seen = self._seen.setdefault(self.row, Observation(ctx, ctx.leaf))
-                # The energy judges the guided picture; the gradient goes through the conditional row alone.
-                seen.x, seen.decode = ctx.leaf, self.looker.decode
-                seen.x0 = found.x0 + (made.x0 - found.x0).detach()
-                seen.eps = found.eps + (made.eps - found.eps).detach()
-                self._take(ctx, through, seen, ctx.leaf, shifts, lambda g: g)
-            if direct:
-                x_t = (ctx.leaf if ctx.leaf is not None else ctx.level.a * made.x0 + ctx.level.s * made.eps).detach()
-                leaf = made.x0.detach().requires_grad_(True)
-                seen = Observation(ctx, x_t, leaf, made.eps.detach(), decode=self.looker.decode)
-                self._take(ctx, direct, seen, leaf, shifts, lambda g: g / ctx.level.a)
-        made = made.detach()
-        if "eps" in shifts:
-            shift = limit_norm(
-                (ctx.level.s if self.by_sigma else 1.0) * shifts["eps"], made.eps, self.cap, self.exactly
-            )
-            made = replace(made, x0=made.x0 - (ctx.level.s / ctx.level.a) * shift, eps=made.eps + shift)
-        if "x0" in shifts:
-            made = replace(made, x0=made.x0 - shifts["x0"])
-        self._shift = shifts.get("mean/step")
-        self._beta = shifts.get("mean/beta")
+            through = [one for one in acting if one[1].through_network]
+            gradients = self._through(ctx, rows[self.row], prediction, through)
+            x = self._x(ctx, made)
+            direct = [one for one in acting if not one[1].through_network]
+            for place, slope in slopes(ctx, x, made, self.looker.decode, direct, self._value).items():
+                if slope.x0 is None:
+                    raise MethodError("energies that leave out the network must judge the predicted picture")
+                gradient = self.scale * slope.x0 / ctx.level.a
+                gradients[place] = gradients[place] + gradient if place in gradients else gradient
+        for gradient in gradients.values():
+            self._finite(ctx, gradient)
+        if "eps" in gradients:
+            made = self.shift_noise(ctx, made, gradients["eps"], x)
+        if "x0" in gradients:
+            made = replace(made, x0=made.x0 - gradients["x0"])
+        self._shift = gradients.get("mean/step")
+        self._beta = gradients.get("mean/beta")
         return made
 
     def after(self, ctx: RunState, move: Transition) -> Transition:
         """Move the mean."""
         if self._shift is not None:
-            move = move.shifted(-(move.std**2) * self._shift)
+            move = self.shift_mean(move, self._shift)
         if self._beta is not None:
             sigma = conditional_variance(ctx.level, ctx.next_level) * ctx.next_level.a / ctx.level.a
             move = move.shifted(-sigma * self._beta)
@@ -209,61 +208,107 @@ class EnergyGuidance(Control):
         self._seen = {}
         return move
 
-    def _take(
-        self,
-        ctx: RunState,
-        acting: list[tuple[int, WeightedEnergy, float]],
-        seen: Observation,
-        leaf: Tensor,
-        shifts: dict[str, Tensor],
-        chain: Callable[[Tensor], Tensor],
-    ) -> None:
-        """Add to ``shifts`` the weighted gradient of each place: one backward each."""
-        values = self._values(ctx, acting, seen)
+    def shift_noise(self, ctx: RunState, prediction: Prediction, gradient: Tensor, x: Tensor) -> Prediction:
+        """Return the prediction at x with both halves moved: ``eps + s g``, limited."""
+        sigma = ctx.level.s if self.by_sigma else 1.0
+        shift = limit_norm(sigma * gradient, prediction.eps, self.cap, self.exactly)
+        x0 = prediction.x0 - (ctx.level.s / ctx.level.a) * shift
+        return replace(prediction, x0=x0, eps=prediction.eps + shift)
+
+    def shift_mean(self, move: Transition, gradient: Tensor) -> Transition:
+        """Return the step with its mean moved by the variance of its noise times the gradient."""
+        return move.shifted(-(move.std**2) * gradient)
+
+    def _x(self, ctx: RunState, prediction: Prediction) -> Tensor:
+        """The noisy tensor of the step."""
+        leaf = ctx.leaf if ctx.leaf is not None else ctx.level.a * prediction.x0 + ctx.level.s * prediction.eps
+        return leaf.detach()
+
+    def _through(self, ctx: RunState, row: Prediction, judged: Prediction, acting: list[Acting]) -> dict[str, Tensor]:
+        """Return the weighted gradient of each place: one backward through the network each.
+
+        The energies judge the guided prediction; the gradient goes through the conditional row alone.
+        """
+        if not acting or ctx.leaf is None:
+            return {}
+        leaf, half = ctx.leaf, self._half(ctx)
+        inside, outside = [one for one in acting if _inside(one)], [one for one in acting if not _inside(one)]
+        roots: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
+        at_x: dict[str, Tensor] = {}
+        for place, slope in slopes(ctx, leaf, judged, self.looker.decode, outside, self._value, half).items():
+            pairs = ((row.x0, slope.x0), (row.eps, slope.eps))
+            roots[place] = [(tensor, gradient) for tensor, gradient in pairs if gradient is not None]
+            if slope.x is not None:
+                at_x[place] = slope.x * (self.scale / half)
+        for place, loss in self._activations(ctx, leaf, row, judged, inside).items():
+            roots.setdefault(place, []).append((loss * half, None))
+        gradients: dict[str, Tensor] = {}
+        for n, (place, outputs) in enumerate(roots.items()):
+            last = n + 1 == len(roots)
+            gradients[place] = self._gradient(ctx, outputs, leaf, keep=not last or ctx.gradients > 1)
+            if place in at_x:
+                gradients[place] = gradients[place] + at_x[place]
+        ctx.gradients -= 1
+        return gradients
+
+    def _activations(
+        self, ctx: RunState, leaf: Tensor, row: Prediction, judged: Prediction, acting: list[Acting]
+    ) -> dict[str, Tensor]:
+        """Return the weighted energies of activations, summed for each place, with the network's graph."""
+        if not acting:
+            return {}
+        seen = self._seen.setdefault(self.row, Observation(ctx, leaf))
+        seen.x, seen.decode = leaf, self.looker.decode
+        seen.x0 = row.x0 + (judged.x0 - row.x0).detach()
+        seen.eps = row.eps + (judged.eps - row.eps).detach()
         losses: dict[str, Tensor] = {}
-        for k, guide, w in acting:
-            place = f"mean/{guide.variance}" if guide.place == "mean" else guide.place
-            losses[place] = losses.get(place, 0.0) + w * values[k].sum()
-        for n, (place, loss) in enumerate(losses.items()):
-            gradient = chain(self._gradient(ctx, loss, leaf, keep=n + 1 < len(losses), count=leaf is ctx.leaf))
-            shifts[place] = shifts[place] + gradient if place in shifts else gradient
+        for one in acting:
+            place = place_of(one[1])
+            losses[place] = losses.get(place, 0.0) + one[2] * self._value(one, seen).sum()
+        return losses
 
-    def _values(
-        self, ctx: RunState, acting: list[tuple[int, WeightedEnergy, float]], seen: Observation
-    ) -> dict[int, Tensor]:
-        found = {}
-        for k, guide, _ in acting:
-            energy = guide.energy
-            origin = self._origins.get((energy.source, k)) if energy.source is not None else None
-            value = energy(seen, origin)
-            where = f"energy {energy.name} at step {ctx.i + 1} of {ctx.steps}"
-            if not isinstance(value, Tensor) or tuple(value.shape) != (seen.x.shape[0],):
-                shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-                raise MethodError(f"{where} returned {shape}, expected one value per sample ({seen.x.shape[0]},)")
-            if not bool(value.isfinite().all()):
-                raise MethodError(f"{where} is {value.detach().flatten()[0]:g}: it must be finite; lower its weight")
-            if not value.requires_grad:
-                raise MethodError(f"{where} does not depend on what it reads, so there is no gradient")
-            found[k] = value
-            self.values[energy.name] = value.detach()
-        return found
+    def _value(self, one: Acting, seen: Observation) -> Tensor:
+        """Return an energy's values (B,), checked."""
+        (k, guide, _), ctx = one, seen.ctx
+        energy = guide.energy
+        origin = self._origins.get((energy.source, k)) if energy.source is not None else None
+        value = energy(seen, origin)
+        where = f"energy {energy.name} at step {ctx.i + 1} of {ctx.steps}"
+        if not isinstance(value, Tensor) or tuple(value.shape) != (seen.x.shape[0],):
+            shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise MethodError(f"{where} returned {shape}, expected one value per sample ({seen.x.shape[0]},)")
+        if not bool(value.isfinite().all()):
+            raise MethodError(f"{where} is {value.detach().flatten()[0]:g}: it must be finite; lower its weight")
+        if not value.requires_grad:
+            raise MethodError(f"{where} does not depend on what it reads, so there is no gradient")
+        self.values[energy.name] = value.detach()
+        return value
 
-    def _gradient(self, ctx: RunState, loss: Tensor, leaf: Tensor, keep: bool, count: bool = True) -> Tensor:
-        half = getattr(ctx.network, "dtype", torch.float32) in (torch.float16, torch.bfloat16)
-        scale = HALF_SCALE if half else 1.0
-        (gradient,) = torch.autograd.grad(loss * scale, leaf, retain_graph=keep, allow_unused=True)
-        if gradient is None:
-            raise MethodError("the energies do not depend on the noisy picture: their maps are overwritten by another")
-        if count:
-            ctx.cost.backward(leaf.shape[0])
+    def _finite(self, ctx: RunState, gradient: Tensor) -> Tensor:
         if not bool(gradient.isfinite().all()):
             raise MethodError(f"the gradient of the energies is not finite at step {ctx.i + 1}: lower their weights")
-        return gradient * (self.scale / scale)
+        return gradient
 
-    def _known(self, acting: list[tuple[int, WeightedEnergy, float]], name: str) -> bool:
+    def _half(self, ctx: RunState) -> float:
+        """What gradients are multiplied by on their way through a network in half precision."""
+        dtype = getattr(ctx.network, "dtype", torch.float32)
+        return HALF_SCALE if dtype in (torch.float16, torch.bfloat16) else 1.0
+
+    def _gradient(
+        self, ctx: RunState, roots: Sequence[tuple[Tensor, Tensor | None]], leaf: Tensor, keep: bool
+    ) -> Tensor:
+        """Return the gradient at the leaf, given the network's outputs and the gradients at them (None: 1)."""
+        outputs, at_outputs = zip(*roots, strict=True)
+        (found,) = torch.autograd.grad(outputs, leaf, at_outputs, retain_graph=keep, allow_unused=True)
+        if found is None:
+            raise MethodError("the energies do not depend on the noisy picture: their maps are overwritten by another")
+        ctx.cost.backward(leaf.shape[0])
+        return found * (self.scale / self._half(ctx))
+
+    def _known(self, acting: list[Acting], name: str) -> bool:
         return all((name, k) in self._origins for k, g, _ in acting if g.energy.source == name)
 
-    def _measure(self, acting: list[tuple[int, WeightedEnergy, float]]) -> None:
+    def _measure(self, acting: list[Acting]) -> None:
         """Reduce the sources' rows to what the energies compare with."""
         for k, guide, _ in acting:
             name = guide.energy.source
@@ -275,7 +320,7 @@ class EnergyGuidance(Control):
                 origin = guide.energy.measure(self._seen[name])
             self._origins[name, k] = None if origin is None else origin.detach()
 
-    def _measure_now(self, ctx: RunState, acting: list[tuple[int, WeightedEnergy, float]]) -> None:
+    def _measure_now(self, ctx: RunState, acting: list[Acting]) -> None:
         """The same before the step's own evaluation."""
         for name in dict.fromkeys(g.energy.source for _, g, _ in acting):
             if name is None:
@@ -288,3 +333,27 @@ class EnergyGuidance(Control):
             x = source.trajectory(ctx, ctx.i)
             self._seen[name] = self.looker.once(ctx, x, source.cond, reads, name, grad=False)
         self._measure(acting)
+
+
+def _inside(one: Acting) -> bool:
+    """Whether an energy looks into the network."""
+    return bool(one[1].energy.reads.attention or one[1].energy.reads.features)
+
+
+@dataclass
+class ClassifierGuidance(EnergyGuidance):
+    """The step of classifier guidance (arXiv 2105.05233): made of the shifted noise alone (``eps``, algorithm 2), or
+    with its mean shifted by the variance of its noise (``mean``, algorithm 1).
+
+    A ``cap`` limits the shift of the mean too, as a share of the noise that the step adds.
+    """
+
+    def shift_noise(self, ctx: RunState, prediction: Prediction, gradient: Tensor, x: Tensor) -> Prediction:
+        """Return the prediction that the shifted noise makes at x."""
+        eps = prediction.eps + limit_norm(ctx.level.s * gradient, prediction.eps, self.cap)
+        return Prediction.from_eps(eps, x, ctx.level, prediction.variance)
+
+    def shift_mean(self, move: Transition, gradient: Tensor) -> Transition:
+        """Return the step with its mean moved, by no more than the cap allows."""
+        noise = torch.as_tensor(move.std, dtype=move.mean.dtype, device=move.mean.device).expand_as(move.mean)
+        return move.shifted(-limit_norm(noise**2 * gradient, noise, self.cap))

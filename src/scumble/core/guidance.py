@@ -41,7 +41,7 @@ class Guidance(Control):
         return ("uncond",) if self.scale == 0 else ("uncond", "cond")
 
     @property
-    def branches(self) -> list[Branch]:
+    def planned(self) -> list[Branch]:
         """The rows this guidance evaluates, in the order in which they are batched."""
         conditioning = {"uncond": self.uncond, "cond": self.cond}
         return [Branch(name, conditioning[name]) for name in self.names]
@@ -61,7 +61,7 @@ class Guidance(Control):
 
     def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         """Ask for the branches."""
-        return [*rows, *self.branches]
+        return [*rows, *self.planned]
 
     def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Combine the branches."""

@@ -5,19 +5,35 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from scumble.core.control import RunState
 from scumble.core.rounding import SLACK
 
-__all__ = ["SOURCE", "Energy", "Function", "WeightedEnergy", "Place", "Needs", "Observation", "Steps", "ActiveDuring"]
+__all__ = [
+    "SOURCE",
+    "ActiveDuring",
+    "Energy",
+    "Function",
+    "Judged",
+    "Needs",
+    "Observation",
+    "Place",
+    "Steps",
+    "WeightedEnergy",
+    "with_gradient",
+]
 
 Place = Literal["x", "eps", "x0", "mean"]
 
 SOURCE = "source"
 """Name of the row that shows the picture as it was."""
+
+Judged = Literal["x0", "mixed"]
+"""What an energy of pixels judges: the predicted picture (decoded), or that picture mixed with the noisy one."""
 
 Steps = Callable[[int, int], float]
 """``steps(i, N)`` is the factor of a guide at step i of N; 0 means that nothing is computed there."""
@@ -73,6 +89,12 @@ class Observation:
         if self.decoded is None:
             self.decoded = self.decode(self.clean)
         return self.decoded
+
+    def judged(self, what: Judged) -> Tensor:
+        """The predicted picture, or ``s x0 + (1 - s) x_t``, which guided diffusion of pixels judges (2111.14818)."""
+        if what == "x0":
+            return self.picture
+        return self.ctx.level.s * self.clean + (1 - self.ctx.level.s) * self.x
 
 
 class Energy(ABC):
@@ -201,3 +223,21 @@ def distance(a: Tensor, b: Tensor, squared: bool) -> Tensor:
     """Mean absolute difference of each sample, or half the mean squared one (B,)."""
     apart = a - b
     return per_sample(0.5 * apart.square() if squared else apart.abs())
+
+
+def with_gradient(at: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+    """Return values (B,) whose sum has the given gradient at ``at`` (B, …): for energies that find it by themselves."""
+    found: Tensor = _WithGradient.apply(at, value, gradient)
+    return found
+
+
+class _WithGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, at: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient)
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return upstream[0].reshape(-1, *(1,) * (gradient.dim() - 1)) * gradient, None, None

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.energies.protocol import Energy, Needs, Observation, per_sample
+from scumble.energies.protocol import Energy, Judged, Needs, Observation, per_sample, with_gradient
 from scumble.models.vision import VisionFeatures
 
-__all__ = ["Vit", "VitDivergence", "VitStructure", "VitStyle", "contrast", "likeness_of_keys", "self_similarity"]
+__all__ = ["VitEnergy", "contrast", "likeness_of_keys", "self_similarity"]
 
 TEMPERATURE = 0.07
 
@@ -47,77 +46,63 @@ def likeness_of_keys(keys: Tensor, source: Tensor) -> Tensor:
 
 
 @dataclass
-class Vit:
-    """One vision transformer for several energies: each picture of a step goes through it once.
+class VitEnergy(Energy):
+    """Structure of the source, meaning of the target, and distance from the last step, in one pass of a transformer.
 
     Args:
-        extract: Pictures (B, 3, H, W) in [-1, 1] to their keys and their token for the whole.
+        extract: Pictures (B, 3, H, W) in [-1, 1] to features.
+        original: Features of the source (1 or B rows).
+        target: Features of the picture whose look is wanted, or None.
+        contrast: Weight of telling places apart as in the source.
+        similarity: Weight of places being alike as in the source.
+        divergence: Weight of moving on from the last step.
+        style: Weight of the target's look.
+        rest: Step from which on divergence rests.
+        of: Which picture is judged.
     """
 
     extract: Extract
-    _picture: Tensor | None = None
-    _found: VisionFeatures | None = None
-
-    def __call__(self, picture: Tensor) -> VisionFeatures:
-        """Return the features, with their graph where the picture has one."""
-        if self._found is None or self._picture is not picture:
-            self._picture, self._found = picture, self.extract(picture)
-        return self._found
-
-
-@dataclass
-class OfVit(Energy):
-    """Base of energies of a vision transformer.
-
-    Args:
-        vit: The transformer, shared by all of them.
-        wanted: What is compared with.
-    """
-
-    vit: Vit
-    wanted: VisionFeatures
+    original: VisionFeatures
+    target: VisionFeatures | None = None
+    contrast: float = 200.0
+    similarity: float = 1000.0
+    divergence: float = 100.0
+    style: float = 2000.0
+    rest: int = 0
+    of: Judged = "mixed"
+    _before: Tensor | None = None
 
     @property
     def reads(self) -> Needs:
         """The picture."""
         return Needs(prediction=True)
 
-
-@dataclass
-class VitStructure(OfVit):
-    """Keep the layout of a picture: its keys stay tellable apart (``contrast``), or alike (``similarity``)."""
-
-    kind: Literal["contrast", "similarity"] = "similarity"
-
     def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
-        """Low where every place has the structure of the wanted picture."""
-        keys = self.vit(seen.picture).keys
-        if self.kind == "similarity":
-            return likeness_of_keys(keys, self.wanted.keys)
-        return per_sample(contrast(keys, self.wanted.keys))
+        """Return the weighted loss (B,); 0 with a gradient of 0 where all that has a weight rests."""
+        picture = seen.judged(self.of)
+        features = self.extract(picture)
+        parts = self.parts(features)
+        weights = {
+            "similarity": self.similarity,
+            "contrast": self.contrast,
+            "divergence": self.divergence if seen.ctx.i < self.rest else 0.0,
+            "style": self.style,
+        }
+        loss = torch.zeros(picture.shape[0], dtype=picture.dtype, device=picture.device)
+        for name, value in parts.items():
+            if weights[name]:
+                loss = loss + weights[name] * value
+        self._before = features.whole.detach()
+        return loss if loss.requires_grad else with_gradient(picture, loss, torch.zeros_like(picture))
 
-
-@dataclass
-class VitStyle(OfVit):
-    """Take the meaning and look of a picture: mean squared difference of the tokens that stand for the whole."""
-
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
-        """0 where the tokens agree."""
-        return per_sample((self.vit(seen.picture).whole - self.wanted.whole.detach()).square())
-
-
-@dataclass
-class VitDivergence(OfVit):
-    """Move on from where the last step was: minus the squared difference of the whole-picture tokens.
-
-    ``wanted`` is what the first step is compared with; a new visit of a run's first step begins there again.
-    """
-
-    previous: Tensor | None = None
-
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
-        """At most 0."""
-        whole = self.vit(seen.picture).whole
-        before = self.wanted.whole if self.previous is None else self.previous
-        self.previous = whole.detach()
-        return -per_sample((whole - before.detach()).square())
+    def parts(self, features: VisionFeatures) -> dict[str, Tensor]:
+        """Each loss by itself, without its weight (B,)."""
+        before = self.original.whole if self._before is None else self._before
+        parts = {
+            "similarity": likeness_of_keys(features.keys, self.original.keys),
+            "contrast": per_sample(contrast(features.keys, self.original.keys)),
+            "divergence": -per_sample((features.whole - before.detach()).square()),
+        }
+        if self.target is not None:
+            parts["style"] = per_sample((features.whole - self.target.whole.detach()).square())
+        return parts

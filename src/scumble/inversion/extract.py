@@ -39,7 +39,7 @@ def guided(ctx: RunState, xs: Tensor, guidance: Guidance, indices: range) -> lis
     Returns:
         K guided predictions of B rows. One level is evaluated by the very call that the loop makes for it.
     """
-    rows = guidance.branches
+    rows = guidance.planned
     batch = xs.shape[1]
     x = xs.flatten(0, 1)
     levels = [ctx.levels[i] for i in indices for _ in range(batch)]

@@ -57,7 +57,7 @@ class WalkingReference:
 
     def __call__(self, ctx: RunState, paths: Sequence[str]) -> list[Maps]:
         """Return the probabilities of the rows, and go one step further."""
-        rows, found, batch = self.guidance.branches, Maps(), self.x.shape[0]
+        rows, found, batch = self.guidance.planned, Maps(), self.x.shape[0]
         cond = Conditioning.cat([row.cond.expand(batch) for row in rows])
         joint = ctx.evaluate(torch.cat([self.x] * len(rows)), ctx.level, cond, reading(paths, found, "probs"))
         prediction = self.guidance.combine(self.guidance.split(joint))

@@ -150,7 +150,7 @@ class LatentFeatures:
 
     def __call__(self, z: Tensor) -> Features:
         """Run the network on ``z``, up to the supervision layer or to its end."""
-        branches, level = self.guidance.branches, self.ctx.levels[self.i]
+        branches, level = self.guidance.planned, self.ctx.levels[self.i]
         cond, x = Conditioning.cat([row.cond for row in branches]), z.expand(len(branches), -1, -1, -1)
         _count(self.ctx, len(branches))
         if not self.whole:

@@ -13,11 +13,14 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from scumble.controls.activation_reader import ActivationReader
 from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
-from scumble.controls.network_gradient import Decoded, NetworkGradient, Term
+from scumble.controls.energy_guidance import ClassifierGuidance
 from scumble.core.solvers import Ddim
-from scumble.energies.clip_terms import RangeTerm
-from scumble.energies.vit_terms import ComposedText, PictureTerm, VitTerm, composed_goal
+from scumble.energies.clip import ClipGoal, composed_goal
+from scumble.energies.picture import PixelDistance, RangeExcess
+from scumble.energies.protocol import Energy, Judged, Place, WeightedEnergy
+from scumble.energies.vit import VitEnergy
 from scumble.errors import InputError
 from scumble.images.color import match_colors
 from scumble.methods.base import ImageMethod
@@ -125,11 +128,14 @@ class DiffuseIT(ImageMethod):
         release = release_index(batch.latent_change(), steps, first)
         # What is free from the start is not put back when the first step is taken again.
         keep_outside_map = ChangeMap(torch.where(release == first, first - 1, release), source, first=first)
-        place: Literal["mean", "eps"] = "mean" if rule == "ddpm" else "eps"
+        place: Place = "mean" if rule == "ddpm" else "eps"
         scale = self.guidance_scale
         words = batch.guidance((self.prompt or self.source_prompt) if scale else "", "", scale or 1.0)
-        guidance = NetworkGradient(
-            self.terms(batch, steps), place=place, cap=None if official else self._usual(batch, self.limit, None, 0.15)
+        guidance = ClassifierGuidance(
+            [WeightedEnergy(energy, place=place) for energy in self.energies(batch, steps)],
+            words.cond,
+            ActivationReader(decode=batch.model.decode),
+            cap=None if official else self._usual(batch, self.limit, None, 0.15),
         )
         again = Resample(first, self.resample if rule == "ddpm" else 1, official)
         watch = [DivergenceCheck(first, self.restart_above, decode=batch.model.decode)] if watched else []
@@ -144,8 +150,9 @@ class DiffuseIT(ImageMethod):
             return pictures
         return match_colors(pictures, other_picture(batch, self.target_image))
 
-    def terms(self, batch: EditBatch, steps: int) -> list[Term]:
-        """The losses."""
+    def energies(self, batch: EditBatch, steps: int) -> list[Energy]:
+        """The losses. Of latents they judge the decoded prediction: one mixed with noise decodes to nothing they know."""
+        of: Judged = "mixed" if batch.model.factor == 1 else "x0"
         extract, source = tower_of(batch.shared, self.vision, batch.model.device), batch.picture
         with torch.no_grad():
             known = extract(source)
@@ -154,17 +161,17 @@ class DiffuseIT(ImageMethod):
         style = 0.0 if target is None else self.style_weight
         divergence = self._usual(batch, self.divergence_weight, 100.0, 0.0)
         weights = self.contrast_weight, self.similarity_weight, divergence, style
-        found: list[Term] = [VitTerm(extract, known, target, *weights, rest)] if any(weights) else []
+        energies: list[Energy] = [VitEnergy(extract, known, target, *weights, rest, of)] if any(weights) else []
         if self.target_image is not None and self.pixel_weight:
-            found.append(PictureTerm(other_picture(batch, self.target_image), self.pixel_weight))
+            energies.append(PixelDistance(other_picture(batch, self.target_image), self.pixel_weight, of))
         clip_weight = self._usual(batch, self.clip_weight, 2000.0, 0.0)
         if self.prompt and clip_weight:
             scorer = scorer_of(batch.shared, self.clip, batch.model.device)
             goal = composed_goal(scorer, self.prompt, self.source_prompt, source)
-            found.append(ComposedText(scorer, goal, clip_weight, self.augmentations))
+            energies.append(ClipGoal(scorer, goal, clip_weight, self.augmentations, of))
         if self.range_weight:
-            found.append(RangeTerm(self.range_weight))
-        return [Decoded(found, batch.model.decode)] if found and batch.model.factor != 1 else found
+            energies.append(RangeExcess(self.range_weight))
+        return energies
 
     def _usual(self, batch: EditBatch, given: float | None, published: Usual, with_words: float) -> float | Usual:
         """What was given, or else what is usual for the kind of model."""

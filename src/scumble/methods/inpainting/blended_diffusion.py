@@ -31,7 +31,7 @@ class BlendedDiffusion(ClipGuided):
     def run(self, batch: EditBatch) -> Tensor | None:
         """Begin from the noised picture; guide inside, blend outside."""
         mask, first = self.mask(batch), self.first(batch)
-        terms = self.words(batch, mask)
+        energies = self.words(batch, mask)
         keep_outside_map: BackgroundBlend
         if self.compat == "official":
             keep_outside_map = LateBlend(lambda i: mask, mask, SharedSource(batch.x0), first)
@@ -40,4 +40,4 @@ class BlendedDiffusion(ClipGuided):
             keep_outside_map = BackgroundBlend(
                 lambda i: mask, mask, NoisedSource(self.source(batch), fresh=fresh), first
             )
-        return self.sample(batch, keep_outside_map, terms, official=self.compat == "official")
+        return self.sample(batch, keep_outside_map, energies, official=self.compat == "official")

@@ -1,4 +1,4 @@
-"""What the methods share that guide a pixel model by a CLIP: settings, solver, and the terms of the guidance."""
+"""What the methods share that guide a pixel model by a CLIP: settings, solver, and the energies of the guidance."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from scumble.controls.network_gradient import NetworkGradient, Term
+from scumble.controls.energy_guidance import ClassifierGuidance
 from scumble.core.control import Control
 from scumble.core.solvers import Ddim, Solver
-from scumble.energies.clip_terms import ClipTerm, RangeTerm
+from scumble.energies.clip import ClipRegion
+from scumble.energies.picture import RangeExcess
+from scumble.energies.protocol import Energy, Place, WeightedEnergy
 from scumble.errors import MethodError
 from scumble.methods.batch import EditBatch
 from scumble.methods.inpainting.ancestral import ancestral
@@ -63,13 +65,16 @@ class ClipGuided(ClipRanking, RegionInit):
         if self.prompt:
             scorer_of(batch.shared, self.clip, batch.model.device)
 
-    def sample(self, batch: EditBatch, keep_outside_map: Control, terms: list[Term], official: bool) -> Tensor:
-        """Run the loop from where ``hold`` says, under the gradient of the terms."""
+    def sample(self, batch: EditBatch, keep_outside_map: Control, energies: list[Energy], official: bool) -> Tensor:
+        """Run the loop from where ``keep_outside_map`` says, under the gradient of the energies."""
         if official:
             batch = without_clipping(batch)
         levels = batch.levels(self.num_inference_steps, self.solver)
-        guidance = NetworkGradient(terms, place="mean" if self.solver == "ddpm" else "eps")
-        return batch.denoise(levels, self.make_solver(batch), [keep_outside_map, guidance])
+        guidance = batch.guidance("", "", 1.0)
+        place: Place = "mean" if self.solver == "ddpm" else "eps"
+        guides = [WeightedEnergy(energy, place=place) for energy in energies]
+        controls = [keep_outside_map, guidance, ClassifierGuidance(guides, guidance.cond)]
+        return batch.denoise(levels, self.make_solver(batch), controls)
 
     def first(self, batch: EditBatch) -> int:
         """The step at which the run begins."""
@@ -83,20 +88,20 @@ class ClipGuided(ClipRanking, RegionInit):
         """
         return Ddim(eta=self.eta) if self.solver == "ddim" else ancestral(batch)
 
-    def words(self, batch: EditBatch, mask: Tensor) -> list[Term]:
-        """The terms of the words and of the range; none without words."""
+    def words(self, batch: EditBatch, mask: Tensor) -> list[Energy]:
+        """The energies of the words and of the range; none without words."""
         if not self.prompt:
             return []
-        terms: list[Term] = []
+        energies: list[Energy] = []
         if self.clip_weight:
             scorer = scorer_of(batch.shared, self.clip, batch.model.device)
             around = batch.x0 if self.outside == "source" and not self.compat else None
             text = scorer.text_features([self.prompt])
-            terms.append(
-                ClipTerm(
+            energies.append(
+                ClipRegion(
                     scorer, text, mask, self.clip_weight, self.augmentations, self.clip_batch, self.judge, around=around
                 )
             )
         if self.range_weight:
-            terms.append(RangeTerm(self.range_weight))
-        return terms
+            energies.append(RangeExcess(self.range_weight))
+        return energies

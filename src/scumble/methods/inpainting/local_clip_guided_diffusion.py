@@ -9,8 +9,8 @@ from pydantic import Field
 from torch import Tensor
 
 from scumble.controls.change_map import NoisedSource
-from scumble.energies.clip_terms import BackgroundTerm
 from scumble.energies.perception import perceptual_distance
+from scumble.energies.picture import Background
 from scumble.methods.batch import EditBatch
 from scumble.methods.inpainting.background_blend import BackgroundBlend
 from scumble.methods.inpainting.clip_guided import ClipGuided
@@ -36,7 +36,7 @@ class LocalClipGuidedDiffusion(ClipGuided):
     def run(self, batch: EditBatch) -> Tensor | None:
         """Begin from the noised picture and follow the losses."""
         mask, official = self.mask(batch), self.compat == "official"
-        terms = self.words(batch, mask)
+        energies = self.words(batch, mask)
         if (self.prompt or not official) and (self.squares_weight or self.perceptual_weight):
             source = batch.x0 if official else torch.where(mask, torch.zeros_like(batch.x0), batch.x0)
             distance = None
@@ -45,8 +45,8 @@ class LocalClipGuidedDiffusion(ClipGuided):
                     source, lambda: scorer_of(batch.shared, self.clip, batch.model.device)
                 )
                 batch.report["perceptual_distance"] = name
-            terms.append(
-                BackgroundTerm(
+            energies.append(
+                Background(
                     source,
                     mask,
                     self.squares_weight,
@@ -60,4 +60,4 @@ class LocalClipGuidedDiffusion(ClipGuided):
         keep_outside_map = BackgroundBlend(
             lambda i: everything, everything, NoisedSource(self.source(batch)), self.first(batch)
         )
-        return self.sample(batch, keep_outside_map, terms, official=official)
+        return self.sample(batch, keep_outside_map, energies, official=official)

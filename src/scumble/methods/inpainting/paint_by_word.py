@@ -9,8 +9,9 @@ from pydantic import Field
 from torch import Tensor
 
 from scumble.core.loop import Stopped
-from scumble.energies.clip_terms import BackgroundTerm, ClipTerm
+from scumble.energies.clip import ClipRegion
 from scumble.energies.perception import perceptual_distance
+from scumble.energies.picture import Background
 from scumble.errors import MethodError
 from scumble.images import latent_map
 from scumble.methods.batch import EditBatch
@@ -84,7 +85,7 @@ class PaintByWord(ClipRanking, MaskFields):
         if not self.prompt or not self.iterations:
             return start
         cells = latent_map(mask.float(), codec.factor, "max") > 0
-        words, background = self._terms(batch, mask)
+        words, background = self._energies(batch, mask)
         spread = float(start.std(dim=(-2, -1)).mean())
         z = start.clone().requires_grad_(True)
         adam = torch.optim.Adam([z], lr=self.learning_rate * spread)
@@ -92,12 +93,12 @@ class PaintByWord(ClipRanking, MaskFields):
             with torch.enable_grad():
                 painted = torch.where(cells, z, start) if self.confine != "loss" else z
                 picture = codec.decode(painted)
-            inside, slope = words.at(picture.detach().clamp(-1, 1), batch.noise, k)
+            _, inside, slope = words.at(picture.detach().clamp(-1, 1), batch.noise, k)
             # A value beyond the range keeps the gradient that leads back into it, and no other.
             beyond = picture.detach() - picture.detach().clamp(-1, 1)
             slope = torch.where(slope * beyond >= 0, slope, torch.zeros_like(slope))
             if background is not None:
-                slope = slope + background.slope(picture.detach())[1]
+                slope = slope + _slope(background, picture)
             (gradient,) = torch.autograd.grad(picture, z, slope)
             z.grad = gradient + self.pull * (z.detach() - start)
             adam.step()
@@ -109,10 +110,10 @@ class PaintByWord(ClipRanking, MaskFields):
             self._tell(batch, codec, k, painted.detach())
         return torch.where(cells, z.detach(), start) if self.confine != "loss" else z.detach()
 
-    def _terms(self, batch: EditBatch, mask: Tensor) -> tuple[ClipTerm, BackgroundTerm | None]:
+    def _energies(self, batch: EditBatch, mask: Tensor) -> tuple[ClipRegion, Background | None]:
         scorer = scorer_of(batch.shared, self.clip, batch.model.device)
         text = scorer.text_features([self.prompt])
-        words = ClipTerm(
+        words = ClipRegion(
             scorer, text, mask, self.clip_weight, self.augmentations, self.clip_batch, view_noise=self.view_noise
         )
         if self.confine == "latent" or not self.background_weight or bool(mask.all()):
@@ -121,7 +122,7 @@ class PaintByWord(ClipRanking, MaskFields):
         name, distance = perceptual_distance(source, lambda: scorer)
         batch.report["perceptual_distance"] = name
         weight = self.background_weight
-        return words, BackgroundTerm(source, mask, weight, 10 * weight, distance, absolute=True)
+        return words, Background(source, mask, weight, 10 * weight, distance, absolute=True)
 
     def _tell(self, batch: EditBatch, codec: Codec, k: int, z: Tensor) -> None:
         if batch.on_step is None:
@@ -129,3 +130,10 @@ class PaintByWord(ClipRanking, MaskFields):
         progress = Progress(k + 1, self.iterations, batch.samples, z, lambda: codec.decode(z))
         if batch.on_step(progress) is False:
             raise Stopped
+
+
+def _slope(background: Background, picture: Tensor) -> Tensor:
+    """Gradient of the background's loss at a picture (B, 3, H, W)."""
+    with torch.enable_grad():
+        leaf = picture.detach().requires_grad_(True)
+        return torch.autograd.grad(background.loss(leaf).sum(), leaf)[0]
