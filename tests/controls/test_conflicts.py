@@ -12,14 +12,12 @@ from scumble.controls.asymmetric_step import AsymmetricStep
 from scumble.controls.change_map import ChangeMap
 from scumble.controls.conflicts import check_conflicts, combine_controls
 from scumble.controls.energy_guidance import EnergyGuidance
-from scumble.controls.network_gradient import NetworkGradient
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState
 from scumble.core.guidance import Guidance
 from scumble.core.solvers import Ddim, Plms, Solver
 from scumble.energies.attention import Columns, Size
-from scumble.energies.clip_terms import RangeTerm
 from scumble.energies.protocol import ActiveDuring, Function, WeightedEnergy
 from scumble.errors import MethodError
 from scumble.inversion.inversion import Inversion
@@ -98,14 +96,13 @@ def test_what_commutes_or_has_an_order_passes() -> None:
     assert refused([stored(ctx), swap(), hold()], ctx) is None
     assert refused([energies("eps"), energies("mean")]) is None
     assert refused([Bottleneck(torch.zeros(1), 3), shift()]) is None
-    assert refused([NetworkGradient([]), energies()]) is None
+    assert refused([energies(), energies()]) is None
     assert refused([stored(ctx), Resample(0, 1)], ctx) is None
 
 
 @pytest.mark.parametrize(
     ("controls", "says"),
     [
-        ([NetworkGradient([RangeTerm()]), energies()], "graph is spent"),
         ([shift(), shift()], "two shifts"),
         ([shift(), swap()], "second time"),
         ([shift(), injection()], "second time"),

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.energies.clip import ClipDirection, ClipNearness
-from scumble.energies.picture import Colour, Likeness
+from scumble.energies.clip import ClipGoal, ClipNearness
+from scumble.energies.picture import Background, Colour, PixelDistance, RangeExcess
 from scumble.energies.protocol import Energy, Observation
-from scumble.energies.vit import Vit, VitDivergence, VitStructure, VitStyle
+from scumble.energies.vit import VitEnergy
 from scumble.models.vision import VisionFeatures
 from tests.support.blended import random_clip
 from tests.support.toys import context
@@ -53,23 +53,24 @@ def direction() -> Tensor:
 
 
 BUILT_IN: dict[str, Callable[[], Energy]] = {
-    "likeness": lambda: Likeness(picture(5), mask()),
-    "likeness of pictures": lambda: Likeness(picture(5)[:1], None, "picture"),
+    "pixels": lambda: PixelDistance(picture(5)[:1], 30.0),
+    "background": lambda: Background(torch.where(mask() > 0, 0.0, picture(5)[:1]), mask() > 0),
+    "range": lambda: RangeExcess(50.0),
     "colour": lambda: Colour((0.9, -0.5, -0.5), mask()),
     "every pixel's colour": lambda: Colour((0.9, -0.5, -0.5), None, mean=False),
     "clip words": lambda: ClipNearness(wide_clip(), direction(), copies=2),
     "clip cosine": lambda: ClipNearness(wide_clip(), direction(), copies=1, kind="cosine", mask=mask()),
-    "clip direction": lambda: ClipDirection(wide_clip(), direction(), copies=1, start=-direction()),
-    "vit likeness": lambda: VitStructure(Vit(extract), extract(picture(6))),
-    "vit contrast": lambda: VitStructure(Vit(extract), extract(picture(6)), kind="contrast"),
-    "vit style": lambda: VitStyle(Vit(extract), extract(picture(6))),
-    "vit divergence": lambda: VitDivergence(Vit(extract), extract(picture(6))),
+    "clip goal": lambda: ClipGoal(wide_clip(), direction(), copies=2),
+    "vit likeness": lambda: VitEnergy(extract, extract(picture(6)), None, 0.0, 1000.0, 0.0),
+    "vit contrast": lambda: VitEnergy(extract, extract(picture(6)), None, 200.0, 0.0, 0.0),
+    "vit style": lambda: VitEnergy(extract, extract(picture(6)), extract(picture(7)), 0.0, 0.0, 0.0),
+    "vit divergence": lambda: VitEnergy(extract, extract(picture(6)), None, 0.0, 0.0, 100.0, rest=9),
 }
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_gradients_agree_with_finite_differences(name: str) -> None:
-    x = picture(1)
+    x = 1.5 * picture(1)
     leaf = x.clone().requires_grad_(True)
     value = BUILT_IN[name]()(seen_of(leaf), None)
     assert value.shape == (2,)
@@ -81,37 +82,35 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
 
 
 def test_energies_are_zero_where_the_wish_is_fulfilled() -> None:
-    here = seen_of(picture(1))
-    assert float(Likeness(picture(1))(here, None).abs().max()) == 0
-    assert float(VitStructure(Vit(extract), extract(picture(1)))(here, None).abs().max()) == 0
-    assert float(VitStyle(Vit(extract), extract(picture(1)))(here, None).abs().max()) == 0
+    here, known = seen_of(picture(1)), extract(picture(1))
+    assert float(PixelDistance(picture(1), of="x0")(here, None).abs().max()) == 0
+    assert float(RangeExcess()(here, None).abs().max()) == 0
+    assert float(VitEnergy(extract, known, known, 0.0, 1000.0, 100.0, rest=9)(here, None).abs().max()) == 0
     flat = torch.tensor((0.2, -0.4, 0.6), dtype=torch.float64).reshape(1, 3, 1, 1).expand(SHAPE)
     assert float(Colour((0.2, -0.4, 0.6))(seen_of(flat), None).max()) < 1e-20
 
 
 def test_what_lies_outside_the_mask_has_no_gradient() -> None:
-    for energy in (Likeness(picture(5), mask()), Colour((1, 0, 0), mask()), BUILT_IN["clip cosine"]()):
+    for energy in (Colour((1, 0, 0), mask()), BUILT_IN["clip cosine"]()):
         leaf = picture(1).requires_grad_(True)
         (gradient,) = torch.autograd.grad(energy(seen_of(leaf), None).sum(), leaf)
         assert float((gradient * (1 - mask())).abs().max()) == 0
 
 
 def test_divergence_is_from_the_step_before() -> None:
-    energy = VitDivergence(Vit(extract), extract(picture(1)))
+    energy = VitEnergy(extract, extract(picture(1)), None, 0.0, 0.0, 100.0, rest=9)
     assert float(energy(seen_of(picture(1)), None).abs().max()) == 0
     first = energy(seen_of(picture(2)), None)
     assert float(first.max()) < 0
     assert float(energy(seen_of(picture(2)), None).abs().max()) == 0
 
 
-def test_one_pass_of_the_transformer_serves_all_its_energies() -> None:
+def test_one_pass_of_the_transformer_serves_all_its_losses() -> None:
     passes = []
 
     def counted(pictures: Tensor) -> VisionFeatures:
         passes.append(1)
         return extract(pictures)
 
-    vit, known, seen = Vit(counted), extract(picture(6)), seen_of(picture(1))
-    for energy in (VitStructure(vit, known), VitStyle(vit, known), VitDivergence(vit, known)):
-        energy(seen, None)
+    VitEnergy(counted, extract(picture(6)), extract(picture(7)), rest=9)(seen_of(picture(1)), None)
     assert len(passes) == 1

@@ -178,8 +178,7 @@ class EnergyGuidance(Control):
         self._measure(acting)
         made = prediction.detach()
         with torch.enable_grad():
-            through = [one for one in acting if one[1].through_network]
-            gradients = self._through(ctx, rows[self.row], prediction, through)
+            gradients = self.through_network(ctx, rows[self.row], prediction)
             x = self._x(ctx, made)
             direct = [one for one in acting if not one[1].through_network]
             for place, slope in slopes(ctx, x, made, self.looker.decode, direct, self._value).items():
@@ -224,11 +223,15 @@ class EnergyGuidance(Control):
         leaf = ctx.leaf if ctx.leaf is not None else ctx.level.a * prediction.x0 + ctx.level.s * prediction.eps
         return leaf.detach()
 
-    def _through(self, ctx: RunState, row: Prediction, judged: Prediction, acting: list[Acting]) -> dict[str, Tensor]:
-        """Return the weighted gradient of each place: one backward through the network each.
+    def through_network(self, ctx: RunState, row: Prediction, judged: Prediction) -> dict[str, Tensor]:
+        """Return the weighted gradient at x of each place (B, C, h, w): one backward through the network each.
 
-        The energies judge the guided prediction; the gradient goes through the conditional row alone.
+        Args:
+            ctx: The run, with the leaf of its graph.
+            row: The guided row's prediction, with the graph that leads to the leaf.
+            judged: What the energies judge: the prediction after guidance. The gradient goes through the row alone.
         """
+        acting = [one for one in self.active(ctx, "eps", "x0", "mean") if one[1].through_network]
         if not acting or ctx.leaf is None:
             return {}
         leaf, half = ctx.leaf, self._half(ctx)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -142,6 +143,13 @@ class EditBatch:
         """
         release = release_index(self.latent_change(), steps, first)
         return ChangeMap(release, source or NoisedSource(self.x0), first=first)
+
+    def without_clipping(self) -> EditBatch:
+        """The same batch on the same network, whose predictions are never clipped (published code ignores the
+        checkpoint's word on it)."""
+        model = copy.copy(self.model)
+        model.clip_sample = None
+        return replace(self, model=model)
 
     def context(self, levels: tuple[Level, ...], solver: Solver, tag: str = "") -> RunState:
         """A fresh context for one run of the loop."""

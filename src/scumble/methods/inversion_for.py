@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scumble.controls.guidance import Guidance
 from scumble.core.control import RunState
+from scumble.core.guidance import Guidance
 from scumble.core.noise import CounterNoise, NoiseSource
 from scumble.core.schedule import Level
 from scumble.core.solvers import Solver

@@ -14,16 +14,16 @@ from PIL import Image
 from torch import Tensor
 
 from scumble.controls.cap import limit_norm
-from scumble.controls.network_gradient import Decoded
+from scumble.controls.slopes import Acting, slopes
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, RunState
 from scumble.core.loop import denoise
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Ddim, Ddpm
 from scumble.editing.editor import Editor
-from scumble.energies.clip_terms import RangeTerm
-from scumble.energies.vit import contrast, likeness_of_keys, self_similarity
-from scumble.energies.vit_terms import PictureTerm, VitTerm
+from scumble.energies.picture import PixelDistance, RangeExcess
+from scumble.energies.protocol import Energy, Observation, WeightedEnergy
+from scumble.energies.vit import VitEnergy, contrast, likeness_of_keys, self_similarity
 from scumble.errors import CheckpointError, InputError
 from scumble.images.color import match_colors
 from scumble.methods.guidance.diffuseit import DiffuseIT
@@ -70,16 +70,23 @@ def test_the_published_sum_and_its_gradient_are_reproduced_in_one_pass(reference
     case = reference("diffuseit_losses")
     extract = stub(case)
     known = {name: extract(case[f"image_{name}"]) for name in ("src", "prev", "target", "out")}
-    term = VitTerm(extract, known["src"], known["target"], 100.0, 1000.0, 100.0, 2000.0, rest=1)
+    term = VitEnergy(extract, known["src"], known["target"], 100.0, 1000.0, 100.0, 2000.0, rest=1)
     term._before = known["prev"].whole
     parts = term.parts(known["out"])
     found = torch.stack([parts[name][0] for name in ("similarity", "contrast", "divergence", "style")])
     torch.testing.assert_close(found, case["terms"], rtol=1e-5, atol=1e-7)
     ctx = pixel_job(tiny_ddpm()).context(tiny_ddpm().schedule.levels(4), Ddpm("learned_range"))
-    total, slope = term(ctx, case["image_out"])
+    total, slope = judged(term, ctx, case["image_out"])
     torch.testing.assert_close(total[0], case["total"], rtol=1e-5, atol=0)
     wanted = case["total_grad"]
     assert float((slope - wanted).abs().max()) <= 1e-5 * float(wanted.abs().max())
+
+
+def judged(energy: Energy, ctx: RunState, picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Values and gradient of an energy at a picture without noise."""
+    leaf = picture.clone().requires_grad_(True)
+    value = energy(Observation(ctx, leaf, leaf), None)
+    return value.detach(), torch.autograd.grad(value.sum(), leaf)[0]
 
 
 class InOrder:
@@ -158,9 +165,9 @@ def test_at_the_source_structure_is_kept_and_nothing_pulls() -> None:
     picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
     known = features(picture)
     assert float(likeness_of_keys(known.keys, known.keys)) == 0
-    term = VitTerm(features, known, None, 0.0, 1000.0, 100.0, rest=5)
+    term = VitEnergy(features, known, None, 0.0, 1000.0, 100.0, rest=5)
     ctx = pixel_job(tiny_ddpm()).context(tiny_ddpm().schedule.levels(4), Ddpm("learned_range"))
-    loss, slope = term(ctx, picture)
+    loss, slope = judged(term, ctx, picture)
     assert float(loss) == 0
     assert float(slope.abs().max()) < 1e-4
 
@@ -181,9 +188,9 @@ def test_without_weights_it_is_the_plain_run_from_the_noised_picture() -> None:
 
 def test_where_only_divergence_is_weighed_it_rests_without_an_error() -> None:
     picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    term = VitTerm(features, features(picture), None, 0.0, 0.0, 100.0, 0.0, rest=0)
+    term = VitEnergy(features, features(picture), None, 0.0, 0.0, 100.0, 0.0, rest=0)
     ctx = pixel_job(tiny_ddpm()).context(tiny_ddpm().schedule.levels(4), Ddpm("learned_range"))
-    loss, slope = term(ctx, -picture)
+    loss, slope = judged(term, ctx, -picture)
     assert float(loss.abs().sum()) == 0 and float(slope.abs().sum()) == 0
 
 
@@ -319,16 +326,27 @@ def test_the_gradient_goes_back_through_the_decoder(tiny_sd: Any) -> None:
     latent = torch.randn(1, 4, 4, 4, generator=g)
     towards = torch.zeros_like(tiny_sd.decode(latent))
     ctx = pixel_job(tiny_sd).context(tiny_sd.schedule.levels(4), Ddim())
-    loss, slope = Decoded([PictureTerm(towards, 100.0), RangeTerm(3.0)], tiny_sd.decode)(ctx, latent)
+    energies = [WeightedEnergy(energy) for energy in (PixelDistance(towards, 100.0, "x0"), RangeExcess(3.0))]
+    acting = [(k, one, 1.0) for k, one in enumerate(energies)]
+    values: list[float] = []
+
+    def value(one: Acting, seen: Observation) -> Tensor:
+        found = one[1].energy(seen, None)
+        values.append(float(found))
+        return found
+
+    slope = slopes(ctx, latent, Prediction(latent, latent), tiny_sd.decode, acting, value)["eps"].x0
+    assert slope is not None
     way = torch.randn(1, 4, 4, 4, generator=g)
 
     def at(z: Tensor) -> float:
         picture = tiny_sd.decode(z)
-        return 100.0 * float(picture.square().mean()) + float(RangeTerm(3.0)(ctx, picture)[0])
+        excess = (picture - picture.clamp(-1, 1)).square().mean()
+        return 100.0 * float(picture.square().mean()) + 3.0 * float(excess)
 
-    assert float(loss) == pytest.approx(at(latent), rel=1e-5)
-    slopes = (at(latent + 1e-2 * way) - at(latent - 1e-2 * way)) / 2e-2
-    assert float((slope * way).sum()) == pytest.approx(slopes, rel=2e-2)
+    assert sum(values) == pytest.approx(at(latent), rel=1e-5)
+    measured = (at(latent + 1e-2 * way) - at(latent - 1e-2 * way)) / 2e-2
+    assert float((slope * way).sum()) == pytest.approx(measured, rel=2e-2)
 
 
 @pytest.mark.parametrize("solver", ["ddim", "ddpm"])
@@ -342,7 +360,7 @@ def test_the_losses_change_the_noise_of_a_step_by_no_more_than_the_limit(
         shares.append(float(found.square().mean().sqrt() / noise.square().mean().sqrt()))
         return found
 
-    monkeypatch.setattr("scumble.controls.network_gradient.capped", watch)
+    monkeypatch.setattr("scumble.controls.energy_guidance.limit_norm", watch)
 
     def made(limit: float, **more: Any) -> Tensor:
         batch = pixel_job(tiny_ddpm())

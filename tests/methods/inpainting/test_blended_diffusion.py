@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scumble.controls.network_gradient import NetworkGradient
+from scumble.controls.energy_guidance import ClassifierGuidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.solvers import Ddpm, Evaluation
 from scumble.editing.editor import Editor
-from scumble.energies.clip_terms import BackgroundTerm
+from scumble.energies.picture import Background
+from scumble.energies.protocol import WeightedEnergy
 from scumble.errors import CheckpointError, MethodError
 from scumble.methods.batch import EditBatch
 from scumble.methods.inpainting.blended_diffusion import BlendedDiffusion
@@ -100,8 +101,10 @@ def test_single_steps_agree_with_the_published_code(name: str, reference: Any) -
         found = batch.model.predict(x, ctx.level, Conditioning())
         own = method.words(batch, mask)
         if isinstance(method, LocalClipGuidedDiffusion):
-            own.append(BackgroundTerm(batch.x0, mask, method.squares_weight, 0.0, over_batch=True))
-        slope = NetworkGradient(own).through_network(ctx, x, found)
+            own.append(Background(batch.x0, mask, method.squares_weight, 0.0, over_batch=True))
+        ctx.leaf = x
+        guidance = ClassifierGuidance([WeightedEnergy(energy) for energy in own], Conditioning())
+        slope = guidance.through_network(ctx, found, found)["eps"]
         assert float((-slope - case[key]).abs().max()) < 1e-3 * float(case[key].abs().max())
         if method.solver == "ddpm" and ctx.next_level.s > 0:
             visit = Evaluation(ctx.i, ctx.level, x.detach(), found.detach())

@@ -24,7 +24,6 @@ from scumble.methods.base import ImageMethod
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.bottleneck import StartAt
 from scumble.methods.inversion_for import inversion_for
-from scumble.methods.unclipped import without_clipping
 
 __all__ = ["Asyrp"]
 
@@ -105,7 +104,7 @@ class Asyrp(ImageMethod):
     def _official(
         self, batch: EditBatch, guidance: Guidance, shift: AsyrpShift, steps: int, t_edit: int, t_boost: int
     ) -> Tensor:
-        plain = without_clipping(batch)
+        plain = batch.without_clipping()
         levels = spread_levels(batch.model.schedule, steps)
         solver = BoostedDdim(t_boost)
         ctx = replace(plain.context(levels, solver), shape=(1, *batch.shape[1:]))

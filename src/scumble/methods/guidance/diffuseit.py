@@ -31,7 +31,6 @@ from scumble.methods.guidance.restarts import with_restarts
 from scumble.methods.inpainting.ancestral import ancestral
 from scumble.methods.inpainting.fields import scorer_of
 from scumble.methods.judges import other_picture, tower_of
-from scumble.methods.unclipped import without_clipping
 
 __all__ = ["DiffuseIT"]
 
@@ -139,7 +138,7 @@ class DiffuseIT(ImageMethod):
         )
         again = Resample(first, self.resample if rule == "ddpm" else 1, official)
         watch = [DivergenceCheck(first, self.restart_above, decode=batch.model.decode)] if watched else []
-        run = without_clipping(batch) if official else batch
+        run = batch.without_clipping() if official else batch
         solver = Ddim() if rule == "ddim" else ancestral(batch)
         return run.denoise(levels, solver, [keep_outside_map, words, *watch, guidance, again], tag=tag)
 
@@ -151,7 +150,7 @@ class DiffuseIT(ImageMethod):
         return match_colors(pictures, other_picture(batch, self.target_image))
 
     def energies(self, batch: EditBatch, steps: int) -> list[Energy]:
-        """The losses. Of latents they judge the decoded prediction: one mixed with noise decodes to nothing they know."""
+        """The losses; of latents they judge the decoded prediction, since with noise they decode to nothing known."""
         of: Judged = "mixed" if batch.model.factor == 1 else "x0"
         extract, source = tower_of(batch.shared, self.vision, batch.model.device), batch.picture
         with torch.no_grad():

@@ -17,7 +17,6 @@ from scumble.errors import MethodError
 from scumble.methods.batch import EditBatch
 from scumble.methods.inpainting.ancestral import ancestral
 from scumble.methods.inpainting.fields import ClipRanking, RegionInit, scorer_of
-from scumble.methods.unclipped import without_clipping
 
 __all__ = ["ClipGuided"]
 
@@ -68,7 +67,7 @@ class ClipGuided(ClipRanking, RegionInit):
     def sample(self, batch: EditBatch, keep_outside_map: Control, energies: list[Energy], official: bool) -> Tensor:
         """Run the loop from where ``keep_outside_map`` says, under the gradient of the energies."""
         if official:
-            batch = without_clipping(batch)
+            batch = batch.without_clipping()
         levels = batch.levels(self.num_inference_steps, self.solver)
         guidance = batch.guidance("", "", 1.0)
         place: Place = "mean" if self.solver == "ddpm" else "eps"
