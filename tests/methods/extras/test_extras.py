@@ -23,11 +23,16 @@ from scumble.methods.extras.extras import (
     LayoutTarget,
 )
 from scumble.methods.extras.parse import from_recipe, parse_also
+from scumble.methods.guidance.diffuseit import DiffuseIT
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.methods.img2img.sdedit import SDEdit
 from scumble.methods.img2img.text_to_image import TextToImage
+from scumble.methods.inpainting.blended_diffusion import BlendedDiffusion
 from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
-from tests.support.blended import pixel_job, tiny_ddpm
+from scumble.models.clip import ClipScorer
+from scumble.models.vision import VisionTower
+from tests.methods.guidance.test_diffuseit import features
+from tests.support.blended import pixel_job, random_clip, tiny_ddpm
 
 STEPS: dict[str, Any] = {"num_inference_steps": 3}
 PROMPT = "a photo of a cat"
@@ -172,3 +177,23 @@ def test_a_colour_moves_cells_the_same_at_every_size(tiny_editor: Editor) -> Non
     small, large = (pixel_job(tiny_editor.model, size=size) for size in (32, 64))
     weights = [ColorTarget(colour="red").guides(batch, "")[0].weight for batch in (small, large)]
     assert weights[1] == 4 * weights[0]
+
+
+@pytest.mark.parametrize("solver", ["ddpm", "ddim"])
+@pytest.mark.parametrize("name", ["blended", "diffuseit"])
+def test_energies_act_beside_methods_that_guide_by_a_loss_of_their_own(
+    name: str, solver: Any, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ClipScorer, "load", lambda *_: random_clip())
+    monkeypatch.setattr(VisionTower, "load", lambda *_: features)
+    change = np.zeros((32, 32), np.float32)
+    change[:16] = 1
+    steps: dict[str, Any] = {"num_inference_steps": 6, "solver": solver, "change_map": change, "augmentations": 2}
+    method: Any = BlendedDiffusion(prompt="x", **steps) if name == "blended" else DiffuseIT(prompt="x", **steps)
+    also = CustomEnergy(fn=lambda seen: (seen.clean - 1).square().mean((1, 2, 3)), weight=500)
+    editor, small = Editor(tiny_ddpm()), picture.resize((32, 32))
+    plain, both = (editor.edit(small, method, seed=2, also=extra) for extra in ((), (also,)))
+    assert np.array_equal(pixels(both.image)[16:], pixels(small)[16:])
+    assert pixels(both.image)[:16].mean() > pixels(plain.image)[:16].mean()
+    assert both.cost.forward_rows == plain.cost.forward_rows
+    assert both.cost.backward_rows > plain.cost.backward_rows

@@ -165,7 +165,7 @@ def test_at_the_source_structure_is_kept_and_nothing_pulls() -> None:
     picture = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
     known = features(picture)
     assert float(likeness_of_keys(known.keys, known.keys)) == 0
-    term = VitEnergy(features, known, None, 0.0, 1000.0, 100.0, rest=5)
+    term = VitEnergy(features, known, None, 0.0, 1000.0, 100.0, rest=5, of="x0")
     ctx = pixel_job(tiny_ddpm()).context(tiny_ddpm().schedule.levels(4), Ddpm("learned_range"))
     loss, slope = judged(term, ctx, picture)
     assert float(loss) == 0
@@ -332,7 +332,7 @@ def test_the_gradient_goes_back_through_the_decoder(tiny_sd: Any) -> None:
 
     def value(one: Acting, seen: Observation) -> Tensor:
         found = one[1].energy(seen, None)
-        values.append(float(found))
+        values.append(float(found.detach()))
         return found
 
     slope = slopes(ctx, latent, Prediction(latent, latent), tiny_sd.decode, acting, value)["eps"].x0
