@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from scumble.errors import InputError
 
-__all__ = ["PICTURE_FORMATS", "READABLE_PICTURES", "atomic_write"]
+__all__ = ["PICTURE_FORMATS", "READABLE_PICTURES", "atomic_write", "flush"]
 
 PICTURE_FORMATS = {
     ".png": "PNG",
@@ -42,10 +42,10 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield unfinished
-        _flush(unfinished)
+        flush(unfinished)
         os.replace(unfinished, path)  # noqa: PTH105 - its atomicity is the point
         with contextlib.suppress(OSError):  # a folder cannot be flushed everywhere
-            _flush(path.parent)
+            flush(path.parent)
     except (OSError, ValueError, SafetensorError) as error:  # Pillow's encoders raise the first two
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} cannot be written: {reason}") from error
@@ -54,7 +54,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             unfinished.unlink()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:

@@ -111,20 +111,22 @@ def _train(
     published: bool,
 ) -> None:
     """Train one model: from nothing, from its newest checkpoint, or else from its published weights."""
+    from scumble_lab.training.accelerator import accelerator_for
     from scumble_lab.training.loop import train
     from scumble_lab.training.publish import BUNDLED, load_published
-    from scumble_lab.training.team import join
 
     shop = _workshop(size, out)
     schedule: Schedule = getattr(shop.size, model).schedule
     if minutes is not None:
         schedule = schedule.model_copy(update={"minutes": minutes})
-    with join() as team:
-        with team.leader_first():
-            task = task_of(shop)
-            runs = load_published(task.modules(), model, BUNDLED) if published else ()
-        before = [run.model_dump() for run in runs]
-        train(task, schedule, shop.folder(model), resume=resume, quiet=not team.leads, team=team, before=before)
+    accelerator = accelerator_for(shop.size.device, shop.size.bf16)
+    with accelerator.main_process_first():  # for files that are made once
+        task = task_of(shop)
+        runs = load_published(task.modules(), model, BUNDLED) if published else ()
+    before = [run.model_dump() for run in runs]
+    quiet = not accelerator.is_main_process
+    train(task, schedule, shop.folder(model), resume=resume, quiet=quiet, accelerator=accelerator, before=before)
+    accelerator.end_training()
 
 
 def publish(size: SizeName = "cpu", out: Path = DEFAULT_OUT, models: str = "all", bundled: Path | None = None) -> None:

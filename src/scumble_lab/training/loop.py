@@ -1,26 +1,27 @@
-"""The one training loop: resume, mixed precision, averaged weights, a CSV log, checkpoints and sample sheets."""
+"""The one training loop, on accelerate: resume, mixed precision, averaged weights, a log, checkpoints and sheets."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
+from diffusers.training_utils import EMAModel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor, nn
 
-from scumble.errors import ScumbleError
+from scumble.errors import InputError, ScumbleError
+from scumble_lab.training.accelerator import accelerator_for
 from scumble_lab.training.config import Schedule
-from scumble_lab.training.ema import Ema
 from scumble_lab.training.log import Log
-from scumble_lab.training.precision import has_bf16
 from scumble_lab.training.storage import Checkpoint, disk_errors, latest_checkpoint, save_checkpoint
-from scumble_lab.training.team import ALONE, Team
 
 __all__ = ["Draw", "Position", "Task", "train"]
 
@@ -34,7 +35,7 @@ class Draw:
 
     @classmethod
     def of(cls, seed: int, step: int, device: torch.device, rank: int = 0) -> Draw:
-        """The numbers of this step, others for each process of a team."""
+        """The numbers of this step, others for each process."""
         number = (seed * 1_000_003 + step + rank * 7_919_000_003) % 2**63
         return cls(torch.Generator().manual_seed(number), torch.Generator(device).manual_seed(number))
 
@@ -96,13 +97,33 @@ def rate(schedule: Schedule, step: int, share: float) -> float:
     return schedule.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * over)))
 
 
+class _Loss(nn.Module):
+    """A task's loss as the forward of one module, which accelerate wraps for precision and several processes."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+        self.networks = nn.ModuleDict(task.modules())
+
+    def forward(self, draw: Draw, batch: int, progress: float) -> tuple[Tensor, Mapping[str, Tensor]]:
+        return self.task.loss(draw, batch, progress)
+
+
 class _Run:
     """The state of a training between two steps, and its way to the disk and back."""
 
     def __init__(
-        self, task: Task, schedule: Schedule, out: Path, team: Team, before: Sequence[Mapping[str, Any]]
+        self,
+        task: Task,
+        schedule: Schedule,
+        out: Path,
+        accelerator: Accelerator,
+        before: Sequence[Mapping[str, Any]],
     ) -> None:
-        self.task, self.schedule, self.out, self.team = task, schedule, out, team
+        if schedule.batch % accelerator.num_processes:
+            processes = accelerator.num_processes
+            raise InputError(f"a batch of {schedule.batch} cannot be divided evenly among {processes} processes")
+        self.task, self.schedule, self.out, self.accelerator = task, schedule, out, accelerator
         self.before = list(before)
         self.names = [
             f"{key}.{name}" for key, module in task.modules().items() for name, _ in module.named_parameters()
@@ -111,6 +132,7 @@ class _Run:
             {"params": list(module.parameters()), "factor": task.rates()[key]} for key, module in task.modules().items()
         ]
         self.parameters = [p for group in groups for p in group["params"]]
+        self.loss = accelerator.prepare(_Loss(task))
         self.optimizer = torch.optim.AdamW(
             groups,
             lr=schedule.learning_rate,
@@ -118,7 +140,7 @@ class _Run:
             weight_decay=schedule.weight_decay,
             fused=True,
         )
-        self.ema = Ema(self.parameters, schedule.ema)
+        self.average = EMAModel(self.parameters, decay=schedule.ema, foreach=True)
         self.at = Position()
         self.figures: dict[str, float] = {}
 
@@ -127,17 +149,18 @@ class _Run:
         if set(weights) != set(self.names):
             raise ScumbleError(f"{checkpoint.folder} is of another model or size: choose another --out, or no --resume")
         with torch.no_grad():
-            for name, parameter, shadow in zip(self.names, self.parameters, self.ema.shadow, strict=True):
+            for name, parameter, mean in zip(self.names, self.parameters, self.average.shadow_params, strict=True):
                 parameter.copy_(weights[name])
-                shadow.copy_(average[name])
+                mean.copy_(average[name])
                 if f"{name}|step" in moments:
                     self.optimizer.state[parameter] = {
                         key: moments[f"{name}|{key}"].to(parameter.device) for key in ("step", "exp_avg", "exp_avg_sq")
                     }
                     for key in ("exp_avg", "exp_avg_sq"):  # same memory layout as the weights
-                        held = self.optimizer.state[parameter][key]
-                        self.optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(held)
+                        moment = self.optimizer.state[parameter][key]
+                        self.optimizer.state[parameter][key] = torch.empty_like(parameter).copy_(moment)
         self.at = Position(*(checkpoint.state[key] for key in ("step", "samples", "seconds")))
+        self.average.optimization_step = self.at.step
         self.figures = dict(checkpoint.state["figures"])
         self.before = checkpoint.state.get("before", self.before)
 
@@ -156,48 +179,47 @@ class _Run:
         }
         groups = {
             "weights": dict(zip(self.names, self.parameters, strict=True)),
-            "ema": dict(zip(self.names, self.ema.shadow, strict=True)),
+            "ema": dict(zip(self.names, self.average.shadow_params, strict=True)),
             "optimizer": moments,
         }
         save_checkpoint(self.out, self.at.step, groups, {**state, "schedule": self.schedule.model_dump()})
 
     def share(self) -> float:
-        """The part of the run that is over, as the team's leader sees it."""
-        return self.team.agreed(self.at.share(self.schedule))
+        """The part of the run that is over, as the first process sees it."""
+        share = torch.tensor(self.at.share(self.schedule), dtype=torch.float64, device=self.accelerator.device)
+        return float(broadcast(share))
 
     def step(self, share: float) -> dict[str, float]:
-        task, schedule = self.task, self.schedule
+        schedule, accelerator = self.schedule, self.accelerator
         for group in self.optimizer.param_groups:
             group["lr"] = rate(schedule, self.at.step, share) * group["factor"]
-        draw = Draw.of(schedule.seed, self.at.step, task.device, self.team.rank)
-        with autocast(task):
-            loss, said = task.loss(draw, self.team.share_of(schedule.batch), share)
+        draw = Draw.of(schedule.seed, self.at.step, self.task.device, accelerator.process_index)
+        loss, parts = self.loss(draw, schedule.batch // accelerator.num_processes, share)
         if not torch.isfinite(loss):
             raise ScumbleError(f"the loss became {loss.item()} at step {self.at.step}: lower the learning rate")
-        loss.backward()
-        self.team.average(self.parameters)
-        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.at.step += 1
         self.at.samples += schedule.batch
-        self.ema.update(self.at.step)
-        return {"loss": loss.item(), **{key: value.item() for key, value in said.items()}}
+        self.average.step(self.parameters)
+        return {"loss": loss.item(), **{key: value.item() for key, value in parts.items()}}
 
     def measure(self) -> None:
         modules = self.task.modules().values()
         for module in modules:
             module.eval()
-        with self.ema.applied(), torch.no_grad():
-            self.figures = dict(self.task.validate())
-            self.task.sheet(self.out / "sheet.png")
+        self.average.store(self.parameters)
+        self.average.copy_to(self.parameters)
+        try:
+            with torch.no_grad():
+                self.figures = dict(self.task.validate())
+                self.task.sheet(self.out / "sheet.png")
+        finally:
+            self.average.restore(self.parameters)
         for module in modules:
             module.train()
-
-
-def autocast(task: Task) -> AbstractContextManager[object]:
-    """bf16 where the task asks for it and the device computes it."""
-    return torch.autocast(task.device.type, torch.bfloat16) if task.bf16 and has_bf16(task.device) else nullcontext()
 
 
 def train(
@@ -207,7 +229,7 @@ def train(
     *,
     resume: bool = False,
     quiet: bool = False,
-    team: Team = ALONE,
+    accelerator: Accelerator | None = None,
     before: Sequence[Mapping[str, Any]] = (),
 ) -> Position:
     """Train until the schedule's minutes (or steps) are used up; `out` gets checkpoints, log.csv and sheet.png.
@@ -215,19 +237,21 @@ def train(
     `before` are the runs that made the weights it begins with, kept in the checkpoints for the model's card.
 
     With `resume` the newest complete checkpoint in `out` is continued, with the same random numbers
-    that an uninterrupted run would have drawn.
+    that an uninterrupted run would have drawn. `accelerator` defaults to one for the task's device.
 
     Raises:
+        InputError: if the batch cannot be divided among the processes.
         ScumbleError: if `out` holds another model, the disk is full, or the loss is no longer a number.
     """
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    run = _Run(task, schedule, out, team, before)
+    accelerator = accelerator or accelerator_for(task.device, task.bf16)
+    run = _Run(task, schedule, out, accelerator, before)
     if resume and (checkpoint := latest_checkpoint(out)):
         run.restore(checkpoint)
     for module in task.modules().values():
         module.train()
-    with _Watch(run, quiet) if team.leads else nullcontext() as watch:
+    with _Watch(run, quiet) if accelerator.is_main_process else nullcontext() as watch:
         while (share := run.share()) < 1.0:
             began = time.monotonic()
             said = run.step(share)
@@ -237,7 +261,7 @@ def train(
 
 
 class _Watch:
-    """What the leader does beside the steps: log.csv, the progress bar, measuring and saving when it is time."""
+    """What the first process does beside the steps: log.csv, the progress bar, measuring and saving when it is time."""
 
     def __init__(self, run: _Run, quiet: bool) -> None:
         self.run = run

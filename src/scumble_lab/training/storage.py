@@ -1,4 +1,8 @@
-"""Checkpoints as safetensors and JSON: written beside, checked by CRC, moved into place; never a pickle."""
+"""Checkpoints as safetensors and JSON: written beside, checked by CRC, moved into place; never a pickle.
+
+accelerate's own save_state pickles the optimizer and names weights by the number of processes; these files are read
+by any number of processes, and by whoever publishes.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from scumble.errors import CheckpointError, ScumbleError
+from scumble.files import atomic_write, flush
 
 __all__ = ["Checkpoint", "complete_checkpoints", "disk_errors", "latest_checkpoint", "save_checkpoint"]
 
@@ -83,10 +88,13 @@ def save_checkpoint(
             for group, tensors in groups.items():
                 path = partial / f"{group}.safetensors"
                 save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, path)
+                flush(path)
                 files[path.name] = {"bytes": path.stat().st_size, "crc32": _crc32(path)}
-            (partial / _MARK).write_text(json.dumps({**state, "step": step, "files": files}, indent=1))
+            with atomic_write(partial / _MARK) as mark:
+                mark.write_text(json.dumps({**state, "step": step, "files": files}, indent=1))
             shutil.rmtree(final, ignore_errors=True)
             partial.rename(final)
+            flush(root)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     for old in _folders(root)[:-_KEEP]:
