@@ -13,7 +13,7 @@ from scumble_lab.training.run_folder import RunFolder
 if TYPE_CHECKING:
     from scumble_lab.training.loop import Task
 
-__all__ = ["COMMANDS", "classifier", "clip", "judge", "latent", "pixel", "publish", "report", "vae"]
+__all__ = ["COMMANDS", "classifier", "clip", "fast", "judge", "latent", "pixel", "publish", "report", "vae"]
 
 DEFAULT_OUT = Path("out/training")
 
@@ -85,6 +85,12 @@ def _latent_task(shop: RunFolder) -> Task:
     return LatentTask(shop)
 
 
+def _fast_task(shop: RunFolder) -> Task:
+    from scumble_lab.training.fast import FastTask
+
+    return FastTask(shop)
+
+
 def _pixel_task(shop: RunFolder) -> Task:
     from scumble_lab.training.pixel import PixelTask
 
@@ -98,6 +104,7 @@ classifier = _trains("classifier", "Train the attribute classifier.", _classifie
 latent = _trains(
     "latent", "Train the latent U-Net with its text encoder; needs the autoencoder and the CLIP pair.", _latent_task
 )
+fast = _trains("fast", "Distil the latent model to four steps; needs it, or takes the published one.", _fast_task)
 pixel = _trains("pixel", "Train the unconditional pixel U-Net.", _pixel_task)
 
 
@@ -133,7 +140,7 @@ def publish(size: SizeName = "cpu", out: Path = DEFAULT_OUT, models: str = "all"
     """Write trained models in fp16 as bundled folders.
 
     Args:
-        models: Comma-separated names out of latent, pixel, clip, judge, classifier; or all.
+        models: Comma-separated names out of latent, fast, pixel, clip, judge, classifier; or all.
         bundled: Where to; by default into the installed package.
     """
     from scumble_lab.training.publish import BUNDLED
@@ -175,6 +182,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "judge": judge,
     "classifier": classifier,
     "latent": latent,
+    "fast": fast,
     "pixel": pixel,
     "report": report,
     "publish": publish,

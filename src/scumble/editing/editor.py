@@ -104,6 +104,7 @@ class Editor:
         """
         if not method.takes_image:
             raise MethodError(f"{method.method_name()} makes pictures from nothing: use Editor.generate")
+        method = method.with_defaults(self.model.defaults)
         picture = None if image is None and inversion is not None else load_image(image)
         stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
         if stored is not None:
@@ -165,6 +166,7 @@ class Editor:
         """Make pictures from nothing; arguments and errors as for :meth:`edit`."""
         if method.takes_image and not method.image_optional:
             raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
+        method = method.with_defaults(self.model.defaults)
         native, multiple = self.model.native_size, self.model.multiple
         width = getattr(method, "width", None) or native
         height = getattr(method, "height", None) or native

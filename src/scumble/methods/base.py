@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from PIL import Image
@@ -80,6 +80,17 @@ class Method(BaseModel):
             if where == f"{cls.__module__}:{cls.__qualname__}":
                 return name
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> Self:
+        """Return the method with a model's values in the fields that were not set.
+
+        A number of steps that is None stays so: it may be that of an inversion that is given.
+        """
+        open_fields = set(type(self).model_fields) - self.model_fields_set
+        if getattr(self, "num_inference_steps", None) is None:
+            open_fields.discard("num_inference_steps")
+        missing = {name: value for name, value in defaults.items() if name in open_fields}
+        return self.model_copy(update=missing) if missing else self
 
     def check(self, batch: EditBatch) -> None:
         """Refuse what is not defined for the model, before anything is computed.

@@ -105,6 +105,11 @@ class EditBatch:
             return torch.ones(1, 1, *self.shape[2:], device=self.model.device)
         return latent_map(self.change, self.model.factor, how).to(self.model.device)
 
+    @property
+    def default_steps(self) -> int:
+        """Number of steps of a run for which nobody gave one: the model's, else 50."""
+        return int(self.model.defaults.get("num_inference_steps", 50))
+
     def levels(self, num_inference_steps: int, solver: str = "ddim") -> tuple[Level, ...]:
         """The levels of a run.
 

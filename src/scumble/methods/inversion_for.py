@@ -56,7 +56,7 @@ def _resolved(batch: EditBatch, settings: InversionSettings) -> InversionSetting
     skip = inversion_rules(settings.compat).skip
     if skip is None or kind == "ddim":
         skip = default_skip(batch.model, kind)
-    defaults = {"num_inference_steps": 50, "skip": skip, "prompt": "", "guidance_scale": 1.0, "eta": 1.0}
+    defaults = {"num_inference_steps": batch.default_steps, "skip": skip, "prompt": "", "guidance_scale": 1.0, "eta": 1.0}
     missing = {name: value for name, value in defaults.items() if getattr(settings, name) is None}
     fixed = {"kind": kind, **({"eta": 0.0} if kind == "ddim" else {})}
     return settings.model_copy(update={**missing, **fixed})
@@ -65,7 +65,7 @@ def _resolved(batch: EditBatch, settings: InversionSettings) -> InversionSetting
 def _invert(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, count: int) -> Inversion:
     prompt, scale, eta, skip = settings.prompt or "", settings.guidance_scale, settings.eta, settings.skip
     assert settings.kind is not None and scale is not None and eta is not None and skip is not None
-    levels, rules = batch.levels(settings.num_inference_steps or 50), inversion_rules(settings.compat)
+    levels, rules = batch.levels(settings.num_inference_steps or batch.default_steps), inversion_rules(settings.compat)
     first, before = first_step(skip, len(levels) - 1), batch.cost.forward_rows
     ctx = _context(batch, levels, rules.solver(eta, batch.model.schedule, levels), noise, count)
     with torch.no_grad():

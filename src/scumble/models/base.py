@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ class Model(Protocol):
         channels: Channels of ``x``.
         takes_text: Whether prompts have an effect.
         denoiser: The network itself, a diffusers class.
+        defaults: Method fields and the values that this checkpoint wants where users set none (4 steps, …).
     """
 
     name: str
@@ -44,6 +45,7 @@ class Model(Protocol):
     channels: int
     takes_text: bool
     denoiser: nn.Module
+    defaults: Mapping[str, Any]
 
     @property
     def weights_hash(self) -> str:

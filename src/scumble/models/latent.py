@@ -40,6 +40,7 @@ class LatentModel:
         scheduler_config: The checkpoint's scheduler config.
         device: Where its networks run; they are not moved.
         weights_hash: Computes the hash of the U-Net's weights when it is first asked for; None: from its state.
+        defaults: Values of method fields that users have not set; none by default.
 
     Raises:
         CheckpointError: If the parts are not those of a text-to-image model, or don't fit each other.
@@ -59,6 +60,7 @@ class LatentModel:
         scheduler_config: Mapping[str, Any],
         device: torch.device,
         weights_hash: Callable[[], str] | None = None,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         _check(unet, vae, text)
         try:
@@ -75,6 +77,7 @@ class LatentModel:
         self.channels = int(unet.config.in_channels)
         self.multiple = self.factor * 2 ** (len(unet.config.down_block_types) - 1)
         self.native_size = _side(unet.config.sample_size, 64) * self.factor
+        self.defaults: Mapping[str, Any] = dict(defaults or {})
         self._weights_hash = weights_hash
 
     @cached_property

@@ -29,6 +29,7 @@ class PixelModel:
         scheduler_config: The checkpoint's scheduler config.
         device: Where the network runs; it is not moved.
         weights_hash: Computes the hash of the network's weights when it is first asked for; None: from its state.
+        defaults: Values of method fields that users have not set; none by default.
 
     Raises:
         CheckpointError: If the network is not one of RGB pictures without classes.
@@ -44,6 +45,7 @@ class PixelModel:
         scheduler_config: Mapping[str, Any],
         device: torch.device,
         weights_hash: Callable[[], str] | None = None,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         channels, out = int(unet.config.in_channels), int(unet.config.out_channels)
         if channels != 3 or out not in (3, 6):
@@ -63,6 +65,7 @@ class PixelModel:
         self.multiple = 2 ** (len(unet.config.down_block_types) - 1)
         size = unet.config.sample_size
         self.native_size = 64 if size is None else int(size if isinstance(size, int) else min(size))
+        self.defaults: Mapping[str, Any] = dict(defaults or {})
         self._weights_hash = weights_hash
 
     @cached_property

@@ -12,6 +12,7 @@ __all__ = [
     "SIZES",
     "ClassifierConfig",
     "ClipConfig",
+    "FastConfig",
     "LatentConfig",
     "PixelConfig",
     "Schedule",
@@ -90,6 +91,16 @@ class LatentConfig(_Frozen):
     schedule: Schedule
 
 
+class FastConfig(_Frozen):
+    """The latent U-Net distilled to four steps; its shape is its teacher's."""
+
+    guidance: float = Field(4.0, description="guidance of the teacher, which the student has baked in")
+    substeps: int = Field(4, ge=1, description="DDIM steps of the teacher for one of the student")
+    caption_dropout: float = 0.1
+    snr_limit: float = 5.0
+    schedule: Schedule
+
+
 class PixelConfig(_Frozen):
     """`UNet2DModel`, unconditional, directly on pixels."""
 
@@ -116,6 +127,7 @@ class Size(_Frozen):
     judge: ClipConfig
     classifier: ClassifierConfig
     latent: LatentConfig
+    fast: FastConfig
     pixel: PixelConfig
 
 
@@ -149,9 +161,12 @@ CPU = Size(
             minutes=75, batch=16, learning_rate=8e-4, warmup=200, decay_from=0.5, ema=0.999, seed=41
         ),
     ),
+    fast=FastConfig(
+        schedule=Schedule(minutes=50, batch=8, learning_rate=2e-4, decay_from=0.3, ema=0.999, seed=61)
+    ),
     pixel=PixelConfig(
-        channels=(16, 32, 96, 192), attention=(False, False, True, True), head_dim=96,
-        schedule=Schedule(minutes=120, batch=8, learning_rate=1e-3, decay_from=0.5, ema=0.999, seed=51),
+        channels=(32, 64, 128, 192), attention=(False, False, True, True), head_dim=64,
+        schedule=Schedule(minutes=120, batch=16, learning_rate=1e-3, decay_from=0.5, ema=0.9995, seed=51),
     ),
 )  # fmt: skip
 
@@ -180,6 +195,7 @@ GPU = Size(
             minutes=12, batch=512, learning_rate=1.2e-3, warmup=300, decay_from=0.5, ema=0.9995, seed=41,
         ),
     ),
+    fast=FastConfig(schedule=Schedule(minutes=8, batch=128, learning_rate=3e-4, decay_from=0.3, ema=0.999, seed=61)),
     pixel=PixelConfig(
         channels=(32, 64, 128, 192, 192), attention=(False, False, False, True, True), head_dim=64,
         schedule=Schedule(minutes=4, batch=128, learning_rate=8e-4, decay_from=0.5, ema=0.999, seed=51),

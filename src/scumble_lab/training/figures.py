@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DDPMPipeline, StableDiffusionPipeline
+from diffusers import AutoencoderKL, DDPMPipeline, StableDiffusionPipeline
 from torch import Tensor
-from transformers import AutoTokenizer, CLIPModel
+from transformers import AutoTokenizer, CLIPModel, CLIPTextModel, CLIPTokenizer
 
+from scumble.models.settings import read_settings
 from scumble_lab.bench.attributes import OBJECT_HEADS, left_to_right, targets
 from scumble_lab.bench.classifier import Classifier, Reading, ReadObject, load_classifier
 from scumble_lab.training.classifier import accuracy
@@ -49,7 +50,7 @@ def measure(model: str, bundled: Path, count: int, sheets: Path | None = None) -
         return _measure_clip(folder, count)
     if model == "classifier":
         return _measure_classifier(load_classifier(folder), count)
-    if model == "latent":
+    if model in ("latent", "fast"):
         return _measure_latent(folder, load_classifier(bundled / FOLDERS["classifier"]), count, sheets)
     return _measure_pixel(folder, load_classifier(bundled / FOLDERS["classifier"]), min(count, 64), sheets)
 
@@ -116,7 +117,8 @@ def _measure_classifier(classifier: Classifier, count: int) -> dict[str, float]:
 
 @torch.no_grad()
 def _measure_latent(folder: Path, classifier: Classifier, count: int, sheets: Path | None) -> dict[str, float]:
-    pipe: Any = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
+    pipe, settings = _pipeline(folder), read_settings(folder, folder.name).values
+    steps, guidance = settings.get("num_inference_steps", 50), settings.get("guidance_scale", 5.0)
     side = pipe.vae.config.sample_size
     scenes = unseen_scenes(count)
     true = _as_input(scenes, side)
@@ -124,16 +126,28 @@ def _measure_latent(folder: Path, classifier: Classifier, count: int, sheets: Pa
     made, began = [], time.monotonic()
     for start in range(0, count, 32):
         texts = [caption(scene) for scene in scenes[start : start + 32]]
-        latents = sample_latents(pipe.unet, pipe.text_encoder, pipe.tokenizer, texts, seed=start)
+        latents = sample_latents(
+            pipe.unet, pipe.text_encoder, pipe.tokenizer, texts,
+            steps=steps, guidance=guidance, seed=start, scheduler=pipe.scheduler,
+        )  # fmt: skip
         made.append(decode(pipe.vae, latents))
     seconds = (time.monotonic() - began) / count
     pictures = torch.cat(made)
     if sheets is not None:
         sheets.mkdir(parents=True, exist_ok=True)
-        save_sheet(pictures[:32], sheets / "still-life.png")
-        save_sheet(torch.cat([true[:8], rebuilt[:8]]), sheets / "autoencoder.png")
+        save_sheet(pictures[:32], sheets / f"{folder.name}.png")
+        if folder.name == FOLDERS["latent"]:
+            save_sheet(torch.cat([true[:8], rebuilt[:8]]), sheets / "autoencoder.png")
     edited = recolouring(folder, classifier, min(count, 48))
     return {"psnr": mean_psnr(rebuilt, true), **confirmed(scenes, classifier(pictures)), **edited, "seconds": seconds}
+
+
+def _pipeline(folder: Path) -> Any:
+    """The plain diffusers pipeline of a folder, with the parts that lie in its sibling."""
+    settings = read_settings(folder, folder.name)
+    classes: dict[str, Any] = {"vae": AutoencoderKL, "text_encoder": CLIPTextModel, "tokenizer": CLIPTokenizer}
+    parts = {part: classes[part].from_pretrained(settings.place(folder, part)) for part in settings.parts}
+    return StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, **parts)
 
 
 @torch.no_grad()

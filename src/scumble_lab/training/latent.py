@@ -160,16 +160,20 @@ def sample_latents(
     steps: int = 50,
     guidance: float = 5.0,
     seed: int = 0,
+    scheduler: DDIMScheduler | None = None,
 ) -> Tensor:
-    """DDIM with classifier-free guidance; scaled latents (B, C, h, w)."""
+    """DDIM with classifier-free guidance (1: none) on the levels of a scheduler; scaled latents (B, C, h, w)."""
     device = next(unet.parameters()).device
-    scheduler = latent_scheduler()
+    scheduler = scheduler or latent_scheduler()
     scheduler.set_timesteps(steps)
     words = text(token_ids(tokenizer, [*[""] * len(prompts), *prompts]).to(device))[0]
     config: Any = unet.config
     shape = (len(prompts), config.in_channels, config.sample_size, config.sample_size)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
     for t in scheduler.timesteps:
+        if guidance == 1:
+            x = scheduler.step(unet(x, t, words[len(prompts) :]).sample.float(), t, x).prev_sample
+            continue
         without, wanted = unet(torch.cat([x, x]), t, words).sample.float().chunk(2)
         x = scheduler.step(without + guidance * (wanted - without), t, x).prev_sample
     return x

@@ -11,6 +11,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from scumble.files import atomic_write
+from scumble.models.loading.weights_hash import state_sha256
 from scumble_lab.training.accelerator import has_bf16
 from scumble_lab.training.run_folder import RunFolder, load_average
 from scumble_lab.training.storage import disk_errors
@@ -37,7 +38,7 @@ def finished_vae(shop: RunFolder) -> AutoencoderKL:
 def encoded_world(shop: RunFolder, vae: AutoencoderKL) -> Tensor:
     """Mean and standard deviation of every picture's latent, scaled to unit variance: (N, 2, C, h, w) fp16."""
     key = {
-        "vae": shop.checkpoint("vae").state["step"],
+        "vae": state_sha256(vae)[:16],
         "scenes": shop.size.scenes,
         "picture": shop.size.picture,
     }

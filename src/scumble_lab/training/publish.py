@@ -14,9 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from scumble.errors import CheckpointError
+from scumble.models.settings import FILE as SETTINGS
+from scumble.models.settings import Defaults, FolderSettings
 from scumble_lab.bench.classifier import AttributeNet
 from scumble_lab.training.clip import build_clip
 from scumble_lab.training.config import ClipConfig
+from scumble_lab.training.fast import STARTS, fast_scheduler
 from scumble_lab.training.latent import build_latent, latent_scheduler, text_encoder_of
 from scumble_lab.training.latents import finished_vae
 from scumble_lab.training.pixel import build_pixel, pixel_scheduler
@@ -31,6 +34,7 @@ BUNDLED = Path(__file__).resolve().parents[2] / "scumble" / "bundled"
 
 FOLDERS = {
     "latent": "still-life",
+    "fast": "still-life-fast",
     "pixel": "still-life-pixel",
     "clip": "clip",
     "judge": "clip-judge",
@@ -101,6 +105,21 @@ def _write_latent(shop: RunFolder, folder: Path) -> None:
     pipeline.save_pretrained(folder, safe_serialization=True)
     _load_as_float32(folder / "text_encoder")
     _write_vocabulary(folder / "tokenizer")
+
+
+def _write_fast(shop: RunFolder, folder: Path) -> None:
+    size = shop.size
+    side = size.picture // 2 ** (len(size.vae.channels) - 1)
+    unet = build_latent(size.latent, side, size.vae.latent_channels, size.clip.text_width)
+    load_average(shop.checkpoint("fast"), "unet", unet)
+    unet.half().save_pretrained(folder / "unet", safe_serialization=True)
+    fast_scheduler().save_pretrained(folder / "scheduler")
+    (folder / "model_index.json").write_bytes((BUNDLED / FOLDERS["latent"] / "model_index.json").read_bytes())
+    settings = FolderSettings(
+        defaults=Defaults(num_inference_steps=len(STARTS), guidance_scale=1.0),
+        parts=dict.fromkeys(("vae", "text_encoder", "tokenizer"), FOLDERS["latent"]),
+    )
+    (folder / SETTINGS).write_text(settings.model_dump_json(exclude_none=True, indent=1) + "\n")
 
 
 def _write_pixel(shop: RunFolder, folder: Path) -> None:
@@ -198,6 +217,7 @@ _WHERE: dict[tuple[str, str], str] = {
     ("classifier", "classifier"): "classifier/model.safetensors",
     ("latent", "unet"): "still-life/unet/diffusion_pytorch_model.safetensors",
     ("latent", "text_encoder"): "still-life/text_encoder/model.safetensors",
+    ("fast", "unet"): "still-life-fast/unet/diffusion_pytorch_model.safetensors",
     ("vae", "vae"): "still-life/vae/diffusion_pytorch_model.safetensors",
     ("pixel", "unet"): "still-life-pixel/unet/diffusion_pytorch_model.safetensors",
 }
@@ -205,6 +225,7 @@ _WHERE: dict[tuple[str, str], str] = {
 
 _WRITERS: dict[str, Callable[[RunFolder, Path], None]] = {
     "latent": _write_latent,
+    "fast": _write_fast,
     "pixel": _write_pixel,
     "clip": _clip_writer("clip"),
     "judge": _clip_writer("judge"),

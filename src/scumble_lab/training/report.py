@@ -22,13 +22,20 @@ _AIMS: dict[str, dict[str, float]] = {
 }  # fmt: skip
 _AIMS["judge"] = _AIMS["clip"]
 
-_ORDER = ("clip", "judge", "classifier", "latent", "pixel")
+_ORDER = ("clip", "judge", "classifier", "latent", "fast", "pixel")
 
 _WHAT = {
     "latent": (
         "Sentences to pictures",
         "A plain `StableDiffusionPipeline`: autoencoder, text encoder, conditional U-Net (epsilon, scaled-linear "
         "schedule). Load with `StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)`.",
+    ),
+    "fast": (
+        "Sentences to pictures in four steps",
+        "A student of `still-life` with its guidance baked in: an ordinary DDIM model, made for 4 steps at the "
+        "trailing levels 999, 749, 499, 249 and guidance 1. Its U-Net and scheduler are here; autoencoder, text "
+        "encoder and tokenizer are those of `still-life`, named in `scumble.json`. In diffusers: "
+        "`StableDiffusionPipeline.from_pretrained(folder, vae=…, text_encoder=…, tokenizer=…, safety_checker=None)`.",
     ),
     "pixel": (
         "Pictures from noise, in pixels",

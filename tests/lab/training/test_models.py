@@ -8,6 +8,7 @@ import torch
 
 from scumble_lab.training.classifier import ClassifierTask
 from scumble_lab.training.clip import ClipTask
+from scumble_lab.training.fast import FastTask
 from scumble_lab.training.latent import LatentTask
 from scumble_lab.training.loop import Task, train
 from scumble_lab.training.pixel import PixelTask
@@ -30,8 +31,9 @@ def test_all_models_train_in_order(shop: RunFolder) -> None:
     run(shop, "clip", ClipTask(shop.size, shop.size.clip, world))
     run(shop, "classifier", ClassifierTask(shop.size, world))
     run(shop, "latent", LatentTask(shop))
+    run(shop, "fast", FastTask(shop))
     run(shop, "pixel", PixelTask(shop.size, world))
-    for model in ("vae", "clip", "classifier", "latent", "pixel"):
+    for model in ("vae", "clip", "classifier", "latent", "fast", "pixel"):
         assert shop.checkpoint(model).state["step"] > 0
 
 

@@ -9,9 +9,11 @@ import torch
 from diffusers import DDPMPipeline, StableDiffusionPipeline
 from transformers import AutoTokenizer, CLIPModel
 
+from scumble.models.loading import load
 from scumble_lab.bench.classifier import load_classifier
 from scumble_lab.training.classifier import ClassifierTask
 from scumble_lab.training.clip import ClipTask
+from scumble_lab.training.fast import FastTask
 from scumble_lab.training.latent import LatentTask
 from scumble_lab.training.loop import train
 from scumble_lab.training.pixel import PixelTask
@@ -27,9 +29,10 @@ def test_published_models_load_in_plain_pipelines_and_get_their_cards(shop: RunF
     train(ClipTask(size, size.clip, world), size.clip.schedule, shop.folder("clip"), quiet=True)
     train(ClassifierTask(size, world), size.classifier.schedule, shop.folder("classifier"), quiet=True)
     train(LatentTask(shop), size.latent.schedule, shop.folder("latent"), quiet=True)
+    train(FastTask(shop), size.fast.schedule, shop.folder("fast"), quiet=True)
     train(PixelTask(size, world), size.pixel.schedule, shop.folder("pixel"), quiet=True)
     bundled = tmp_path / "bundled"
-    folders = {model: publish(shop, model, bundled) for model in ("latent", "pixel", "clip", "classifier")}
+    folders = {model: publish(shop, model, bundled) for model in ("latent", "fast", "pixel", "clip", "classifier")}
     assert not list(bundled.glob(".partial*"))
     assert {p.suffix for p in bundled.rglob("*") if p.is_file()} <= {".json", ".safetensors", ".txt"}
 
@@ -37,6 +40,11 @@ def test_published_models_load_in_plain_pipelines_and_get_their_cards(shop: RunF
     latent.set_progress_bar_config(disable=True)
     picture = latent("a red cube", num_inference_steps=2, output_type="np").images
     assert picture.shape == (1, 32, 32, 3) and np.isfinite(picture).all()
+
+    student = load(folders["fast"])
+    assert student.defaults == {"num_inference_steps": 4, "guidance_scale": 1.0}
+    assert [level.t for level in student.schedule.levels(4)] == [999, 749, 499, 249, 0]
+    assert not (folders["fast"] / "vae").exists()
 
     pixel = DDPMPipeline.from_pretrained(folders["pixel"])
     pixel.set_progress_bar_config(disable=True)

@@ -88,7 +88,7 @@ class BesideSource(InversionFields):
             raise InputError(f"trajectory {self.trajectory} needs a picture; without one use seed")
         if self.change_map is not None:
             raise InputError("a change map needs a picture: generate first, then edit the result with the map")
-        levels = batch.levels(self.num_inference_steps or 50)
+        levels = batch.levels(self.num_inference_steps or batch.default_steps)
         said = self.source_prompt or self.prompts[0]
         scale = self.scale(batch) if self.source_guidance_scale is None else self.source_guidance_scale
         beside = SourceBranch(batch.guidance(said, self.negative_prompt, scale))
@@ -99,7 +99,7 @@ class BesideSource(InversionFields):
             raise InputError("trajectory seed makes its own source: use scumble generate (Editor.generate)")
         said = self.source_prompt or self.prompts[0]
         if self.trajectory == "noised":
-            levels = batch.levels(self.num_inference_steps or 50)
+            levels = batch.levels(self.num_inference_steps or batch.default_steps)
             steps = len(levels) - 1
             first = start_index(self.start, steps)
             source = NoisedSource(batch.x0)

@@ -18,6 +18,7 @@ from scumble.models.base import Model
 from scumble.models.latent import LatentModel
 from scumble.models.pixel import PixelModel
 from scumble.models.quiet import without_progress_bars
+from scumble.models.settings import FolderSettings, read_settings
 from scumble.models.text import TextEncoder, TextStack
 
 __all__ = ["PICKLES", "family", "load_folder", "pickle_error", "weight_files"]
@@ -64,26 +65,34 @@ def load_folder(path: Path, name: str, device: torch.device, dtype: torch.dtype)
             " StableDiffusionXLPipeline and DDPMPipeline and their relatives"
         )
     config = _json(path / "scheduler" / "scheduler_config.json", f"{name} has no scheduler")
+    settings = read_settings(path, name)
     files = weight_files(path / "unet", name)[0]
     weights_hash = partial(files_sha256, files)
     from diffusers import AutoencoderKL, UNet2DConditionModel, UNet2DModel
 
     if kind == "pixel":
         unet = _network(UNet2DModel, path / "unet", name, dtype, device)
-        return PixelModel(name, unet, config, device, weights_hash)
+        return PixelModel(name, unet, config, device, weights_hash, settings.values)
     unet = _network(UNet2DConditionModel, path / "unet", name, dtype, device)
-    vae_config = _json(path / "vae" / "config.json", f"{name} has no autoencoder")
+    vae_path = settings.place(path, "vae")
+    vae_config = _json(vae_path / "config.json", f"{name} has no autoencoder")
     vae_class = vae_config.get("_class_name", "AutoencoderKL")
     if vae_class != "AutoencoderKL":
         raise CheckpointError(f"{name} has a {vae_class}; the supported autoencoder is AutoencoderKL")
     fragile = dtype == torch.float16 and vae_config.get("force_upcast", True)
-    vae = _network(AutoencoderKL, path / "vae", name, torch.float32 if fragile else dtype, device)
-    text = _text(path, index, name, device, dtype, double=kind == "sdxl")
-    return LatentModel(name, unet, vae, text, config, device, weights_hash)
+    vae = _network(AutoencoderKL, vae_path, name, torch.float32 if fragile else dtype, device)
+    text = _text(path, settings, index, name, device, dtype, double=kind == "sdxl")
+    return LatentModel(name, unet, vae, text, config, device, weights_hash, settings.values)
 
 
 def _text(
-    path: Path, index: dict[str, Any], name: str, device: torch.device, dtype: torch.dtype, double: bool
+    path: Path,
+    settings: FolderSettings,
+    index: dict[str, Any],
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype,
+    double: bool,
 ) -> TextStack:
     from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -92,10 +101,11 @@ def _text(
         parts.append(("tokenizer_2", "text_encoder_2", CLIPTextModelWithProjection))
     encoders = []
     for tokenizer, encoder, cls in parts:
-        if not (path / tokenizer).is_dir() or not (path / encoder).is_dir():
+        places = settings.place(path, tokenizer), settings.place(path, encoder)
+        if not all(place.is_dir() for place in places):
             raise CheckpointError(f"{name} has no {encoder} with its {tokenizer}, so it cannot read prompts")
-        words = _guarded(f"{name}/{tokenizer}", partial(CLIPTokenizer.from_pretrained, str(path / tokenizer)))
-        encoders.append(TextEncoder(words, _network(cls, path / encoder, name, dtype, device)))
+        words = _guarded(f"{name}/{tokenizer}", partial(CLIPTokenizer.from_pretrained, str(places[0])))
+        encoders.append(TextEncoder(words, _network(cls, places[1], name, dtype, device)))
     return TextStack(encoders, device, bool(index.get("force_zeros_for_empty_prompt", double)))
 
 
