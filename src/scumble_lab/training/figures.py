@@ -14,7 +14,7 @@ from diffusers import AutoencoderKL, DDPMPipeline, StableDiffusionPipeline
 from torch import Tensor
 from transformers import AutoTokenizer, CLIPModel, CLIPTextModel, CLIPTokenizer
 
-from scumble.models.settings import read_settings
+from scumble.models.loading.settings import read_settings
 from scumble_lab.bench.attributes import OBJECT_HEADS, left_to_right, targets
 from scumble_lab.bench.classifier import Classifier, Reading, ReadObject, load_classifier
 from scumble_lab.training.classifier import accuracy

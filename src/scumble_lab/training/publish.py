@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from scumble.errors import CheckpointError
-from scumble.models.settings import FILE as SETTINGS
-from scumble.models.settings import Defaults, FolderSettings
+from scumble.models.loading.settings import FILE as SETTINGS
+from scumble.models.loading.settings import Defaults, FolderSettings
 from scumble_lab.bench.classifier import AttributeNet
 from scumble_lab.training.clip import build_clip
 from scumble_lab.training.config import ClipConfig

@@ -17,7 +17,7 @@ from scumble_lab.training.storage import latest_checkpoint
 
 __all__ = ["PUBLISHED", "Teacher"]
 
-PUBLISHED = Path(__file__).resolve().parent.parent / "bundled" / "still-life"
+PUBLISHED = Path(__file__).resolve().parents[2] / "scumble" / "bundled" / "still-life"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 import scumble
 from scumble.errors import CheckpointError
 from scumble.models.loading import load
-from scumble.models.settings import FILE
+from scumble.models.loading.settings import FILE
 
 
 @pytest.fixture
