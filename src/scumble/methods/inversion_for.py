@@ -56,7 +56,8 @@ def _resolved(batch: EditBatch, settings: InversionSettings) -> InversionSetting
     skip = inversion_rules(settings.compat).skip
     if skip is None or kind == "ddim":
         skip = default_skip(batch.model, kind)
-    defaults = {"num_inference_steps": batch.default_steps, "skip": skip, "prompt": "", "guidance_scale": 1.0, "eta": 1.0}
+    steps = batch.default_steps
+    defaults = {"num_inference_steps": steps, "skip": skip, "prompt": "", "guidance_scale": 1.0, "eta": 1.0}
     missing = {name: value for name, value in defaults.items() if getattr(settings, name) is None}
     fixed = {"kind": kind, **({"eta": 0.0} if kind == "ddim" else {})}
     return settings.model_copy(update={**missing, **fixed})

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from scumble.files import atomic_write
-from scumble.models.loading.weights_hash import state_sha256
+from scumble.hashing import state_sha256
 from scumble_lab.training.accelerator import has_bf16
 from scumble_lab.training.run_folder import RunFolder, load_average
 from scumble_lab.training.storage import disk_errors

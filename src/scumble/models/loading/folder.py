@@ -16,9 +16,9 @@ from scumble.errors import CheckpointError
 from scumble.hashing import files_sha256
 from scumble.models.base import Model
 from scumble.models.latent import LatentModel
+from scumble.models.loading.settings import FolderSettings, read_settings
 from scumble.models.pixel import PixelModel
 from scumble.models.quiet import without_progress_bars
-from scumble.models.loading.settings import FolderSettings, read_settings
 from scumble.models.text import TextEncoder, TextStack
 
 __all__ = ["PICKLES", "family", "load_folder", "pickle_error", "weight_files"]
