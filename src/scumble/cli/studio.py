@@ -1,0 +1,53 @@
+"""``scumble studio``: a page on this machine to paint how much may change, say what, and see it happen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from scumble.errors import InputError
+
+__all__ = ["studio"]
+
+
+def studio(
+    picture: Path | None = None,
+    *,
+    folder: Path | None = None,
+    model: str | None = None,
+    device: str | None = None,
+    listen: str = "127.0.0.1:0",
+    allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    browser: bool = True,
+) -> None:
+    """Open the studio in the browser. It runs on this machine alone, works offline, and ends with Ctrl-C.
+
+    Args:
+        picture: The picture to begin with.
+        folder: Where results, maps and the queue lie; "scumble" beside the picture by default.
+        model: Bundled name, diffusers folder, .safetensors file or hub id; the bundled model by default.
+        device: cpu, cuda or mps.
+        listen: HOST:PORT; port 0 takes a free one.
+        allow_host: A further name under which the studio may be called.
+        browser: Open the browser.
+    """
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise InputError("the studio needs its extra: pip install 'scumble[studio]'") from error
+    from scumble import __version__
+    from scumble.studio.serve import serve
+
+    serve(
+        picture,
+        folder,
+        model=model,
+        device=device,
+        listen=listen,
+        allow_host=allow_host,
+        browser=browser,
+        version=__version__,
+    )

@@ -1,0 +1,638 @@
+"""The routes: everything the page reads and asks for. Files are served by id and hash; no route takes a path."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from scumble.errors import InputError, ScumbleError
+from scumble.records import request as records
+from scumble.records.file_ref import FileRef
+from scumble.studio.change import heat_map
+from scumble.studio.engine import Engine
+from scumble.studio.events import Events
+from scumble.studio.jobs import Jobs
+from scumble.studio.maps import Maps, inflated, size_of
+from scumble.studio.pictures import MOST_BYTES, Pictures
+from scumble.studio.plan import plan_of
+from scumble.studio.store import Store
+
+__all__ = ["Studio", "make_app"]
+
+STATIC = Path(__file__).parent / "static"
+MOST_JSON = 2_000_000
+MOST_QUEUED = 200
+MOST_COUNT = 64
+MOST_WORDS = 4000
+IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
+
+
+@dataclass
+class Studio:
+    """Everything a running studio has.
+
+    Attributes:
+        folder: Where results go.
+        hidden: ``.scumble`` inside it.
+        model: The model that was asked for.
+    """
+
+    folder: Path
+    events: Events
+    store: Store
+    pictures: Pictures
+    maps: Maps
+    jobs: Jobs
+    engine: Engine
+    model: str | None = None
+    version: str = ""
+    methods: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def hidden(self) -> Path:
+        """Where the studio keeps pictures, maps and copies."""
+        return self.folder / ".scumble"
+
+    def near(self, path: Path) -> str:
+        """A path as it is typed in the folder where the studio was started."""
+        absolute = path.absolute()
+        try:
+            return absolute.relative_to(Path.cwd()).as_posix()
+        except ValueError:
+            return str(absolute)
+
+
+class Edit(BaseModel):
+    """What the page asks to be planned or made: ids only, never bytes or paths."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    picture: str | None = None
+    map: str | None = None
+    method: str = "differential-diffusion"
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    points: list[tuple[float, float, float, float]] = Field(default_factory=list, max_length=64)
+    seed: int = Field(default=0, ge=0, le=2**53)
+    count: int = Field(default=1, ge=1, le=MOST_COUNT)
+    front: bool = False
+    live: bool = False
+    empty_map: bool = False
+
+
+async def wait_for(future: Future[Any], seconds: float = 120.0) -> Any:
+    """Wait for an answer without holding up the server's loop."""
+    return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+
+
+def make_app(studio: Studio) -> FastAPI:
+    """Build the server's routes."""
+    app = FastAPI(title="Scumble Studio", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(ScumbleError)
+    async def refused(request: Request, error: ScumbleError) -> Response:
+        return _error(400, str(error))
+
+    @app.exception_handler(HTTPException)
+    async def missing(request: Request, error: HTTPException) -> Response:
+        return _error(error.status_code, str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return _error(400, f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}")
+
+    @app.exception_handler(asyncio.TimeoutError)
+    async def late(request: Request, error: Exception) -> Response:
+        return _error(503, "the engine does not answer at the moment; try again")
+
+    # ---- state and events
+
+    @app.get("/api/state")
+    async def state() -> dict[str, Any]:
+        sequence = studio.events.sequence
+        live = await asyncio.to_thread(studio.jobs.snapshot)
+        return {
+            "sequence": sequence,
+            "version": studio.version,
+            "folder": str(studio.folder),
+            "draft": studio.store.draft(),
+            "results": studio.store.results(),
+            "methods": _fitting(studio),
+            "stillLife": studio.model is None,
+            **live,
+        }
+
+    @app.get("/api/events")
+    async def events(request: Request, since: int = 0) -> Response:
+        last = request.headers.get("last-event-id", "")
+        start = int(last) if last.isdigit() else since
+
+        async def stream() -> AsyncIterator[str]:
+            async for text in studio.events.follow(start):
+                yield text
+
+        return StreamingResponse(stream(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+    # ---- draft
+
+    @app.get("/api/draft")
+    async def draft() -> Any:
+        return studio.store.draft() or _gone("there is no draft yet")
+
+    @app.put("/api/draft")
+    async def keep_draft(request: Request) -> Any:
+        body = await _json(request)
+        version, force = int(body.pop("version", 0)), bool(body.pop("force", False))
+        kept = studio.store.keep_draft(body, version, force)
+        if kept is None:
+            now = studio.store.draft() or {"version": 0}
+            return JSONResponse({"error": "changed in another tab", "version": now["version"]}, 409)
+        studio.events.publish("draft", {"version": kept, "tab": request.headers.get("x-tab", "")})
+        return {"version": kept}
+
+    # ---- pictures
+
+    @app.post("/api/pictures")
+    async def add_picture(request: Request) -> dict[str, Any]:
+        name = unquote(request.headers.get("x-name", "picture"))[:200]
+        data = await _bytes(request, MOST_BYTES, name)
+        return await _picture_added(studio, data, name)
+
+    @app.post("/api/pictures/still-life")
+    async def still_life(request: Request) -> dict[str, Any]:
+        body = await _json(request)
+        made = await wait_for(studio.engine.ask("still_life", seed=int(body.get("seed", 0))))
+        return await _picture_added(studio, made["png"], made["name"])
+
+    @app.get("/api/pictures/{digest}")
+    async def picture(digest: str) -> Response:
+        path = studio.pictures.path(digest)
+        return FileResponse(path, headers=IMMUTABLE) if path else _gone("that picture is not in this folder")
+
+    @app.get("/api/pictures/{digest}/about")
+    async def about_picture(digest: str) -> dict[str, Any]:
+        return _picture_info(studio, digest)
+
+    @app.get("/api/pictures/{digest}/display")
+    async def display(digest: str, max: int | None = None) -> Response:
+        side = None if max is None else min(4096, max) if max > 0 else 1
+        shown = await asyncio.to_thread(studio.pictures.shown, digest, side)
+        if shown is None:
+            _gone("that picture is not in this folder")
+        return FileResponse(shown[0], media_type=shown[1], headers=IMMUTABLE)
+
+    # ---- maps
+
+    @app.post("/api/maps")
+    async def add_map(request: Request) -> dict[str, Any]:
+        size = size_of(request.headers.get("x-size", ""))
+        data = await _bytes(request, MOST_BYTES, "the map")
+        strengths = await asyncio.to_thread(inflated, data, size)
+        return {"id": await asyncio.to_thread(studio.maps.add, strengths)}
+
+    @app.post("/api/maps/import")
+    async def import_map(request: Request, picture: str, polarity: str = "white-changes") -> dict[str, Any]:
+        name = unquote(request.headers.get("x-name", "map"))[:200]
+        data = await _bytes(request, MOST_BYTES, name)
+        info = _picture_info(studio, picture)
+        size = (info["width"], info["height"])
+        digest, _ = await asyncio.to_thread(studio.pictures.add, data, name)
+        path = studio.pictures.path(digest)
+        read = await wait_for(studio.engine.ask("import", path=str(path), size=size, polarity=polarity))
+        strengths = np.frombuffer(read["strengths"], np.uint8).reshape(size[1], size[0])
+        positive = strengths > 0
+        return {
+            "id": await asyncio.to_thread(studio.maps.add, strengths),
+            "share": float(positive.mean()),
+            "mean": float(strengths[positive].mean() / 255) if positive.any() else 0.0,
+            "notices": read["notices"],
+        }
+
+    @app.get("/api/maps/{name}")
+    async def get_map(name: str, max: int | None = None, download: int = 0) -> Response:
+        digest, dot, kind = name.partition(".")
+        path = studio.maps.path(digest)
+        if path is None or (dot and kind != "png"):
+            _gone("that map is not in this folder")
+        if not dot:
+            strengths = await asyncio.to_thread(studio.maps.strengths, digest)
+            return Response(strengths.tobytes(), media_type="application/octet-stream", headers=IMMUTABLE)
+        if max is not None:
+            copy, kind = await asyncio.to_thread(studio.pictures.copy_of, path, f"map-{digest}", min(4096, max))
+            return FileResponse(copy, media_type=kind, headers=IMMUTABLE)
+        return FileResponse(path, media_type="image/png", filename="map.png" if download else None)
+
+    # ---- methods, plan, warp
+
+    @app.get("/api/methods")
+    async def methods() -> list[dict[str, Any]]:
+        return _fitting(studio)
+
+    @app.post("/api/plan")
+    async def plan(edit: Edit) -> dict[str, Any]:
+        return await _plan(studio, edit)
+
+    @app.post("/api/command")
+    async def command(request: Request) -> Any:
+        body = await _json(request)
+        return await wait_for(studio.engine.ask("command", text=str(body.get("text", ""))[:20_000]))
+
+    @app.post("/api/warp")
+    async def warp(edit: Edit) -> Response:
+        path = studio.pictures.path(edit.picture or "")
+        if path is None:
+            _gone("that picture is not in this folder")
+        map_path = studio.maps.path(edit.map) if edit.map else None
+        pulled = await wait_for(
+            studio.engine.ask(
+                "warp", path=str(path), change_map=None if map_path is None else str(map_path), points=edit.points
+            )
+        )
+        return Response(pulled["jpeg"], media_type="image/jpeg", headers={"X-Moved": f"{pulled['moved']:.4f}"})
+
+    # ---- jobs
+
+    @app.post("/api/jobs")
+    async def add_jobs(edit: Edit) -> Any:
+        planned = await _plan(studio, edit)
+        if not planned["ok"]:
+            return JSONResponse({"error": "something does not fit yet", "plan": planned}, 422)
+        return await _queued(studio, edit, planned)
+
+    @app.post("/api/jobs/cancel")
+    async def cancel(request: Request) -> dict[str, Any]:
+        body = await _json(request)
+
+        def stop() -> list[int]:
+            if body.get("job") is not None:
+                numbers = [int(body["job"])]
+            elif body.get("queued"):
+                numbers = [row.number for row in studio.jobs.rows("queued")]
+            else:
+                edit = body.get("edit")
+                rows = studio.jobs.rows("queued", "running", "cancelling")
+                numbers = [
+                    row.number for row in rows if edit is None or (row.body.get("labels") or {}).get("edit") == edit
+                ]
+            studio.jobs.cancel(numbers, bool(body.get("now")))
+            return numbers
+
+        return {"cancelled": await wait_for(studio.jobs.call(stop))}
+
+    @app.get("/api/jobs/{number}/preview")
+    async def preview(number: int) -> Response:
+        jpeg = studio.jobs.jpegs.get(number)
+        return Response(jpeg, media_type="image/jpeg") if jpeg else _gone("there is no preview now")
+
+    @app.post("/api/jobs/{number}/again")
+    async def again(number: int) -> dict[str, Any]:
+        await wait_for(studio.jobs.call(lambda: studio.jobs.again(number)))
+        return {}
+
+    @app.post("/api/jobs/{number}/move")
+    async def move(number: int, request: Request) -> dict[str, Any]:
+        body = await _json(request)
+        await wait_for(studio.jobs.call(lambda: studio.jobs.move(number, bool(body.get("front", True)))))
+        return {}
+
+    @app.post("/api/queue")
+    async def pause(request: Request) -> dict[str, Any]:
+        body = await _json(request)
+        reason = "paused by you" if body.get("paused") else None
+        await wait_for(studio.jobs.call(lambda: studio.jobs.pause(reason)))
+        return {}
+
+    @app.post("/api/model")
+    async def model() -> dict[str, Any]:
+        await wait_for(studio.jobs.call(studio.jobs.load))
+        return {}
+
+    # ---- results
+
+    @app.get("/api/results")
+    async def results() -> list[dict[str, Any]]:
+        return studio.store.results(1000)
+
+    @app.get("/api/results/{name}/file")
+    async def result_file(name: str, download: int = 0) -> Response:
+        one = _result(studio, name)
+        path = studio.folder / one["file"]
+        return FileResponse(path, filename=path.name if download else None)
+
+    @app.get("/api/results/{name}/thumb")
+    async def thumb(name: str) -> Response:
+        one = _result(studio, name)
+        copy, kind = await asyncio.to_thread(
+            studio.pictures.copy_of, studio.folder / one["file"], f"result-{name}", 320
+        )
+        return FileResponse(copy, media_type=kind)
+
+    @app.get("/api/results/{name}/recipe")
+    async def recipe(name: str) -> Any:
+        return _recipe_in(studio.folder / _result(studio, name)["file"]) or _gone("that result carries no recipe")
+
+    @app.get("/api/results/{name}/change.png")
+    async def change(name: str, download: int = 0) -> Response:
+        one = _result(studio, name)
+        source = studio.pictures.path(one["picture"])
+        if source is None:
+            _gone("the picture it was made from is not in this folder any more")
+        strengths = studio.maps.strengths(one["map"]) if one.get("map") else None
+        png = await asyncio.to_thread(heat_map, source, studio.folder / one["file"], strengths)
+        headers = (
+            {"Content-Disposition": f'attachment; filename="{Path(one["file"]).stem}-change.png"'} if download else None
+        )
+        return Response(png, media_type="image/png", headers=headers)
+
+    @app.post("/api/results/{name}/keep")
+    async def keep(name: str) -> dict[str, Any]:
+        path = studio.folder / _result(studio, name)["file"]
+        added = await _picture_added(studio, await asyncio.to_thread(path.read_bytes), path.name)
+        return {**added, "recipe": None}
+
+    @app.get("/api/results/{name}/restore")
+    async def restore(name: str) -> dict[str, Any]:
+        path = studio.folder / _result(studio, name)["file"]
+        return await _picture_added(studio, await asyncio.to_thread(path.read_bytes), path.name)
+
+    @app.post("/api/results/{name}/redo")
+    async def redo(name: str) -> dict[str, Any]:
+        one = _result(studio, name)
+        source, change_map = studio.pictures.path(one["picture"]), studio.maps.path(one.get("map") or "")
+        future = studio.jobs.ask(
+            "redo",
+            path=str(studio.folder / one["file"]),
+            picture=None if source is None else str(source),
+            change_map=None if change_map is None else str(change_map),
+        )
+        future.add_done_callback(lambda done: studio.events.publish("news", _redone(done, one["file"])))
+        return {}
+
+    @app.patch("/api/results/{name}")
+    async def star(name: str, request: Request) -> dict[str, Any]:
+        body = await _json(request)
+        _result(studio, name)
+        studio.store.star(name, bool(body.get("star")))
+        one = _result(studio, name)
+        studio.events.publish("result", one)
+        return one
+
+    @app.delete("/api/results/{name}")
+    async def trash(name: str) -> dict[str, Any]:
+        one = _result(studio, name)
+        path = studio.folder / one["file"]
+        bin_ = studio.hidden / "trash"
+        bin_.mkdir(exist_ok=True)
+        if path.is_file():
+            path.replace(bin_ / path.name)
+        studio.store.trash(name)
+        studio.events.publish("removed", name)
+        return {}
+
+    app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
+    return app
+
+
+# ---- parts of routes
+
+
+def _error(status: int, text: str) -> JSONResponse:
+    return JSONResponse({"error": text[:1].upper() + text[1:]}, status)
+
+
+def _gone(text: str) -> Any:
+    raise HTTPException(404, text)
+
+
+async def _bytes(request: Request, most: int, name: str) -> bytes:
+    """The body, counted while it comes, so that nothing larger is ever held."""
+    parts, total = [], 0
+    async for part in request.stream():
+        total += len(part)
+        if total > most:
+            raise HTTPException(413, f"{name} is larger than {most // 2**20} MiB")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    data = await _bytes(request, MOST_JSON, "the request")
+    try:
+        body = json.loads(data or b"{}")
+    except ValueError:
+        raise HTTPException(400, "the request is no JSON") from None
+    if not isinstance(body, dict):
+        raise HTTPException(400, "the request is no object")
+    return body
+
+
+def _fitting(studio: Studio) -> list[dict[str, Any]]:
+    """The methods, with the reason where the model cannot do one."""
+    if studio.jobs.takes_text:
+        return studio.methods
+    reason = f"needs a model that understands words; {studio.jobs.model['name']} does not"
+    return [{**one, "unfit": reason if one["needs_text"] else None} for one in studio.methods]
+
+
+def _picture_info(studio: Studio, digest: str) -> dict[str, Any]:
+    one = studio.store.picture(digest)
+    if one is None or studio.pictures.path(digest) is None:
+        _gone("that picture is not in this folder")
+        raise AssertionError
+    return {**one, "recipe": None}
+
+
+async def _picture_added(studio: Studio, data: bytes, name: str) -> dict[str, Any]:
+    digest, seen = await asyncio.to_thread(studio.pictures.add, data, name)
+    studio.store.keep_picture(digest, seen.name, (seen.width, seen.height), seen.alpha)
+    path = studio.pictures.path(digest)
+    if (studio.store.picture(digest) or {}).get("pixels") is None:
+        future = studio.engine.ask("pixels", path=str(path))
+        future.add_done_callback(lambda done: _keep_pixels(studio, digest, done))
+    info = _picture_info(studio, digest)
+    return {**info, "recipe": None if seen.recipe is None else _brought_back(studio, seen.recipe)}
+
+
+def _keep_pixels(studio: Studio, digest: str, done: Future[Any]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        studio.store.keep_pixels(digest, done.result())
+
+
+def _brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
+    """What of a recipe the page can take over; what is not here is named with its hash. A recipe is data, no more."""
+    missing: list[str] = []
+    known = {one["name"]: one for one in studio.methods}
+    method = str(recipe.get("method"))
+    parameters = dict(recipe.get("parameters") or {})
+    points = [one for one in parameters.pop("points", None) or [] if isinstance(one, list) and len(one) == 4]
+    source = recipe.get("input") or {}
+    picture = studio.store.picture_by_pixels(str(source.get("sha256", "")))
+    if source and picture is None:
+        missing.append(
+            f"the picture {source.get('name') or 'without a name'} (pixels {str(source.get('sha256'))[:12]}…)"
+        )
+    wanted = recipe.get("change_map") or {}
+    change_map = str(wanted.get("sha256", "")) if studio.maps.path(str(wanted.get("sha256", ""))) else None
+    if wanted and change_map is None:
+        missing.append(
+            f"the map {wanted.get('name') or 'without a name'} (strengths {str(wanted.get('sha256'))[:12]}…)"
+        )
+    if method not in known:
+        missing.append(f"the method {method}")
+        method = "differential-diffusion"
+    fields = {one["name"]: one for one in known.get(method, {}).get("fields", ())}
+    kept = {name: value for name, value in parameters.items() if name in fields and value != fields[name]["default"]}
+    info = None if picture is None else {**picture, "recipe": None}
+    return {
+        "method": method,
+        "parameters": kept,
+        "seed": int(recipe.get("seed") or 0),
+        "index": int(recipe.get("index") or 0),
+        "count": int(recipe.get("count") or 1),
+        "picture": info,
+        "map": change_map,
+        "points": points,
+        "missing": missing,
+    }
+
+
+def _settled_map(studio: Studio, edit: Edit) -> str | None:
+    """The map's id; a method that repaints a place gets a map of nothing where nothing is painted."""
+    if edit.map is not None:
+        return edit.map
+    if not edit.empty_map or edit.picture is None:
+        return None
+    info = _picture_info(studio, edit.picture)
+    return studio.maps.add(np.zeros((info["height"], info["width"]), np.uint8))
+
+
+async def _plan(studio: Studio, edit: Edit) -> dict[str, Any]:
+    path = studio.pictures.path(edit.picture or "")
+    if path is None:
+        _gone("that picture is not in this folder")
+    words = json.dumps(edit.parameters, ensure_ascii=False)
+    if len(words) > 20 * MOST_WORDS:
+        raise HTTPException(413, f"words may have up to {MOST_WORDS} characters")
+    map_id = await asyncio.to_thread(_settled_map, studio, edit)
+    map_path = studio.maps.path(map_id) if map_id else None
+    if map_id and map_path is None:
+        _gone("that map is not in this folder")
+    checked = await wait_for(
+        studio.engine.ask(
+            "check",
+            method=edit.method,
+            parameters=edit.parameters,
+            points=[list(pair) for pair in edit.points],
+            picture=studio.near(path),
+            change_map=None if map_path is None else studio.near(map_path),
+            seed=edit.seed,
+            count=edit.count,
+            output=f"{path.stem}-edited.png",
+            model=studio.model,
+        )
+    )
+    info = next((one for one in studio.methods if one["name"] == edit.method), None)
+    return await plan_of(studio, edit, checked, info, map_id)
+
+
+async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[str, Any]:
+    """File an edit: one request a candidate, or one for all where they are looked at together."""
+    info = next(one for one in studio.methods if one["name"] == edit.method)
+    picture = studio.pictures.path(str(edit.picture))
+    assert picture is not None
+    map_id = _settled_map(studio, edit)
+    map_path = studio.maps.path(map_id) if map_id else None
+    name = secrets.token_hex(6)
+    stem = re.sub(r"(-\d{3}(-\d+)?)+$", "", picture.stem) or "result"
+
+    def file() -> list[dict[str, Any]]:
+        if len(studio.jobs.rows("queued")) + edit.count > MOST_QUEUED:
+            raise InputError(f"{MOST_QUEUED} requests wait already: let some be made first")
+        number = studio.jobs.output(stem)
+        single = edit.count == 1 or info["together"]
+        requests = []
+        for k in range(1 if single else edit.count):
+            output = f"{stem}-{number:03}.png" if edit.count == 1 or single else f"{stem}-{number:03}-{k + 1}.png"
+            labels = {
+                "edit": name,
+                "k": str(k),
+                "count": str(edit.count),
+                "picture": str(edit.picture),
+                "map": map_id or "",
+                "live": "1" if edit.live else "",
+                "command": _command_of(planned["command"], edit, k, single, studio.near(studio.folder / output)),
+            }
+            request = records.Request(
+                id=f"{name}/{k}",
+                image=FileRef(path=picture.relative_to(studio.folder).as_posix()),
+                method=edit.method,
+                parameters=planned["parameters"],
+                change_map=None
+                if map_path is None
+                else FileRef(path=map_path.relative_to(studio.folder).as_posix(), sha256=map_id),
+                seed=edit.seed + (0 if single else k),
+                count=edit.count if single else 1,
+                model=studio.model,  # type: ignore[arg-type]
+                priority=-1 if edit.live else 0,
+                output=output,
+                labels=labels,
+            )
+            requests.append((request, output))
+        return studio.jobs.add(requests, edit.front)
+
+    jobs = await wait_for(studio.jobs.call(file))
+    return {"edit": name, "jobs": jobs}
+
+
+def _command_of(command: str, edit: Edit, k: int, single: bool, output: str) -> str:
+    """The command line of one candidate: its own seed, and its own file."""
+    import shlex
+
+    words = shlex.split(command)
+    words[words.index("--seed") + 1] = str(edit.seed + (0 if single else k))
+    if not single and "--count" in words:
+        at = words.index("--count")
+        del words[at : at + 2]
+    words[-1] = output
+    return shlex.join(words)
+
+
+def _result(studio: Studio, name: str) -> dict[str, Any]:
+    one = studio.store.result(name)
+    if one is None or not (studio.folder / one["file"]).is_file():
+        _gone("that result is not in this folder")
+        raise AssertionError
+    return one
+
+
+def _recipe_in(path: Path) -> dict[str, Any] | None:
+    from scumble.studio.pictures import inspect
+
+    return inspect(path.read_bytes(), path.name).recipe
+
+
+def _redone(done: Future[Any], name: str) -> dict[str, Any]:
+    if done.cancelled() or done.exception() is not None:
+        return {"text": f"{name} could not be made again: {done.exception()}", "kind": "fault"}
+    again = done.result()
+    more = "".join(f"; {one}" for one in again["warnings"])
+    if again["largest"] == 0:
+        return {"text": f"{name} was made again: every pixel is the same{more}", "kind": "news"}
+    text = f"{name} was made again: {100 * again['share']:.2f} % of the pixels differ, by at most {again['largest']} of 255{more}"
+    return {"text": text, "kind": "fault"}

@@ -1,0 +1,172 @@
+"""The equal command line and Python of what the page will do, and the way back from a command line to the form."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from scumble.errors import InputError
+
+__all__ = ["command_line", "python_code", "read_command"]
+
+DEFAULT_METHOD = "differential-diffusion"
+
+
+def command_line(
+    method: str,
+    parameters: Mapping[str, Any],
+    spelled: Mapping[str, str],
+    *,
+    picture: str,
+    change_map: str | None,
+    seed: int,
+    count: int = 1,
+    output: str = "out.png",
+    model: str | None = None,
+) -> str:
+    """Write ``scumble edit …``.
+
+    Args:
+        method: Its name.
+        parameters: What is not at its default.
+        spelled: Flag of each field.
+        picture: File of the picture.
+        change_map: File of the map, or None.
+        seed: Seed.
+        count: Candidates.
+        output: File of the result.
+        model: The model, where it is not the bundled one.
+    """
+    words = ["scumble", "edit", picture]
+    if method != DEFAULT_METHOD:
+        words += ["--method", method]
+    if change_map is not None:
+        words += ["--map", change_map]
+    for name, value in parameters.items():
+        words += _flag(spelled.get(name, f"--{name.replace('_', '-')}"), value)
+    if model is not None:
+        words += ["--model", model]
+    words += ["--seed", str(seed)]
+    if count > 1:
+        words += ["--count", str(count)]
+    return shlex.join([*words, "-o", output])
+
+
+def _flag(flag: str, value: Any) -> list[str]:
+    if isinstance(value, bool):
+        return [flag if value else f"--no-{flag.removeprefix('--')}"]
+    if isinstance(value, Mapping):
+        return [flag, json.dumps(dict(value), ensure_ascii=False)]
+    if isinstance(value, list | tuple):
+        flat: list[str] = []
+        for one in value:
+            flat += [_text(part) for part in one] if isinstance(one, list | tuple) else [_text(one)]
+        return [word for part in flat for word in (flag, part)] if _each(value) else [flag, *flat]
+    text = _text(value)
+    return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+
+
+def _each(value: Any) -> bool:
+    """Whether every item gets the flag anew (lists of words)."""
+    return all(isinstance(one, str) for one in value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def python_code(
+    class_name: str, parameters: Mapping[str, Any], *, picture: str, change_map: str | None, seed: int, count: int = 1
+) -> str:
+    """Write the same in Python."""
+    given = [f"{name}={value!r}" for name, value in parameters.items()]
+    if change_map is not None:
+        given.append(f"change_map={change_map!r}")
+    inside = f"scumble.{class_name}({', '.join(given)})"
+    more = f", count={count}" if count > 1 else ""
+    return (
+        "import scumble\n\neditor = scumble.Editor.from_pretrained()\n"
+        f"result = editor.edit({picture!r}, {inside}, seed={seed}{more})\n"
+        'result.save("out.png")\n'
+    )
+
+
+def read_command(text: str, method_class: Any, spelled: Mapping[str, str]) -> dict[str, Any]:
+    """Read a pasted ``scumble edit …``: method, parameters, seed, count. Files in it are left out: the page has its own.
+
+    Raises:
+        InputError: If it is no such command line, or a flag is unknown.
+    """
+    try:
+        words = shlex.split(text.replace("\\\n", " "))
+    except ValueError as error:
+        raise InputError(f"this is no command line: {error}") from error
+    if words[:2] == ["scumble", "edit"]:
+        words = words[2:]
+    flags, _, rest = _flags(words)
+    name = rest.pop("--method", rest.pop("-m", DEFAULT_METHOD))
+    kind = method_class(name)
+    by_flag = {f"--{field.replace('_', '-')}": field for field in kind.model_fields}
+    by_flag |= {flag: field for field, flag in spelled.items()} | {
+        "-p": "prompt",
+        "--num-inference-steps": "num_inference_steps",
+    }
+    parameters: dict[str, Any] = {}
+    for flag, values in flags:
+        if flag in (
+            "--seed",
+            "--count",
+            "--method",
+            "-m",
+            "--map",
+            "--mask",
+            "--change-map",
+            "-o",
+            "--output",
+            "--model",
+        ):
+            continue
+        field = by_flag.get(flag) or by_flag.get(f"--{flag.removeprefix('--no-')}")
+        if field is None:
+            raise InputError(f"{name} has no flag {flag}")
+        parameters[field] = False if flag.startswith("--no-") else _value(values)
+    return {
+        "method": name,
+        "parameters": parameters,
+        "seed": int(rest["--seed"]) if "--seed" in rest else None,
+        "count": int(rest["--count"]) if "--count" in rest else None,
+    }
+
+
+def _flags(words: list[str]) -> tuple[list[tuple[str, list[str]]], list[str], dict[str, str]]:
+    """Flags with their words in order, what stands before them, and the last word of each flag."""
+    flags: list[tuple[str, list[str]]] = []
+    before: list[str] = []
+    for word in words:
+        is_flag = word.startswith("--") or (len(word) == 2 and word[0] == "-" and word[1].isalpha())
+        if is_flag:
+            flag, equals, value = word.partition("=")
+            flags.append((flag, [value] if equals else []))
+        elif flags:
+            flags[-1][1].append(word)
+        else:
+            before.append(word)
+    return flags, before, {flag: values[-1] for flag, values in flags if values}
+
+
+def _value(values: list[str]) -> Any:
+    if not values:
+        return True
+    read = [_one(value) for value in values]
+    return read[0] if len(read) == 1 else read
+
+
+def _one(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

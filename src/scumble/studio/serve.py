@@ -1,0 +1,184 @@
+"""Start and end of a studio: folder, processes, one address with its token, Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from scumble.errors import InputError
+from scumble.studio.app import Studio, make_app
+from scumble.studio.engine import Engine
+from scumble.studio.events import Events
+from scumble.studio.guard import Guard, new_token
+from scumble.studio.jobs import Jobs
+from scumble.studio.maps import Maps
+from scumble.studio.pictures import Pictures, inspect
+from scumble.studio.store import Store
+
+__all__ = ["open_studio", "serve"]
+
+
+def open_studio(folder: Path, model: str | None, device: str | None, version: str) -> Studio:
+    """Take the folder and start the two processes; nothing waits for the model.
+
+    Raises:
+        InputError: If the folder cannot be written, or another process has it.
+    """
+    try:
+        (folder / ".scumble").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder} cannot be made: {error.strerror or error}; choose one with --folder"
+        ) from error
+    hidden = folder / ".scumble"
+    events = Events()
+    jobs = Jobs(folder, events, lambda: Store(hidden / "ledger.sqlite"), model, device, version)
+    engine = Engine(hidden / "logs")
+    studio = Studio(folder, events, jobs.store, Pictures(hidden), Maps(hidden), jobs, engine, model, version)
+
+    def described(done: Future[Any]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            studio.methods = done.result()
+            events.publish("methods", studio.methods)
+
+    engine.ask("methods").add_done_callback(described)
+    return studio
+
+
+def close_studio(studio: Studio) -> None:
+    """End everything in order."""
+    studio.events.close()
+    studio.jobs.close()
+    studio.engine.close()
+    studio.store.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends event streams at once when it is asked to stop, so that open tabs do not hold it up."""
+
+    def __init__(self, config: uvicorn.Config, studio: Studio) -> None:
+        super().__init__(config)
+        self.studio = studio
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        self.studio.events.close()
+        super().handle_exit(sig, frame)
+
+
+def serve(
+    picture: Path | None,
+    folder: Path | None,
+    *,
+    model: str | None = None,
+    device: str | None = None,
+    listen: str = "127.0.0.1:0",
+    allow_host: Sequence[str] = (),
+    browser: bool = True,
+    version: str = "",
+) -> None:
+    """Run a studio until Ctrl-C.
+
+    Raises:
+        InputError: For a picture, folder or address that cannot be used.
+    """
+    host, port = _address(listen)
+    data = _read(picture)
+    home = folder or (picture.parent if picture is not None else Path.cwd()) / "scumble"
+    line = _listener(host, port)
+    port = line.getsockname()[1]
+    studio = open_studio(home.absolute(), model, device, version)
+    try:
+        if picture is not None and data is not None:
+            _begin_with(studio, data, picture.name)
+        token = new_token()
+        names = [*allow_host, *([host] if host not in ("0.0.0.0", "::") else [])]
+        guard = Guard(make_app(studio), token, port, names)
+        config = uvicorn.Config(
+            guard, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="off"
+        )
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::", "127.0.0.1", "localhost") else host
+        address = f"http://{shown}:{port}/?token={token}"
+        print(f"Scumble Studio: {address}", flush=True)
+        if host not in ("127.0.0.1", "localhost", "::1"):
+            print(
+                "It listens to the network, and http can be read there: use it only where you trust everybody.",
+                flush=True,
+            )
+        print(f"Results go to {studio.folder}. Ctrl-C ends it.", flush=True)
+        if browser:
+            threading.Thread(target=_open, args=(address,), daemon=True).start()
+        _Server(config, studio).run([line])
+    finally:
+        close_studio(studio)
+
+
+def _open(address: str) -> None:
+    with contextlib.suppress(Exception):
+        webbrowser.open(address)
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise InputError(f"--listen is {listen!r}; give HOST:PORT, such as 127.0.0.1:7860")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    line = socket.socket(family, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        line.bind((host, port))
+    except OSError as error:
+        raise InputError(f"{host}:{port} cannot be listened to: {error.strerror or error}") from error
+    line.set_inheritable(True)
+    return line
+
+
+def _read(picture: Path | None) -> bytes | None:
+    if picture is None:
+        return None
+    try:
+        data = picture.read_bytes()
+    except OSError as error:
+        raise InputError(f"the picture {picture} cannot be read: {error.strerror or error}") from error
+    inspect(data, picture.name)
+    return data
+
+
+def _begin_with(studio: Studio, data: bytes, name: str) -> None:
+    """Make a picture the draft's, unless it is that already."""
+    digest, seen = studio.pictures.add(data, name)
+    studio.store.keep_picture(digest, seen.name, (seen.width, seen.height), seen.alpha)
+    before = studio.store.draft()
+    if before is not None and (before.get("picture") or {}).get("id") == digest:
+        return
+    one = studio.store.picture(digest) or {}
+    draft = {
+        "tab": "",
+        "picture": {**one, "recipe": None},
+        "map": None,
+        "points": [],
+        "method": (before or {}).get("method", "differential-diffusion"),
+        "values": (before or {}).get("values", {}),
+        "seed": (before or {}).get("seed", 42),
+        "count": (before or {}).get("count", 4),
+        "edit": None,
+        "chain": [{"picture": digest, "result": None}],
+    }
+    studio.store.keep_draft(draft, 0, True)
+    future = studio.engine.ask("pixels", path=str(studio.pictures.path(digest)))
+    future.add_done_callback(
+        lambda done: None if done.cancelled() or done.exception() else studio.store.keep_pixels(digest, done.result())
+    )

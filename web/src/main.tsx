@@ -1,0 +1,54 @@
+// Start of the page: mirror of the server, the draft of before, keys, paste; then everything follows from signals.
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { App } from "./app";
+import { listen } from "./keys";
+import * as doc from "./state/document";
+import * as server from "./state/server";
+import * as view from "./state/view";
+
+document.documentElement.dataset.theme = view.theme.value;
+render(<App />, document.getElementById("house")!);
+listen();
+
+let first = true;
+const follow = (state: import("./api").State): void => {
+  if (first && state.draft) void doc.takeDraft(state.draft).catch(doc.fault);
+  else if (state.draft && state.draft.version > server.draftVersion.value) server.elsewhere.value = state.draft.version;
+  first = false;
+};
+void server.follow(follow);
+server.pauseWhileHidden(follow);
+
+addEventListener("paste", (event) => {
+  const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"));
+  if (file) void doc.openFile(file, file.name || "pasted.png");
+});
+
+// When an edit that was watched is finished, its first candidate is shown, if nothing else is being looked at.
+const watched = new Set<string>();
+effect(() => {
+  const edit = doc.edit.value;
+  const jobs = [...server.jobs.value.values()].filter((job) => job.edit === edit && !job.live);
+  const made = [...server.results.value.values()].filter((one) => one.edit === edit).sort((a, b) => a.k - b.k);
+  if (!edit || !jobs.length) return;
+  if (jobs.some((job) => !["done", "failed", "cancelled", "interrupted"].includes(job.state))) {
+    watched.add(edit);
+    return;
+  }
+  if (!watched.has(edit) || !made.length) return;
+  watched.delete(edit);
+  const now = view.selected.peek();
+  if (!now || now.startsWith("job:")) view.selected.value = made[0]!.id;
+});
+
+server.news.subscribe((one) => {
+  if (one) doc.say(one.text, one.kind);
+});
+
+// The cost depends on the model: ask again when it is there.
+server.model.subscribe((model) => {
+  if (model.state === "ready" && doc.picture.peek()) doc.changedDocument();
+});
+
+Object.assign(globalThis, { studio: { doc, view, server } });
