@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench report clean
+.PHONY: demo test lint bench report studio studio-check clean
 
 demo: $(READY)
 	$(BIN)/scumble demo
@@ -31,10 +31,19 @@ report: $(READY)
 	$(BIN)/scumble bench claims out/bench
 	$(BIN)/scumble bench report out/bench --output docs/report
 
+# The studio's page is built by hand (needs Node) and committed: nobody else needs Node.
+studio:
+	cd web && npm ci --no-audit --no-fund && npm run build
+
+# For hosted workflows: tests of the page without a browser, and whether the committed page is the one that is built.
+studio-check: studio
+	cd web && npm test
+	git diff --exit-code src/scumble/studio/static
+
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,evaluation,jpeg,photos]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,evaluation,jpeg,photos,studio,browser-tests]"
 	touch $(READY)
 
 clean:

@@ -634,5 +634,6 @@ def _redone(done: Future[Any], name: str) -> dict[str, Any]:
     more = "".join(f"; {one}" for one in again["warnings"])
     if again["largest"] == 0:
         return {"text": f"{name} was made again: every pixel is the same{more}", "kind": "news"}
-    text = f"{name} was made again: {100 * again['share']:.2f} % of the pixels differ, by at most {again['largest']} of 255{more}"
+    share = f"{100 * again['share']:.2f} % of the pixels differ"
+    text = f"{name} was made again: {share}, by at most {again['largest']} of 255{more}"
     return {"text": text, "kind": "fault"}

@@ -12,6 +12,8 @@ from scumble.errors import InputError
 __all__ = ["command_line", "python_code", "read_command"]
 
 DEFAULT_METHOD = "differential-diffusion"
+ASIDE = ("--seed", "--count", "--method", "-m", "--map", "--mask", "--change-map", "-o", "--output", "--model")
+"""Flags that are no values of the method, or name files, which the page has its own of."""
 
 
 def command_line(
@@ -96,7 +98,7 @@ def python_code(
 
 
 def read_command(text: str, method_class: Any, spelled: Mapping[str, str]) -> dict[str, Any]:
-    """Read a pasted ``scumble edit …``: method, parameters, seed, count. Files in it are left out: the page has its own.
+    """Read a pasted ``scumble edit …``: method, parameters, seed, count; files in it are left out.
 
     Raises:
         InputError: If it is no such command line, or a flag is unknown.
@@ -111,7 +113,8 @@ def read_command(text: str, method_class: Any, spelled: Mapping[str, str]) -> di
     name = rest.pop("--method", rest.pop("-m", DEFAULT_METHOD))
     kind = method_class(name)
     by_flag = {f"--{field.replace('_', '-')}": field for field in kind.model_fields}
-    by_flag |= {flag: field for field, flag in spelled.items()} | {
+    by_flag |= {flag: field for field, flag in spelled.items()}
+    by_flag |= {
         "-p": "prompt",
         "--num-inference-steps": "num_inference_steps",
     }

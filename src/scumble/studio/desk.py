@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ class Desk:
     """A worker that answers questions and never loads a network.
 
     Args:
+        flags: Module of the command line that knows how a field is spelled and what a fault is called.
+        scenes: ``module:function`` that renders a picture of the bundled world into a folder.
         token: As every worker gets; no files are written here.
     """
 
-    def __init__(self, token: str = "") -> None:
+    def __init__(self, flags: str, scenes: str, token: str = "") -> None:
         self.about: dict[str, Any] = {}
+        self._flags, self._scenes = flags, scenes
         self._pictures: dict[tuple[str, int], Any] = {}
 
     def make(self, payload: Mapping[str, Any], tell: Any, cancelled: Any) -> Mapping[str, Any]:
@@ -63,16 +67,16 @@ class Desk:
         model: str | None,
     ) -> dict[str, Any]:
         """Check an edit: faults by field in the words of the command line, and the equal command line and Python."""
-        from scumble.cli.flags import SHORT
         from scumble.methods.registry import method_class
 
+        flags = importlib.import_module(self._flags)
         kind: Any = method_class(method)
         given = _settled(kind, parameters, points)
-        faults = _faults(kind, given)
+        faults = _faults(kind, given, flags.build_method)
         built = None
         if not faults:
             built = kind(**given)
-        spelled = {name: flags[0] for name, flags in SHORT.items()}
+        spelled = {name: spellings[0] for name, spellings in flags.SHORT.items()}
         changed = {name: value for name, value in given.items() if not _is_default(kind, name, value)}
         where = {"picture": picture, "change_map": change_map, "seed": seed, "count": count}
         command = command_line(method, changed, spelled, **where, output=output, model=model)
@@ -87,10 +91,10 @@ class Desk:
 
     def answer_command(self, text: str) -> dict[str, Any]:
         """Read a pasted command line."""
-        from scumble.cli.flags import SHORT
         from scumble.methods.registry import method_class
 
-        read = read_command(text, method_class, {name: flags[0] for name, flags in SHORT.items()})
+        spelled = {name: one[0] for name, one in importlib.import_module(self._flags).SHORT.items()}
+        read = read_command(text, method_class, spelled)
         kind: Any = method_class(read["method"])
         names = set(read["parameters"]) & file_fields(kind.model_fields)
         if names:
@@ -121,8 +125,8 @@ class Desk:
         """A scene of the bundled world as PNG, and its caption."""
         import tempfile
 
-        from scumble.cli.world import render_pictures
-
+        module, _, name = self._scenes.partition(":")
+        render_pictures = getattr(importlib.import_module(module), name)
         with tempfile.TemporaryDirectory() as folder:
             render_pictures(Path(folder), count=1, seed=seed, size=512, truths=False)
             path = next(Path(folder).glob("*.png"))
@@ -137,8 +141,7 @@ class Desk:
         from scumble.methods.drag.warp_drag import WarpDrag
 
         image = self._small(path)
-        width, height = image.size
-        across = width / self._original[0]
+        across = image.width / self._original[0]
         scaled = [[(value + 0.5) * across - 0.5 for value in pair] for pair in points]
         change = None
         if change_map is not None:
@@ -148,7 +151,7 @@ class Desk:
         batch: Any = EditBatch(
             model=None,  # type: ignore[arg-type]  # a warp asks no network
             noise=None,  # type: ignore[arg-type]
-            batch=1,
+            count=1,
             size=image.size,
             image=to_tensor(image),
             change=change,
@@ -209,11 +212,9 @@ def _is_float(field: Any) -> bool:
     )
 
 
-def _faults(kind: Any, given: dict[str, Any]) -> list[dict[str, str]]:
+def _faults(kind: Any, given: dict[str, Any], build_method: Callable[..., Any]) -> list[dict[str, str]]:
     """Every fault with the very sentence of the command line."""
     from pydantic import ValidationError
-
-    from scumble.cli.flags import build_method
 
     try:
         kind(**given)

@@ -22,10 +22,11 @@ class Engine:
 
     Args:
         logs: Folder for its log.
+        options: What the desk is made with: where it finds the command line and the bundled scenes.
     """
 
-    def __init__(self, logs: Path) -> None:
-        self._crew = LocalCrew("scumble.studio.desk:Desk", [Seat(NAME)], logs=logs)
+    def __init__(self, logs: Path, options: Mapping[str, str]) -> None:
+        self._crew = LocalCrew("scumble.studio.desk:Desk", [Seat(NAME, options)], logs=logs)
         self._due: queue.SimpleQueue[tuple[str, Mapping[str, Any], Future[Any]]] = queue.SimpleQueue()
         self._at: Future[Any] | None = None
         self._closing = False

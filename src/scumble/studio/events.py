@@ -63,7 +63,7 @@ class Events:
                 if due is None:
                     yield 'data: {"sequence": 0, "kind": "stale", "data": null}\n\n'
                     return
-                for number, text in due:  # noqa: B020 - the number up to which this tab knows everything
+                for number, text in due:
                     yield f"id: {number}\ndata: {text}\n\n"
                 try:
                     await asyncio.wait_for(bell.wait(), QUIET)

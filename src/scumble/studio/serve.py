@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from scumble.studio.store import Store
 __all__ = ["open_studio", "serve"]
 
 
-def open_studio(folder: Path, model: str | None, device: str | None, version: str) -> Studio:
+def open_studio(folder: Path, model: str | None, device: str | None, version: str, desk: Mapping[str, str]) -> Studio:
     """Take the folder and start the two processes; nothing waits for the model.
 
     Raises:
@@ -42,7 +42,7 @@ def open_studio(folder: Path, model: str | None, device: str | None, version: st
     hidden = folder / ".scumble"
     events = Events()
     jobs = Jobs(folder, events, lambda: Store(hidden / "ledger.sqlite"), model, device, version)
-    engine = Engine(hidden / "logs")
+    engine = Engine(hidden / "logs", desk)
     studio = Studio(folder, events, jobs.store, Pictures(hidden), Maps(hidden), jobs, engine, model, version)
 
     def described(done: Future[Any]) -> None:
@@ -84,6 +84,7 @@ def serve(
     allow_host: Sequence[str] = (),
     browser: bool = True,
     version: str = "",
+    desk: Mapping[str, str],
 ) -> None:
     """Run a studio until Ctrl-C.
 
@@ -95,7 +96,7 @@ def serve(
     home = folder or (picture.parent if picture is not None else Path.cwd()) / "scumble"
     line = _listener(host, port)
     port = line.getsockname()[1]
-    studio = open_studio(home.absolute(), model, device, version)
+    studio = open_studio(home.absolute(), model, device, version, desk)
     try:
         if picture is not None and data is not None:
             _begin_with(studio, data, picture.name)

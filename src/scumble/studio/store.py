@@ -12,7 +12,8 @@ from typing import Any
 __all__ = ["Store"]
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS studio_draft(id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS studio_draft(
+  id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS studio_picture(
   id TEXT PRIMARY KEY, name TEXT NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, alpha INTEGER NOT NULL,
   pixels TEXT, added REAL NOT NULL);

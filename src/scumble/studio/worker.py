@@ -165,9 +165,8 @@ def _proof(result: Any, path: Path) -> dict[str, Any] | None:
         after = np.asarray(image.convert("RGB"), np.int16)
     before = np.asarray(result.source.rgb, np.int16)
     difference = np.abs(after - before).max(axis=2)
-    if result.change_map is None:
-        free = np.ones(difference.shape, bool)
-    else:
+    free = np.ones(difference.shape, bool)
+    if result.change_map is not None:
         free = result.change_map[0, 0].numpy() > 0
     inside = difference[free]
     return {
