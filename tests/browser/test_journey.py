@@ -81,4 +81,3 @@ def test_watching_shows_steps_and_a_preview_before_the_result(studio: Studio) ->
     assert studio.page.get_by_role("progressbar").count() == 1
     result = studio.result()
     assert result["proof"]["changed"] == 0
-
