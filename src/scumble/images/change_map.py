@@ -13,13 +13,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from scumble.core.polarity import Polarity
 from scumble.errors import InputError, nearest
 from scumble.images.arrays import as_unit, to_numpy
 from scumble.images.decode import greys, open_file, upright
 
 __all__ = ["Channel", "MapSource", "Polarity", "Reduction", "describe_map", "latent_map", "load_map"]
 
-Polarity = Literal["white-changes", "white-keeps"]
 Channel = Literal["auto", "luminance", "alpha"]
 Reduction = Literal["area", "bilinear", "max"]
 MapSource = str | Path | Image.Image | npt.NDArray[Any] | Tensor | float

@@ -12,9 +12,9 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from scumble.core.polarity import Polarity
 from scumble.core.solvers import Ddim, DpmSolverPP2M, Plms, Solver
 from scumble.errors import MethodError
-from scumble.images.change_map import Polarity
 from scumble.methods.batch import EditBatch
 from scumble.methods.registry import METHODS
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from scumble.core.control import RunState
 from scumble.errors import InputError, nearest
-from scumble.methods.attention.attention_swap import AttentionSwap, SwapSites, Window, gate_table, window_steps
+from scumble.methods.attention.attention_swap import AttentionSwap, SwapSites, gate_table
 from scumble.methods.attention.local_blend import BlendWords, LocalBlend, map_sites
+from scumble.methods.attention.step_range import Window, window_steps
 from scumble.methods.attention.token_alignment import Mode, TokenMap, read_words, token_map
 from scumble.models.base import Model
 

@@ -12,21 +12,12 @@ from torch import Tensor, nn
 
 from scumble.core.control import Control, RunState
 from scumble.core.rounding import SLACK
+from scumble.methods.attention.step_range import Window, window_steps
 from scumble.methods.attention.token_alignment import TokenMap
 from scumble.models.sites import sites
 from scumble.models.taps import Tap
 
-__all__ = ["AttentionSwap", "SwapSites", "Window", "gate_table", "swap_sites", "window_steps"]
-
-
-Window = float | tuple[float, float]
-"""Part of a run: a fraction from its beginning, or from one fraction to another."""
-
-
-def window_steps(window: Window, steps: int, slack: float = SLACK) -> range:
-    """Steps ``floor(start N)`` to ``floor(end N) - 1``; ``slack`` forgives rounding (0.58 * 50 is 28.99…)."""
-    start, end = window if isinstance(window, tuple) else (0.0, window)
-    return range(math.floor(start * steps + slack), min(math.floor(end * steps + slack), steps))
+__all__ = ["AttentionSwap", "SwapSites", "gate_table", "swap_sites"]
 
 
 def gate_table(

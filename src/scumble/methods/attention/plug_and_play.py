@@ -11,8 +11,8 @@ from scumble.controls.stored_noise import StoredNoise
 from scumble.errors import MethodError
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.attention.attention_swap import window_steps
 from scumble.methods.attention.feature_injection import FeatureInjection, SourceFeatures, injection_sites
+from scumble.methods.attention.step_range import window_steps
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
 from scumble.methods.inversion_for import inversion_for

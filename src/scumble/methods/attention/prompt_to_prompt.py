@@ -10,7 +10,8 @@ from torch import Tensor
 from scumble.core.control import Control
 from scumble.errors import InputError, MethodError
 from scumble.methods.attention.attention_edit import AttentionEdit, PromptPair
-from scumble.methods.attention.attention_swap import SwapSites, Window, swap_sites
+from scumble.methods.attention.attention_swap import SwapSites, swap_sites
+from scumble.methods.attention.step_range import Window
 from scumble.methods.attention.token_alignment import Mode
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields

@@ -1,0 +1,7 @@
+"""What white means in a change map."""
+
+from typing import Literal
+
+__all__ = ["Polarity"]
+
+Polarity = Literal["white-changes", "white-keeps"]
