@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-import torch
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
 from scumble.core.polarity import Polarity
-from scumble.core.solvers import Ddim, DpmSolverPP2M, Plms, Solver
 from scumble.errors import MethodError
-from scumble.methods.batch import EditBatch
 from scumble.methods.registry import METHODS
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from scumble.core.solvers import Solver
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["Candidates", "ImageMethod", "Method", "Prompted", "Sampled"]
 
@@ -115,6 +118,8 @@ class Method(BaseModel):
 
     def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
         """Return the pictures (B, 3, H, W) of what :meth:`run` returned, each decoded by itself."""
+        import torch
+
         return torch.cat([batch.model.decode(row) for row in made.split(1)])
 
     def run(self, batch: EditBatch) -> Tensor | None:
@@ -164,6 +169,8 @@ class Sampled(Method):
         Raises:
             MethodError: If eta is not 0 and the solver is deterministic.
         """
+        from scumble.core.solvers import Ddim, DpmSolverPP2M, Plms
+
         if self.solver == "ddim":
             return Ddim(eta=self.eta)
         if self.eta:

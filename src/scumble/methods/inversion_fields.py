@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from scumble.core.conditioning import Conditioning
-from scumble.core.guidance import Guidance
 from scumble.inversion.settings import InversionSettings, Kind
 from scumble.methods.base import ImageMethod
-from scumble.methods.batch import EditBatch
+
+if TYPE_CHECKING:
+    from scumble.core.guidance import Guidance
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["InversionFields"]
 
@@ -62,6 +63,8 @@ class InversionFields(ImageMethod):
 
     def target(self, batch: EditBatch, scale: float) -> Guidance:
         """Guidance towards the prompt, or of each candidate towards its own."""
+        from scumble.core.conditioning import Conditioning
+
         guidance = batch.guidance(self.prompts[0], self.negative_prompt, scale)
         if len(self.prompts) == 1:
             return guidance

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.asymmetric_step import AsymmetricStep, AsyrpShift
-from scumble.controls.stored_noise import StoredNoise
-from scumble.core.control import Control
-from scumble.core.guidance import Guidance
 from scumble.errors import InputError
-from scumble.inversion.current_level import current_level_path, spread_levels
-from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.asyrp.bundled import load_direction
-from scumble.methods.asyrp.direction import Direction, joint_shift
-from scumble.methods.asyrp.solver import BoostedDdim
 from scumble.methods.base import ImageMethod
-from scumble.methods.batch import EditBatch
-from scumble.methods.drag.bottleneck import StartAt
-from scumble.methods.inversion_for import inversion_for
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.controls.asymmetric_step import AsyrpShift
+    from scumble.core.control import Control
+    from scumble.core.guidance import Guidance
+    from scumble.inversion.inversion import Inversion
+    from scumble.methods.asyrp.direction import Direction
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["Asyrp"]
 
@@ -57,6 +53,8 @@ class Asyrp(ImageMethod):
 
     def load(self, batch: EditBatch) -> list[Direction]:
         """Read the directions, once per edit."""
+        from scumble.methods.asyrp.bundled import load_direction
+
         found: list[Direction] = batch.shared.setdefault("directions", [])
         if not found:
             for path in self.directions:
@@ -67,6 +65,10 @@ class Asyrp(ImageMethod):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert without noise, then sample with the asymmetric step."""
+        from scumble.controls.asymmetric_step import AsymmetricStep
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.methods.asyrp.solver import BoostedDdim
+
         directions = self.load(batch)
         if not directions:
             raise InputError("no direction was given: name one with --directions; scumble train asyrp makes one")
@@ -92,6 +94,8 @@ class Asyrp(ImageMethod):
         return batch.denoise(found.levels, found.solver(batch.model), controls)
 
     def _inversion(self, batch: EditBatch, steps: int) -> Inversion:
+        from scumble.methods.inversion_for import inversion_for
+
         given = batch.inversion is not None
         settings = InversionSettings(
             kind=None if given else "ddim",
@@ -104,6 +108,13 @@ class Asyrp(ImageMethod):
     def _official(
         self, batch: EditBatch, guidance: Guidance, shift: AsyrpShift, steps: int, t_edit: int, t_boost: int
     ) -> Tensor:
+        import torch
+
+        from scumble.controls.asymmetric_step import AsymmetricStep
+        from scumble.inversion.current_level import current_level_path, spread_levels
+        from scumble.methods.asyrp.solver import BoostedDdim
+        from scumble.methods.drag.bottleneck import StartAt
+
         plain = batch.without_clipping()
         levels = spread_levels(batch.model.schedule, steps)
         solver = BoostedDdim(t_boost)
@@ -114,4 +125,6 @@ class Asyrp(ImageMethod):
 
 
 def _shift(directions: list[Direction], strengths: tuple[float, ...], steps: int) -> AsyrpShift:
+    from scumble.methods.asyrp.direction import joint_shift
+
     return lambda h, temb, t: joint_shift(directions, strengths, h, temb, t, steps)

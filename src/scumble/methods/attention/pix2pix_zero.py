@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.stored_noise import StoredNoise
-from scumble.core.conditioning import Conditioning
-from scumble.core.control import Control
-from scumble.core.guidance import Guidance
-from scumble.core.solvers import Ddim
-from scumble.energies.sites import site_sizes
 from scumble.errors import InputError
-from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.attention.attention_match import AttentionMatch, StoredReference, TwinMatch, WalkingReference
-from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, published_walk, whitened_path
 from scumble.methods.attention.worded_direction import WordedDirection
-from scumble.methods.batch import EditBatch
-from scumble.methods.defaults import is_large_model
-from scumble.methods.drag.bottleneck import StartAt
-from scumble.methods.inversion_for import inversion_for
 from scumble.methods.once import once
-from scumble.models.sites import sites
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.conditioning import Conditioning
+    from scumble.core.control import Control
+    from scumble.core.guidance import Guidance
+    from scumble.inversion.inversion import Inversion
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["Pix2PixZero"]
 
@@ -72,6 +65,12 @@ class Pix2PixZero(WordedDirection):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, then sample along the direction, each step beginning with a move towards the source's attention."""
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.core.guidance import Guidance
+        from scumble.core.solvers import Ddim
+        from scumble.methods.attention.attention_match import AttentionMatch, StoredReference, WalkingReference
+        from scumble.models.sites import sites
+
         said = self.source_prompt or (batch.inversion.prompt if batch.inversion is not None else "")
         if not said.strip():
             raise InputError("pix2pix-zero needs to know what the picture shows: say it with --source-prompt")
@@ -100,17 +99,29 @@ class Pix2PixZero(WordedDirection):
 
     def rate(self, batch: EditBatch) -> float:
         """The step size of the move towards the source's attention."""
+        from scumble.energies.sites import site_sizes
+
         if self.cross_attention is not None:
             return self.cross_attention
         queries = sum(h * w for h, w in site_sizes(batch.model.denoiser, batch.shape).values())
         return PUBLISHED_RATE * PUBLISHED_PLACES * (batch.shape[2] * batch.shape[3]) / queries
 
     def _scale(self, batch: EditBatch, from_seed: bool) -> float:
+        from scumble.methods.defaults import is_large_model
+
         if self.guidance_scale is not None:
             return self.guidance_scale
         return 5.0 if from_seed or self.compat == "official" or is_large_model(batch.model) else 1.5
 
     def _inversion(self, batch: EditBatch, caption: Conditioning, said: str) -> Inversion:
+        import torch
+
+        from scumble.core.guidance import Guidance
+        from scumble.core.solvers import Ddim
+        from scumble.inversion.inversion import Inversion
+        from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, whitened_path
+        from scumble.methods.inversion_for import inversion_for
+
         if batch.inversion is not None:
             return inversion_for(batch, InversionSettings(num_inference_steps=self.num_inference_steps))
 
@@ -128,6 +139,14 @@ class Pix2PixZero(WordedDirection):
     def _official(
         self, batch: EditBatch, caption: Conditioning, guidance: Guidance, paths: list[str], from_seed: bool
     ) -> Tensor:
+        import torch
+
+        from scumble.core.guidance import Guidance
+        from scumble.core.solvers import Ddim
+        from scumble.methods.attention.attention_match import TwinMatch, WalkingReference
+        from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, published_walk
+        from scumble.methods.drag.bottleneck import StartAt
+
         levels, x = batch.levels(self.num_inference_steps), batch.noise.normal(batch.shape, "start", 0)
         if not from_seed:
             ctx = batch.context(levels, Ddim())

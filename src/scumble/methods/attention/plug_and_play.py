@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.stored_noise import StoredNoise
 from scumble.errors import MethodError
-from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.attention.feature_injection import FeatureInjection, SourceFeatures, injection_sites
 from scumble.methods.attention.step_range import window_steps
-from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import inversion_for
 from scumble.methods.once import once
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.inversion.inversion import Inversion
+    from scumble.methods.attention.feature_injection import SourceFeatures
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["PlugAndPlay"]
 
@@ -50,6 +51,10 @@ class PlugAndPlay(InversionFields):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, look at the picture's features along its path, sample the new picture with them put in."""
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.methods.attention.feature_injection import FeatureInjection, injection_sites
+        from scumble.methods.inversion_for import inversion_for
+
         inversion = inversion_for(batch, self._settings(batch), shared=self.variants > 1)
         steps, first = inversion.steps, inversion.first
         if first == steps:
@@ -84,6 +89,8 @@ class PlugAndPlay(InversionFields):
 
     def _cache(self, batch: EditBatch, inversion: Inversion) -> SourceFeatures | None:
         """One cache for all batches of the edit, unless each candidate has a path of its own."""
+        from scumble.methods.attention.feature_injection import SourceFeatures
+
         if not self.cache:
             return None
         if inversion.xs.shape[1] > 1:

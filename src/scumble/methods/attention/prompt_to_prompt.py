@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
-from torch import Tensor
 
-from scumble.core.control import Control
 from scumble.errors import InputError, MethodError
-from scumble.methods.attention.attention_edit import AttentionEdit, PromptPair
-from scumble.methods.attention.attention_swap import SwapSites, swap_sites
 from scumble.methods.attention.step_range import Window
 from scumble.methods.attention.token_alignment import Mode
-from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import inversion_for
-from scumble.methods.source_run import SourceRun, picture_route, seed_route
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.control import Control
+    from scumble.methods.attention.attention_edit import AttentionEdit, PromptPair
+    from scumble.methods.batch import EditBatch
+    from scumble.methods.source_run import SourceRun
 
 __all__ = ["PromptToPrompt"]
 
@@ -78,6 +79,8 @@ class PromptToPrompt(InversionFields):
 
     def check(self, batch: EditBatch) -> None:
         """Find out before anything is computed whether the words are in the prompts."""
+        from scumble.methods.attention.attention_swap import SwapSites
+
         super().check(batch)
         said = self.source_prompt if batch.inversion is None else batch.inversion.prompt
         told = self._told(batch, self._said(said), self.prompts)
@@ -86,6 +89,8 @@ class PromptToPrompt(InversionFields):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Lead the source along, swap its attention into the edited rows, blend, and keep what the map keeps."""
+        from scumble.methods.attention.attention_swap import swap_sites
+
         route = self._route(batch)
         if route.first == route.steps:
             return None
@@ -101,6 +106,8 @@ class PromptToPrompt(InversionFields):
         return batch.denoise(route.levels, route.solver, [*acting, *beside, self.target(batch, self.guidance_scale)])
 
     def _edit(self) -> AttentionEdit:
+        from scumble.methods.attention.attention_edit import AttentionEdit
+
         return AttentionEdit(
             mode=self.mode,
             cross=self.cross_replace,
@@ -115,9 +122,14 @@ class PromptToPrompt(InversionFields):
         )
 
     def _told(self, batch: EditBatch, source: str, targets: tuple[str, ...]) -> PromptPair:
+        from scumble.methods.attention.attention_edit import PromptPair
+
         return PromptPair(batch.model, source, targets, batch.embed(source).text.shape[1])
 
     def _route(self, batch: EditBatch) -> SourceRun:
+        from scumble.methods.inversion_for import inversion_for
+        from scumble.methods.source_run import picture_route, seed_route
+
         if batch.image is None and batch.inversion is None:
             if self.trajectory not in (None, "seed"):
                 raise InputError(f"trajectory {self.trajectory} needs a picture to invert; without one use seed")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from scumble.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["Mode", "TokenMap", "Words", "read_words", "refine_map", "replace_map", "token_map"]
 
@@ -88,6 +88,8 @@ def replace_map(source: Words, target: Words, length: int, official: bool = Fals
     Raises:
         InputError: If the prompts have different numbers of words.
     """
+    import torch
+
     if len(source.words) != len(target.words):
         raise InputError(
             f"mode replace needs prompts with equally many words, but {' '.join(source.words)!r} has"
@@ -112,6 +114,8 @@ def replace_map(source: Words, target: Words, length: int, official: bool = Fals
 
 
 def _block(source: Sequence[int], target: Sequence[int]) -> Tensor:
+    import torch
+
     if len(source) == len(target):
         return torch.eye(len(source))
     return torch.full((len(source), len(target)), 1 / len(target))
@@ -127,6 +131,8 @@ def refine_map(source: Words, target: Words, length: int, official: bool = False
         official: As published: all padding of the target takes the same columns of the source, also where a longer
             source has words there. By default such columns keep their own attention.
     """
+    import torch
+
     matrix, own = torch.zeros(length, length), torch.ones(length)
     aligned = align(source.ids, target.ids)
     tail = len(target.ids) if official else max(len(source.ids), len(target.ids))

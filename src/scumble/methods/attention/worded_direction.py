@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
-from scumble.core.conditioning import Conditioning
 from scumble.errors import InputError
-from scumble.methods.attention.edit_direction import (
-    has_word,
-    load_direction,
-    mean_embedding,
-    moved,
-    read_sentences,
-    sentences_about,
-)
 from scumble.methods.base import ImageMethod
-from scumble.methods.batch import EditBatch
+
+if TYPE_CHECKING:
+    from scumble.core.conditioning import Conditioning
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["WordedDirection"]
 
@@ -51,6 +47,15 @@ class WordedDirection(ImageMethod):
         Raises:
             InputError: If no edit was given, or only half of one.
         """
+        from scumble.methods.attention.edit_direction import (
+            has_word,
+            load_direction,
+            mean_embedding,
+            moved,
+            read_sentences,
+            sentences_about,
+        )
+
         pairs = {
             "word": (self.source_word, self.target_word),
             "sentences": (self.source_sentences, self.target_sentences),

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.source_branch import SourceBranch
-from scumble.controls.stored_noise import StoredNoise, StoredSourceBranch
-from scumble.core.control import Control
-from scumble.inversion.inversion import Inversion
-from scumble.methods.batch import EditBatch
-from scumble.methods.drag.bottleneck import StartAt
-from scumble.methods.drag.features import LatentFeatures
 from scumble.methods.drag.fields import DragByOptimisation
-from scumble.methods.drag.optimize import DragResult, Features, optimize
-from scumble.methods.drag.reference_attention import ReferenceAttention, reference_layers
-from scumble.methods.inversion_for import inversion_for
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.control import Control
+    from scumble.inversion.inversion import Inversion
+    from scumble.methods.batch import EditBatch
+    from scumble.methods.drag.optimize import DragResult, Features
 
 __all__ = ["DragDiffusion"]
 
@@ -42,6 +38,8 @@ class DragDiffusion(DragByOptimisation):
 
     def drag(self, batch: EditBatch) -> Tensor | None:
         """Optimise x at the step of ``strength``, then denoise it beside the original."""
+        from scumble.methods.inversion_for import inversion_for
+
         inversion = inversion_for(batch, self.plan(batch))
         if inversion.first == inversion.steps:
             return None
@@ -50,6 +48,9 @@ class DragDiffusion(DragByOptimisation):
 
     def search(self, batch: EditBatch, inversion: Inversion) -> DragResult:
         """Optimise; the mask term holds the next latent. Without a mask there is none."""
+        from scumble.methods.drag.features import LatentFeatures
+        from scumble.methods.drag.optimize import optimize
+
         ctx = batch.context(inversion.levels, inversion.solver(batch.model))
         held = None if batch.change is None else 1 - self._mask(batch)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
@@ -78,6 +79,13 @@ class DragDiffusion(DragByOptimisation):
 
         The original's row follows its stored path. The published code samples it anew from the same level.
         """
+        import torch
+
+        from scumble.controls.source_branch import SourceBranch
+        from scumble.controls.stored_noise import StoredNoise, StoredSourceBranch
+        from scumble.methods.drag.bottleneck import StartAt
+        from scumble.methods.drag.reference_attention import ReferenceAttention, reference_layers
+
         values = torch.cat(self.chosen(found))
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         original: list[Control] = []

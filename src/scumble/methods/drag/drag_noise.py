@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.stored_noise import StoredNoise
-from scumble.core.control import Control
-from scumble.core.guidance import Guidance
-from scumble.inversion.inversion import Inversion
-from scumble.methods.batch import EditBatch
-from scumble.methods.drag.bottleneck import Bottleneck, StartAt
-from scumble.methods.drag.features import BottleneckFeatures, LayerFeatures
 from scumble.methods.drag.fields import DragByOptimisation
-from scumble.methods.drag.optimize import DragResult, Features, optimize
-from scumble.methods.inversion_for import inversion_for
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.control import Control
+    from scumble.inversion.inversion import Inversion
+    from scumble.methods.batch import EditBatch
+    from scumble.methods.drag.features import BottleneckFeatures, LayerFeatures
+    from scumble.methods.drag.optimize import DragResult, Features
 
 __all__ = ["DragNoise"]
 
@@ -39,6 +36,8 @@ class DragNoise(DragByOptimisation):
 
     def drag(self, batch: EditBatch) -> Tensor | None:
         """Optimise the bottleneck at the step of ``strength``, then denoise with it."""
+        from scumble.methods.inversion_for import inversion_for
+
         inversion = inversion_for(batch, self.plan(batch))
         if inversion.first == inversion.steps:
             return None
@@ -47,6 +46,11 @@ class DragNoise(DragByOptimisation):
 
     def search(self, batch: EditBatch, inversion: Inversion) -> DragResult:
         """Optimise. Without a mask there is no mask term; the published code then holds everything."""
+        import torch.nn.functional as F
+
+        from scumble.methods.drag.features import BottleneckFeatures, LayerFeatures
+        from scumble.methods.drag.optimize import optimize
+
         ctx = batch.context(inversion.levels, inversion.solver(batch.model))
         official = self.compat == "official"
         held = None if batch.change is None and not official else 1 - self._mask(batch)
@@ -78,6 +82,8 @@ class DragNoise(DragByOptimisation):
 
     def _mask(self, batch: EditBatch) -> Tensor:
         """Where the mask frees the latent. None drawn: nothing free, which only the published code asks for."""
+        import torch
+
         if batch.change is None:
             return torch.zeros(1, 1, *batch.shape[2:], device=batch.model.device)
         if self.compat == "official":  # nearest, as F.interpolate does it: the first pixel of each cell
@@ -86,6 +92,12 @@ class DragNoise(DragByOptimisation):
 
     def render(self, batch: EditBatch, inversion: Inversion, found: DragResult) -> Tensor:
         """Denoise with the dragged bottleneck, every kept state on the way in one batch; the result is the last row."""
+        import torch
+
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.core.guidance import Guidance
+        from scumble.methods.drag.bottleneck import Bottleneck, StartAt
+
         values = torch.cat(self.chosen(found))
         official = self.compat == "official"
         until = (50 if official else inversion.steps) - self.end_steps  # the code's 50 steps are a constant

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.change_map import ChangeMap, release_index
-from scumble.core.control import Control
-from scumble.core.loop import Stopped
 from scumble.errors import MethodError
-from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.batch import EditBatch
-from scumble.methods.drag.optimize import DragResult, DragSettings, frozen
 from scumble.methods.drag.point_fields import PointFields
 from scumble.methods.drag.points import GridPairs
-from scumble.methods.drag.warp import warp, warp_noise
 from scumble.methods.progress import Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.control import Control
+    from scumble.inversion.inversion import Inversion
+    from scumble.methods.batch import EditBatch
+    from scumble.methods.drag.optimize import DragResult, DragSettings
 
 __all__ = ["DragByOptimisation"]
 
@@ -84,6 +82,8 @@ class DragByOptimisation(PointFields):
     @contextmanager
     def prepared(self, batch: EditBatch) -> Iterator[EditBatch]:
         """Yield the job of one candidate, with frozen weights and the picture's LoRA where one is asked for."""
+        from scumble.methods.drag.optimize import frozen
+
         single = replace(batch, count=1, noise=batch.noise.select(0, 1))
         if not self.lora_steps:
             with frozen(batch.model.denoiser):
@@ -134,6 +134,11 @@ class DragByOptimisation(PointFields):
 
     def pulled(self, batch: EditBatch, inversion: Inversion) -> Tensor:
         """x of the picture pulled along the points: its clean part pulled as a picture, its noise cell by cell."""
+        import torch
+        import torch.nn.functional as F
+
+        from scumble.methods.drag.warp import warp, warp_noise
+
         level, cell = inversion.levels[inversion.first], batch.model.factor
         mask = None if batch.change is None else batch.change.amax((0, 1))
         with torch.no_grad():
@@ -146,6 +151,10 @@ class DragByOptimisation(PointFields):
 
     def settings(self, batch: EditBatch) -> DragSettings:
         """Numbers of the optimisation. The published code stops two grid steps before the target."""
+        import torch
+
+        from scumble.methods.drag.optimize import DragSettings
+
         official = self.compat == "official"
         return DragSettings(
             iterations=self.iterations,
@@ -160,6 +169,10 @@ class DragByOptimisation(PointFields):
 
     def keep_outside_map(self, batch: EditBatch, inversion: Inversion) -> list[Control]:
         """Keep the black part of the mask on the picture's own path; grey is freed later, white from the beginning."""
+        import torch
+
+        from scumble.controls.change_map import ChangeMap, release_index
+
         if batch.change is None or self.compat == "official":
             return []
         release = release_index(batch.latent_change("max"), inversion.steps, inversion.first)
@@ -172,6 +185,8 @@ class DragByOptimisation(PointFields):
         return lambda k, drag: told(k)
 
     def _counter(self, batch: EditBatch, total: int) -> Callable[[int], None]:
+        from scumble.core.loop import Stopped
+
         def on_step(k: int) -> None:
             if batch.on_step is None:
                 return
@@ -188,6 +203,8 @@ class DragByOptimisation(PointFields):
 
     def finished(self, batch: EditBatch, made: Tensor, drag: DragResult) -> Tensor:
         """Report the arrival, leave the frames for the editor, and return the result (1, C, h, w)."""
+        import torch
+
         result = made[-1:]
         if self.frames:
             with torch.no_grad():

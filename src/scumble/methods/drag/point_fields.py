@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-import torch.nn.functional as F
 from pydantic import field_validator
-from torch import Tensor
 
-from scumble.images import Fit
 from scumble.methods.base import ImageMethod
-from scumble.methods.batch import EditBatch
-from scumble.methods.drag.arrival import arrivals
 from scumble.methods.drag.points import GridPairs, PointPair, flat_points, pairs_of
-from scumble.methods.drag.supervision import supervision_site
-from scumble.methods.drag.warp import Field as Pull
-from scumble.methods.drag.warp import displacement, segment_at
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.images import Fit
+    from scumble.methods.batch import EditBatch
+    from scumble.methods.drag.warp import Field as Pull
 
 __all__ = ["PointFields"]
 
@@ -57,6 +55,8 @@ class PointFields(ImageMethod):
 
     def place(self, batch: EditBatch) -> Fit:
         """How the picture came to the model's size."""
+        from scumble.images import Fit
+
         return batch.place or Fit(batch.size, batch.size, batch.size)
 
     def pairs(self, batch: EditBatch) -> tuple[PointPair, ...]:
@@ -70,10 +70,16 @@ class PointFields(ImageMethod):
 
     def site(self, batch: EditBatch) -> str:
         """The layer whose features tell points apart."""
+        from scumble.methods.drag.supervision import supervision_site
+
         return supervision_site(batch.model.denoiser)
 
     def field(self, batch: EditBatch, reach: float | None = None, cell: int = 1) -> Pull:
         """How the picture at the model's size is pulled along the points; ``cell`` pixels of a side count as one."""
+        import torch.nn.functional as F
+
+        from scumble.methods.drag.warp import displacement, segment_at
+
         place, mask = self.place(batch), None if batch.change is None else batch.change.amax((0, 1))
         pairs = [PointPair(place.point(*p.handle), place.point(*p.target)) for p in self.pairs(batch)]
         things: list[Tensor | None] = []
@@ -95,6 +101,10 @@ class PointFields(ImageMethod):
             made: The result in the model's space.
             tracked: (N, 2) where tracking last saw the points on the grid.
         """
+        import torch
+
+        from scumble.methods.drag.arrival import arrivals
+
         pairs, draws = self.on_grid(batch), batch.noise.select(0, 1)
         noises = [draws.normal((1, *batch.shape[1:]), "arrival", k) for k in range(DRAWS)]
         with torch.no_grad():
@@ -121,6 +131,8 @@ def _coarse(point: tuple[float, float], cell: int) -> tuple[float, float]:
 
 
 def _free(batch: EditBatch, x: float, y: float) -> bool:
+    from scumble.images import Fit
+
     assert batch.change is not None
     height, width = batch.change.shape[-2:]
     column, row = (batch.place or Fit(batch.size, batch.size, batch.size)).point(x, y)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from scumble.errors import InputError
-from scumble.images import Fit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.images import Fit
 
 __all__ = ["GridPairs", "PointPair", "flat_points", "pairs_of", "parse_points"]
 
@@ -116,6 +117,8 @@ class GridPairs:
 
         Handles are rounded to the grid, and their targets moved along, so that the way keeps its length.
         """
+        import torch
+
         cells = torch.tensor([size[0] / place.size[1], size[1] / place.size[0]], dtype=torch.float64)
 
         def on_grid(points: list[tuple[float, float]]) -> Tensor:
@@ -135,6 +138,8 @@ class GridPairs:
 
         Points that round to the grid's size, where the published code fails, are brought back to its last line.
         """
+        import torch
+
         right = cls.of(pairs, place, size)
 
         def rounded(points: list[tuple[float, float]]) -> Tensor:
@@ -146,5 +151,7 @@ class GridPairs:
 
     def pixels(self, offset: Tensor) -> list[float]:
         """Lengths in pixels of the picture of (N, 2) offsets on the grid."""
+        import torch
+
         scaled = offset.double().cpu() * torch.tensor(self.scale, dtype=torch.float64)
         return [float(length) for length in scaled.norm(dim=-1)]

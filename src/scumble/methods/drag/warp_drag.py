@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-import torch.nn.functional as F
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
-from scumble.images import latent_map
 from scumble.methods.base import Sampled
-from scumble.methods.batch import EditBatch
 from scumble.methods.drag.point_fields import PointFields
-from scumble.methods.drag.warp import Warped, warp
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
+    from scumble.methods.drag.warp import Warped
 
 __all__ = ["WarpDrag"]
 
@@ -40,6 +39,11 @@ class WarpDrag(PointFields, Sampled):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Warp, then sample with a strength for every place: uncovered, moved, or left alone."""
+        import torch
+
+        from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
+        from scumble.images import latent_map
+
         warped = self.warped(batch)
         if self.preview:
             return warped.image[None].expand(batch.count, -1, -1, -1)
@@ -64,6 +68,8 @@ class WarpDrag(PointFields, Sampled):
 
     def warped(self, batch: EditBatch) -> Warped:
         """The picture pulled along the points, at the model's size."""
+        from scumble.methods.drag.warp import warp
+
         mask = None if batch.change is None else batch.change.amax((0, 1))
         scaled = self.place(batch)
         reach = None if self.reach is None else self.reach * scaled.scaled[0] / scaled.original[0]
@@ -71,6 +77,9 @@ class WarpDrag(PointFields, Sampled):
 
     def _change(self, batch: EditBatch, warped: Warped) -> Tensor:
         """Strength for every pixel (1, 1, H, W), a cell wider than what was touched, and nothing outside the mask."""
+        import torch
+        import torch.nn.functional as F
+
         cell = 2 * batch.model.factor // 2 * 2 + 1 if batch.model.factor > 1 else 5
         bare = F.max_pool2d(warped.uncovered[None, None].float(), cell, 1, cell // 2)
         touched = F.max_pool2d((warped.moved > 0)[None, None].float(), cell, 1, cell // 2)

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.change_map import NoisedSource, start_index
-from scumble.controls.source_branch import SourceBranch
-from scumble.controls.stored_noise import StoredNoise
-from scumble.core.control import Control, RunState
 from scumble.core.schedule import Level
-from scumble.core.solvers import Ddim, Solver
 from scumble.errors import InputError
-from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import inversion_for
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.control import Control, RunState
+    from scumble.core.solvers import Solver
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["BesideSource", "MeasuredSourceRun"]
 
@@ -84,6 +83,9 @@ class BesideSource(InversionFields):
         return 1.0 if _has_picture(batch) else 5.0
 
     def _from_seed(self, batch: EditBatch, compared: bool) -> MeasuredSourceRun:
+        from scumble.controls.source_branch import SourceBranch
+        from scumble.core.solvers import Ddim
+
         if self.trajectory not in (None, "seed"):
             raise InputError(f"trajectory {self.trajectory} needs a picture; without one use seed")
         if self.change_map is not None:
@@ -95,6 +97,11 @@ class BesideSource(InversionFields):
         return MeasuredSourceRun(levels, Ddim(eta=self.eta or 0.0), said, [beside] if compared else [], beside)
 
     def _from_picture(self, batch: EditBatch) -> MeasuredSourceRun:
+        from scumble.controls.change_map import NoisedSource, start_index
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.core.solvers import Ddim
+        from scumble.methods.inversion_for import inversion_for
+
         if self.trajectory == "seed":
             raise InputError("trajectory seed makes its own source: use scumble generate (Editor.generate)")
         said = self.source_prompt or self.prompts[0]

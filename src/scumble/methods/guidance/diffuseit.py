@@ -7,30 +7,19 @@ the structure, which lets the run begin in more noise.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.activation_reader import ActivationReader
-from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
-from scumble.controls.energy_guidance import ClassifierGuidance
-from scumble.core.solvers import Ddim
-from scumble.energies.clip import ClipGoal, composed_goal
-from scumble.energies.picture import PixelDistance, RangeExcess
-from scumble.energies.protocol import Energy, Judged, Place, WeightedEnergy
-from scumble.energies.vit import VitEnergy
 from scumble.errors import InputError
-from scumble.images.color import match_colors
 from scumble.methods.base import ImageMethod
-from scumble.methods.batch import EditBatch
-from scumble.methods.guidance.divergence_check import DivergenceCheck
-from scumble.methods.guidance.resample import Resample
-from scumble.methods.guidance.restarts import with_restarts
-from scumble.methods.inpainting.ancestral import ancestral
 from scumble.methods.inpainting.fields import scorer_of
-from scumble.methods.judges import other_picture, tower_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.energies.protocol import Energy, Judged, Place
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["DiffuseIT"]
 
@@ -113,11 +102,24 @@ class DiffuseIT(ImageMethod):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Noise the picture to the middle, and denoise it under the sum of all losses; begin anew where it strays."""
+        from scumble.methods.guidance.restarts import with_restarts
+
         if not self.restarts:
             return self._once(batch)
         return with_restarts(batch, self.restarts + 1, self._once)
 
     def _once(self, batch: EditBatch, tag: str = "", watched: bool = False) -> Tensor:
+        import torch
+
+        from scumble.controls.activation_reader import ActivationReader
+        from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
+        from scumble.controls.energy_guidance import ClassifierGuidance
+        from scumble.core.solvers import Ddim
+        from scumble.energies.protocol import WeightedEnergy
+        from scumble.methods.guidance.divergence_check import DivergenceCheck
+        from scumble.methods.guidance.resample import Resample
+        from scumble.methods.inpainting.ancestral import ancestral
+
         official = self.compat == "official"
         rule = self.solver or ("ddpm" if official else "ddim")
         levels = batch.levels(self.num_inference_steps, rule)
@@ -144,6 +146,9 @@ class DiffuseIT(ImageMethod):
 
     def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
         """Bring the pictures to the target's colours."""
+        from scumble.images.color import match_colors
+        from scumble.methods.judges import other_picture
+
         pictures = super().decode(batch, made)
         if self.target_image is None or not self.match_colors:
             return pictures
@@ -151,6 +156,13 @@ class DiffuseIT(ImageMethod):
 
     def energies(self, batch: EditBatch, steps: int) -> list[Energy]:
         """The losses; of latents they judge the decoded prediction, since with noise they decode to nothing known."""
+        import torch
+
+        from scumble.energies.clip import ClipGoal, composed_goal
+        from scumble.energies.picture import PixelDistance, RangeExcess
+        from scumble.energies.vit import VitEnergy
+        from scumble.methods.judges import other_picture, tower_of
+
         of: Judged = "mixed" if batch.model.factor == 1 else "x0"
         extract, source = tower_of(batch.shared, self.vision, batch.model.device), batch.picture
         with torch.no_grad():

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from scumble.energies.attention import Appearance, Centroid, Columns, Shape, Size, Tint, Transform
-from scumble.energies.protocol import Steps, WeightedEnergy
-from scumble.energies.sites import (
-    attention_sites,
-    columns_of,
-    common_columns,
-    described,
-    feature_site,
-    head_columns,
-)
 from scumble.errors import InputError
 from scumble.methods.base import Method
-from scumble.methods.batch import EditBatch
 from scumble.methods.guidance.reference import Reference
+
+if TYPE_CHECKING:
+    from scumble.energies.attention import Columns, Transform
+    from scumble.energies.protocol import Steps, WeightedEnergy
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["WordWishes", "layout_energies"]
 
@@ -79,6 +73,17 @@ def layout_energies(
     Raises:
         InputError: If a phrase is not in its prompt.
     """
+    from scumble.energies.attention import Appearance, Centroid, Columns, Shape, Size, Tint, Transform
+    from scumble.energies.protocol import WeightedEnergy
+    from scumble.energies.sites import (
+        attention_sites,
+        columns_of,
+        common_columns,
+        described,
+        feature_site,
+        head_columns,
+    )
+
     sites = attention_sites(batch.model.denoiser, batch.shape)
     features = feature_site(batch.model.denoiser)
     kind: dict[str, Any] = {"sites": sites}
@@ -132,5 +137,7 @@ def layout_energies(
 
 
 def _named(batch: EditBatch, phrases: Sequence[str], rest: Columns, prompt: str, source: str) -> list[Columns]:
+    from scumble.energies.sites import columns_of
+
     found = [columns_of(batch.model, phrase, prompt, source) for phrase in phrases if phrase != REST]
     return [*found, *([rest] if REST in phrases and rest.own else [])]

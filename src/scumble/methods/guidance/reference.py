@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
 
-from scumble.controls.energy_guidance import SourceRow
-from scumble.methods.batch import EditBatch
-from scumble.methods.judges import other_picture
 from scumble.methods.once import once
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.controls.energy_guidance import SourceRow
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["Reference"]
 
@@ -34,6 +35,10 @@ class Reference(BaseModel):
 
     def row(self, batch: EditBatch) -> SourceRow:
         """The picture as a row beside the run, encoded once per edit."""
+        import torch
+
+        from scumble.controls.energy_guidance import SourceRow
+        from scumble.methods.judges import other_picture
 
         def encoded() -> Tensor:
             with torch.no_grad():

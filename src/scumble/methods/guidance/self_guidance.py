@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.activation_reader import ActivationReader
-from scumble.controls.energy_guidance import EnergyGuidance, SourceRow
-from scumble.energies.protocol import SOURCE, ActiveDuring
-from scumble.energies.sites import site_sizes
 from scumble.errors import InputError
-from scumble.methods.batch import EditBatch
 from scumble.methods.guidance.beside_source import BesideSource
 from scumble.methods.guidance.layout_energies import WordWishes, layout_energies
 from scumble.methods.guidance.reference import Reference
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["SelfGuidance"]
 
@@ -44,6 +43,11 @@ class SelfGuidance(WordWishes, BesideSource):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Lead the source along, measure it, and push the run to what is wished."""
+        from scumble.controls.activation_reader import ActivationReader
+        from scumble.controls.energy_guidance import EnergyGuidance, SourceRow
+        from scumble.energies.protocol import SOURCE, ActiveDuring
+        from scumble.energies.sites import site_sizes
+
         if len(self.prompts) > 1:
             raise InputError(
                 f"self-guidance looks for words in one prompt, got {len(self.prompts)}: run it once for each"

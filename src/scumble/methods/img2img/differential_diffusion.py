@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
-from scumble.images import latent_map
 from scumble.methods.base import ImageMethod, Prompted, Sampled
-from scumble.methods.batch import EditBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["DifferentialDiffusion"]
 
@@ -38,6 +38,8 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Arrange the map's release steps, hold the source until then, denoise under the words."""
+        from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
+
         if self.compat == "official":
             return self._official(batch)
         levels = batch.levels(self.num_inference_steps, self.solver)
@@ -51,6 +53,11 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod):
 
     def _official(self, batch: EditBatch) -> Tensor:
         """diff_pipe.py of the published code, section 3.1 and 3.2 of its method."""
+        import torch
+
+        from scumble.controls.change_map import ChangeMap, NoisedSource
+        from scumble.images import latent_map
+
         levels = batch.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
         first = steps - min(int(steps * self.strength), steps) if self.strength < 1 else 0
@@ -72,6 +79,8 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod):
 
 def _keep(batch: EditBatch) -> Tensor:
     """The published code's map (white keeps), to the last bit: 8-bit values decide ties with the thresholds."""
+    import torch
+
     if batch.change is None:
         return torch.zeros(1, 1, *batch.picture.shape[2:])
     keep = 1.0 - batch.change

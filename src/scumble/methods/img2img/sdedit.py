@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.change_map import NoisedSource, start_index
 from scumble.methods.base import ImageMethod, Prompted, Sampled
-from scumble.methods.batch import EditBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["SDEdit"]
 
@@ -30,6 +32,8 @@ class SDEdit(Prompted, Sampled, ImageMethod):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Noise to the start level with one draw, denoise; a change map scales the strength of every pixel."""
+        from scumble.controls.change_map import NoisedSource, start_index
+
         levels = batch.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
         first = start_index(self.strength, steps)

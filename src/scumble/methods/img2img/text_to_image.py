@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
-from torch import Tensor
 
 from scumble.methods.base import Prompted, Sampled
-from scumble.methods.batch import EditBatch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["TextToImage"]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from torch import Tensor
-
-from scumble.controls.change_map import NoisedSource
-from scumble.methods.batch import EditBatch
-from scumble.methods.inpainting.background_blend import BackgroundBlend, LateBlend, SharedSource
 from scumble.methods.inpainting.clip_guided import ClipGuided
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
+    from scumble.methods.inpainting.background_blend import BackgroundBlend
 
 __all__ = ["BlendedDiffusion"]
 
@@ -30,6 +31,9 @@ class BlendedDiffusion(ClipGuided):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Begin from the noised picture; guide inside, blend outside."""
+        from scumble.controls.change_map import NoisedSource
+        from scumble.methods.inpainting.background_blend import BackgroundBlend, LateBlend, SharedSource
+
         mask, first = self.mask(batch), self.first(batch)
         energies = self.words(batch, mask)
         keep_outside_map: BackgroundBlend

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.change_map import NoisedSource
 from scumble.core.schedule import Schedule
-from scumble.core.solvers import Ddim
 from scumble.errors import MethodError
 from scumble.methods.base import Prompted, Sampled
-from scumble.methods.batch import EditBatch
-from scumble.methods.inpainting.background_blend import BackgroundBlend, LateBlend
-from scumble.methods.inpainting.decoder_tuning import DecoderTuning, decode_tuned
 from scumble.methods.inpainting.fields import ClipRanking, RegionInit
-from scumble.methods.inpainting.mask_shrinking import MaskSchedule, is_thin
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["BlendedLatentDiffusion"]
 
@@ -60,6 +57,10 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Begin from the noised picture (from noise with skip 0); blend before every step and at the end."""
+        from scumble.controls.change_map import NoisedSource
+        from scumble.methods.inpainting.background_blend import BackgroundBlend
+        from scumble.methods.inpainting.mask_shrinking import MaskSchedule
+
         if self.compat == "official":
             return self._official(batch)
         levels = batch.levels(self.num_inference_steps, self.solver)
@@ -73,6 +74,10 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
 
     def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
         """Decode, with a decoder tuned to the untouched part where that is asked for."""
+        import torch
+
+        from scumble.methods.inpainting.decoder_tuning import DecoderTuning, decode_tuned
+
         if self.background == "paste" or batch.change is None:
             return super().decode(batch, made)
         fit = DecoderTuning(self.decoder_steps, self.decoder_rate, self.preservation)
@@ -83,6 +88,8 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
         return torch.cat([picture for picture, _, _ in found])
 
     def _dilations(self, mask: Tensor, factor: int) -> int:
+        from scumble.methods.inpainting.mask_shrinking import is_thin
+
         if self.shrink is not None:
             return self.shrink
         thin = factor >= COARSE and any(is_thin(own) for own in mask.split(1))
@@ -90,6 +97,10 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
 
     def _official(self, batch: EditBatch) -> Tensor:
         """text_editing_SD2.py of the published code, section 3.3 of its method."""
+        from scumble.controls.change_map import NoisedSource
+        from scumble.core.solvers import Ddim
+        from scumble.methods.inpainting.background_blend import LateBlend
+
         own = {"_class_name": "DDIMScheduler", "timestep_spacing": "leading", "steps_offset": 0}
         config = {**batch.model.schedule.config, **own, "set_alpha_to_one": False}
         levels = Schedule.from_config(config).levels(self.num_inference_steps)

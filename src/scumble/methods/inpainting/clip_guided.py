@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.energy_guidance import ClassifierGuidance
-from scumble.core.control import Control
-from scumble.core.solvers import Ddim, Solver
-from scumble.energies.clip import ClipRegion
-from scumble.energies.picture import RangeExcess
-from scumble.energies.protocol import Energy, Place, WeightedEnergy
 from scumble.errors import MethodError
-from scumble.methods.batch import EditBatch
-from scumble.methods.inpainting.ancestral import ancestral
 from scumble.methods.inpainting.fields import ClipRanking, RegionInit, scorer_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.control import Control
+    from scumble.core.solvers import Solver
+    from scumble.energies.protocol import Energy, Place
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["ClipGuided"]
 
@@ -66,6 +65,9 @@ class ClipGuided(ClipRanking, RegionInit):
 
     def sample(self, batch: EditBatch, keep_outside_map: Control, energies: list[Energy], official: bool) -> Tensor:
         """Run the loop from where ``keep_outside_map`` says, under the gradient of the energies."""
+        from scumble.controls.energy_guidance import ClassifierGuidance
+        from scumble.energies.protocol import WeightedEnergy
+
         if official:
             batch = batch.without_clipping()
         levels = batch.levels(self.num_inference_steps, self.solver)
@@ -85,10 +87,16 @@ class ClipGuided(ClipRanking, RegionInit):
         Raises:
             MethodError: If that variance is of an unknown type.
         """
+        from scumble.core.solvers import Ddim
+        from scumble.methods.inpainting.ancestral import ancestral
+
         return Ddim(eta=self.eta) if self.solver == "ddim" else ancestral(batch)
 
     def words(self, batch: EditBatch, mask: Tensor) -> list[Energy]:
         """The energies of the words and of the range; none without words."""
+        from scumble.energies.clip import ClipRegion
+        from scumble.energies.picture import RangeExcess
+
         if not self.prompt:
             return []
         energies: list[Energy] = []

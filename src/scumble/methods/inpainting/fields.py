@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.change_map import start_index
 from scumble.core.schedule import Level
 from scumble.errors import CheckpointError
-from scumble.images import filled, latent_map
 from scumble.methods.base import Candidates, ImageMethod, Method
-from scumble.methods.batch import EditBatch
 from scumble.methods.inpainting.ranking import RankBy, best_first, candidate_distances
 from scumble.methods.once import once
-from scumble.models.clip import ClipScorer
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
+    from scumble.models.clip import ClipScorer
 
 __all__ = ["RegionInit", "MaskFields", "ClipRanking", "scorer_of"]
 
@@ -47,6 +48,10 @@ class MaskFields(ImageMethod):
         A cell is inside from half of its pixels on. A sample whose mask is too thin for that has every cell inside
         that its mask touches, so that no mask is lost.
         """
+        import torch
+
+        from scumble.images import latent_map
+
         factor = batch.model.factor if coarse else 1
         width, height = batch.size
         if batch.change is None:
@@ -77,6 +82,8 @@ class RegionInit(MaskFields):
 
     def first_step(self, batch: EditBatch, levels: Sequence[Level]) -> int:
         """The step at which the run begins."""
+        from scumble.controls.change_map import start_index
+
         given: float | None = getattr(self, "skip", None)
         if given is None and self.fills(batch):
             return next(i for i, level in enumerate(levels) if level.s <= FILLED_NOISE * level.a)
@@ -84,6 +91,10 @@ class RegionInit(MaskFields):
 
     def source(self, batch: EditBatch) -> Tensor:
         """What is noised and blended in (1 or B, C, h, w): the picture in the model's space, filled or not."""
+        import torch
+
+        from scumble.images import filled
+
         if not self.fills(batch):
             return batch.x0
         assert batch.change is not None
@@ -137,4 +148,6 @@ def scorer_of(shared: dict[str, Any], name: str, device: torch.device) -> ClipSc
     Raises:
         CheckpointError: If there is none of this name.
     """
+    from scumble.models.clip import ClipScorer
+
     return once(shared, f"clip/{name}", lambda: ClipScorer.load(name, device))

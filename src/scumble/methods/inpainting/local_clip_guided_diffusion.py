@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.change_map import NoisedSource
-from scumble.energies.perception import perceptual_distance
-from scumble.energies.picture import Background
-from scumble.methods.batch import EditBatch
-from scumble.methods.inpainting.background_blend import BackgroundBlend
 from scumble.methods.inpainting.clip_guided import ClipGuided
 from scumble.methods.inpainting.fields import scorer_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["LocalClipGuidedDiffusion"]
 
@@ -35,6 +33,13 @@ class LocalClipGuidedDiffusion(ClipGuided):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Begin from the noised picture and follow the losses."""
+        import torch
+
+        from scumble.controls.change_map import NoisedSource
+        from scumble.energies.perception import perceptual_distance
+        from scumble.energies.picture import Background
+        from scumble.methods.inpainting.background_blend import BackgroundBlend
+
         mask, official = self.mask(batch), self.compat == "official"
         energies = self.words(batch, mask)
         if (self.prompt or not official) and (self.squares_weight or self.perceptual_weight):

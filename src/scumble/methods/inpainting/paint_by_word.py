@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
-from scumble.core.loop import Stopped
-from scumble.energies.clip import ClipRegion
-from scumble.energies.perception import perceptual_distance
-from scumble.energies.picture import Background
 from scumble.errors import MethodError
-from scumble.images import latent_map
-from scumble.methods.batch import EditBatch
 from scumble.methods.inpainting.fields import ClipRanking, MaskFields, scorer_of
 from scumble.methods.once import once
 from scumble.methods.progress import Progress
-from scumble.models.codec import Codec, ModelCodec, VqCodec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.energies.clip import ClipRegion
+    from scumble.energies.picture import Background
+    from scumble.methods.batch import EditBatch
+    from scumble.models.codec import Codec
 
 __all__ = ["PaintByWord"]
 
@@ -63,6 +62,7 @@ class PaintByWord(ClipRanking, MaskFields):
 
     def codec(self, batch: EditBatch) -> Codec:
         """The autoencoder, loaded once."""
+        from scumble.models.codec import ModelCodec, VqCodec
 
         def load() -> Codec:
             return ModelCodec(batch.model) if self.vq is None else VqCodec.load(self.vq, batch.model.device)
@@ -75,10 +75,16 @@ class PaintByWord(ClipRanking, MaskFields):
 
     def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
         """Decode with the autoencoder that was painted with."""
+        import torch
+
         return torch.cat([self.codec(batch).decode(row) for row in made.split(1)])
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Adam on the latent; every sample has its own views, and none sees the others."""
+        import torch
+
+        from scumble.images import latent_map
+
         codec, mask = self.codec(batch), self.mask(batch, coarse=False)
         start = codec.encode(batch.picture).expand(batch.count, -1, -1, -1)
         batch.report["codec"] = codec.name
@@ -111,6 +117,12 @@ class PaintByWord(ClipRanking, MaskFields):
         return torch.where(cells, z.detach(), start) if self.confine != "loss" else z.detach()
 
     def _energies(self, batch: EditBatch, mask: Tensor) -> tuple[ClipRegion, Background | None]:
+        import torch
+
+        from scumble.energies.clip import ClipRegion
+        from scumble.energies.perception import perceptual_distance
+        from scumble.energies.picture import Background
+
         scorer = scorer_of(batch.shared, self.clip, batch.model.device)
         text = scorer.text_features([self.prompt])
         words = ClipRegion(
@@ -125,6 +137,8 @@ class PaintByWord(ClipRanking, MaskFields):
         return words, Background(source, mask, weight, 10 * weight, distance, absolute=True)
 
     def _tell(self, batch: EditBatch, codec: Codec, k: int, z: Tensor) -> None:
+        from scumble.core.loop import Stopped
+
         if batch.on_step is None:
             return
         progress = Progress(k + 1, self.iterations, batch.samples, z, lambda: codec.decode(z))
@@ -134,6 +148,8 @@ class PaintByWord(ClipRanking, MaskFields):
 
 def _slope(background: Background, picture: Tensor) -> Tensor:
     """Gradient of the background's loss at a picture (B, 3, H, W)."""
+    import torch
+
     with torch.enable_grad():
         leaf = picture.detach().requires_grad_(True)
         return torch.autograd.grad(background.loss(leaf).sum(), leaf)[0]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
 
-from scumble.images import to_tensor
-from scumble.models.clip import ClipScorer, spherical_distance
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.models.clip import ClipScorer
 
 __all__ = ["RankBy", "best_first", "bounding_square", "candidate_distances", "official_distances"]
 
@@ -43,6 +42,11 @@ def candidate_distances(
             region on black without CLIP's normalisation, as the published code does (arXiv 2111.14818).
         source: The picture that was edited.
     """
+    import torch
+
+    from scumble.images import to_tensor
+    from scumble.models.clip import spherical_distance
+
     text = scorer.text_features([prompt])
     before = None if source is None else to_tensor(source.convert("RGB")).to(scorer.device)
     found = []
@@ -66,6 +70,11 @@ def candidate_distances(
 
 def official_distances(pictures: Tensor, mask: Tensor, text: Tensor, scorer: ClipScorer) -> Tensor:
     """Return the published code's distances (B,) of pictures (B, 3, H, W): black outside, no normalisation."""
+    import torch
+    import torch.nn.functional as F
+
+    from scumble.models.clip import spherical_distance
+
     black = torch.where(mask, pictures, -torch.ones_like(pictures))
     size = (scorer.size, scorer.size)
     small = F.interpolate(black, size=size, mode="bilinear", align_corners=False)
@@ -93,6 +102,8 @@ def best_first(distances: Sequence[float], keep: int | None = None) -> list[int]
 
 
 def _mask_of(change: Tensor | None, index: int, picture: Tensor) -> Tensor:
+    import torch
+
     if change is None:
         return torch.ones_like(picture[:, :1], dtype=torch.bool)
     own = change if change.shape[0] == 1 else change[index : index + 1]

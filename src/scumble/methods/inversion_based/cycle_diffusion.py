@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.stored_noise import StoredNoise
-from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import inversion_for
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["CycleDiffusion"]
 
@@ -30,6 +31,9 @@ class CycleDiffusion(InversionFields):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert along the true process and sample with its noise under the target's words."""
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.methods.inversion_for import inversion_for
+
         inversion = inversion_for(batch, self.inversion_settings("naive", eta=self.eta), shared=self.variants > 1)
         if inversion.first == inversion.steps:
             return None

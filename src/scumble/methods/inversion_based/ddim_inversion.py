@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
-from torch import Tensor
 
-from scumble.controls.stored_noise import StoredNoise
-from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import inversion_for
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.methods.batch import EditBatch
 
 __all__ = ["DDIMInversion"]
 
@@ -33,6 +34,9 @@ class DDIMInversion(InversionFields):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, then sample without noise under the target's words."""
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.methods.inversion_for import inversion_for
+
         fixed = {"iterations": self.iterations, "tolerance": self.tolerance, "offsets": self.direct}
         inversion = inversion_for(batch, self.inversion_settings("ddim", **fixed))
         if inversion.first == inversion.steps:

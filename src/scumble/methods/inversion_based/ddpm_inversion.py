@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
 from PIL import ImageColor
 from pydantic import Field, field_validator
-from torch import Tensor
 
-from scumble.controls.stored_noise import StoredNoise
-from scumble.core.control import Control
-from scumble.core.guidance import Guidance
-from scumble.images.color import tinted
-from scumble.inversion.inversion import Inversion
-from scumble.inversion.transforms import flipped, shifted
-from scumble.methods.batch import EditBatch
-from scumble.methods.defaults import is_large_model
-from scumble.methods.inversion_based.color_pull import ColorPull
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.inversion_for import inversion_for
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.control import Control
+    from scumble.core.guidance import Guidance
+    from scumble.inversion.inversion import Inversion
+    from scumble.methods.batch import EditBatch
+    from scumble.methods.inversion_based.color_pull import ColorPull
 
 __all__ = ["DDPMInversion"]
 
@@ -72,6 +69,11 @@ class DDPMInversion(InversionFields):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, transform the noise if asked to, and sample with it under the target's words."""
+        import torch
+
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.methods.inversion_for import inversion_for
+
         fixed = {"skip": self._skip(batch), "eta": self.eta, "mode": self.mode, "compat": self.compat}
         inversion = inversion_for(batch, self.inversion_settings("edit-friendly", **fixed), shared=self.variants > 1)
         moved = self._moved(batch, inversion)
@@ -90,6 +92,8 @@ class DDPMInversion(InversionFields):
         return batch.denoise(inversion.levels, inversion.solver(batch.model), controls)
 
     def _moved(self, batch: EditBatch, inversion: Inversion) -> Inversion:
+        from scumble.inversion.transforms import flipped, shifted
+
         dx, dy = (round(pixels / batch.model.factor) for pixels in self.shift)
         if any(pixels % batch.model.factor for pixels in self.shift):
             batch.notices.append(
@@ -116,12 +120,19 @@ class DDPMInversion(InversionFields):
         return least if given is None else max(least, given.first / given.steps)
 
     def _words(self, batch: EditBatch, inversion: Inversion) -> Guidance:
+        from scumble.methods.defaults import is_large_model
+
         if not any((*self.prompts, self.negative_prompt)):
             return batch.guidance(inversion.prompt, "", inversion.guidance_scale)
         usual = 15.0 if self.compat == "official" or is_large_model(batch.model) else 3.0
         return self.target(batch, usual if self.guidance_scale is None else self.guidance_scale)
 
     def _pull(self, batch: EditBatch, inversion: Inversion, colour: str) -> ColorPull:
+        import torch
+
+        from scumble.images.color import tinted
+        from scumble.methods.inversion_based.color_pull import ColorPull
+
         official = self.compat == "official"
         rgb = torch.tensor(ImageColor.getrgb(colour)[:3], device=batch.model.device) / 127.5 - 1
         region = torch.ones_like(batch.picture[:, :1]) if batch.change is None else batch.change.mean(0, keepdim=True)
