@@ -1,49 +1,117 @@
-"""Scumble: edit pictures with diffusion models; say where, how much, with what words, from which point to which."""
+"""Scumble: edit pictures with diffusion models; say where, how much, with what words, from which point to which.
+
+Everything that is public is here, and in the packages ``maps``, ``energies`` and ``extras``. Importing this package
+loads neither torch nor diffusers; a name is imported when it is first used.
+"""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from scumble.editing.editor import Editor as Editor
-    from scumble.editing.result import Result as Result
-    from scumble.errors import ScumbleError as ScumbleError
-    from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion as DifferentialDiffusion
-    from scumble.methods.img2img.sdedit import SDEdit as SDEdit
-    from scumble.methods.img2img.text_to_image import TextToImage as TextToImage
-    from scumble.records.recipe import Recipe as Recipe
-
-_LAZY = {
-    "Editor": "scumble.editing.editor",
-    "Recipe": "scumble.records.recipe",
-    "Result": "scumble.editing.result",
-    "ScumbleError": "scumble.errors",
-    "maps": "",
-}
-
-
-def _methods() -> dict[str, str]:
+    from scumble import energies, maps
+    from scumble.core.cost import Cost
+    from scumble.editing.editor import Editor
+    from scumble.editing.extend import Extension, extend
+    from scumble.editing.redo import Redone, redo
+    from scumble.editing.result import Result
+    from scumble.errors import CancelledError, CheckpointError, InputError, MemoryLimitError, MethodError, ScumbleError
+    from scumble.inversion.inversion import Inversion
+    from scumble.inversion.settings import InversionSettings
+    from scumble.methods import extras
+    from scumble.methods.asyrp.asyrp import Asyrp
+    from scumble.methods.attention.pix2pix_zero import Pix2PixZero
+    from scumble.methods.attention.plug_and_play import PlugAndPlay
+    from scumble.methods.attention.prompt_to_prompt import PromptToPrompt
+    from scumble.methods.drag.drag_diffusion import DragDiffusion
+    from scumble.methods.drag.drag_noise import DragNoise
+    from scumble.methods.drag.warp_drag import WarpDrag
+    from scumble.methods.guidance.diffuseit import DiffuseIT
+    from scumble.methods.guidance.self_guidance import SelfGuidance
+    from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
+    from scumble.methods.img2img.sdedit import SDEdit
+    from scumble.methods.img2img.text_to_image import TextToImage
+    from scumble.methods.inpainting.blended_diffusion import BlendedDiffusion
+    from scumble.methods.inpainting.blended_latent_diffusion import BlendedLatentDiffusion
+    from scumble.methods.inpainting.local_clip_guided_diffusion import LocalClipGuidedDiffusion
+    from scumble.methods.inpainting.paint_by_word import PaintByWord
+    from scumble.methods.inversion_based.cycle_diffusion import CycleDiffusion
+    from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
+    from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
+    from scumble.methods.progress import Progress
+    from scumble.records.recipe import Recipe
+else:
+    from scumble.lazy import lazy_names
     from scumble.methods.registry import METHODS
 
-    pairs = (where.partition(":") for where in METHODS.values())
-    return {attribute: module for module, _, attribute in pairs}
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {where.partition(":")[2]: where for where in METHODS.values()}
+        | {
+            "CancelledError": "scumble.errors:CancelledError",
+            "CheckpointError": "scumble.errors:CheckpointError",
+            "Cost": "scumble.core.cost:Cost",
+            "Editor": "scumble.editing.editor:Editor",
+            "extend": "scumble.editing.extend:extend",
+            "Extension": "scumble.editing.extend:Extension",
+            "InputError": "scumble.errors:InputError",
+            "Inversion": "scumble.inversion.inversion:Inversion",
+            "InversionSettings": "scumble.inversion.settings:InversionSettings",
+            "MemoryLimitError": "scumble.errors:MemoryLimitError",
+            "MethodError": "scumble.errors:MethodError",
+            "Progress": "scumble.methods.progress:Progress",
+            "Recipe": "scumble.records.recipe:Recipe",
+            "redo": "scumble.editing.redo:redo",
+            "Redone": "scumble.editing.redo:Redone",
+            "Result": "scumble.editing.result:Result",
+            "ScumbleError": "scumble.errors:ScumbleError",
+            "energies": "scumble.energies",
+            "extras": "scumble.methods.extras",
+            "maps": "scumble.maps",
+        },
+    )
 
-
-def __getattr__(name: str) -> Any:
-    """Import public names on first use: ``import scumble`` itself loads neither torch nor diffusers."""
-    if name.startswith("__"):
-        raise AttributeError(name)
-    if name in _LAZY:
-        where = _LAZY[name]
-        return getattr(importlib.import_module(where), name) if where else importlib.import_module(f"scumble.{name}")
-    methods = _methods()
-    if name in methods:
-        return getattr(importlib.import_module(methods[name]), name)
-    raise AttributeError(f"module 'scumble' has no attribute {name!r}; public names: {', '.join(__dir__())}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*_LAZY, *_methods(), "__version__"])
+__all__ = [
+    "Asyrp",
+    "BlendedDiffusion",
+    "BlendedLatentDiffusion",
+    "CancelledError",
+    "CheckpointError",
+    "Cost",
+    "CycleDiffusion",
+    "DDIMInversion",
+    "DDPMInversion",
+    "DifferentialDiffusion",
+    "DiffuseIT",
+    "DragDiffusion",
+    "DragNoise",
+    "Editor",
+    "Extension",
+    "InputError",
+    "Inversion",
+    "InversionSettings",
+    "LocalClipGuidedDiffusion",
+    "MemoryLimitError",
+    "MethodError",
+    "PaintByWord",
+    "Pix2PixZero",
+    "PlugAndPlay",
+    "Progress",
+    "PromptToPrompt",
+    "Recipe",
+    "Redone",
+    "Result",
+    "SDEdit",
+    "ScumbleError",
+    "SelfGuidance",
+    "TextToImage",
+    "WarpDrag",
+    "__version__",
+    "energies",
+    "extend",
+    "extras",
+    "maps",
+    "redo",
+]

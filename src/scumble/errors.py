@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -47,6 +46,8 @@ class CancelledError(ScumbleError):
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     """Return `` (did you mean …?)`` with the nearest known words, or an empty string when none is near."""
+    import difflib
+
     found = difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
     return f" (did you mean {' or '.join(found)}?)" if found else ""
 

@@ -119,7 +119,7 @@ def test_help_of_edit_shows_the_flags_of_the_method(capsys: pytest.CaptureFixtur
         (("edit", "in.png", "--model", "pickled.ckpt"), "pickle"),
         (("edit", "in.png", "--model", "empty"), "model_index.json"),
         (("edit", "in.png", "-o", "nowhere/out.png"), "does not exist"),
-        (("edit", "in.png", "-o", "out.tiff"), ".png, .jpg or .webp"),
+        (("edit", "in.png", "-o", "out.bmp"), ".png, .jpg or .webp"),
         (("edit", "in.png", "--map", "tall.png", "--model", MODEL), "64x300"),
         (("edit", "in.png", "--device", "tpu", "--model", MODEL), "tpu"),
         (("edit", "in.png", "--method", "text-to-image"), "scumble generate"),

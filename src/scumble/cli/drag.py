@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -14,12 +14,12 @@ from scumble.cli.edit import Common, edit_method, report, settled_target
 from scumble.cli.flags import build_method, with_fields
 from scumble.cli.progress import progress_bar
 from scumble.editing.animation import check_animation, save_animation
-from scumble.editing.editor import Editor
-from scumble.editing.result import Result
 from scumble.errors import InputError, MethodError
-from scumble.images import load_image
 from scumble.methods.drag.point_fields import PointFields
 from scumble.methods.drag.points import parse_points
+
+if TYPE_CHECKING:
+    from scumble.editing.result import Result
 
 __all__ = ["drag"]
 
@@ -69,6 +69,9 @@ def drag(words: Sequence[str]) -> None:
         made = build_method(method, given)
         stem = Path(image or inversion or "").name.split(".")[0]
         output = settled_target(common.output, f"{stem}-dragged.png")
+        from scumble.editing.editor import Editor
+        from scumble.images import load_image
+
         picture = None if image is None else load_image(image)
         editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:

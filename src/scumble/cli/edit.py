@@ -7,21 +7,20 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from scumble.cli import run_app
 from scumble.cli.flags import build_method, method_of, with_fields
 from scumble.cli.progress import progress_bar
-from scumble.editing.contact_sheet import sheet_of
-from scumble.editing.editor import Editor
-from scumble.editing.result import Result
 from scumble.errors import InputError
 from scumble.files import PICTURE_FORMATS
-from scumble.images import load_image, save_image
 from scumble.methods.base import Method
 from scumble.methods.registry import method_class
+
+if TYPE_CHECKING:
+    from scumble.editing.result import Result
 
 __all__ = ["Common", "edit", "edit_method", "generate", "report", "settled_target"]
 
@@ -85,6 +84,10 @@ def edit(words: Sequence[str]) -> None:
         made = build_method(method, given)
         stem = Path(image or inversion or "").name.split(".")[0]
         target = settled_target(common.output, f"{stem}-{method.method_name()}.png")
+        from scumble.editing.contact_sheet import sheet_of  # torch: only what is to be computed waits for it
+        from scumble.editing.editor import Editor
+        from scumble.images import load_image, save_image
+
         picture = None if image is None else load_image(image)
         editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
@@ -113,6 +116,8 @@ def generate(words: Sequence[str]) -> None:
         """Make a picture from words."""
         made = build_method(method, given)
         target = settled_target(common.output, f"{method.method_name()}.png")
+        from scumble.editing.editor import Editor
+
         editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.generate(

@@ -14,9 +14,7 @@ from scumble.cli import run_app
 from scumble.cli.edit import Common, edit_method, settled_target
 from scumble.cli.flags import build_method, with_fields
 from scumble.cli.progress import progress_bar
-from scumble.editing.editor import Editor
 from scumble.errors import MethodError
-from scumble.images import load_image
 from scumble.methods.base import ImageMethod
 
 __all__ = ["extend"]
@@ -56,6 +54,10 @@ def extend(words: Sequence[str]) -> None:
         made = build_method(method, given)
         assert isinstance(made, ImageMethod)
         target = settled_target(common.output, f"{Path(image).stem}-extended.png")
+        from scumble.editing.editor import Editor
+        from scumble.editing.extend import extend as grow
+        from scumble.images import load_image
+
         picture = load_image(image)
         sides = {"left": prompt_left, "right": prompt_right, "top": prompt_top, "bottom": prompt_bottom}
         editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
@@ -78,8 +80,6 @@ def extend(words: Sequence[str]) -> None:
             told = f"{len(grown.recipes)} strips, {grown.cost.network_calls} network calls, {grown.cost.seconds:.1f} s"
             print("\n".join([*grown.notices, told]), file=sys.stderr)
         print(target)
-
-    from scumble.editing.extend import extend as grow
 
     app = App(name="scumble extend", version_flags=[])
     app.default(with_fields(command, method, title=f"Parameters of {method.method_name()}"))

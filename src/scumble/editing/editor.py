@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from torch import Tensor
@@ -15,7 +15,7 @@ from scumble.editing.invert import invert_picture, picture_of
 from scumble.editing.result import Result
 from scumble.editing.run import OnStep, Run, user_errors
 from scumble.errors import InputError, MethodError, first_problem, nearest
-from scumble.images import describe_map, fit, load_image, load_map, to_tensor
+from scumble.images import Source, describe_map, fit, load_image, load_map, to_tensor
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.base import ImageMethod, Method
@@ -23,6 +23,8 @@ from scumble.models.base import Model
 from scumble.models.turns import turn_of
 
 if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
     from scumble.methods.extras.extras import Extra
 
 __all__ = ["Editor", "OnStep"]
@@ -60,7 +62,7 @@ class Editor:
         return cls(load(source, device=device, dtype=dtype))
 
     @classmethod
-    def from_pipe(cls, pipe: Any) -> Editor:
+    def from_pipe(cls, pipe: DiffusionPipeline) -> Editor:
         """Use the components of an existing diffusers pipeline, without copying weights."""
         from scumble.models.loading import from_pipe
 
@@ -73,7 +75,7 @@ class Editor:
 
     def edit(
         self,
-        image: Any,
+        image: Source | None,
         method: Method,
         *,
         seed: int | None = None,
@@ -127,7 +129,7 @@ class Editor:
 
     def invert(
         self,
-        image: Any,
+        image: Source,
         settings: InversionSettings | None = None,
         *,
         seed: int | None = None,

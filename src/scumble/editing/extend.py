@@ -15,7 +15,7 @@ from scumble.core.cost import Cost
 from scumble.editing.editor import Editor, OnStep
 from scumble.editing.result import Result
 from scumble.errors import InputError, MethodError, nearest
-from scumble.images import load_image, save_image
+from scumble.images import Source, load_image, save_image
 from scumble.methods.base import ImageMethod
 from scumble.records.metadata import embed
 from scumble.records.recipe import Recipe
@@ -76,7 +76,7 @@ def strips(amount: int, across: int, along: int) -> list[int]:
 
 def extend(
     editor: Editor,
-    image: Any,
+    image: Source,
     method: ImageMethod,
     *,
     left: int = 0,

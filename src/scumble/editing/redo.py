@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from scumble.editing.editor import Editor
 from scumble.errors import CheckpointError, InputError, first_problem
 from scumble.files import READABLE_PICTURES
 from scumble.hashing import tensor_sha256
-from scumble.images import Picture, load_image, load_map
+from scumble.images import MapSource, Picture, Source, load_image, load_map
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.inversion import Inversion
 from scumble.methods.base import ImageMethod
@@ -48,8 +48,8 @@ class Redone:
 def redo(
     path: str | Path,
     *,
-    image: Any = None,
-    change_map: Any = None,
+    image: Source | None = None,
+    change_map: MapSource | Sequence[MapSource] | None = None,
     inversion: str | Path | None = None,
     model: str | None = None,
     device: str | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,11 +15,18 @@ from scumble.errors import MethodError
 from scumble.methods.registry import METHODS
 
 if TYPE_CHECKING:
+    from typing import Self  # Python 3.11
+
     import torch
     from torch import Tensor
 
     from scumble.core.solvers import Solver
+    from scumble.images import MapSource
     from scumble.methods.batch import EditBatch
+
+    MapInput = MapSource | Sequence[MapSource]
+else:
+    MapInput = Any  # its types need torch; what is given is checked when it is loaded
 
 __all__ = ["Candidates", "ImageMethod", "Method", "Prompted", "Sampled"]
 
@@ -130,7 +137,7 @@ class Method(BaseModel):
 class ImageMethod(Method):
     """A method that edits a picture, and so takes a change map."""
 
-    change_map: Any = Field(default=None, exclude=True, repr=False)
+    change_map: MapInput | None = Field(default=None, exclude=True, repr=False)
     """Strength for every pixel: file, picture, array or number; white = change. None: everything may change."""
     polarity: Polarity = "white-changes"
     """What white means in the map that was given; white-keeps is what the papers' scripts use."""

@@ -59,7 +59,7 @@ class Recipe(BaseModel):
     report: dict[str, Any] = Field(default_factory=dict)
     """What the method reported about this picture."""
 
-    def build(self, **more: Any) -> Method:
+    def build(self, **more: object) -> Method:
         """Return the method object with this recipe's parameters (and ``more``, such as the change map).
 
         Raises:

@@ -188,7 +188,7 @@ def picture() -> Image.Image:
 def test_outside_the_mask_bytes_are_identical_after_saving(
     solver: Any, invert: bool, tmp_path: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("scumble.methods.inpainting.fields.ClipScorer.load", lambda *a: random_clip())
+    monkeypatch.setattr("scumble.models.clip.ClipScorer.load", lambda *a: random_clip())
     method = BlendedDiffusion(
         prompt="x", change_map=box()[0, 0].numpy(), num_inference_steps=4, skip=0.5, augmentations=2, clip_weight=60,
         solver=solver, invert_mask=invert,

@@ -112,7 +112,7 @@ def test_the_loss_falls(tiny_sd: Model) -> None:
 
 
 def test_the_composite_is_byte_identical_outside(tiny_editor: Editor, picture: Image.Image, monkeypatch: Any) -> None:
-    monkeypatch.setattr("scumble.methods.inpainting.fields.ClipScorer.load", lambda *a: random_clip())
+    monkeypatch.setattr("scumble.models.clip.ClipScorer.load", lambda *a: random_clip())
     method = PaintByWord(prompt="x", change_map=inside()[0, 0].numpy(), iterations=2, augmentations=2)
     steps: list[int] = []
     result = tiny_editor.edit(picture, method, seed=1, on_step=lambda p: steps.append(p.step))

@@ -1,1 +1,31 @@
-"""What acts on top of a method."""
+"""What acts on top of a method: objectives about words, colors and layouts, and your own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scumble.methods.extras.extras import (
+        AsyrpShift,
+        AttendAndExcite,
+        ClipTarget,
+        ColorTarget,
+        CustomEnergy,
+        Extra,
+        LayoutTarget,
+    )
+else:
+    from scumble.lazy import lazy_names
+
+    _NAMES = ("AsyrpShift", "AttendAndExcite", "ClipTarget", "ColorTarget", "CustomEnergy", "Extra", "LayoutTarget")
+    __getattr__, __dir__ = lazy_names(__name__, {name: f"{__name__}.extras:{name}" for name in _NAMES})
+
+__all__ = [
+    "AsyrpShift",
+    "AttendAndExcite",
+    "ClipTarget",
+    "ColorTarget",
+    "CustomEnergy",
+    "Extra",
+    "LayoutTarget",
+]
