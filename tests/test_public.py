@@ -33,6 +33,10 @@ for name in method_names():
     assert method.model_json_schema()["properties"], name
     assert method.paper and isinstance(method.takes_image, bool)
     assert "torch" not in sys.modules, f"the definition of {name} imports torch: import its engine inside run"
+from scumble.methods.extras.extras import ALSO
+for extra in ALSO.values():
+    assert extra.model_json_schema()["properties"]
+assert "torch" not in sys.modules, "the definition of an extra imports torch"
 """
 
 

@@ -17,8 +17,9 @@ from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Ddim, Ddpm
 from scumble.energies.clip import ClipRegion
+from scumble.energies.known_gradient import with_gradient
 from scumble.energies.picture import RangeExcess
-from scumble.energies.protocol import Energy, Judged, Needs, Observation, Place, WeightedEnergy, with_gradient
+from scumble.energies.protocol import Energy, Judged, Needs, Observation, Place, WeightedEnergy
 from scumble.models.clip import spherical_distance, squared
 from tests.support.blended import box, pixel_job, random_clip, tiny_ddpm
 

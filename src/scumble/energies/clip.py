@@ -11,7 +11,8 @@ from torch import Tensor
 
 from scumble.core.noise import NoiseSource
 from scumble.energies.augment import draw_views, uniform, warp
-from scumble.energies.protocol import Energy, Judged, Needs, Observation, with_gradient
+from scumble.energies.known_gradient import with_gradient
+from scumble.energies.protocol import Energy, Judged, Needs, Observation
 from scumble.models.clip import ClipScorer, spherical_distance, squared
 
 __all__ = ["ClipGoal", "ClipNearness", "ClipRegion", "composed_goal", "direction_energy", "masked"]

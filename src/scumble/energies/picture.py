@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scumble.energies.protocol import Energy, Judged, Needs, Observation, per_sample, with_gradient
+from scumble.energies.known_gradient import with_gradient
+from scumble.energies.protocol import Energy, Judged, Needs, Observation, per_sample
 
 __all__ = ["Background", "Colour", "PixelDistance", "RangeExcess"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-
-from scumble.core.control import RunState
 from scumble.core.rounding import SLACK
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.control import RunState
 
 __all__ = [
     "SOURCE",
@@ -24,7 +25,6 @@ __all__ = [
     "Place",
     "Steps",
     "WeightedEnergy",
-    "with_gradient",
 ]
 
 Place = Literal["x", "eps", "x0", "mean"]
@@ -223,21 +223,3 @@ def distance(a: Tensor, b: Tensor, squared: bool) -> Tensor:
     """Mean absolute difference of each sample, or half the mean squared one (B,)."""
     apart = a - b
     return per_sample(0.5 * apart.square() if squared else apart.abs())
-
-
-def with_gradient(at: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
-    """Return values (B,) whose sum has the given gradient at ``at`` (B, …): for energies that find it by themselves."""
-    found: Tensor = _WithGradient.apply(at, value, gradient)
-    return found
-
-
-class _WithGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, at: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
-        ctx.save_for_backward(gradient)
-        return value.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return upstream[0].reshape(-1, *(1,) * (gradient.dim() - 1)) * gradient, None, None

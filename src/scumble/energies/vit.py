@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.energies.protocol import Energy, Judged, Needs, Observation, per_sample, with_gradient
+from scumble.energies.known_gradient import with_gradient
+from scumble.energies.protocol import Energy, Judged, Needs, Observation, per_sample
 from scumble.models.vision import VisionFeatures
 
 __all__ = ["VitEnergy", "contrast", "likeness_of_keys", "self_similarity"]

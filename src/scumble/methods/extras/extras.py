@@ -4,29 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
 from PIL import ImageColor
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
-from torch import Tensor
 
-from scumble.controls.asymmetric_step import AsymmetricStep
-from scumble.core.control import Control
-from scumble.energies.attention import Size
-from scumble.energies.clip import ClipNearness
-from scumble.energies.excite import Apart, Excite, Suppress, excite_sites
-from scumble.energies.picture import Colour
 from scumble.energies.protocol import ActiveDuring, Energy, Function, Needs, Observation, Place, WeightedEnergy
 from scumble.errors import InputError
 from scumble.hashing import tensor_sha256
-from scumble.images import load_map
-from scumble.methods.asyrp.bundled import load_direction
-from scumble.methods.asyrp.direction import joint_shift
-from scumble.methods.batch import EditBatch
 from scumble.methods.guidance.layout_energies import WordWishes, layout_energies
 from scumble.methods.inpainting.fields import scorer_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scumble.core.control import Control
+    from scumble.methods.batch import EditBatch
+
+    EnergyFunction = Callable[[Observation], Tensor]
+else:
+    EnergyFunction = Callable[..., Any]  # pydantic evaluates it, and a tensor needs torch
 
 __all__ = [
     "ALSO",
@@ -83,6 +81,8 @@ class LayoutTarget(Extra):
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
         """As self-guidance makes them, by centre and size."""
+        from scumble.energies.attention import Size
+
         fields = {name: getattr(self, name) for name in ("move", "put", "resize", "keep_shape", "keep_look")}
         wishes = WordWishes(**fields, by="centre")
         made = layout_energies(wishes, batch, prompt, self.source_prompt or prompt, ActiveDuring(self.begin, self.end))
@@ -106,6 +106,8 @@ class AttendAndExcite(Extra):
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
         """Energies of attention of about 16 x 16 cells."""
+        from scumble.energies.excite import Apart, Excite, Suppress, excite_sites
+
         sites = excite_sites(batch.model.denoiser, *batch.shape[2:])
         last, steps = len(batch.model.tokens(prompt)) - 1, ActiveDuring(self.begin, self.end)
 
@@ -142,12 +144,17 @@ class ColorTarget(Extra):
     @field_serializer("mask")
     def _recorded(self, given: Any) -> Any:
         """A file by its name, a number as it is, anything else by its hash: that is not in a recipe."""
+        import torch
+
         if given is None or isinstance(given, int | float | str | Path):
             return str(given) if isinstance(given, Path) else given
         return f"mask-{tensor_sha256(torch.as_tensor(np.asarray(given)))[:12]}.png"
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
         """The mean colour of the region."""
+        from scumble.energies.picture import Colour
+        from scumble.images import load_map
+
         red, green, blue = (part / 127.5 - 1 for part in ImageColor.getrgb(self.colour)[:3])
         mask = batch.change if self.mask is None else load_map(self.mask, batch.size)[0].to(batch.model.device)
         weight = self.weight * _per_cell(batch, 40.0)
@@ -170,6 +177,8 @@ class ClipTarget(Extra):
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
         """Distance of the predicted picture to the words."""
+        from scumble.energies.clip import ClipNearness
+
         scorer = scorer_of(batch.shared, self.clip, batch.model.device)
         energy = ClipNearness(scorer, scorer.text_features([self.text]), self.copies)
         return [WeightedEnergy(energy, self.weight * _per_cell(batch, 8.0), steps=ActiveDuring(self.begin, self.end))]
@@ -189,6 +198,10 @@ class AsyrpShift(Extra):
 
     def controls(self, batch: EditBatch, prompt: str) -> list[Control]:
         """The asymmetric step; noise is not boosted."""
+        from scumble.controls.asymmetric_step import AsymmetricStep
+        from scumble.methods.asyrp.bundled import load_direction
+        from scumble.methods.asyrp.direction import joint_shift
+
         found = [load_direction(path).to(batch.model.device) for path in self.directions]
         for direction, path in zip(found, self.directions, strict=True):
             direction.fits(batch.model, path.rpartition("/")[2])
@@ -210,7 +223,7 @@ class CustomEnergy(Extra):
 
     kind: ClassVar[str] = "energy"
 
-    fn: Callable[[Observation], Tensor] = Field(exclude=True)
+    fn: EnergyFunction = Field(exclude=True)
     """The function."""
     reads: Needs | None = Field(default=None, exclude=True)
     """What it looks at; by default the predicted picture."""
