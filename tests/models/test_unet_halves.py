@@ -9,7 +9,7 @@ from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
 from scumble.errors import MethodError
-from scumble.models.forward import run
+from scumble.models.forward import denoise
 from scumble.models.taps import Tap, attached
 from scumble.models.unet_halves import decode_half, encode_half
 from tests.support.tiny import make_pixel_unet, make_unet, state_of
@@ -53,7 +53,7 @@ CASES = [sd_case, odd_case, sdxl_case, pixel_case]
 def test_both_halves_together_equal_the_whole_network_bit_for_bit(make: Callable[[], Case]) -> None:
     unet, x, t, cond = make()
     with torch.no_grad():
-        whole = run(unet, x, t, cond)
+        whole = denoise(unet, x, t, cond)
         cache = encode_half(unet, x, t, cond)
         output, seen = decode_half(unet, cache, cache.h)
     assert output is not None
@@ -72,7 +72,7 @@ def test_the_gradient_with_respect_to_h_equals_that_of_the_whole_network(make: C
         return leaf[0]
 
     with torch.enable_grad(), attached(unet, [Tap("mid_block", make_leaf)]):
-        (expected,) = torch.autograd.grad(run(unet, x, t, cond).square().sum(), leaf)
+        (expected,) = torch.autograd.grad(denoise(unet, x, t, cond).square().sum(), leaf)
     cache = encode_half(unet, x, t, cond)
     assert not cache.h.requires_grad
     h = cache.h.clone().requires_grad_()
@@ -87,7 +87,7 @@ def test_stopping_early_gives_the_same_activation_and_skips_the_rest(make: Calla
     unet, x, t, cond = make()
     whole: list[Tensor] = []
     with torch.no_grad(), attached(unet, [Tap("up_blocks.0", whole.append)]):
-        run(unet, x, t, cond)
+        denoise(unet, x, t, cond)
     later: list[Tensor] = []
     cache = encode_half(unet, x, t, cond)
     with torch.no_grad():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from scumble.core.conditioning import Conditioning
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
+from scumble.models.runtime.base import Runtime
 from scumble.models.taps import Tap
 
 __all__ = ["Model"]
@@ -32,6 +33,7 @@ class Model(Protocol):
         takes_text: Whether prompts have an effect.
         denoiser: The network itself, a diffusers class.
         defaults: Method fields and the values that this checkpoint wants where users set none (4 steps, …).
+        runtime: What answers in PyTorch's place where the network's output is all that is wanted; None: PyTorch.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Model(Protocol):
     takes_text: bool
     denoiser: nn.Module
     defaults: Mapping[str, Any]
+    runtime: Runtime | None
 
     @property
     def weights_hash(self) -> str:

@@ -1,4 +1,4 @@
-"""One call of a denoising network, as every caller makes it: times, precision, conditioning."""
+"""The only place where a network of a model is called: to denoise, encode, decode or embed."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.schedule import Level
+from scumble.models.runtime.base import Runtime
+from scumble.models.runtime.inputs import as_keywords
+from scumble.models.runtime.untouched import is_untouched
 
-__all__ = ["run", "timesteps"]
+__all__ = ["decode", "denoise", "embed", "encode", "timesteps"]
 
 
 def timesteps(level: Level | Sequence[Level], device: torch.device) -> Tensor:
@@ -22,17 +25,63 @@ def timesteps(level: Level | Sequence[Level], device: torch.device) -> Tensor:
     return exact.to(torch.int64 if whole else torch.float32).to(device)
 
 
-def run(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning) -> Tensor:
+def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runtime: Runtime | None = None) -> Tensor:
     """Return the raw output of the network for ``x`` (B, C, h, w), evaluated in the network's own precision.
 
-    The output has x's precision, at least float32.
+    ``runtime`` answers where the network alone is asked for; PyTorch does where something is attached to the network
+    or a gradient is wanted. The output has x's precision, at least float32.
     """
     dtype = next(denoiser.parameters()).dtype
-    kwargs: dict[str, Any] = {}
+    inputs: dict[str, Tensor] = {}
     if cond.embeds is not None:
         cond = cond.expand(x.shape[0])
-        kwargs["encoder_hidden_states"] = cond.text.to(dtype)
+        inputs["encoder_hidden_states"] = cond.text.to(dtype)
         if cond.pooled is not None:
-            kwargs["added_cond_kwargs"] = {"text_embeds": cond.pooled.to(dtype), "time_ids": cond.time_ids}
-    output: Tensor = denoiser(x.to(dtype), t, **kwargs, return_dict=False)[0]
+            assert cond.time_ids is not None
+            inputs |= {"text_embeds": cond.pooled.to(dtype), "time_ids": cond.time_ids}
+    output: Tensor | None = None
+    if runtime is not None and not _wants_gradient(x, *inputs.values()) and is_untouched(denoiser):
+        output = runtime.denoise(x.to(dtype), t, inputs)
+    if output is None:
+        output = denoiser(x.to(dtype), t, **as_keywords(inputs), return_dict=False)[0]
     return output.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def encode(vae: Any, image: Tensor, runtime: Runtime | None = None) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation (B, C, h, w), float32, of an autoencoder's posterior of an image."""
+    if runtime is not None and not _wants_gradient(image) and is_untouched(vae) and not _tiled(vae):
+        moments = runtime.encode(image)
+        if moments is not None:
+            return moments
+    posterior = vae.encode(image.to(vae.dtype)).latent_dist
+    return posterior.mean.float(), posterior.std.float()
+
+
+def decode(vae: Any, latent: Tensor, runtime: Runtime | None = None) -> Tensor:
+    """Return the image (B, 3, H, W), float32, of an autoencoder's latent."""
+    if runtime is not None and not _wants_gradient(latent) and is_untouched(vae) and not _tiled(vae):
+        image = runtime.decode(latent)
+        if image is not None:
+            return image
+    decoded: Tensor = vae.decode(latent.to(vae.dtype), return_dict=False)[0]
+    return decoded.float()
+
+
+def embed(network: Any, ids: Tensor, mask: Tensor | None, *, penultimate: bool) -> tuple[Tensor, Tensor | None]:
+    """Return float32 token states (B, L, D) of a text encoder.
+
+    With ``penultimate`` they are those before the last layer, and the encoder's first output (the pooled embedding
+    where it has a projection, its last states elsewhere) comes with them.
+    """
+    if penultimate:
+        output = network(ids, output_hidden_states=True)
+        return output.hidden_states[-2].float(), output[0].float()
+    return network(ids, attention_mask=mask)[0].float(), None
+
+
+def _wants_gradient(*tensors: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def _tiled(vae: Any) -> bool:
+    return bool(getattr(vae, "use_tiling", False))

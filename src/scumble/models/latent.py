@@ -14,7 +14,8 @@ from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.errors import CheckpointError
 from scumble.hashing import state_sha256
-from scumble.models.forward import run, timesteps
+from scumble.models.forward import denoise, timesteps
+from scumble.models.runtime.base import Runtime
 from scumble.models.taps import Tap, attached
 from scumble.models.text import TextStack
 from scumble.models.vae import from_latent, latent_factor, to_latent
@@ -68,6 +69,7 @@ class LatentModel:
         except ValueError as error:
             raise CheckpointError(f"the scheduler config of {name} cannot be used: {error}") from error
         self.name = name
+        self.runtime: Runtime | None = None
         self.denoiser: nn.Module = unet
         self.vae = vae
         self.text = text
@@ -87,11 +89,11 @@ class LatentModel:
 
     def encode(self, image: Tensor, sample_noise: Tensor | None = None) -> Tensor:
         """Return the latent of a picture: the posterior's mean, or the sample that ``sample_noise`` picks."""
-        return to_latent(self.vae, image.to(self.device), sample_noise)
+        return to_latent(self.vae, image.to(self.device), sample_noise, self.runtime)
 
     def decode(self, x0: Tensor) -> Tensor:
         """Return the picture of a latent."""
-        return from_latent(self.vae, x0.to(self.device))
+        return from_latent(self.vae, x0.to(self.device), self.runtime)
 
     def embed(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
         """Return the embeddings of prompts; known ones are not computed again. SDXL is told ``size`` (H, W)."""
@@ -109,7 +111,7 @@ class LatentModel:
     ) -> Prediction:
         """Predict for ``x`` at one level, or at one level per row."""
         with attached(self.denoiser, taps):
-            output = run(self.denoiser, x, timesteps(level, x.device), cond)
+            output = denoise(self.denoiser, x, timesteps(level, x.device), cond, self.runtime)
         return Prediction.from_output(self.schedule.prediction_type, output, x.to(output.dtype), level)
 
     def tokens(self, prompt: str) -> list[int]:

@@ -14,7 +14,8 @@ from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.errors import CheckpointError, MethodError
 from scumble.hashing import state_sha256
-from scumble.models.forward import run, timesteps
+from scumble.models.forward import denoise, timesteps
+from scumble.models.runtime.base import Runtime
 from scumble.models.taps import Tap, attached
 
 __all__ = ["PixelModel"]
@@ -57,6 +58,7 @@ class PixelModel:
         except ValueError as error:
             raise CheckpointError(f"the scheduler config of {name} cannot be used: {error}") from error
         self.name = name
+        self.runtime: Runtime | None = None
         self.denoiser: nn.Module = unet
         self.device = device
         self.dtype: torch.dtype = next(unet.parameters()).dtype
@@ -90,7 +92,7 @@ class PixelModel:
     ) -> Prediction:
         """Predict for ``x`` at one level, or at one level per row; ``variance`` is set when it was learned."""
         with attached(self.denoiser, taps):
-            output = run(self.denoiser, x, timesteps(level, x.device), cond)
+            output = denoise(self.denoiser, x, timesteps(level, x.device), cond, self.runtime)
         return Prediction.from_output(self.schedule.prediction_type, output, x.to(output.dtype), level)
 
     def tokens(self, prompt: str) -> list[int]:

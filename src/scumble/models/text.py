@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from scumble.errors import InputError
+from scumble.models.forward import embed
 from scumble.models.words import find_word, no_such_word, spellings
 
 __all__ = ["TextEncoder", "TextStack"]
@@ -84,16 +85,18 @@ class TextStack:
         if getattr(encoder.network.config, "use_attention_mask", False):
             length = min(len(encoder.ids(prompt)), encoder.limit)
             mask = (torch.arange(encoder.limit, device=self.device) < length).long()[None]
-        output = encoder.network(encoder.padded(prompt, self.device), attention_mask=mask)
-        return output[0].float(), None
+        states, _ = embed(encoder.network, encoder.padded(prompt, self.device), mask, penultimate=False)
+        return states, None
 
     def _double(self, prompt: str) -> tuple[Tensor, Tensor]:
         """Penultimate states side by side, and the pooled embedding of the last (arXiv 2307.01952 section 2.1)."""
         outputs = [
-            encoder.network(encoder.padded(prompt, self.device), output_hidden_states=True) for encoder in self.encoders
+            embed(encoder.network, encoder.padded(prompt, self.device), None, penultimate=True)
+            for encoder in self.encoders
         ]
-        embeds = torch.cat([output.hidden_states[-2].float() for output in outputs], dim=-1)
-        pooled = outputs[-1][0].float()
+        embeds = torch.cat([states for states, _ in outputs], dim=-1)
+        pooled = outputs[-1][1]
+        assert pooled is not None
         if self.zeros_for_empty and prompt == "":
             return torch.zeros_like(embeds), torch.zeros_like(pooled)
         return embeds, pooled

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from scumble.core.conditioning import Conditioning
 from scumble.errors import MethodError
 from scumble.models.early_exit import early_exit, leave
-from scumble.models.forward import run
+from scumble.models.forward import denoise
 from scumble.models.taps import Tap, attached, module_at
 
 __all__ = ["EncoderCache", "decode_half", "encode_half"]
@@ -67,7 +67,7 @@ def encode_half(unet: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, taps:
         for module in (stem, *down, mid):
             stack.callback(module.register_forward_hook(keep).remove)
         with _until(mid):
-            run(unet, x, t, cond)
+            denoise(unet, x, t, cond)
     h = found[mid]
     return EncoderCache(x, t, cond, found[stem], tuple(found[m] for m in down), h)
 
@@ -113,10 +113,10 @@ def decode_half(
         stack.enter_context(_returning(mid, h.to(cache.h.dtype)))
         stack.enter_context(attached(unet, [*taps, *(reader(site) for site in wanted)]))
         if upto is None:
-            output = run(unet, cache.x, cache.t, cache.cond)
+            output = denoise(unet, cache.x, cache.t, cache.cond)
         else:
             with _until(module_at(unet, upto)):
-                run(unet, cache.x, cache.t, cache.cond)
+                denoise(unet, cache.x, cache.t, cache.cond)
     missing = [site for site in wanted if site not in seen]
     if missing:
         raise MethodError(f"{missing[0]!r} does not run in the decoder of this network" + _order_hint(upto))

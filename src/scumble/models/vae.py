@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scumble.models.forward import decode, encode
+from scumble.models.runtime.base import Runtime
+
 __all__ = ["from_latent", "latent_factor", "to_latent"]
 
 LARGE = 1024
@@ -22,26 +25,24 @@ def latent_factor(vae: Any) -> int:
     return int(2 ** (len(vae.config.block_out_channels) - 1))
 
 
-def to_latent(vae: Any, image: Tensor, sample_noise: Tensor | None) -> Tensor:
+def to_latent(vae: Any, image: Tensor, sample_noise: Tensor | None, runtime: Runtime | None = None) -> Tensor:
     """Return the scaled latent (B, C, h, w) of a picture (B, 3, H, W) in [-1, 1], float32.
 
     The mean of the posterior; with ``sample_noise``, mean plus standard deviation times it.
     """
     with torch.set_grad_enabled(torch.is_grad_enabled() and image.requires_grad), _ready(vae, image.shape, 1):
-        posterior = vae.encode(image.to(vae.dtype)).latent_dist
-        latent = posterior.mean.float()
+        latent, std = encode(vae, image, runtime)
         if sample_noise is not None:
-            latent = latent + posterior.std.float() * sample_noise.to(latent)
+            latent = latent + std * sample_noise.to(latent)
     return (latent - _shift(vae)) * float(vae.config.scaling_factor)
 
 
-def from_latent(vae: Any, x0: Tensor) -> Tensor:
+def from_latent(vae: Any, x0: Tensor, runtime: Runtime | None = None) -> Tensor:
     """Return the picture (B, 3, H, W) of a scaled latent, float32, about [-1, 1]."""
     with torch.set_grad_enabled(torch.is_grad_enabled() and x0.requires_grad):
         latent = x0.float() / float(vae.config.scaling_factor) + _shift(vae)
         with _ready(vae, x0.shape, latent_factor(vae)):
-            image: Tensor = vae.decode(latent.to(vae.dtype), return_dict=False)[0]
-    return image.float()
+            return decode(vae, latent, runtime)
 
 
 def _shift(vae: Any) -> float:

@@ -1,0 +1,1 @@
+"""What answers for a network: PyTorch, OpenVINO, or a graph that torch.compile made."""
