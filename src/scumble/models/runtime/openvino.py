@@ -79,9 +79,7 @@ class OpenVino:
                 f"runtime openvino runs on the processor, the model is on {model.device}: use --device cpu"
             )
         if model.dtype != torch.float32:
-            raise InputError(
-                f"runtime openvino converts float32 networks, not {model.dtype}: load them in float32"
-            )
+            raise InputError(f"runtime openvino converts float32 networks, not {model.dtype}: load them in float32")
         if precision not in ("float32", "bfloat16"):
             raise InputError(f"runtime openvino computes in float32 or bfloat16, got {precision}")
         self._openvino = import_openvino()
