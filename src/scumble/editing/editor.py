@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
     from scumble.methods.extras.extras import Extra
+    from scumble.models.runtime.choose import Answering
 
 __all__ = ["Editor", "OnStep"]
 
@@ -42,24 +43,39 @@ class Editor:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self._answering: Answering | None = None
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path | None = None, *, device: str | None = None, dtype: str | None = None
+        cls,
+        source: str | Path | None = None,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        runtime: str | None = None,
     ) -> Editor:
         """Load a model: the bundled one, a bundled name, a diffusers folder, one ``.safetensors`` file, or a hub id.
 
         Args:
             source: Where the model is; None for the bundled latent model.
             device: ``cpu``, ``cuda``, ``mps`` or None to choose.
-            dtype: ``float32``, ``float16``, ``bfloat16`` or None to choose by device.
+            dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: what the networks compute in.
+            runtime: ``torch`` (also None), ``openvino`` (twice as fast on a processor), ``compile``, or ``auto``:
+                OpenVINO where it is installed and the planned rows pay for its conversion.
 
         Raises:
             CheckpointError: If it cannot be loaded (a pickle is refused).
+            InputError: If the runtime is unknown, not installed, or not for this device.
         """
         from scumble.models.loading import load
+        from scumble.models.runtime.choose import Answering, parse_runtime
 
-        return cls(load(source, device=device, dtype=dtype))
+        name = parse_runtime(runtime)
+        converted = name == "openvino"  # its networks are converted from float32, whatever they compute in
+        editor = cls(load(source, device=device, dtype="float32" if converted else dtype))
+        if name != "torch":
+            editor._answering = Answering(editor.model, name, dtype)
+        return editor
 
     @classmethod
     def from_pipe(cls, pipe: DiffusionPipeline) -> Editor:
@@ -121,6 +137,7 @@ class Editor:
         run = Run(self.model, method, picture, change, tensor, small, place, remarks, on_step, stored, also)
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
         with turn_of(self.model.denoiser):
+            self._settle_runtime(method, count)
             result = run(seed, max(count, method.variants) if method.variants > 1 else count, batch_size)
         if stored is not None:
             own = {"name": name, "sha256": stored.sha256}
@@ -153,6 +170,8 @@ class Editor:
         picture = load_image(image)
         place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
         with turn_of(self.model.denoiser), user_errors(1, place):
+            if self._answering is not None:
+                self._answering.settle(settings.num_inference_steps)
             return invert_picture(self.model, picture, chosen, secrets.randbits(31) if seed is None else seed, measured)
 
     def generate(
@@ -179,7 +198,13 @@ class Editor:
         place = fit(width, height, multiple=multiple, native=None)
         run = Run(self.model, method, None, None, None, None, place, [], on_step, None, also)
         with turn_of(self.model.denoiser):
+            self._settle_runtime(method, count)
             return run(seed, count, batch_size)
+
+    def _settle_runtime(self, method: Method, count: int) -> None:
+        if self._answering is not None:
+            steps = int(getattr(method, "num_inference_steps", 50))
+            self._answering.settle(2 * steps * count)
 
     def _change_map(self, method: Method, size: tuple[int, int]) -> tuple[Tensor | None, list[str]]:
         if not isinstance(method, ImageMethod) or method.change_map is None:

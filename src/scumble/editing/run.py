@@ -145,7 +145,14 @@ class Run:
 
     def _recipe(self, seed: int, count: int, batch_size: int) -> Recipe:
         picture, change = self.picture, self.change
-        environment = {"device": torch.device(self.model.device).type, "dtype": str(self.model.dtype).split(".")[-1]}
+        runtime = self.model.runtime
+        environment = {
+            "device": torch.device(self.model.device).type,
+            "dtype": runtime.precision if runtime else str(self.model.dtype).split(".")[-1],
+            "runtime": f"{runtime.name} {runtime.version}" if runtime else "torch",
+        }
+        if runtime and runtime.remark and runtime.remark not in self.notices:
+            self.notices.append(runtime.remark)
         return Recipe(
             method=self.method.method_name(),
             parameters=without_folders(self.method.model_dump(mode="json")),
