@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-__all__ = ["FileField", "NamedFile", "named_files"]
+__all__ = ["FileField", "NamedFile", "marked_files", "named_files"]
 
 Kind = Literal["image", "map", "inversion", "direction", "model", "text"]
 
@@ -41,7 +41,14 @@ class NamedFile:
 
 
 def named_files(settings: BaseModel, prefix: str = "") -> Iterator[NamedFile]:
-    """Yield every file that settings name, however deep inside them."""
+    """Yield every file that settings name, however deep inside them; names of what is in the package are left out."""
+    for named in marked_files(settings, prefix):
+        if not (named.kind in _PACKED and _is_name(named.path)):
+            yield named
+
+
+def marked_files(settings: BaseModel, prefix: str = "") -> Iterator[NamedFile]:
+    """Yield every text that settings have in a field for files, names of what is in the package among them."""
     for name, field in type(settings).model_fields.items():
         marks = [mark for mark in field.metadata if isinstance(mark, FileField)]
         yield from _inside(getattr(settings, name), f"{prefix}{name}", marks[0] if marks else None)
@@ -49,14 +56,14 @@ def named_files(settings: BaseModel, prefix: str = "") -> Iterator[NamedFile]:
 
 def _inside(value: Any, place: str, mark: FileField | None) -> Iterator[NamedFile]:
     if isinstance(value, BaseModel):
-        yield from named_files(value, f"{place}.")
+        yield from marked_files(value, f"{place}.")
     elif isinstance(value, Mapping):
         for key, one in value.items():
             yield from _inside(one, f"{place}.{key}", mark)
     elif isinstance(value, list | tuple):
         for k, one in enumerate(value):
             yield from _inside(one, f"{place}.{k}", mark)
-    elif mark is not None and isinstance(value, str | Path) and not (mark.kind in _PACKED and _is_name(str(value))):
+    elif mark is not None and isinstance(value, str | Path):
         yield NamedFile(place, mark.kind, str(value))
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +22,13 @@ from scumble.records.metadata import read_metadata
 
 
 @pytest.fixture
-def folder(tmp_path: Path, tiny_editor: Editor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(replay.Editor, "from_pretrained", lambda *a, **k: tiny_editor)
+def again(tiny_editor: Editor) -> Any:
+    """Redo with the tiny model, which no recipe may load by its name."""
+    return partial(replay.redo, editor=tiny_editor)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_editor: Editor, picture: Image.Image) -> Path:
     picture.save(tmp_path / "in.png")
     change = np.zeros((64, 64), np.uint8)
     change[20:] = 200
@@ -31,36 +38,36 @@ def folder(tmp_path: Path, tiny_editor: Editor, picture: Image.Image, monkeypatc
     return tmp_path
 
 
-def test_redo_gives_the_same_bytes_for_every_candidate(folder: Path) -> None:
+def test_redo_gives_the_same_bytes_for_every_candidate(folder: Path, again: Any) -> None:
     for k in range(3):
-        done = replay.redo(folder / f"out-{k}.png")
+        done = again(folder / f"out-{k}.png")
         assert (done.largest, done.share, done.warnings) == (0, 0.0, [])
 
 
-def test_redo_finds_renamed_inputs_by_their_hash_and_says_when_they_are_missing(folder: Path) -> None:
+def test_redo_finds_renamed_inputs_by_their_hash_and_says_when_they_are_missing(folder: Path, again: Any) -> None:
     (folder / "in.png").rename(folder / "holiday.png")
     (folder / "map.png").rename(folder / "where.png")
-    assert replay.redo(folder / "out-0.png").largest == 0
+    assert again(folder / "out-0.png").largest == 0
     shutil.move(folder / "where.png", folder.parent / "where.png")
     with pytest.raises(InputError, match="--map"):
-        replay.redo(folder / "out-0.png")
-    assert replay.redo(folder / "out-0.png", change_map=folder.parent / "where.png").largest == 0
+        again(folder / "out-0.png")
+    assert again(folder / "out-0.png", change_map=folder.parent / "where.png").largest == 0
     (folder / "holiday.png").unlink()
     with pytest.raises(InputError, match="--image"):
-        replay.redo(folder / "out-0.png", change_map=folder.parent / "where.png")
+        again(folder / "out-0.png", change_map=folder.parent / "where.png")
 
 
-def test_redo_notices_a_picture_that_was_changed_afterwards(folder: Path) -> None:
+def test_redo_notices_a_picture_that_was_changed_afterwards(folder: Path, again: Any) -> None:
     told = read_metadata(folder / "out-0.png")
     image = np.asarray(Image.open(folder / "out-0.png")).copy()
     image[40, 40] ^= 255
     from scumble.records.metadata import embed
 
     save_image(Image.fromarray(image), folder / "touched.png", embed(told))
-    assert replay.redo(folder / "touched.png").largest > 0
+    assert again(folder / "touched.png").largest > 0
 
 
-def test_the_recipe_names_files_and_never_their_folders(folder: Path) -> None:
+def test_the_recipe_names_files_and_never_their_folders(folder: Path, again: Any) -> None:
     text = json.dumps(read_metadata(folder / "out-0.png"))
     assert str(folder) not in text
     assert '"in.png"' in text and '"map.png"' in text

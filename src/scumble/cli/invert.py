@@ -23,7 +23,6 @@ def _invert(
     model: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
-    runtime: str | None = None,
     quiet: Annotated[bool, Parameter(negative="")] = False,
     given: dict[str, Any],
 ) -> None:
@@ -43,8 +42,6 @@ def _invert(
         cpu, cuda or mps.
     dtype
         float32, float16 or bfloat16.
-    runtime
-        torch, openvino (about twice as fast on a processor), compile (GPUs), or auto.
     quiet
         Print the file's name only.
     """
@@ -58,7 +55,7 @@ def _invert(
     if not target.parent.is_dir():
         raise InputError(f"the output folder {target.parent.name!r} does not exist; create it first")
     picture = load_image(image)
-    editor = Editor.from_pretrained(model, device=device, dtype=dtype, runtime=runtime)
+    editor = Editor.from_pretrained(model, device=device, dtype=dtype)
     inversion = editor.invert(picture, settings, seed=seed)
     inversion.save(target)
     if not quiet:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
     from scumble.methods.extras.extras import Extra
-    from scumble.models.runtime.choose import Answering
+    from scumble.records.recipe import Recipe
 
 __all__ = ["Editor", "OnStep"]
 
@@ -43,39 +43,24 @@ class Editor:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._answering: Answering | None = None
 
     @classmethod
     def from_pretrained(
-        cls,
-        source: str | Path | None = None,
-        *,
-        device: str | None = None,
-        dtype: str | None = None,
-        runtime: str | None = None,
+        cls, source: str | Path | None = None, *, device: str | None = None, dtype: str | None = None
     ) -> Editor:
         """Load a model: the bundled one, a bundled name, a diffusers folder, one ``.safetensors`` file, or a hub id.
 
         Args:
             source: Where the model is; None for the bundled latent model.
             device: ``cpu``, ``cuda``, ``mps`` or None to choose.
-            dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: what the networks compute in.
-            runtime: ``torch`` (also None), ``openvino`` (twice as fast on a processor), ``compile``, or ``auto``:
-                OpenVINO where it is installed and the planned rows pay for its conversion.
+            dtype: ``float32``, ``float16``, ``bfloat16`` or None to choose by device.
 
         Raises:
             CheckpointError: If it cannot be loaded (a pickle is refused).
-            InputError: If the runtime is unknown, not installed, or not for this device.
         """
         from scumble.models.loading import load
-        from scumble.models.runtime.choose import Answering, parse_runtime
 
-        name = parse_runtime(runtime)
-        converted = name == "openvino"  # its networks are converted from float32, whatever they compute in
-        editor = cls(load(source, device=device, dtype="float32" if converted else dtype))
-        if name != "torch":
-            editor._answering = Answering(editor.model, name, dtype)
-        return editor
+        return cls(load(source, device=device, dtype=dtype))
 
     @classmethod
     def from_pipe(cls, pipe: DiffusionPipeline) -> Editor:
@@ -123,26 +108,75 @@ class Editor:
         if not method.takes_image:
             raise MethodError(f"{method.method_name()} makes pictures from nothing: use Editor.generate")
         method = method.with_defaults(self.model.defaults)
-        picture = None if image is None and inversion is not None else load_image(image)
         stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
-        if stored is not None:
-            if not method.takes_inversion:
-                raise MethodError(f"{method.method_name()} does not start from an inversion; use ddpm-inversion")
-            picture = picture_of(stored, picture)
-        assert picture is not None
-        change, remarks = self._change_map(method, picture.rgb.size)
-        place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
-        tensor = place.apply(to_tensor(picture.rgb)).to(self.model.device)
-        small = None if change is None else place.apply_map(change).to(self.model.device)
-        run = Run(self.model, method, picture, change, tensor, small, place, remarks, on_step, stored, also)
+        run = self._edit_run(None if image is None and stored is not None else image, method, on_step, stored, also)
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
         with turn_of(self.model.denoiser):
-            self._settle_runtime(method, count)
             result = run(seed, max(count, method.variants) if method.variants > 1 else count, batch_size)
         if stored is not None:
             own = {"name": name, "sha256": stored.sha256}
             result = replace(result, recipe=result.recipe.model_copy(update={"inversion": own}))
         return result
+
+    def _edit_run(
+        self,
+        image: Source | None,
+        method: Method,
+        on_step: OnStep | None,
+        inversion: Inversion | None,
+        also: Sequence[Extra],
+    ) -> Run:
+        picture = None if image is None and inversion is not None else load_image(image)
+        if inversion is not None:
+            if not method.takes_inversion:
+                raise MethodError(f"{method.method_name()} does not start from an inversion; use ddpm-inversion")
+            picture = picture_of(inversion, picture)
+        assert picture is not None
+        change, remarks = self._change_map(method, picture.rgb.size)
+        place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
+        tensor = place.apply(to_tensor(picture.rgb)).to(self.model.device)
+        small = None if change is None else place.apply_map(change).to(self.model.device)
+        return Run(self.model, method, picture, change, tensor, small, place, remarks, on_step, inversion, also)
+
+    def _generate_run(self, method: Method, on_step: OnStep | None, also: Sequence[Extra]) -> Run:
+        native, multiple = self.model.native_size, self.model.multiple
+        width = getattr(method, "width", None) or native
+        height = getattr(method, "height", None) or native
+        if width % multiple or height % multiple:
+            raise InputError(
+                f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}"
+            )
+        place = fit(width, height, multiple=multiple, native=None)
+        return Run(self.model, method, None, None, None, None, place, [], on_step, None, also)
+
+    def again(
+        self,
+        image: Source | None,
+        method: Method,
+        recipe: Recipe,
+        *,
+        inversion: Inversion | None = None,
+        also: Sequence[Extra] = (),
+    ) -> Result:
+        """Make the one candidate of a recipe, just as the edit of all of them made it.
+
+        Args:
+            image: The edited picture; None where it was made from nothing.
+            method: The recipe's method, with its files and its change map.
+            recipe: The recipe: seed, count, batch size, and which candidate.
+            inversion: The inversion from which it was edited, if any.
+            also: What acted besides.
+
+        Raises:
+            InputError: For unusable input; MethodError: for what the method does not do with this model.
+        """
+        if recipe.input is None:
+            run = self._generate_run(method, None, also)
+        else:
+            run = self._edit_run(image, method, None, inversion, also)
+        with turn_of(self.model.denoiser):
+            result = run(recipe.seed, recipe.count, recipe.batch_size, only=recipe.index)
+        return replace(result, recipe=result.recipe.model_copy(update={"inversion": recipe.inversion}))
 
     def invert(
         self,
@@ -170,8 +204,6 @@ class Editor:
         picture = load_image(image)
         place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
         with turn_of(self.model.denoiser), user_errors(1, place):
-            if self._answering is not None:
-                self._answering.settle(settings.num_inference_steps)
             return invert_picture(self.model, picture, chosen, secrets.randbits(31) if seed is None else seed, measured)
 
     def generate(
@@ -188,23 +220,9 @@ class Editor:
         if method.takes_image and not method.image_optional:
             raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
         method = method.with_defaults(self.model.defaults)
-        native, multiple = self.model.native_size, self.model.multiple
-        width = getattr(method, "width", None) or native
-        height = getattr(method, "height", None) or native
-        if width % multiple or height % multiple:
-            raise InputError(
-                f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}"
-            )
-        place = fit(width, height, multiple=multiple, native=None)
-        run = Run(self.model, method, None, None, None, None, place, [], on_step, None, also)
+        run = self._generate_run(method, on_step, also)
         with turn_of(self.model.denoiser):
-            self._settle_runtime(method, count)
             return run(seed, count, batch_size)
-
-    def _settle_runtime(self, method: Method, count: int) -> None:
-        if self._answering is not None:
-            steps = int(getattr(method, "num_inference_steps", 50))
-            self._answering.settle(2 * steps * count)
 
     def _change_map(self, method: Method, size: tuple[int, int]) -> tuple[Tensor | None, list[str]]:
         if not isinstance(method, ImageMethod) or method.change_map is None:

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from pydantic import ValidationError
+from pydantic import BaseModel
 
 from scumble.editing.editor import Editor
-from scumble.errors import CheckpointError, InputError, first_problem
-from scumble.files import READABLE_PICTURES
+from scumble.errors import InputError
+from scumble.file_field import NamedFile, marked_files
 from scumble.hashing import tensor_sha256
 from scumble.images import MapSource, Picture, Source, load_image, load_map
-from scumble.inversion.file import SUFFIX
 from scumble.inversion.inversion import Inversion
-from scumble.methods.base import ImageMethod
+from scumble.methods.asyrp.bundled import bundled_directions
+from scumble.methods.base import ImageMethod, Method
 from scumble.methods.extras.parse import from_recipe
-from scumble.records.metadata import read_metadata
-from scumble.records.recipe import Recipe
+from scumble.models.clip import BUNDLED_CLIPS
+from scumble.models.loading import BUNDLED
+from scumble.records.beside import Beside
+from scumble.records.recipe import Recipe, read_recipe
+from scumble.records.request import put
 
 __all__ = ["Redone", "redo"]
+
+LOSSY = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,15 @@ class Redone:
         largest: Largest difference of any channel of any pixel, in grey levels of 255.
         share: Share of the pixels that differ at all.
         warnings: What is not the same as when the picture was made (weights, versions, device).
+        lossy: Whether the compared file keeps pixels only nearly: then a difference is no failure.
     """
 
     image: Image.Image
     recipe: Recipe
     largest: int
     share: float
-    warnings: list[str]
+    warnings: list[str] = field(default_factory=list)
+    lossy: bool = False
 
 
 def redo(
@@ -51,124 +58,164 @@ def redo(
     image: Source | None = None,
     change_map: MapSource | Sequence[MapSource] | None = None,
     inversion: str | Path | None = None,
+    inputs: Sequence[str | Path] = (),
     model: str | None = None,
     device: str | None = None,
     editor: Editor | None = None,
+    allow_fetch: bool = False,
 ) -> Redone:
     """Repeat the edit that made ``path``, in the same batch it was made in.
 
+    A recipe is data that anybody may have written: files that it names are looked for by their content, in the folder
+    of ``path`` and in ``inputs``, and never opened because it says where they are.
+
     Args:
         path: A picture with its recipe.
-        image: The edited picture; looked for by hash in the folder of ``path`` when not given.
+        image: The edited picture; looked for by hash when not given.
         change_map: The change map; likewise.
         inversion: The inversion file; likewise.
-        model: The model; the recipe's name by default.
+        inputs: More folders to look in.
+        model: The model; one of the package's by the recipe's name when not given.
         device: Device; chosen as usual by default.
         editor: An editor whose model is loaded already, in place of ``model`` and ``device``.
+        allow_fetch: Also take models from the hub that the recipe names.
 
     Raises:
         InputError: If the recipe, the picture or the map cannot be found or do not match their hashes.
     """
     target = Path(path)
-    recipe = _recipe(target)
-    folder = sorted(p for p in target.absolute().parent.iterdir() if p.suffix.lower() in READABLE_PICTURES)
+    recipe = read_recipe(target)
+    beside = Beside((target.absolute().parent, *map(Path, inputs)))
+    files = _Files(recipe, beside, allow_fetch)
+    method, also = files.filled(recipe.build(), ""), [files.extra(k) for k in range(len(recipe.also))]
+    source = None if recipe.input is None else _source(recipe, image, beside)
+    more: dict[str, Any] = {}
+    if source is not None and recipe.change_map is not None:
+        more["change_map"] = _map(recipe, method, change_map, beside, source.rgb.size)
+    stored = None if recipe.inversion is None else _inversion(recipe.inversion, inversion, beside)
     if editor is None:
-        editor = Editor.from_pretrained(model or recipe.model["name"], device=device)
-    first = recipe.index // recipe.batch_size * recipe.batch_size
-    count = min(recipe.batch_size, recipe.count - first)
-    if recipe.build().variants > 1:  # candidates share the first one's inversion, and take turns with the prompts
-        first, count = 0, recipe.count
-    options: dict[str, Any] = {"seed": recipe.seed + first, "count": count, "batch_size": recipe.batch_size}
-    if recipe.also:
-        options["also"] = [from_recipe(told) for told in recipe.also]
-    if recipe.input is None:
-        result = editor.generate(recipe.build(), **options)
-    else:
-        source = _source(recipe.input, image, folder)
-        # Where candidates were ranked and only the best kept, all of this batch are wanted again.
-        more: dict[str, Any] = {"keep": None} if "keep" in recipe.parameters else {}
-        if recipe.change_map is not None:
-            more["change_map"] = _map(recipe, change_map, folder, source.rgb.size)
-        if recipe.inversion is not None:
-            options["inversion"] = _inversion(recipe.inversion, inversion, target.absolute().parent)
-        result = editor.edit(source, recipe.build(**more), **options)
-    places = [report.get("candidate", k) for k, report in enumerate(result.reports)]
-    place = places.index(recipe.index - first) if recipe.index - first in places else recipe.index - first
-    made = result.images[place]
+        editor = Editor.from_pretrained(model or _model(recipe, allow_fetch), device=device)
+    fields = type(method).model_fields
+    # Where candidates were ranked and only the best kept, the one that is wanted may be any.
+    changed = {**more, **({"keep": None} if "keep" in fields else {})}
+    # Fields are copied, not read again: what is not in a recipe (a map as an array) stays what it is.
+    method = method.model_copy(update=changed)
+    result = editor.again(source, method, recipe, inversion=stored, also=also)
+    made = result.images[0]
     before, after = np.asarray(load_image(target).rgb, np.int16), np.asarray(made.convert("RGB"), np.int16)
     if before.shape != after.shape:
         raise InputError(f"{target.name} was changed after it was made: its size is no longer the recipe's")
     difference = np.abs(before - after).max(axis=2)
+    lossy = target.suffix.lower() in LOSSY
+    warnings = _warnings(recipe, result.recipe)
+    if lossy:
+        warnings.append(f"{target.name} keeps its pixels only nearly ({target.suffix[1:].upper()}): compared loosely")
     same = {"seed": recipe.seed, "count": recipe.count, "index": recipe.index, "parameters": recipe.parameters}
-    own = result.recipe_of(place).model_copy(update=same)
-    return Redone(made, own, int(difference.max()), float((difference > 0).mean()), _warnings(recipe, own))
+    now = result.recipe_of(0).model_copy(update=same)
+    return Redone(made, now, int(difference.max()), float((difference > 0).mean()), warnings, lossy)
 
 
-def _recipe(path: Path) -> Recipe:
-    told = read_metadata(path)
-    try:
-        return Recipe.model_validate(told)
-    except ValidationError as error:
-        where, _ = first_problem(error)
-        raise InputError(f"{path.name} carries no recipe of a single edit ({where}): it cannot be repeated") from error
+@dataclass(frozen=True)
+class _Files:
+    """Fills in the files that parameters and extras of a recipe name."""
+
+    recipe: Recipe
+    beside: Beside
+    allow_fetch: bool
+
+    def filled(self, settings: Method, prefix: str) -> Method:
+        """The method with the paths of its files."""
+        body = self._body(settings, self.recipe.settled_parameters(), prefix)
+        return settings if body is None else self.recipe.build(**body)
+
+    def extra(self, k: int) -> Any:
+        """What acted besides, with the paths of its files."""
+        about = dict(self.recipe.also[k])
+        extra = from_recipe(about)
+        body = self._body(extra, about, f"also.{k}.")
+        return extra if body is None else from_recipe(body)
+
+    def _body(self, settings: BaseModel, values: Mapping[str, Any], prefix: str) -> dict[str, Any] | None:
+        found = {named.place: path for named in marked_files(settings) if (path := self._path(named, prefix))}
+        if not found:
+            return None
+        body: dict[str, Any] = {name: _copied(value) for name, value in values.items()}
+        for place, path in found.items():
+            put(body, place, path)
+        return body
+
+    def _path(self, named: NamedFile, prefix: str) -> str | None:
+        """Where a file is, or None where a name of something in the package stands."""
+        if named.kind == "model":
+            if named.path in BUNDLED_CLIPS or self.allow_fetch:
+                return None
+            raise InputError(f"the recipe asks for the model {named.path[:100]!r}: --allow-fetch lets it be loaded")
+        if named.kind == "direction" and named.path in bundled_directions():
+            return None
+        wanted = self.recipe.files.get(prefix + named.place, {"name": named.path, "sha256": ""})
+        path = self.beside.file(wanted)
+        if path is None:
+            raise InputError(
+                f"the file {wanted['name'][:100]!r} ({prefix + named.place}) is not beside the result;"
+                " put it there, or name its folder with --inputs"
+            )
+        return str(path)
 
 
-def _inversion(wanted: dict[str, str], given: str | Path | None, folder: Path) -> Inversion:
-    paths = [Path(given)] if given is not None else _likely(folder.glob(f"*{SUFFIX}"), wanted["name"])
-    for path in paths:
-        try:
-            found = Inversion.load(path)
-        except CheckpointError:
-            if given is not None:
-                raise
-            continue
-        if found.sha256 == wanted["sha256"]:
-            return found
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copied(one) for key, one in value.items()}
+    return [_copied(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _model(recipe: Recipe, allow_fetch: bool) -> str:
+    name = recipe.model["name"]
+    if name in BUNDLED or (allow_fetch and name.count("/") == 1 and not Path(name).exists()):
+        return name
+    raise InputError(
+        f"the recipe was made with the model {name[:100]!r}, which is not in the package: give it with --model"
+        " (or let a hub model be fetched with --allow-fetch)"
+    )
+
+
+def _inversion(wanted: dict[str, str], given: str | Path | None, beside: Beside) -> Inversion:
+    found = beside.inversion(wanted) if given is None else Inversion.load(given)
+    if found is not None and found.sha256 == wanted["sha256"]:
+        return found
     name = wanted["name"] or "made in memory"
     raise InputError(f"the inversion ({name}) that was used is not there; give it with --inversion")
 
 
-def _source(wanted: dict[str, str], given: Any, folder: Iterable[Path]) -> Picture:
+def _source(recipe: Recipe, given: Any, beside: Beside) -> Picture:
+    wanted = recipe.input or {}
     if given is not None:
         picture = load_image(given)
         if picture.sha256 != wanted["sha256"]:
             raise InputError(f"the given picture is not the one that was edited ({wanted['name']})")
         return picture
-    for path in _likely(folder, wanted["name"]):
-        try:
-            picture = load_image(path)
-        except InputError:
-            continue
-        if picture.sha256 == wanted["sha256"]:
-            return picture
-    raise InputError(f"the edited picture {wanted['name']!r} is not beside the result; give it with --image")
+    found = beside.picture(wanted, recipe.size)
+    if found is None:
+        raise InputError(f"the edited picture {wanted['name']!r} is not beside the result; give it with --image")
+    return found
 
 
-def _map(recipe: Recipe, given: Any, folder: Iterable[Path], size: tuple[int, int]) -> Any:
-    wanted, polarity = recipe.change_map or {}, recipe.parameters.get("polarity", "white-changes")
-    method = recipe.build()
+def _map(recipe: Recipe, method: Method, given: Any, beside: Beside, size: tuple[int, int]) -> Any:
+    wanted = recipe.change_map or {}
 
     def sha256(source: Any) -> str:
-        change, _ = load_map(source, size, polarity=polarity)
-        return tensor_sha256(method.prepare_map(change) if isinstance(method, ImageMethod) else change)
+        if not isinstance(method, ImageMethod):
+            return tensor_sha256(load_map(source, size)[0])
+        return tensor_sha256(method.prepare_map(load_map(source, size, polarity=method.polarity)[0]))
 
     if given is not None:
         if sha256(given) != wanted["sha256"]:
             raise InputError(f"the given map is not the one that was used ({wanted['name'] or 'made in memory'})")
         return given
-    for path in _likely(folder, wanted["name"]):
-        try:
-            if sha256(path) == wanted["sha256"]:
-                return path
-        except InputError:
-            continue
-    name = wanted["name"] or "made in memory"
-    raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
-
-
-def _likely(folder: Iterable[Path], name: str) -> list[Path]:
-    """The files of the folder, the one of that name first."""
-    return sorted(folder, key=lambda path: path.name != name)
+    found = beside.map(wanted, size, sha256)
+    if found is None:
+        name = wanted["name"] or "made in memory"
+        raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
+    return found
 
 
 def _warnings(was: Recipe, now: Recipe) -> list[str]:

@@ -18,7 +18,8 @@ from scumble.core.loop import Stopped
 from scumble.core.noise import CounterNoise
 from scumble.editing.result import Result
 from scumble.errors import CancelledError, InputError, MemoryLimitError
-from scumble.hashing import tensor_sha256
+from scumble.file_field import named_files
+from scumble.hashing import files_sha256, tensor_sha256
 from scumble.images import Fit, Picture, paste, to_image
 from scumble.inversion.inversion import Inversion
 from scumble.memory import PeakMemory
@@ -27,7 +28,7 @@ from scumble.methods.batch import EditBatch
 from scumble.methods.progress import Progress
 from scumble.models.base import Model
 from scumble.records.metadata import without_folders
-from scumble.records.recipe import Recipe, versions
+from scumble.records.recipe import Recipe, environment
 
 if TYPE_CHECKING:
     from scumble.methods.extras.extras import Extra
@@ -62,8 +63,15 @@ class Run:
         self.cost, self.shared = Cost(), dict[str, Any]()
         self.reports: list[dict[str, Any]] = []
 
-    def __call__(self, seed: int | None, count: int, batch_size: int | None) -> Result:
-        """Make all candidates; see ``Editor.edit`` for the arguments and errors."""
+    def __call__(self, seed: int | None, count: int, batch_size: int | None, only: int | None = None) -> Result:
+        """Make all candidates; see ``Editor.edit`` for the arguments and errors.
+
+        Args:
+            seed: Of the first candidate.
+            count: How many candidates the edit has.
+            batch_size: How many are made at once.
+            only: Make this candidate alone, just as the whole edit makes it.
+        """
         if count < 1:
             raise InputError(f"count must be 1 or more, got {count}")
         if batch_size is not None and batch_size < 1:
@@ -76,8 +84,12 @@ class Run:
         started = time.perf_counter()
         with PeakMemory(self.model.device) as memory, user_errors(size, self.place):
             for first in range(0, count, size):
-                images += self._batch(seed, first, min(first + size, count))
-            images = self._ordered(images)
+                if only is None or first <= only < first + size:
+                    images += self._batch(seed, first, min(first + size, count))
+            if only is None:
+                images = self._ordered(images)
+            else:
+                images, self.reports = [images[only % size]], [{**self.reports[only % size], "candidate": only}]
         self.cost.seconds, self.cost.peak_bytes = time.perf_counter() - started, memory.peak
         recipe = self._recipe(seed, count, size)
         frames = [
@@ -103,6 +115,7 @@ class Run:
             notices=self.notices,
             inversion=self.inversion,
             place=self.place,
+            edit_noise=CounterNoise([seed]),
         )
         self.method.check(batch)
         if self.also:
@@ -145,14 +158,6 @@ class Run:
 
     def _recipe(self, seed: int, count: int, batch_size: int) -> Recipe:
         picture, change = self.picture, self.change
-        runtime = self.model.runtime
-        environment = {
-            "device": torch.device(self.model.device).type,
-            "dtype": runtime.precision if runtime else str(self.model.dtype).split(".")[-1],
-            "runtime": f"{runtime.name} {runtime.version}" if runtime else "torch",
-        }
-        if runtime and runtime.remark and runtime.remark not in self.notices:
-            self.notices.append(runtime.remark)
         return Recipe(
             method=self.method.method_name(),
             parameters=without_folders(self.method.model_dump(mode="json")),
@@ -163,9 +168,21 @@ class Run:
             input=None if picture is None else {"name": picture.path_name or "", "sha256": picture.sha256},
             change_map=None if change is None else {"name": self._map_name(), "sha256": tensor_sha256(change)},
             model={"name": self.model.name, "sha256": self.model.weights_hash},
-            environment={**environment, **versions()},
+            environment=environment(str(self.model.device), str(self.model.dtype).split(".")[-1]),
+            files=self._files(),
             also=[{"kind": one.kind, **without_folders(one.model_dump(mode="json"))} for one in self.also],
         )
+
+    def _files(self) -> dict[str, dict[str, str]]:
+        """Name and content of the other files that method and extras name, by their place."""
+        named = [*named_files(self.method)]
+        named += [file for k, one in enumerate(self.also) for file in named_files(one, f"also.{k}.")]
+        paths = {file.place: Path(file.path) for file in named}
+        return {
+            place: {"name": path.name, "sha256": files_sha256([path])}
+            for place, path in paths.items()
+            if path.is_file()
+        }
 
     def _map_name(self) -> str:
         given = getattr(self.method, "change_map", None)

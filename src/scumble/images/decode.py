@@ -13,11 +13,30 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scumble.errors import InputError
 from scumble.images.camera import developed, is_heif, is_raw, read_heif
+from scumble.untrusted import regular_file
 
-__all__ = ["Greys", "Plane", "greys", "open_file", "open_frame", "quiet", "rgb_and_alpha", "upright"]
+__all__ = [
+    "Greys",
+    "Plane",
+    "file_texts",
+    "greys",
+    "open_file",
+    "open_frame",
+    "picture_size",
+    "quiet",
+    "rgb_and_alpha",
+    "upright",
+]
 
 Plane = npt.NDArray[np.float64]
 Greys = tuple[Plane, Plane | None]
+
+MAX_PIXELS = 178_000_000
+"""Most pixels of a picture."""
+MAX_MAP_PIXELS = 64_000_000
+"""Most pixels of a map; it is brought to the picture's size, so more would be lost anyway."""
+_BAND = 256
+"""Rows of a map that are worked on at once, in double precision."""
 
 _COLOR_PROFILE_MODES = ("RGB", "RGBA", "P")
 
@@ -36,11 +55,7 @@ def open_frame(path: str | Path, what: str = "picture") -> tuple[Image.Image, li
     Of the pages of a TIFF the largest is taken (others may be previews), of an animation the first frame.
     Raises InputError for a missing, empty, truncated, too large or unknown file.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise InputError(f"the {what} {path} is a folder; give a picture file")
-    if not path.is_file():
-        raise InputError(f"the {what} {path} does not exist")
+    path = regular_file(path, f"the {what}")
     if path.stat().st_size == 0:
         raise InputError(f"the {what} {path} is an empty file (0 bytes)")
     if is_raw(path):  # Pillow would take the small preview of a raw file for the picture
@@ -50,6 +65,7 @@ def open_frame(path: str | Path, what: str = "picture") -> tuple[Image.Image, li
             if is_heif(path):
                 read_heif()
             with Image.open(path) as image:
+                _refuse_huge(image, what, path.name)
                 notices = _choose_frame(image, path.name)
                 image.load()
                 return image, notices
@@ -61,6 +77,42 @@ def open_frame(path: str | Path, what: str = "picture") -> tuple[Image.Image, li
         raise InputError(f"the {what} {path} has more pixels than can be edited; make it smaller first") from None
     except Exception as error:  # a decoder may raise anything at all on damaged bytes
         raise InputError(f"the {what} {path} cannot be read: {error}") from error
+
+
+def _refuse_huge(image: Image.Image, what: str, name: str) -> None:
+    """Before anything is decoded: a few kilobytes may unpack to gigabytes."""
+    most = MAX_MAP_PIXELS if what == "map" else MAX_PIXELS
+    if image.width * image.height > most:
+        raise InputError(
+            f"the {what} {name} is {image.width}x{image.height}: more than {most // 1_000_000} million pixels;"
+            " make it smaller first"
+        )
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return (width, height) as a file's header says, without decoding it; None where it is no picture."""
+    try:
+        with quiet(), Image.open(path) as image:
+            return image.size
+    except Exception:  # a decoder may raise anything at all on damaged bytes
+        return None
+
+
+def file_texts(path: str | Path) -> dict[str, str]:
+    """Return the texts that a picture's file carries; those before its pixels without decoding them.
+
+    Raises InputError as :func:`open_file` does.
+    """
+    path = regular_file(path, "the picture")
+    try:
+        with quiet(), Image.open(path) as image:
+            info = dict(image.info)
+    except Exception:  # whatever is wrong with it, opening it whole says it well
+        info = open_file(path).info
+    texts = {str(key): value for key, value in info.items() if isinstance(value, str)}
+    if not texts and path.suffix.lower() == ".png":  # other programs write them behind the pixels
+        texts = {str(key): value for key, value in open_file(path).info.items() if isinstance(value, str)}
+    return texts
 
 
 def _choose_frame(image: Image.Image, name: str) -> list[str]:
@@ -127,10 +179,15 @@ def greys(image: Image.Image) -> Greys:
     """Return Rec. 601 luminance (H,W) and alpha (H,W) or None, float64 in [0,1], without going through 8 bits."""
     if image.mode.startswith(("I", "F")):
         return _deep_grey(image), None
+    if image.mode in ("1", "L") and not image.has_transparency_data:
+        return np.asarray(image.convert("L")) / np.float64(255), None
     rgb, alpha = rgb_and_alpha(image)
-    # Integer weights, so that a grey of value v is exactly v / 255.
-    luminance = np.asarray(rgb, np.float64) @ np.array([299.0, 587.0, 114.0]) / 255000.0
-    return luminance, None if alpha is None else np.asarray(alpha, np.float64) / 255.0
+    values = np.empty((rgb.height, rgb.width))
+    for top in range(0, rgb.height, _BAND):
+        band = np.asarray(rgb.crop((0, top, rgb.width, min(top + _BAND, rgb.height))), np.float64)
+        # Integer weights, so that a grey of value v is exactly v / 255.
+        values[top : top + _BAND] = band @ np.array([299.0, 587.0, 114.0]) / 255000.0
+    return values, None if alpha is None else np.asarray(alpha) / np.float64(255)
 
 
 def _deep_grey(image: Image.Image) -> Plane:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,7 @@ from scumble.core.prediction import Prediction
 from scumble.errors import InputError
 from scumble.inversion.extract import guided
 
-__all__ = ["Pivot", "ddim"]
+__all__ = ["Pivot", "ddim", "warm_ddim"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def ddim(
 
     The exact inverse of a step needs the prediction at the x that is sought. One iteration takes the prediction at
     the x before it, with the sought level's time, as diffusers' inverse scheduler does; more iterations put the
-    result in again, which converges to the exact inverse where steps are small enough.
+    result in again, which comes closer to the exact inverse as long as each changes x by less than the one before.
+    :func:`warm_ddim` begins each level closer to it.
 
     Args:
         ctx: The run (its solver is not asked).
@@ -51,10 +53,7 @@ def ddim(
     Raises:
         InputError: If ``first`` is outside the run, or ``iterations`` below 1.
     """
-    if not 0 <= first <= ctx.steps:
-        raise InputError(f"an inversion can skip 0 to {ctx.steps} of {ctx.steps} steps, not {first}")
-    if iterations < 1:
-        raise InputError(f"iterations must be 1 or more, got {iterations}")
+    _check(ctx, first, iterations)
     x, residual, evaluations = x0.expand(ctx.shape), 0.0, 0
     ascending = [x]
     for i in range(ctx.steps - 1, first - 1, -1):
@@ -67,6 +66,41 @@ def ddim(
         x, residual = guess, max(residual, moved)
         ascending.append(x)
     return Pivot(torch.stack(ascending[::-1]), residual, evaluations)
+
+
+def warm_ddim(
+    ctx: RunState, x0: Tensor, guidance: Guidance, *, first: int = 0, iterations: int = 1, tolerance: float = 0.0
+) -> Pivot:
+    """Walk like :func:`ddim`, but look for each level's x first where the last prediction leads (arXiv 2504.13109).
+
+    It costs the same and returns much closer to the picture. Iterations of a level stop when one changes x by more
+    than the one before: nearest the clean image they do not converge. Arguments and errors as for :func:`ddim`.
+    """
+    _check(ctx, first, iterations)
+    x, residual, evaluations = x0.expand(ctx.shape), 0.0, 0
+    ascending, eps = [x], None
+    for i in range(ctx.steps - 1, first - 1, -1):
+        guess = x if eps is None else _back(ctx, i, x, eps)
+        moved = math.inf
+        for _ in range(iterations):
+            new_eps = _eps(ctx, i, guess, guidance)
+            found = _back(ctx, i, x, new_eps)
+            change, evaluations = float((found - guess).abs().max()), evaluations + 1
+            if change > moved:
+                break  # the iterate before, `guess`, is the better one
+            moved, guess, eps = change, found, new_eps
+            if moved <= tolerance:
+                break
+        x, residual = guess, max(residual, moved)
+        ascending.append(x)
+    return Pivot(torch.stack(ascending[::-1]), residual, evaluations)
+
+
+def _check(ctx: RunState, first: int, iterations: int) -> None:
+    if not 0 <= first <= ctx.steps:
+        raise InputError(f"an inversion can skip 0 to {ctx.steps} of {ctx.steps} steps, not {first}")
+    if iterations < 1:
+        raise InputError(f"iterations must be 1 or more, got {iterations}")
 
 
 def _eps(ctx: RunState, i: int, x: Tensor, guidance: Guidance) -> Tensor:

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scumble.errors import InputError
 
-__all__ = ["InversionSettings", "Kind", "first_step"]
+__all__ = ["InversionSettings", "InversionStart", "Kind", "first_step"]
 
 Kind = Literal["edit-friendly", "naive", "ddim"]
+InversionStart = Literal["warm", "same"]
 
 
 def first_step(skip: float, steps: int) -> int:
@@ -45,9 +46,12 @@ class InversionSettings(BaseModel):
     eta: float | None = Field(default=None, ge=0, le=1)
     """Noise of the steps, above 0; 1 by default. ddim has none."""
     iterations: int = Field(default=1, ge=1, le=1000)
-    """ddim: largest number of fixed-point iterations per level; more than 1 makes the inversion nearly exact."""
+    """ddim: largest number of fixed-point iterations per level; they stop early where they no longer converge."""
     tolerance: float = Field(default=1e-4, ge=0)
     """ddim: iterations stop when no element of the latent changes by more than this."""
+    inversion_start: InversionStart = "warm"
+    """ddim: where a level's x is looked for first: where the last prediction leads (warm, much more exact for the same
+    cost), or at the level before (same), as published."""
     offsets: bool = False
     """ddim: also store what each step misses of the path (direct inversion)."""
     chunk: int | None = Field(default=None, ge=1, le=1024)

@@ -48,6 +48,7 @@ class EditBatch:
         inversion: The picture's inversion, when one was given.
         place: How the picture came to that size; None: it had it.
         extra: What acts besides the method's own controls, behind them.
+        edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
     """
 
     model: Model
@@ -65,6 +66,12 @@ class EditBatch:
     inversion: Inversion | None = None
     place: Fit | None = None
     extra: Sequence[Control] = ()
+    edit_noise: NoiseSource | None = None
+
+    @property
+    def first_noise(self) -> NoiseSource:
+        """Noise of what is made once for all candidates: that of the edit's first one, whatever batch this is."""
+        return self.noise.select(0, 1) if self.edit_noise is None else self.edit_noise
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

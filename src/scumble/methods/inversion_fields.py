@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from scumble.inversion.settings import InversionSettings, Kind
+from scumble.inversion.settings import InversionSettings, InversionStart, Kind
 from scumble.methods.base import ImageMethod
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class InversionFields(ImageMethod):
     """Guidance while inverting; 1."""
     skip: float | None = Field(default=None, ge=0, le=1)
     """Share of the steps of the inversion that is not run again: larger stays closer to the image."""
+    inversion_start: InversionStart = "warm"
+    """Where a ddim inversion looks for a level first: warm is much more exact at the same cost, same as published."""
     chunk: int | None = Field(default=None, ge=1, le=1024)
     """Levels per network call of the inversion; chosen by free memory."""
 
@@ -57,6 +59,7 @@ class InversionFields(ImageMethod):
                 "skip": self.skip,
                 "guidance_scale": self.source_guidance_scale,
                 "chunk": self.chunk,
+                "inversion_start": "same" if getattr(self, "compat", None) == "official" else self.inversion_start,
                 **more,
             }
         )

@@ -14,7 +14,7 @@ from scumble.core.noise import CounterNoise, NoiseSource
 from scumble.core.schedule import Level
 from scumble.core.solvers import Solver
 from scumble.errors import InputError, MethodError
-from scumble.inversion.ddim import ddim
+from scumble.inversion.ddim import ddim, warm_ddim
 from scumble.inversion.ddpm import naive
 from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.extract import Path, extract
@@ -47,7 +47,7 @@ def inversion_for(batch: EditBatch, settings: InversionSettings, shared: bool = 
     settings = _resolved(batch, settings)
     if not (shared or settings.kind == "ddim"):
         return _invert(batch, settings, batch.noise, batch.count)
-    return once(batch.shared, "inversion", lambda: _invert(batch, settings, batch.noise.select(0, 1), 1))
+    return once(batch.shared, "inversion", lambda: _invert(batch, settings, batch.first_noise, 1))
 
 
 def _resolved(batch: EditBatch, settings: InversionSettings) -> InversionSettings:
@@ -103,7 +103,8 @@ def _path(
         return edit_friendly(ctx, x0, guidance, first=first, chunk=settings.chunk, mode=settings.mode), {}
     if settings.kind == "naive":
         return naive(ctx, x0, guidance, first=first, chunk=settings.chunk), {}
-    pivot = ddim(ctx, x0, guidance, first=first, iterations=settings.iterations, tolerance=settings.tolerance)
+    walk = warm_ddim if settings.inversion_start == "warm" else ddim
+    pivot = walk(ctx, x0, guidance, first=first, iterations=settings.iterations, tolerance=settings.tolerance)
     report = {"fixed_point_residual": pivot.residual, "evaluations": pivot.evaluations}
     if settings.offsets:
         return extract(ctx, pivot.xs, guidance, first, settings.chunk), report

@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from scumble.errors import InputError
+from scumble.untrusted import parse_json, read_text
 
 __all__ = ["KEY", "embed", "parameters_text", "read_metadata", "read_texts", "refuse_absolute_paths", "without_folders"]
 
@@ -37,10 +38,7 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
     texts = read_texts(path)
     if KEY not in texts:
         raise InputError(f"{Path(path).name} carries no recipe of scumble")
-    try:
-        recipe = json.loads(texts[KEY])
-    except ValueError as error:
-        raise InputError(f"the recipe in {Path(path).name} is damaged: {error}") from error
+    recipe = parse_json(texts[KEY], f"the recipe in {Path(path).name}")
     if not isinstance(recipe, dict):
         raise InputError(f"the recipe in {Path(path).name} is damaged: it is not an object")
     return recipe
@@ -49,16 +47,12 @@ def read_metadata(path: str | Path) -> dict[str, Any]:
 def read_texts(path: str | Path) -> dict[str, str]:
     """Return all texts that belong to a picture: its own, and those in the ``.json`` beside it."""
     from scumble.images import sidecar_path
-    from scumble.images.decode import open_file
+    from scumble.images.decode import file_texts
 
-    info = open_file(path).info
-    texts = {str(key): value for key, value in info.items() if isinstance(value, str)}
+    texts = file_texts(path)
     sidecar = sidecar_path(path)
-    if KEY not in texts and sidecar.is_file():
-        try:
-            beside = json.loads(sidecar.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{sidecar.name} is damaged: {error}") from error
+    if KEY not in texts and sidecar.exists():
+        beside = parse_json(read_text(sidecar, "the recipe beside the picture"), sidecar.name)
         if isinstance(beside, dict):
             texts |= {str(key): value for key, value in beside.items() if isinstance(value, str)}
     return texts

@@ -21,7 +21,7 @@ from scumble.records.model_spec import ModelSpec
 if TYPE_CHECKING:
     from scumble.methods.base import Method
 
-__all__ = ["MapFromWords", "Request", "canonical", "drawn_seed"]
+__all__ = ["MapFromWords", "Request", "canonical", "drawn_seed", "put"]
 
 ASIDE = ("id", "output", "priority", "labels")
 """What is not part of a request's identity."""
@@ -120,7 +120,7 @@ class Request(BaseModel):
         """
         body = self._identity()
         for place, _ in file_refs(self):
-            _put(body, place, contents[place])
+            put(body, place, contents[place])
         body["model"] = {**body["model"], "name": None, "weights": weights}
         return hashlib.sha256(canonical(body).encode()).hexdigest()
 
@@ -181,11 +181,11 @@ def _with_files(values: Mapping[str, Any], at: Mapping[str, Any]) -> dict[str, A
     filled: dict[str, Any] = json.loads(json.dumps(dict(values)))
     for place, path in at.items():
         if place.partition(".")[0] in filled or "." not in place:
-            _put(filled, place, path)
+            put(filled, place, path)
     return filled
 
 
-def _put(body: Any, place: str, value: Any) -> None:
+def put(body: Any, place: str, value: Any) -> None:
     """Set what is at a place with dots; keys that hold dots themselves are taken whole."""
     keys = place.split(".")
     while len(keys) > 1:

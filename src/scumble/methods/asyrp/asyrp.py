@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from scumble.errors import InputError
-from scumble.inversion.settings import InversionSettings
+from scumble.file_field import FileField
+from scumble.inversion.settings import InversionSettings, InversionStart
 from scumble.methods.base import ImageMethod
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Asyrp(ImageMethod):
     paper: ClassVar[str] = "Asyrp, arXiv 2210.10960"
     takes_inversion: ClassVar[bool] = True
 
-    directions: tuple[str, ...] = ()
+    directions: Annotated[tuple[str, ...], FileField("direction")] = ()
     """Names of directions that come with the package, or files of trained ones; several act together."""
     strengths: tuple[float, ...] = (1.0,)
     """How strongly each acts; negative turns it round. One number stands for all."""
@@ -47,6 +48,8 @@ class Asyrp(ImageMethod):
     """Below this timestep noise is added at each step; 0: nowhere; by default as trained."""
     inversion_iterations: int = Field(default=3, ge=1, le=100)
     """Fixed-point iterations of each level of the inversion."""
+    inversion_start: InversionStart = "warm"
+    """Where the inversion looks for each level first: warm is more exact for the same cost, same as published."""
     compat: Literal["official"] | None = None
     """official: the published code's levels (evenly spread over the timesteps, 0 and the last included, the picture
     taken to be at timestep 0), its inversion at the current level, and predictions that are never clipped."""
@@ -102,6 +105,7 @@ class Asyrp(ImageMethod):
             num_inference_steps=None if given else steps,
             prompt=self.prompt or None,
             iterations=self.inversion_iterations,
+            inversion_start=self.inversion_start,
         )
         return inversion_for(batch, settings, shared=True)
 

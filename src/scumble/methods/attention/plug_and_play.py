@@ -42,7 +42,7 @@ class PlugAndPlay(InversionFields):
     eta: float | None = Field(default=None, ge=0, le=1)
     """Noise of the steps; 1 for edit-friendly, 0 for ddim."""
     inversion_iterations: int = Field(default=1, ge=1, le=100)
-    """Fixed-point iterations of each level of a ddim inversion: 5 and more make it nearly exact."""
+    """Fixed-point iterations of each level of a ddim inversion; they stop where they no longer come closer."""
     cache: bool = True
     """Compute the picture's features once, for all candidates and prompts; False: as one more row of every step."""
     compat: Literal["official"] | None = None

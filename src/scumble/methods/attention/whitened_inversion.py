@@ -15,6 +15,7 @@ from scumble.core.noise import NoiseSource
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.inversion.extract import guided
+from scumble.inversion.settings import InversionStart
 
 __all__ = [
     "Regularizer",
@@ -146,18 +147,33 @@ def drawn_from(noise: NoiseSource) -> Draw:
 
 
 def whitened_path(
-    ctx: RunState, x0: Tensor, guidance: Guidance, regulate: Callable[[Tensor, int], Tensor], first: int = 0
+    ctx: RunState,
+    x0: Tensor,
+    guidance: Guidance,
+    regulate: Callable[[Tensor, int], Tensor],
+    first: int = 0,
+    start: InversionStart = "same",
 ) -> Tensor:
     """Walk from ``x0`` (1 or B, C, h, w) up to level ``first`` with whitened noise.
+
+    Args:
+        ctx: The run.
+        x0: The clean image in the model's space.
+        guidance: What it shows.
+        regulate: Whitens the predicted noise of a step.
+        first: The level at which to stop.
+        start: Where the prediction of a level is taken: at the x before it, or where the last noise leads (warm).
 
     Returns:
         (N - first + 1, B, C, h, w), noisiest first, ``x0`` last: each level that sampling visits.
     """
-    x = x0.expand(ctx.shape)
+    x, eps = x0.expand(ctx.shape), None
     ascending = [x]
     for i in range(ctx.steps - 1, first - 1, -1):
-        (prediction,) = guided(ctx, x[None], guidance, range(i, i + 1))
-        x = _along(x, regulate(prediction.eps, i), ctx.levels[i + 1], ctx.levels[i])
+        at = x if eps is None or start == "same" else _along(x, eps, ctx.levels[i + 1], ctx.levels[i])
+        (prediction,) = guided(ctx, at[None], guidance, range(i, i + 1))
+        eps = regulate(prediction.eps, i)
+        x = _along(x, eps, ctx.levels[i + 1], ctx.levels[i])
         ascending.append(x)
     return torch.stack(ascending[::-1])
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from scumble.errors import InputError
+from scumble.file_field import FileField
 from scumble.methods.base import ImageMethod
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ class WordedDirection(ImageMethod):
     """Or: a word of the source prompt ..."""
     target_word: str = ""
     """... and the word it becomes."""
-    source_sentences: str | None = None
+    source_sentences: Annotated[str | None, FileField("text")] = None
     """Or: a text file with sentences about what is there, one a line ..."""
-    target_sentences: str | None = None
+    target_sentences: Annotated[str | None, FileField("text")] = None
     """... and one with sentences about what shall be; up to a thousand each, by any text model."""
-    direction: str | None = None
+    direction: Annotated[str | None, FileField("text")] = None
     """Or: a direction saved before."""
     direction_strength: float = Field(default=1.0, ge=-10, le=10)
     """How far to go along the direction."""

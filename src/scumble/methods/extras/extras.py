@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from PIL import ImageColor
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from scumble.energies.protocol import ActiveDuring, Energy, Function, Needs, Observation, Place, WeightedEnergy
 from scumble.errors import InputError
+from scumble.file_field import FileField
 from scumble.hashing import tensor_sha256
 from scumble.methods.guidance.layout_energies import WordWishes, layout_energies
 from scumble.methods.inpainting.fields import scorer_of
@@ -136,7 +137,7 @@ class ColorTarget(Extra):
 
     colour: str
     """Such as red or #8b4513."""
-    mask: Any = None
+    mask: Annotated[Any, FileField("map")] = None
     """Where: file, picture, array; white = there. None: everywhere that may change."""
     place: Place = "eps"
     """Where in the step it acts."""
@@ -170,7 +171,7 @@ class ClipTarget(Extra):
 
     text: str
     """The words."""
-    clip: str = "clip"
+    clip: Annotated[str, FileField("model")] = "clip"
     """The CLIP: clip (bundled), a transformers folder, or a hub id."""
     copies: int = Field(default=4, ge=1, le=64)
     """Views it judges."""
@@ -189,7 +190,7 @@ class AsyrpShift(Extra):
 
     kind: ClassVar[str] = "shift"
 
-    directions: tuple[str, ...]
+    directions: Annotated[tuple[str, ...], FileField("direction")]
     """Names of directions that come with the package, or files."""
     strengths: tuple[float, ...] = (1.0,)
     """How strongly each acts; one number stands for all."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from scumble.errors import InputError, first_problem, nearest
 from scumble.methods.extras.extras import ALSO, Extra
+from scumble.untrusted import parse_json
 
 __all__ = ["parse_also", "from_recipe"]
 
@@ -40,14 +40,18 @@ def parse_also(text: str) -> Extra:
     if name not in ALSO:
         raise InputError(f"--also knows no {name!r}{nearest(name, ALSO)}; known: {', '.join(ALSO)}")
     try:
-        return ALSO[name](**json.loads(rest or "{}"))
+        fields = parse_json(rest or "{}", "it")
+    except InputError:
+        fields = None
+    if not isinstance(fields, dict):
+        raise InputError(f'--also {name}: expected fields as JSON, such as {{"weight": 2}}, got {rest[:200]!r}')
+    try:
+        return ALSO[name](**fields)
     except ValidationError as error:
         where, reason = first_problem(error)
         if error.errors()[0]["type"] == "extra_forbidden":
-            fields = list(ALSO[name].model_fields)
+            known = list(ALSO[name].model_fields)
             raise InputError(
-                f"--also {name} has no field {where!r}{nearest(where, fields)}; it has: {', '.join(fields)}"
+                f"--also {name} has no field {where!r}{nearest(where, known)}; it has: {', '.join(known)}"
             ) from error
         raise InputError(f"--also {name}: {where} {reason}") from error
-    except (json.JSONDecodeError, TypeError) as error:
-        raise InputError(f'--also {name}: expected fields as JSON, such as {{"weight": 2}}, got {rest!r}') from error

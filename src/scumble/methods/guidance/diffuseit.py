@@ -7,11 +7,12 @@ the structure, which lets the run begin in more noise.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
 from scumble.errors import InputError
+from scumble.file_field import FileField
 from scumble.methods.base import ImageMethod
 from scumble.methods.inpainting.fields import scorer_of
 
@@ -40,7 +41,7 @@ class DiffuseIT(ImageMethod):
     """What the picture shall show; or give a target picture."""
     source_prompt: str = ""
     """What it shows now."""
-    target_image: str | None = None
+    target_image: Annotated[str | None, FileField("image")] = None
     """File of a picture whose look is taken."""
     guidance_scale: float = Field(default=3.0, ge=0, le=100)
     """Classifier-free guidance by the prompt, of models that take words; the paper's do not."""
@@ -81,9 +82,9 @@ class DiffuseIT(ImageMethod):
     """Mean squared excess beyond black and white at which it does."""
     match_colors: bool = True
     """With a target picture: bring the result to its colours in the end."""
-    clip: str = "clip"
+    clip: Annotated[str, FileField("model")] = "clip"
     """The CLIP of the words: clip (bundled), a transformers folder, or a hub id."""
-    vision: str = "clip"
+    vision: Annotated[str, FileField("model")] = "clip"
     """The vision transformer: clip (bundled), a transformers folder, or a hub id such as facebook/dino-vitb8."""
     compat: Literal["official"] | None = None
     """official: as published, that is the first step is noised back with the next one's beta, and predictions are

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scumble.file_field import FileField
 from scumble.methods.once import once
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Reference(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    image: str
+    image: Annotated[str, FileField("image")]
     """The picture's file."""
     prompt: str
     """What it shows."""

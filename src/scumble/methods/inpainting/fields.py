@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from scumble.core.schedule import Level
 from scumble.errors import CheckpointError
+from scumble.file_field import FileField
 from scumble.methods.base import Candidates, ImageMethod, Method
 from scumble.methods.inpainting.ranking import RankBy, best_first, candidate_distances
 from scumble.methods.once import once
@@ -114,7 +115,7 @@ class ClipRanking(Method):
     rank_by: RankBy = "context"
     """What the ranking CLIP sees: the region within the source, on grey (mask), a crop around it, the whole picture,
     or as published."""
-    clip: str = "clip"
+    clip: Annotated[str, FileField("model")] = "clip"
     """The CLIP for guidance and ranking: clip (bundled), a transformers folder, or a hub id."""
 
     def check(self, batch: EditBatch) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from scumble.errors import MethodError
+from scumble.file_field import FileField
 from scumble.methods.inpainting.fields import ClipRanking, MaskFields, scorer_of
 from scumble.methods.once import once
 from scumble.methods.progress import Progress
@@ -32,7 +33,7 @@ class PaintByWord(ClipRanking, MaskFields):
 
     prompt: str = ""
     """What the region shall show."""
-    vq: str | None = None
+    vq: Annotated[str | None, FileField("model")] = None
     """Folder of a diffusers VQModel; by default the model's own autoencoder."""
     iterations: int = Field(default=200, ge=0, le=10_000)
     """Steps of Adam; the papers used 500."""

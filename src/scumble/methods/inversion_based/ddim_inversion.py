@@ -26,7 +26,7 @@ class DDIMInversion(InversionFields):
     skip: float | None = Field(default=None, ge=0, le=1)
     """Share of the steps that is not inverted and not run again: larger stays closer to the picture; 0."""
     iterations: int = Field(default=1, ge=1, le=100)
-    """At most so many fixed-point iterations a level; 1 is plain DDIM inversion, more make it exact."""
+    """At most so many fixed-point iterations a level; 1 is plain DDIM inversion, more come closer, up to a limit."""
     tolerance: float = Field(default=1e-4, ge=0)
     """Iterations of a level stop when no element of the latent moves by more than this."""
     direct: bool = False

@@ -1,0 +1,34 @@
+"""What a field that an older recipe lacks means: what that version did, never today's default.
+
+Whoever adds a field whose default changes pictures says here what recipes of the formats before it mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+__all__ = ["with_absent"]
+
+ABSENT: dict[int, dict[str, Any]] = {
+    1: {"inversion_start": "same"},
+}
+"""Format -> field of any method -> value where a recipe of that format, or an older one, lacks it."""
+
+
+def with_absent(parameters: Mapping[str, Any], format_: int, known: Collection[str]) -> dict[str, Any]:
+    """Return a recipe's parameters with what its format left unsaid.
+
+    Args:
+        parameters: As they are in the recipe.
+        format_: The recipe's format.
+        known: The fields that the method has today.
+    """
+    unsaid = {
+        name: value
+        for later in sorted(ABSENT, reverse=True)
+        if later >= format_
+        for name, value in ABSENT[later].items()
+        if name in known
+    }
+    return {**unsaid, **parameters}

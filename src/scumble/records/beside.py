@@ -1,0 +1,99 @@
+"""Find the files that a recipe names: by their content, beside the result or where the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scumble.errors import CheckpointError, InputError
+from scumble.files import READABLE_PICTURES
+from scumble.hashing import files_sha256
+from scumble.images import Picture, load_image
+from scumble.images.decode import picture_size
+from scumble.inversion.file import SUFFIX
+from scumble.inversion.inversion import Inversion
+from scumble.untrusted import is_plain_name, regular_file
+
+__all__ = ["Beside"]
+
+MAX_FILES = 20_000
+"""Files of a folder that are looked at."""
+MAX_BYTES = 4_000_000_000
+"""Size of a file that is read to compare its content."""
+ASPECT = 0.02
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Folders in which a recipe's files may lie. Nothing is opened because a recipe says where it is.
+
+    Attributes:
+        folders: The result's own, and those that the user gave.
+    """
+
+    folders: tuple[Path, ...]
+
+    def picture(self, wanted: dict[str, str], size: tuple[int, int]) -> Picture | None:
+        """The picture with these pixels, or None; only pictures of that size are decoded."""
+        for path in self._likely(wanted["name"], READABLE_PICTURES):
+            found = picture_size(path)
+            if found is not None and found not in (size, size[::-1]):
+                continue
+            try:
+                picture = load_image(path)
+            except InputError:
+                continue
+            if picture.sha256 == wanted["sha256"]:
+                return picture
+        return None
+
+    def map(self, wanted: dict[str, str], size: tuple[int, int], sha256: Callable[[Path], str]) -> Path | None:
+        """The change map with these strengths, or None; only pictures of the same shape are decoded."""
+        for path in self._likely(wanted["name"], READABLE_PICTURES):
+            found = picture_size(path)
+            if found is None or abs(found[0] * size[1] - found[1] * size[0]) > ASPECT * found[0] * size[1] + sum(size):
+                continue
+            try:
+                if sha256(path) == wanted["sha256"]:
+                    return path
+            except InputError:
+                continue
+        return None
+
+    def inversion(self, wanted: dict[str, str]) -> Inversion | None:
+        """The inversion with these tensors, or None."""
+        for path in self._likely(wanted["name"], (SUFFIX,)):
+            try:
+                inversion = Inversion.load(path)
+            except CheckpointError:
+                continue
+            if inversion.sha256 == wanted["sha256"]:
+                return inversion
+        return None
+
+    def file(self, wanted: dict[str, str]) -> Path | None:
+        """The file with these bytes, or None. Format 1 has no hashes: there the plain name must do."""
+        suffix = Path(wanted["name"]).suffix
+        for path in self._likely(wanted["name"], (suffix,) if suffix else None):
+            if not wanted["sha256"]:
+                if path.name == wanted["name"] and is_plain_name(path.name):
+                    return path
+            elif files_sha256([path]) == wanted["sha256"]:
+                return path
+        return None
+
+    def _likely(self, name: str, suffixes: Sequence[str] | None) -> list[Path]:
+        """The regular files with one of these endings, those of that name first."""
+        return sorted(self._files(suffixes), key=lambda path: (path.name != name, path.name))
+
+    def _files(self, suffixes: Sequence[str] | None) -> Iterator[Path]:
+        for folder in self.folders:
+            for number, path in enumerate(folder.iterdir()):
+                if number >= MAX_FILES:
+                    break
+                if suffixes is None or path.name.lower().endswith(tuple(suffixes)):
+                    try:
+                        yield regular_file(path, "the file", MAX_BYTES)
+                    except InputError:
+                        continue
