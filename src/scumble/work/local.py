@@ -158,13 +158,14 @@ class LocalCrew:
         self._look_after()
         if not self._pending:
             lines: dict[Any, _Worker | None] = {self._waker: None}
-            for one in self._workers.values():
-                if one.pipe is not None:
-                    lines[one.pipe] = lines[one.process.sentinel] = one
+            for worker in self._workers.values():
+                if worker.pipe is not None:
+                    lines[worker.pipe] = lines[worker.process.sentinel] = worker
             ready = wait(list(lines), self._until(timeout))
             if self._waker in ready:
                 os.read(self._waker, 4096)
-            for worker in {one.seat.name: one for line in ready if (one := lines[line]) is not None}.values():
+            spoke = {one.seat.name: one for one in (lines[line] for line in ready) if one is not None}
+            for worker in spoke.values():
                 self._hear(worker)
             self._look_after()
         events, self._pending = self._pending, []
@@ -305,7 +306,8 @@ class LocalCrew:
     def _died(self, worker: _Worker) -> None:
         worker.process.join(5.0)
         task, why, name = worker.task, self._why(worker), worker.seat.name
-        data = {"why": why, "task": None if task is None else task.number, "token": worker.token}
+        number = None if task is None else task.number
+        data = {"why": why, "task": number, "token": worker.token}
         worker.deaths += worker.loading or (task is None and worker.ending != "replaced")
         if task is not None:
             outcome = worker.ending or "crashed"
@@ -317,7 +319,7 @@ class LocalCrew:
         self._bury(worker)
         worker.again_at = time.monotonic() + (min(60.0, 2.0 ** (worker.deaths - 1)) if worker.deaths else 0.0)
         if worker.ending != "replaced":
-            self._pending.append(Event(name, "died", data["task"], data))
+            self._pending.append(Event(name, "died", number, data))
         worker.ending = None
         if worker.deaths >= DEATHS:
             worker.left_out = True
