@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from scumble.errors import InputError, nearest
+from scumble.errors import InputError, first_problem, nearest
 from scumble.methods.registry import method_class
 
 if TYPE_CHECKING:
     from scumble.methods.base import Method
 
-__all__ = ["build_method", "first_problem"]
+__all__ = ["build_method", "explained"]
 
 
 def build_method(name: str, parameters: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> Method:
@@ -26,18 +26,18 @@ def build_method(name: str, parameters: Mapping[str, Any], more: Mapping[str, An
     try:
         built: Method = kind(**{**parameters, **(more or {})})
     except ValidationError as error:
-        raise InputError(first_problem(error, list(kind.model_fields))) from error
+        raise InputError(explained(error, list(kind.model_fields))) from error
     return built
 
 
-def first_problem(error: ValidationError, known: list[str]) -> str:
+def explained(error: ValidationError, known: Sequence[str]) -> str:
     """The first problem of a validation as one line: ``strength must be at most 1, got 1.4``."""
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    place, reason = first_problem(error)
     if first["type"] == "extra_forbidden":
         return f"unknown field {place!r}{nearest(place, known)}"
-    reason = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    reason = reason.replace("less than or equal to", "at most").replace("greater than or equal to", "at least")
-    if str(first["msg"]).startswith("Input should be "):
+    if reason.startswith("input should be "):
+        reason = reason.removeprefix("input should be ")
+        reason = reason.replace("less than or equal to", "at most").replace("greater than or equal to", "at least")
         return f"{place} must be {reason}, got {first.get('input')!r}"
-    return f"{place + ': ' if place else ''}{reason[:1].lower()}{reason[1:]}"
+    return f"{place}: {reason}" if place else reason

@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Crew", "Event", "Task", "WorkerJob"]
+__all__ = ["Crew", "Event", "Task", "Tell", "WorkerJob"]
+
+Tell = Callable[..., None]
+"""``tell("progress", stage=…, step=…, steps=…)`` sends an event from a worker."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,11 @@ class WorkerJob(Protocol):
     about: Mapping[str, Any]
 
     def make(
-        self, payload: Mapping[str, Any], tell: Callable[..., None], cancelled: Callable[[], bool]
+        self, payload: Mapping[str, Any], tell: Tell, cancelled: Callable[[], bool]
     ) -> Mapping[str, Any]:
         """Do one task and return plain data; raise what is wrong.
 
-        ``tell("progress", stage=…, step=…, steps=…)`` sends an event; ``cancelled()`` says that it is to stop.
+        ``cancelled()`` says that it is to stop at its next step.
         """
         ...
 

@@ -465,16 +465,12 @@ class Ledger:
             " body, differs FROM request JOIN settings ON settings.id = settings LEFT JOIN model ON model.id = model"
             f" LEFT JOIN worker ON worker.id = worker WHERE {where} ORDER BY {order} LIMIT {int(limit)}", values,
         ).fetchall()  # fmt: skip
-        return [
-            Row(
-                *row[:19],
-                None if row[19] is None else row[19].hex(),
-                *row[20:23],
-                join_body(row[23], row[24]),
-                self._files(row[0]),
-            )
-            for row in rows
-        ]
+        return [self._row_of(row) for row in rows]
+
+    def _row_of(self, row: Sequence[Any]) -> Row:
+        key = None if row[19] is None else row[19].hex()
+        values: tuple[Any, ...] = (*row[:19], key, *row[20:23], join_body(row[23], row[24]), self._files(row[0]))
+        return Row(*values)
 
     def _files(self, number: int) -> tuple[OutputFile, ...]:
         rows = self.base.execute(

@@ -1,0 +1,310 @@
+"""From lines as people write them to requests with everything settled that decides the picture."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from scumble.errors import InputError, ScumbleError, nearest
+from scumble.file_field import NamedFile, named_files
+from scumble.methods.base import ImageMethod, Method
+from scumble.methods.registry import method_class
+from scumble.records.build import build_method, explained
+from scumble.records.file_ref import FileRef
+from scumble.records.lists import Line
+from scumble.records.problems import Problem
+from scumble.records.request import Request
+
+__all__ = ["Settled", "Wishes", "settle"]
+
+FILES = ("image", "change_map", "inversion")
+ASIDE = ("parameters", "files", "labels", "format")
+NEAR = 10_000
+"""In larger folders no file of a similar name is looked for."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for all lines at once.
+
+    Attributes:
+        defaults: From the list's header: fields, and blocks of fields under a method's name.
+        flags: From the command line; they stand above the defaults and below the line.
+        sets: Above the line.
+        within: Folder that no file may lie outside of; None: anywhere.
+        inputs: Where files of recipes are looked for by their content, besides beside the picture.
+    """
+
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, Any] = field(default_factory=dict)
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    within: str | None = None
+    inputs: str | None = None
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A request without its id, or what is wrong with its line.
+
+    Attributes:
+        line: Where it came from.
+        request: As written, with all fields of its method.
+        at: Absolute path of every file, by its place.
+        problems: What is wrong.
+        overridden: It had said something else than ``Wishes.sets``.
+        candidate: (what it shares with the other candidates of its run, index), for recipes of one of several.
+    """
+
+    line: Line
+    request: Request | None
+    at: Mapping[str, str] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    overridden: bool = False
+
+
+def settle(lines: Sequence[Line], wishes: Wishes) -> list[Settled]:
+    """Settle every line by itself; what is wrong with one does not keep the others from being checked."""
+    return [_settled(line, wishes) for line in lines]
+
+
+def _settled(line: Line, wishes: Wishes) -> Settled:
+    try:
+        if line.recipe is not None or _is_recipe(line.fields):
+            from scumble.records.recipe_request import request_of_recipe
+
+            request, at = request_of_recipe(line, wishes.inputs)
+            return Settled(line, request, at)
+        written = _nested(line.fields)
+        overridden = any(name in written and written[name] != value for name, value in wishes.sets.items())
+        request, at = _request(line, written, wishes)
+        return Settled(line, request, at, overridden=overridden)
+    except _Several as error:
+        return Settled(line, None, problems=tuple(Problem(line.source, line.number, text) for text in error.texts))
+    except ScumbleError as error:
+        return Settled(line, None, problems=(Problem(line.source, line.number, " ".join(str(error).split())),))
+
+
+class _Several(Exception):
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = list(texts)
+
+
+def _is_recipe(fields: Mapping[str, Any]) -> bool:
+    return "method" in fields and "parameters" in fields and "size" in fields
+
+
+def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten a request that was written with its parameters in a block."""
+    inner = fields.get("parameters")
+    if not isinstance(inner, Mapping):
+        return dict(fields)
+    outer = {name: value for name, value in fields.items() if name not in ("parameters", "format")}
+    return {**inner, **outer}
+
+
+def _request(line: Line, written: Mapping[str, Any], wishes: Wishes) -> tuple[Request, dict[str, str]]:
+    name = _method_name(written, wishes)
+    kind: Any = method_class(name)
+    canonical = kind.method_name()
+    known = [*Request.model_fields, *kind.model_fields]
+    shared = _applied_defaults(wishes, canonical, known)
+    if line.cells:
+        written = {key: _cell(key, text, kind) for key, text in written.items()}
+    fields = {**shared, **wishes.flags, **written, **wishes.sets, "method": canonical}
+    labels = {key[6:]: str(fields.pop(key)) for key in list(fields) if key.startswith("label.")}
+    model = _model(fields)
+    outside = {key: fields.pop(key) for key in list(fields) if key in Request.model_fields and key not in ASIDE}
+    more = {key: fields.pop(key) for key in ("labels", "files") if key in fields}
+    unknown = [key for key in fields if key not in kind.model_fields]
+    if unknown:
+        raise _Several([f"unknown field {key!r}{nearest(key, known)}" for key in unknown])
+    method = build_method(canonical, fields)
+    files = list(named_files(method))
+    also, more_files = _also(outside.pop("also", ()))
+    try:
+        request = Request(
+            **{key: value for key, value in outside.items() if value is not None},
+            model=model,
+            parameters=_without(method, files),
+            also=also,
+            files={one.place: FileRef(path=one.path) for one in [*files, *more_files]} | more.get("files", {}),
+            labels={**more.get("labels", {}), **labels},
+        )
+    except ValidationError as error:
+        raise InputError(explained(error, known)) from error
+    _fitting(request, method)
+    return request, _located(request, line, [*files, *more_files], wishes.within)
+
+
+def _method_name(written: Mapping[str, Any], wishes: Wishes) -> str:
+    for source in (wishes.sets, written, wishes.flags, wishes.defaults):
+        if source.get("method"):
+            return str(source["method"])
+    has_picture = any(source.get(key) for source in (written, wishes.flags, wishes.defaults) for key in FILES[::2])
+    return "differential-diffusion" if has_picture else "text-to-image"
+
+
+def _applied_defaults(wishes: Wishes, method: str, known: Sequence[str]) -> dict[str, Any]:
+    """The header's defaults for a method: the general ones, then those of its block."""
+    general, block = {}, dict[str, Any]()
+    for name, value in wishes.defaults.items():
+        if isinstance(value, Mapping) and name not in known:
+            if _canonical(name) == method:
+                block = dict(value)
+        else:
+            general[name] = value
+    unknown = [name for name in {**general, **block} if name not in known and not name.startswith("label.")]
+    if unknown:
+        raise InputError(
+            f"the default {unknown[0]!r} is no field of {method}{nearest(unknown[0], known)};"
+            " what is for one method only belongs into a block of its name"
+        )
+    return {**general, **block}
+
+
+def _canonical(name: str) -> str:
+    kind: Any = method_class(name)
+    return str(kind.method_name())
+
+
+def _cell(name: str, text: str, kind: type[Method]) -> Any:
+    """A table's cell by the type of its field: text as it is, all else as JSON."""
+    if name.startswith("label.") or _takes_text(name, kind):
+        return "" if text == '""' else text
+    if text.strip().lower() in ("true", "false"):
+        return text.strip().lower() == "true"
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        if name == "change_map":
+            return text
+        raise InputError(f"{name}: {text!r} is no JSON ({error})") from error
+
+
+def _takes_text(name: str, kind: type[Method]) -> bool:
+    if name in ("image", "inversion", "model", "id", "output", "method", "parent"):
+        return True
+    declared = kind.model_fields.get(name)
+    if declared is None:
+        return name not in Request.model_fields
+    options = get_args(declared.annotation) or (declared.annotation,)
+    plain = [one for one in options if one is not type(None)]
+    return all(one is str or isinstance(one, str) for one in plain)
+
+
+def _model(fields: dict[str, Any]) -> Any:
+    model, dtype = fields.pop("model", None), fields.pop("dtype", None)
+    model = {"name": model} if isinstance(model, str) else dict(model or {})
+    return {**model, "dtype": dtype} if dtype is not None else model
+
+
+def _also(given: Any) -> tuple[list[dict[str, Any]], list[NamedFile]]:
+    from scumble.methods.extras.parse import from_recipe, parse_also
+
+    dumped, files = [], list[NamedFile]()
+    for k, one in enumerate(given if isinstance(given, list | tuple) else [given]):
+        extra = parse_also(one) if isinstance(one, str) else from_recipe(one)
+        named = list(named_files(extra, f"also.{k}."))
+        files += named
+        body = extra.model_dump(mode="json")
+        for file in named:
+            _blank(body, file.place.split(".")[2:])
+        dumped.append({"kind": extra.kind, **body})
+    return dumped, files
+
+
+def _without(method: Method, files: Sequence[NamedFile]) -> dict[str, Any]:
+    """All parameters but files, which stand in ``files``."""
+    body = method.model_dump(mode="json")
+    for one in files:
+        _blank(body, one.place.split("."))
+    return body
+
+
+def _blank(body: Any, keys: Sequence[str]) -> None:
+    for key in keys[:-1]:
+        body = body[int(key)] if isinstance(body, list) else body.get(key, {})
+    if isinstance(body, list):
+        body[int(keys[-1])] = ""
+    elif keys[-1] in body:
+        body[keys[-1]] = None
+
+
+def _fitting(request: Request, method: Method) -> None:
+    name = request.method
+    if request.image is None and request.inversion is None and method.takes_image and not method.image_optional:
+        raise InputError(f"{name} edits a picture: give image")
+    if request.image is not None and not method.takes_image:
+        raise InputError(f"{name} makes pictures from nothing and takes no image")
+    if request.change_map is not None and not isinstance(method, ImageMethod):
+        raise InputError(f"{name} takes no change_map")
+    if request.inversion is not None and not method.takes_inversion:
+        raise InputError(f"{name} does not start from an inversion")
+
+
+def _located(request: Request, line: Line, named: Sequence[NamedFile], within: str | None) -> dict[str, str]:
+    """Absolute path of each file, after a look at it: it exists, is a regular file, and begins like what it is to be.
+
+    Raises _Several with everything that is wrong.
+    """
+    from scumble.records.file_ref import file_refs
+
+    kinds = {f"files.{one.place}": one.kind for one in named} | {"image": "image", "change_map": "map"}
+    at, texts = dict[str, str](), []
+    for place, ref in file_refs(request):
+        if ref.path is None:
+            texts.append(f"{place}: a file needs its path")
+            continue
+        path = Path(line.base) / ref.path
+        at[place] = str(path)
+        problem = _problem_of(path, ref.path, kinds.get(place), within)
+        if problem is not None:
+            texts.append(f"{place.removeprefix('files.')}: {problem}")
+    if request.model.name is not None and (path := Path(line.base) / request.model.name).exists():
+        at["model.name"] = str(path)
+    if texts:
+        raise _Several(texts)
+    return at
+
+
+def _problem_of(path: Path, written: str, kind: str | None, within: str | None) -> str | None:
+    if "://" in written:
+        return f"{written!r} is an address: only local files are read"
+    if within is not None and not path.resolve().is_relative_to(Path(within).resolve()):
+        return f"{written!r} is outside of {within}"
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return f"{written!r} does not exist{_near(path)}"
+    if stat.S_ISDIR(mode) and kind not in ("model",):
+        return f"{written!r} is a folder"
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return f"{written!r} is no regular file"
+    if kind in ("image", "map"):
+        from PIL import Image, UnidentifiedImageError
+
+        try:
+            with Image.open(path):  # reads the header alone
+                pass
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            return f"{written!r} is no picture that can be read"
+    return None
+
+
+def _near(path: Path) -> str:
+    """`` (nearest: 'm/0017.png')``, where the folder is small enough to look."""
+    try:
+        names = []
+        for k, one in enumerate(path.parent.iterdir()):
+            if k > NEAR:
+                return ""
+            names.append(one.name)
+    except OSError:
+        return f" (its folder {path.parent.name!r} does not either)"
+    return nearest(path.name, names, count=1)

@@ -1,0 +1,257 @@
+"""What a worker does with one request: look whether its result is there, else make it and write it whole."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from scumble.editing.editor import Editor
+from scumble.editing.result import Result
+from scumble.errors import CheckpointError, InputError, MemoryLimitError, ScumbleError
+from scumble.images import load_image, save_image, sidecar_path
+from scumble.methods.base import Method
+from scumble.methods.progress import Progress
+from scumble.records.file_ref import content_sha256, file_refs
+from scumble.records.metadata import embed, read_metadata
+from scumble.records.model_spec import ModelSpec
+from scumble.records.naming import output_names
+from scumble.records.recipe import versions
+from scumble.records.request import MapFromWords, Request
+from scumble.work.commit import temporary_path, written
+from scumble.work.crew import Tell
+
+__all__ = ["Attempt"]
+
+
+class Attempt:
+    """Makes requests in a worker's process; models and what they have encoded stay loaded.
+
+    Args:
+        folder: Where results go.
+        token: What stands in the names of this worker's temporary files.
+        device: ``cpu``, ``cuda:0``, ``mps``.
+        threads: Of a CPU worker; it may decide a grey level, so it is a number of the whole batch.
+        publish: Give results their final names here (on a cluster) rather than leave that to the driver.
+    """
+
+    def __init__(
+        self, folder: str, token: str, device: str = "cpu", threads: int = 1, publish: bool = False
+    ) -> None:
+        torch.set_num_threads(threads)
+        self.folder, self.token, self.device, self.publish = Path(folder), token, device, publish
+        self.about = {"device": device, "threads": threads, "machine": platform.node(), **versions()}
+        self._editors: dict[str, Editor] = {}
+        self._contents: dict[tuple[str, int, int], str] = {}
+
+    def make(self, payload: Mapping[str, Any], tell: Tell, cancelled: Callable[[], bool]) -> dict[str, Any]:
+        """Make one request: ``request``, ``output``, and perhaps ``batch``, ``older``, ``overwrite``.
+
+        Raises:
+            ScumbleError: With what is wrong with the request.
+        """
+        request = Request.model_validate(payload["request"])
+        editor = self._editor(request.model, tell)
+        contents, inputs = self._read(request)
+        weights = editor.model.weights_hash
+        key = request.key(contents, weights)
+        method = _method(request)
+        finals = [self.folder / name for name in output_names(payload["output"], _pictures(method, request.count))]
+        common = {"key": key, "inputs": inputs, "model": [request.model.name or "", weights]}
+        there = [path for path in finals if path.exists()]
+        if there and not payload.get("overwrite"):
+            keys = {_key_inside(path) for path in there}
+            if keys == {key} and len(there) == len(finals):
+                return {**common, "remark": "found", "files": [_placed(self.folder, path) for path in _files(there)]}
+            if not keys <= {key, payload.get("older")}:
+                raise InputError(f"{there[0].name} is there and was not made by this request: --overwrite replaces it")
+        result, batch = self._edited(editor, request, method, payload.get("batch"), tell, cancelled)
+        cost = result.cost.as_dict()
+        return {
+            **common,
+            "files": self._save(result, request, finals, key),
+            "batch": batch,
+            "cost": {
+                "seconds": result.cost.seconds,
+                "forward": cost["forward_rows"],
+                "backward": cost["backward_rows"],
+                "peak": result.cost.peak_bytes,
+            },
+        }
+
+    def ask(self, what: str, data: Any) -> Any:
+        """``settle``: check lines of a list; ``plan``: what distinct requests cost."""
+        if what == "settle":
+            from scumble.records.settle import settle
+
+            return settle(*data)
+        if what == "plan":
+            from scumble.work.plan import planned
+
+            return [planned(self._editor(Request.model_validate(body).model), body) for body in data]
+        raise InputError(f"a worker cannot answer {what!r}")
+
+    # ------------------------------------------------------------------ inside
+
+    def _editor(self, spec: ModelSpec, tell: Tell | None = None) -> Editor:
+        name = spec.model_dump_json()
+        if name not in self._editors:
+            if tell is not None:
+                tell("loading", model=spec.name or "")
+            asked = spec.asked()
+            dtype = asked.pop("dtype", None)
+            if asked:
+                raise InputError(f"a model's {', '.join(asked)} cannot be set in this version")
+            try:
+                editor = Editor.from_pretrained(spec.name, device=self.device, dtype=dtype)
+            except MemoryLimitError:
+                if not self._editors:
+                    raise
+                self._editors.clear()
+                editor = Editor.from_pretrained(spec.name, device=self.device, dtype=dtype)
+            except (OSError, RuntimeError) as error:
+                raise CheckpointError(f"{spec.name or 'the bundled model'} cannot be loaded: {error}") from error
+            self._editors[name] = editor
+            if tell is not None:
+                tell("loaded", model=spec.name or "", weights=editor.model.weights_hash)
+        return self._editors[name]
+
+    def _read(self, request: Request) -> tuple[dict[str, str], list[tuple[str, int, int, str]]]:
+        """The content of every file, by its place; and (path, size, mtime_ns, sha256) of each."""
+        contents, inputs = dict[str, str](), []
+        for place, ref in file_refs(request):
+            if ref.path is None:
+                raise InputError(f"{place}: the file is known by its content alone, which is not here")
+            path = Path(ref.path)
+            try:
+                stat = path.stat()
+            except OSError as error:
+                raise InputError(f"{path.name} cannot be read: {error.strerror}") from error
+            mark = (str(path), stat.st_size, stat.st_mtime_ns)
+            if mark not in self._contents:
+                self._contents[mark] = content_sha256(path)
+            contents[place] = self._contents[mark]
+            inputs.append((*mark, contents[place]))
+        return contents, inputs
+
+    def _edited(
+        self,
+        editor: Editor,
+        request: Request,
+        method: Method,
+        most: int | None,
+        tell: Tell,
+        cancelled: Callable[[], bool],
+    ) -> tuple[Result, int | None]:
+        """The result; and how many candidates were computed at once, where memory forced fewer than asked."""
+        asked = request.batch_size or min(request.count, 8)
+        batch = min(asked, most or asked)
+        while True:
+            try:
+                result = _run(editor, request, method, batch, tell, cancelled)
+                return result, batch if batch < asked else None
+            except MemoryLimitError:
+                if batch == 1:
+                    raise
+                batch = max(1, batch // 2)
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+
+    def _save(self, result: Result, request: Request, finals: list[Path], key: str) -> list[dict[str, Any]]:
+        """Write every candidate whole under a temporary name; the last step is the driver's, or ours on a cluster."""
+        files = []
+        for k, (image, final) in enumerate(zip(result.images, finals, strict=True)):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            recipe = result.recipe_of(k).model_dump(mode="json")
+            temporary = temporary_path(final, self.token)
+            save_image(image, temporary, embed({**recipe, "request": key}), quality=request.quality)
+            pixels = hashlib.sha256(f"{image.size}{image.mode}".encode() + image.tobytes()).hexdigest()
+            beside = sidecar_path(temporary)
+            if beside.is_file():
+                files.append(written(self.folder, beside, sidecar_path(final)))
+            files.append(written(self.folder, temporary, final, pixels))
+        if self.publish:
+            from scumble.work.commit import durable, named
+
+            named(self.folder, files)
+            durable({(self.folder / one["path"]).parent for one in files})
+            files = [{**one, "temporary": None} for one in files]
+        return files
+
+
+def _method(request: Request) -> Method:
+    at = {place.removeprefix("files."): ref.path for place, ref in file_refs(request.files, "files")}
+    more: dict[str, Any] = {}
+    if request.change_map is not None:
+        if isinstance(request.change_map, MapFromWords):
+            raise InputError("a change map from words cannot be made in this version: give a file or a number")
+        given = request.change_map if isinstance(request.change_map, float) else request.change_map.path
+        more["change_map"] = given
+    return request.build({place: path for place, path in at.items() if not place.startswith("also.")}, **more)
+
+
+def _pictures(method: Method, count: int) -> int:
+    """How many pictures a request gives: some methods make more for several prompts, some keep the best alone."""
+    count = max(count, method.variants)
+    keep = getattr(method, "keep", None)
+    return count if keep is None else min(count, int(keep))
+
+
+def _run(
+    editor: Editor,
+    request: Request,
+    method: Method,
+    batch: int,
+    tell: Tell,
+    cancelled: Callable[[], bool],
+) -> Result:
+    def on_step(progress: Progress) -> bool:
+        tell("progress", stage="sample", step=progress.step, steps=progress.steps)
+        return not cancelled()
+
+    options: dict[str, Any] = {
+        "seed": request.seed, "count": request.count, "batch_size": batch, "on_step": on_step,
+        "also": _extras(request),
+    }  # fmt: skip
+    if request.image is None and request.inversion is None:
+        return editor.generate(method, **options)
+    if request.inversion is not None:
+        options["inversion"] = request.inversion.path
+    picture = None if request.image is None else load_image(request.image.path or "")
+    return editor.edit(picture, method, **options)
+
+
+def _extras(request: Request) -> list[Any]:
+    if not request.also:
+        return []
+    from scumble.methods.extras.parse import from_recipe
+
+    at = {place: ref.path for place, ref in request.files.items()}
+    return [from_recipe(one) for one in request.extras(at)]
+
+
+def _key_inside(path: Path) -> str | None:
+    """The key of the request that a picture says it was made from."""
+    try:
+        key = read_metadata(path).get("request")
+    except ScumbleError:
+        return None
+    return key if isinstance(key, str) else None
+
+
+def _files(pictures: list[Path]) -> list[Path]:
+    return [one for path in pictures for one in (sidecar_path(path), path) if one.is_file()]
+
+
+def _placed(folder: Path, path: Path) -> dict[str, Any]:
+    return {
+        "path": path.relative_to(folder).as_posix(),
+        "size": path.stat().st_size,
+        "file": content_sha256(path),
+        "pixels": None if path.suffix == ".json" else load_image(path).sha256,
+    }
