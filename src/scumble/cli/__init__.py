@@ -21,6 +21,7 @@ COMMANDS = {
     "generate": ("scumble.cli.edit:generate", "Make a picture from words."),
     "invert": ("scumble.cli.invert:invert", "Find the noise that leads back to a picture, as a file to edit from."),
     "drag": ("scumble.cli.drag:drag", "Drag points of a picture to other places."),
+    "batch": ("scumble.cli.batch:batch", "Make many requests: a list or a folder in, every result or its reason out."),
     "extend": ("scumble.cli.extend:extend", "Continue a picture beyond its edges."),
     "map": ("scumble.cli.map:app", "Make a change map."),
     "methods": ("scumble.cli.inspect:methods", "List the methods, their parameters, defaults and papers."),
@@ -35,7 +36,7 @@ COMMANDS = {
 }
 """Command -> (where it lives, one line of help)."""
 
-RAW = ("edit", "generate", "drag", "extend")
+RAW = ("edit", "generate", "drag", "extend", "batch")
 """Commands whose flags depend on their method: they parse their own words."""
 
 

@@ -105,6 +105,8 @@ class Recipe(BaseModel):
     """Device type, dtype, threads and versions."""
     report: dict[str, Any] = Field(default_factory=dict)
     """What the method reported about this picture."""
+    request: str | None = None
+    """Key of the request that it was made for, where there was one: its identity with all contents."""
 
     @model_validator(mode="after")
     def _candidate(self) -> Recipe:

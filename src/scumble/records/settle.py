@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,52 +19,14 @@ from scumble.records.file_ref import FileRef
 from scumble.records.lists import Line
 from scumble.records.problems import Problem
 from scumble.records.request import Request
+from scumble.records.wishes import Settled, Wishes
 
-__all__ = ["Settled", "Wishes", "settle"]
+__all__ = ["settle"]
 
 FILES = ("image", "change_map", "inversion")
 ASIDE = ("parameters", "files", "labels", "format")
 NEAR = 10_000
 """In larger folders no file of a similar name is looked for."""
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What was asked for all lines at once.
-
-    Attributes:
-        defaults: From the list's header: fields, and blocks of fields under a method's name.
-        flags: From the command line; they stand above the defaults and below the line.
-        sets: Above the line.
-        within: Folder that no file may lie outside of; None: anywhere.
-        inputs: Where files of recipes are looked for by their content, besides beside the picture.
-    """
-
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    flags: Mapping[str, Any] = field(default_factory=dict)
-    sets: Mapping[str, Any] = field(default_factory=dict)
-    within: str | None = None
-    inputs: str | None = None
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A request without its id, or what is wrong with its line.
-
-    Attributes:
-        line: Where it came from.
-        request: As written, with all fields of its method.
-        at: Absolute path of every file, by its place.
-        problems: What is wrong.
-        overridden: It had said something else than ``Wishes.sets``.
-        candidate: (what it shares with the other candidates of its run, index), for recipes of one of several.
-    """
-
-    line: Line
-    request: Request | None
-    at: Mapping[str, str] = field(default_factory=dict)
-    problems: tuple[Problem, ...] = ()
-    overridden: bool = False
 
 
 def settle(lines: Sequence[Line], wishes: Wishes) -> list[Settled]:

@@ -90,6 +90,8 @@ class Attempt:
             from scumble.records.settle import settle
 
             return settle(*data)
+        if what == "foreign":
+            return [_key_inside(Path(path)) is None for path in data]
         if what == "plan":
             from scumble.work.plan import planned
 

@@ -14,6 +14,7 @@ from scumble.work.commit import clear_temporaries, durable, outcome_of_event
 from scumble.work.crew import Crew, Event, Task
 from scumble.work.ledger import Claim, Ledger, Row
 from scumble.work.outcome import Outcome
+from scumble.work.stale import CHANGED_RESULT
 
 __all__ = ["Driver", "Rules"]
 
@@ -138,7 +139,7 @@ class Driver:
             "output": claim.output,
             "batch": claim.batch,
             "older": claim.older,
-            "overwrite": self.rules.overwrite,
+            "overwrite": self.rules.overwrite or claim.reason == CHANGED_RESULT,
         }
 
     def _heard(self, events: list[Event]) -> list[Outcome]:

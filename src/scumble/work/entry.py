@@ -60,6 +60,7 @@ class Claim:
         batch: Compute at most so many candidates at once (after a crash or exhausted memory).
         alone: Nothing else may run beside it.
         older: Key of an earlier result of the same request, which may be replaced.
+        reason: Why it was queued again, or None.
     """
 
     number: int
@@ -71,6 +72,7 @@ class Claim:
     alone: bool = False
     affinity: str | None = None
     older: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)

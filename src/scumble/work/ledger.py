@@ -261,18 +261,18 @@ class Ledger:
             " WHERE number = ?", (self.run, worker, now, number),
         )  # fmt: skip
         row = self._row(
-            "SELECT request.id, body, differs, output, attempts, batch, alone, affinity, key FROM request"
+            "SELECT request.id, body, differs, output, attempts, batch, alone, affinity, key, reason FROM request"
             " JOIN settings ON settings.id = settings WHERE number = ?", number,
         )  # fmt: skip
         assert row is not None
-        name, body, differs, output, attempts, batch, alone, affinity, key = row
+        name, body, differs, output, attempts, batch, alone, affinity, key, reason = row
         self.base.execute(
             "INSERT INTO attempt(request, number, run, worker, began, batch) VALUES (?, ?, ?, ?, ?, ?)",
             (number, attempts, self.run, worker, now, batch),
         )
         return Claim(
             number, name, join_body(body, differs), output, attempts, batch, bool(alone),
-            None if affinity is None else affinity.hex(), None if key is None else key.hex(),
+            None if affinity is None else affinity.hex(), None if key is None else key.hex(), reason,
         )  # fmt: skip
 
     def record(self, outcomes: Sequence[Outcome], retries: int = 1) -> list[Row]:
@@ -430,6 +430,26 @@ class Ledger:
         """Requests in some states (all by default), in their order, or the latest change first."""
         where = f"state IN ({', '.join('?' * len(states))})" if states else "1"
         return self._rows(where, states, "changed DESC" if latest else "priority DESC, place", limit)
+
+    def left_by_group(self) -> list[tuple[int, str | None, int]]:
+        """(settings, model's name, how many) of what is queued or running, what is alike together."""
+        return self.base.execute(
+            "SELECT settings, model.name, count(*) FROM request LEFT JOIN model ON model.id = model"
+            " WHERE state IN ('queued', 'running', 'cancelling') GROUP BY settings, model.name"
+        ).fetchall()
+
+    def seconds_of(self, settings: int, model: str | None, latest: int) -> list[float]:
+        """What the latest finished requests with these settings and this model took."""
+        rows = self.base.execute(
+            "SELECT ended - began FROM request JOIN attempt ON request = request.number AND attempt.number = attempts"
+            " LEFT JOIN model ON model.id = model WHERE state = 'done' AND reason = 'made' AND settings = ?"
+            " AND model.name IS ? ORDER BY changed DESC LIMIT ?", (settings, model, latest),
+        )  # fmt: skip
+        return [float(row[0]) for row in rows]
+
+    def output_paths(self) -> set[str]:
+        """The names of all files that belong to finished requests."""
+        return {path for (path,) in self.base.execute("SELECT path FROM output")}
 
     def inputs(self, number: int) -> list[tuple[str, int, int, str]]:
         """(path, size, mtime_ns, sha256) of the files that a result was made from."""

@@ -1,0 +1,342 @@
+"""A batch: a list in, every result or its reason out. ``scumble.batch`` and the command are this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from scumble.errors import InputError
+from scumble.records.lists import Patterns
+from scumble.records.wishes import Wishes
+from scumble.work.commit import clear_temporaries
+from scumble.work.crew import Crew, Event
+from scumble.work.driver import Driver, Rules
+from scumble.work.entry import Added, Row
+from scumble.work.ledger import Ledger, ledger_folder
+from scumble.work.local import LocalCrew
+from scumble.work.lock import holder
+from scumble.work.prepare import Checked, check, entries_of, gather
+from scumble.work.seats import seats
+from scumble.work.stale import stale
+
+__all__ = ["Batch", "Finished", "Selection", "batch"]
+
+JOB = "scumble.work.attempt:Attempt"
+RESERVE = 16 * 1024 * 1024
+"""Bytes put aside so that the ledger can still be written on a full disk."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of one request.
+
+    Attributes:
+        id: The request's.
+        state: done, failed or cancelled.
+        files: The result's pictures.
+        error: Why there is none, one line.
+        hint: What to do about it.
+        cost: seconds, forward and backward rows, peak bytes.
+        attempts: How often it was tried.
+        kept: It was there already.
+    """
+
+    id: str
+    state: str
+    files: tuple[Path, ...] = ()
+    error: str | None = None
+    hint: str | None = None
+    cost: Mapping[str, Any] = field(default_factory=dict)
+    attempts: int = 0
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which requests of the list are to be made.
+
+    Attributes:
+        only: ``failed``, ``interrupted``, or an id; None: all that is not done.
+        again: Make anew what is done.
+        verify: Compare every file's content, not its size and time alone.
+        add: Put the list into a folder that holds another list's results, beside them.
+    """
+
+    only: str | None = None
+    again: bool = False
+    verify: bool = False
+    add: bool = False
+
+
+class Batch:
+    """Requests on their way. Iterate it once, inside ``with``; leaving the block early stops what is running.
+
+    Attributes:
+        checked: The requests and remarks, once :meth:`check` is done.
+        added: What filing them came to.
+        driver: The loop, once it runs.
+    """
+
+    def __init__(
+        self,
+        requests: Any,
+        folder: str | Path,
+        *,
+        workers: str | int | Sequence[str] = "auto",
+        threads: int = 1,
+        wishes: Wishes | None = None,
+        patterns: Patterns | None = None,
+        recursive: bool = False,
+        redo: bool = False,
+        name: str | None = None,
+        order: str = "affinity",
+        select: Selection | None = None,
+        rules: Rules | None = None,
+        silence: float | None = None,
+        grace: float = 5.0,
+        ray: Mapping[str, Any] | None = None,
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        self.folder = Path(folder)
+        self._given, self._patterns, self._recursive, self._redo = requests, patterns or Patterns(), recursive, redo
+        self._workers, self._threads, self._name, self._order = workers, threads, name, order
+        self._wishes, self._select, self._rules = wishes or Wishes(), select or Selection(), rules or Rules()
+        self._patience = {"silence": silence, "grace": grace}
+        self._ray, self._on_event = ray, on_event
+        self.checked: Checked | None = None
+        self.added = Added()
+        self.resumed = 0
+        self.driver: Driver | None = None
+        self.crew: LocalCrew | None = None
+        self._hands: Crew | None = None
+        self.ledger: Ledger | None = None
+        self._clean = False
+
+    # ------------------------------------------------------------------ steps
+
+    def check(self) -> Checked:
+        """Read and check the whole list; nothing is written.
+
+        Raises:
+            ListError: With everything that is wrong, by line.
+            InputError: If the folder is in use or is no folder.
+        """
+        if self.checked is not None:
+            return self.checked
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder} is no folder: results need one")
+        inside = ledger_folder(self.folder)
+        busy = holder(inside) if inside.is_dir() else None
+        if busy is not None:
+            raise InputError(f"this folder is in use by {busy}; wait for it, or stop it")
+        found = gather(self._given, self._patterns, recursive=self._recursive, redo=self._redo, output=self.folder)
+        if not found.lines:
+            raise InputError("the list holds no requests")
+        wishes = Wishes(
+            {**found.defaults, **self._wishes.defaults}, self._wishes.flags, self._wishes.sets,
+            self._wishes.within, self._wishes.inputs,
+        )  # fmt: skip
+        options = {"folder": str(self.folder.absolute()), "threads": self._threads}
+        places = seats("cpu" if self._ray is not None else self._workers, options)
+        self.crew = LocalCrew(JOB, places, silence=self._patience["silence"], grace=self._patience["grace"] or 5.0)
+        self.checked = check(
+            found, wishes, self.crew, self.folder, pattern=self._name,
+            overwrite=self._rules.overwrite or self._select.again,
+        )  # fmt: skip
+        return self.checked
+
+    def __enter__(self) -> Batch:
+        try:
+            named = self.check().named
+            self.ledger = Ledger.open(self.folder, "scumble batch")
+            self._file(self.ledger)
+            self._begin(self.ledger)
+        except BaseException:
+            self._close()
+            raise
+        self._listed = [one.request.id or "" for one in named]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def __iter__(self) -> Iterator[Finished]:
+        """Yield every request of the list that is done or failed: first what is there already, then as they finish."""
+        assert self.ledger is not None and self.driver is not None, "use it inside with"
+        for row in self.ledger.rows("done"):
+            if row.id in self._names:
+                yield _finished(row, self.folder, kept=True)
+        for row in self.driver.run():
+            yield _finished(row, self.folder)
+        self._clean = not self.driver.stopping
+
+    def counts(self) -> dict[str, int]:
+        """How many requests of the folder are in each state."""
+        assert self.ledger is not None
+        return self.ledger.counts()
+
+    def exit_code(self) -> int:
+        """0 all there; 1 some failed or remain; 3 no worker could load a model; 130 stopped by the person."""
+        assert self.ledger is not None and self.driver is not None
+        if self.driver.unloadable:
+            return 3
+        left = [row for row in self.ledger.rows() if row.id in self._names and row.state != "done"]
+        if self.driver.draining and self.driver.ended_by is None and left:
+            return 130
+        return 1 if left else 0
+
+    # ------------------------------------------------------------------ inside
+
+    def _file(self, ledger: Ledger) -> None:
+        """File the list, and queue again what is no longer what it was."""
+        assert self.checked is not None
+        entries = entries_of(self.checked.named, self._order)
+        self._names = {entry.id for entry in entries}
+        rows = {row.id: row for row in ledger.rows()}
+        alive = {name for name, row in rows.items() if row.state != "withdrawn"}
+        if alive and not alive & self._names and not self._select.add:
+            raise InputError(
+                f"{self.folder} holds the results of another list ({ledger.noted('list') or 'unknown'}, {len(alive)}"
+                " requests): give another folder, or --add to put this list beside it"
+            )
+        threads = ledger.noted("threads")
+        if threads is not None and threads != str(self._threads) and not self._select.again:
+            raise InputError(
+                f"the results in {self.folder} were made with {threads} threads a worker, which may decide a grey level:"
+                f" --threads {threads}, or --threads {self._threads} --again to make them anew"
+            )
+        old = ledger.unclean
+        with ledger.turn():
+            self.added = ledger.add(entries, whole=not self._select.add)
+            self.resumed = ledger.resume_interrupted()
+            ledger.note("threads", str(self._threads))
+            ledger.note("list", self._list_name())
+            mine = [row for row in ledger.rows() if row.id in self._names]
+            finished = [row for row in mine if row.state == "done"]
+            if self._select.again:
+                ledger.requeue((row.number for row in finished), "made anew")
+            else:
+                for number, reason in stale(ledger, finished, self._select.verify).items():
+                    ledger.requeue([number], reason)
+            self._restrict(ledger, [row for row in ledger.rows() if row.id in self._names])
+        if old:
+            clear_temporaries({(self.folder / row.output).parent for row in mine})
+        reserve = ledger_folder(self.folder) / "reserve"
+        if not reserve.exists():
+            reserve.write_bytes(b"\0" * RESERVE)
+
+    def _restrict(self, ledger: Ledger, rows: list[Row]) -> None:
+        only = self._select.only
+        if only is None:
+            ledger.restrict(row.number for row in rows)
+            return
+        if only == "failed":
+            wanted = [row for row in rows if row.state in ("failed", "cancelled")]
+        elif only == "interrupted":
+            wanted = [row for row in rows if row.reason == "interrupted"]
+        else:
+            wanted = [row for row in rows if row.id == only]
+            if not wanted:
+                raise InputError(f"there is no request {only!r} in this list; --only takes failed, interrupted or an id")
+        ledger.requeue((row.number for row in wanted if row.state != "queued"), "asked for again")
+        ledger.restrict(row.number for row in wanted)
+
+    def _begin(self, ledger: Ledger) -> None:
+        assert self.crew is not None
+        inside = ledger_folder(self.folder)
+        if self._ray is None:
+            self.crew.join(inside / "logs", inside)
+            self._hands = self.crew
+        else:
+            from scumble.work.ray import RayCrew
+
+            self.crew.close()
+            self.crew = None
+            options = {"folder": str(self.folder.absolute()), "threads": self._threads}
+            self._hands = RayCrew(JOB, options, **self._ray)
+        self.driver = Driver(ledger, self._hands, self._rules, self._on_event)
+
+    def _close(self) -> None:
+        if self.driver is not None and self.ledger is not None and self.driver.at:
+            self.driver.halt()
+            for _ in self.driver.run():
+                pass
+        for hands in (self.crew, self._hands):
+            if hands is not None:
+                hands.close()
+        self.crew = self._hands = None
+        if self.ledger is not None:
+            self.ledger.close(clean=True)
+            self.ledger = None
+
+    def _list_name(self) -> str:
+        return Path(self._given).name if isinstance(self._given, str | Path) else "requests from Python"
+
+
+def batch(
+    requests: Any,
+    folder: str | Path,
+    *,
+    workers: str | int | Sequence[str] = "auto",
+    threads: int = 1,
+    defaults: Mapping[str, Any] | None = None,
+    retries: int = 1,
+    time_limit: float | None = None,
+    first: int | None = None,
+    only: str | None = None,
+    again: bool = False,
+    order: str = "affinity",
+    name: str | None = None,
+    overwrite: bool = False,
+    ray: str | Mapping[str, Any] | None = None,
+) -> Batch:
+    """Make many requests; results come as they finish, what was there already first.
+
+    ``with scumble.batch("list.jsonl", "out") as results: for one in results: …``. Started again with the same folder it
+    goes on where it stopped: what is done is not made again, what changed is.
+
+    Args:
+        requests: A list's path (JSONL, CSV), a folder of pictures, or an iterable of ``Request``, mappings of fields,
+            ``Recipe`` and finished pictures' paths.
+        folder: Where the results and the ledger go.
+        workers: ``auto`` (one for each GPU, else one), how many, or device names.
+        threads: Of each worker on a processor; part of what decides the pictures' last bits.
+        defaults: Fields for all requests that do not give them.
+        retries: How many faults of its own a request is forgiven.
+        time_limit: Seconds for one request.
+        first: Make so many, then end.
+        only: ``failed``, ``interrupted`` or an id.
+        again: Make anew what is done.
+        order: ``affinity``, ``list``, ``shuffle`` or ``short-first``.
+        name: Pattern of the results' names, such as ``{stem}-{seed}.png``.
+        overwrite: Replace files that are there and were not made by their request.
+        ray: ``auto``, an address, or options of :class:`scumble.work.ray.RayCrew`: run on a Ray cluster.
+
+    Raises:
+        ListError: With everything that is wrong with the list, before anything is made.
+        InputError: If the folder is in use, or holds another list's results.
+    """
+    return Batch(
+        requests,
+        folder,
+        workers=workers,
+        threads=threads,
+        wishes=Wishes(defaults or {}),
+        name=name,
+        order=order,
+        select=Selection(only, again),
+        rules=Rules(retries=retries, time_limit=time_limit, first=first, overwrite=overwrite, other_weights=again),
+        ray={"address": ray} if isinstance(ray, str) else ray,
+    )
+
+
+def _finished(row: Row, folder: Path, kept: bool = False) -> Finished:
+    files = tuple(folder / one.path for one in row.files if not one.path.endswith(".json"))
+    cost = {"seconds": row.seconds, "forward": row.forward, "backward": row.backward, "peak": row.peak}
+    kept = kept or row.reason == "found"
+    return Finished(row.id, row.state, files, row.error, row.hint, cost, row.attempts, kept)

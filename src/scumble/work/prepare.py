@@ -1,0 +1,211 @@
+"""From what a person gives to requests that can run: read, checked line by line in a worker, named, put in order."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scumble.errors import InputError, ScumbleError
+from scumble.files import PICTURE_FORMATS
+from scumble.records.file_ref import file_refs
+from scumble.records.lists import Found, Line, Patterns, pictures_in, read_folder, read_list, read_recipes
+from scumble.records.naming import Named, name_requests, output_names
+from scumble.records.problems import ListError, Problem
+from scumble.records.request import Request, put
+from scumble.records.wishes import Settled, Wishes
+from scumble.work.entry import Entry
+from scumble.work.ledger import Ledger, ledger_folder
+from scumble.work.local import LocalCrew
+
+__all__ = ["ORDERS", "Checked", "check", "entries_of", "gather"]
+
+CHUNK = 200
+ORDERS = ("affinity", "list", "shuffle", "short-first")
+
+
+@dataclass
+class Checked:
+    """Requests that can run, and remarks for the person."""
+
+    named: list[Named]
+    notes: list[str] = field(default_factory=list)
+
+
+def gather(
+    requests: Any,
+    patterns: Patterns = Patterns(),  # noqa: B008 - frozen
+    *,
+    recursive: bool = False,
+    redo: bool = False,
+    output: Path | None = None,
+) -> Found:
+    """Read what was given: a list's path, a folder, pictures with recipes, or requests from Python.
+
+    Raises:
+        ListError: With everything that cannot be read.
+        InputError: If it is none of these.
+    """
+    if isinstance(requests, str | Path):
+        path = Path(requests)
+        if path.is_dir():
+            if redo:
+                return read_recipes(pictures_in(path))
+            return read_folder(path, patterns, recursive=recursive, without=[] if output is None else [output])
+        if path.suffix.lower() in PICTURE_FORMATS:
+            return read_recipes([path])
+        return read_list(path)
+    found = Found()
+    for number, one in enumerate(requests, 1):
+        if isinstance(one, str | Path):
+            found.lines += read_recipes([Path(one)]).lines
+        else:
+            found.lines.append(Line("requests", number, _plain(one), str(Path.cwd())))
+    return found
+
+
+def _plain(one: Any) -> Mapping[str, Any]:
+    if isinstance(one, Request):
+        body = one.model_dump(mode="json", exclude_defaults=True)
+        parameters = {**one.parameters}
+        for place, ref in one.files.items():
+            if not place.startswith("also."):
+                put(parameters, place, ref.path)
+        return {**{k: v for k, v in body.items() if k != "files"}, "method": one.method, "parameters": parameters}
+    if hasattr(one, "model_dump"):  # a recipe
+        return dict(one.model_dump(mode="json"))
+    if isinstance(one, Mapping):
+        return {name: str(value) if isinstance(value, Path) else value for name, value in one.items()}
+    raise InputError(f"a request cannot be made from {type(one).__name__}: give a Request, a mapping or a picture's path")
+
+
+def check(
+    found: Found, wishes: Wishes, crew: LocalCrew, folder: Path, *, pattern: str | None = None, overwrite: bool = False
+) -> Checked:
+    """Check every line in a worker; name the requests; look whether anything is in the way of their results.
+
+    Raises:
+        ListError: With everything that is wrong.
+    """
+    settled = _asked(crew, "settle", [(found.lines[k : k + CHUNK], wishes) for k in range(0, len(found.lines), CHUNK)])
+    results: list[Settled] = [one for chunk in settled for one in chunk]
+    problems = [problem for one in results for problem in one.problems]
+    good = _merged([(one.line, one.request, one.at) for one in results if one.request is not None])
+    named, more, notes = name_requests(good, pattern)
+    problems += more
+    if not problems and not overwrite:
+        problems += _in_the_way(named, folder, crew)
+    if problems:
+        raise ListError(sorted(problems, key=lambda one: (one.source, one.line or 0)))
+    overridden = sum(one.overridden for one in results)
+    if overridden:
+        notes.append(f"--set overrode {overridden} of {len(results)} lines")
+    return Checked(named, [*found.notes, *notes])
+
+
+def _asked(crew: LocalCrew, what: str, questions: Sequence[Any]) -> list[Any]:
+    """Put questions to the first worker that is ready, one after the other."""
+    answers: list[Any] = []
+    worker: str | None = None
+    sent = 0
+    while len(answers) < len(questions):
+        if worker is None and crew.idle():
+            worker = crew.idle()[0]
+        if worker is not None and sent == len(answers):
+            crew.ask(worker, what, questions[sent])
+            sent += 1
+        for event in crew.wait(1.0):
+            if event.kind == "answer":
+                if "error" in event.data:
+                    raise ScumbleError(f"the list could not be checked: {event.data['error']}")
+                answers.append(event.data["value"])
+            elif event.kind == "died":
+                raise ScumbleError(f"no worker could begin: {event.data['why']}")
+    return answers
+
+
+def _merged(good: list[tuple[Line, Request, Mapping[str, str]]]) -> list[tuple[Line, Request, Mapping[str, str]]]:
+    """Recipes of several candidates of one run are one request."""
+    unique: dict[str, tuple[Line, Request, Mapping[str, str]]] = {}
+    for line, request, at in good:
+        key = request.line() + _where(at) if line.recipe is not None else f"{line.source}:{line.number}:{len(unique)}"
+        unique.setdefault(key, (line, request, at))
+    return list(unique.values())
+
+
+def _where(at: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(at.items())).encode()).hexdigest()
+
+
+def _in_the_way(named: Sequence[Named], folder: Path, crew: LocalCrew) -> list[Problem]:
+    """Files that are there, are not in the ledger, and do not say that a request made them."""
+    known = set()
+    if (ledger_folder(folder) / "ledger.sqlite").is_file():
+        with Ledger.read(folder) as ledger:
+            known = ledger.output_paths()
+    there = [
+        (one, name)
+        for one in named
+        for name in output_names(one.request.output or "", one.request.count)
+        if name not in known and (folder / name).exists()
+    ]
+    if not there:
+        return []
+    (foreign,) = _asked(crew, "foreign", [[str(folder / name) for _, name in there]])
+    return [
+        Problem(one.line.source, one.line.number, f"{name} is there and was made by nobody's request: --overwrite replaces it")
+        for (one, name), alien in zip(there, foreign, strict=True)
+        if alien
+    ]
+
+
+def entries_of(named: Sequence[Named], order: str = "affinity", rows: Mapping[str, int] | None = None) -> list[Entry]:
+    """What is filed in the ledger, in the order in which it is to be made.
+
+    Args:
+        named: The requests.
+        order: ``affinity`` (what one model and picture share comes together), ``list``, ``shuffle``, ``short-first``.
+        rows: Network evaluations by id, where they are known.
+    """
+    if order not in ORDERS:
+        raise InputError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
+    entries = [_entry(one, (rows or {}).get(one.request.id or "")) for one in named]
+    if order == "affinity":
+        first: dict[str | None, int] = {}
+        for k, entry in enumerate(entries):
+            first.setdefault(entry.affinity, k)
+        entries.sort(key=lambda entry: first[entry.affinity])
+    elif order == "shuffle":
+        random.Random(",".join(entry.id for entry in entries)).shuffle(entries)
+    elif order == "short-first":
+        entries.sort(key=lambda entry: entry.rows if entry.rows is not None else _steps(entry.body))
+    return entries
+
+
+def _steps(body: Mapping[str, Any]) -> int:
+    return int(body["parameters"].get("num_inference_steps") or 50) * int(body.get("count") or 1)
+
+
+def _entry(one: Named, rows: int | None) -> Entry:
+    request = one.request
+    body = request.model_dump(mode="json")
+    for place, path in one.at.items():
+        if place == "model.name":
+            body["model"]["name"] = path
+    for place, ref in file_refs(request):
+        put(body, place, {**ref.model_dump(), "path": one.at.get(place, ref.path)})
+    return Entry(
+        id=request.id or "",
+        line=request.line(),
+        body=body,
+        output=request.output or "",
+        count=request.count,
+        model=request.model.name or "",
+        affinity=request.affinity(),
+        source=one.line.number,
+        priority=request.priority,
+        rows=rows,
+    )
