@@ -35,7 +35,7 @@ def batch(words: Sequence[str]) -> None:
 
 
 def make(
-    requests: str,
+    requests: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *fields: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
     output: Annotated[Path, Parameter(name=["--output", "-o"])],
     maps: str | None = None,

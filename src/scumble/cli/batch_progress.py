@@ -39,7 +39,11 @@ def run(todo: Batch, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
             todo.crew.close()
         if as_json:
             for problem in error.problems:
-                print(json.dumps({"event": "problem", "source": problem.source, "line": problem.line, "text": problem.text}))
+                print(
+                    json.dumps(
+                        {"event": "problem", "source": problem.source, "line": problem.line, "text": problem.text}
+                    )
+                )
         print(error, file=sys.stderr)
         sys.exit(2)
     for note in checked.notes:

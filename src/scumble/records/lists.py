@@ -143,7 +143,7 @@ def _object(text: str) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"is no JSON: {error}") from error
     if not isinstance(value, dict):
-        raise InputError(f"is no JSON object but a {type(value).__name__}: write {{\"image\": …}} on each line")
+        raise InputError(f'is no JSON object but a {type(value).__name__}: write {{"image": …}} on each line')
     if _depth(value) > DEEPEST:
         raise InputError(f"is nested deeper than {DEEPEST} levels")
     return value
@@ -226,7 +226,7 @@ def _delimiter(header: str) -> str:
 
 def read_folder(
     folder: Path,
-    patterns: Patterns = Patterns(),  # noqa: B008 - frozen
+    patterns: Patterns = Patterns(),
     *,
     recursive: bool = False,
     without: Iterable[Path] = (),
@@ -279,7 +279,9 @@ def _matching(picture: Path, pattern: str) -> list[Path]:
     parts = {"stem": picture.stem, "name": picture.name, "ext": picture.suffix[1:], "parent": picture.parent.name}
     unknown = [name for name in re.findall(r"\{([^{}]*)\}", pattern) if name not in parts]
     if unknown:
-        raise InputError(f"the pattern {pattern!r} knows no {{{unknown[0]}}}; it knows {{stem}}, {{name}}, {{ext}}, {{parent}}")
+        raise InputError(
+            f"the pattern {pattern!r} knows no {{{unknown[0]}}}; it knows {{stem}}, {{name}}, {{ext}}, {{parent}}"
+        )
     text = re.sub(r"\{(\w+)\}", lambda match: escape(parts[match[1]]), pattern)
     if Path(text).is_absolute():
         raise InputError(f"the pattern {pattern!r} must be relative to the picture's folder")

@@ -75,7 +75,9 @@ def check_id(name: str) -> str | None:
         return f"the id must have 1 to 150 characters, got {len(name)}"
     for part in name.split("/"):
         if not part or part.startswith(".") or part.split(".")[0].lower() in DEVICES:
-            return f"the id {name!r} cannot be a file name: no part may be empty, begin with a dot or be called {part!r}"
+            return (
+                f"the id {name!r} cannot be a file name: no part may be empty, begin with a dot or be called {part!r}"
+            )
     if re.search(r"[\x00-\x1f\\:*?\"<>|]", name):
         return f"the id {name!r} holds characters that no file name may have"
     return None

@@ -45,7 +45,7 @@ def request_of_recipe(line: Line, inputs: str | None = None) -> tuple[Request, d
         raise InputError(f"carries no recipe of a single edit ({where})") from error
     folders = [Path(line.base), *([Path(inputs)] if inputs is not None else [])]
     method = build_method(recipe.method, recipe.parameters)
-    named = [one for one in named_files(method)]
+    named = list(named_files(method))
     if named:
         raise InputError(f"its recipe names {named[0].path!r} as {named[0].place} without its content: list it by hand")
     at = _files_of(recipe, method, folders)

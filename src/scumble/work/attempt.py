@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +39,7 @@ class Attempt:
         publish: Give results their final names here (on a cluster) rather than leave that to the driver.
     """
 
-    def __init__(
-        self, folder: str, token: str, device: str = "cpu", threads: int = 1, publish: bool = False
-    ) -> None:
+    def __init__(self, folder: str, token: str, device: str = "cpu", threads: int = 1, publish: bool = False) -> None:
         torch.set_num_threads(threads)
         self.folder, self.token, self.device, self.publish = Path(folder), token, device, publish
         self.about = {"device": device, "threads": threads, "machine": platform.node(), **versions()}
@@ -85,17 +82,13 @@ class Attempt:
         }
 
     def ask(self, what: str, data: Any) -> Any:
-        """``settle``: check lines of a list; ``plan``: what distinct requests cost."""
+        """``settle``: check lines of a list; ``foreign``: which of these pictures were made by nobody's request."""
         if what == "settle":
             from scumble.records.settle import settle
 
             return settle(*data)
         if what == "foreign":
             return [_key_inside(Path(path)) is None for path in data]
-        if what == "plan":
-            from scumble.work.plan import planned
-
-            return [planned(self._editor(Request.model_validate(body).model), body) for body in data]
         raise InputError(f"a worker cannot answer {what!r}")
 
     # ------------------------------------------------------------------ inside

@@ -207,8 +207,8 @@ class Batch:
         threads = ledger.noted("threads")
         if threads is not None and threads != str(self._threads) and not self._select.again:
             raise InputError(
-                f"the results in {self.folder} were made with {threads} threads a worker, which may decide a grey level:"
-                f" --threads {threads}, or --threads {self._threads} --again to make them anew"
+                f"the results in {self.folder} were made with {threads} threads a worker, which may decide a grey"
+                f" level: --threads {threads}, or --threads {self._threads} --again to make them anew"
             )
         old = ledger.unclean
         with ledger.turn():
@@ -242,7 +242,9 @@ class Batch:
         else:
             wanted = [row for row in rows if row.id == only]
             if not wanted:
-                raise InputError(f"there is no request {only!r} in this list; --only takes failed, interrupted or an id")
+                raise InputError(
+                    f"there is no request {only!r} in this list; --only takes failed, interrupted or an id"
+                )
         ledger.requeue((row.number for row in wanted if row.state != "queued"), "asked for again")
         ledger.restrict(row.number for row in wanted)
 

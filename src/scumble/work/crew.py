@@ -54,9 +54,7 @@ class WorkerJob(Protocol):
 
     about: Mapping[str, Any]
 
-    def make(
-        self, payload: Mapping[str, Any], tell: Tell, cancelled: Callable[[], bool]
-    ) -> Mapping[str, Any]:
+    def make(self, payload: Mapping[str, Any], tell: Tell, cancelled: Callable[[], bool]) -> Mapping[str, Any]:
         """Do one task and return plain data; raise what is wrong.
 
         ``cancelled()`` says that it is to stop at its next step.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scumble.work import faults
+from scumble.work.asks import taken
 from scumble.work.commit import clear_temporaries, durable, outcome_of_event
 from scumble.work.crew import Crew, Event, Task
 from scumble.work.ledger import Claim, Ledger, Row
@@ -98,6 +99,7 @@ class Driver:
             yield from rows
             if self.stopping:
                 break
+            self._obey()
             if not self.at and (self.draining or not self._left()):
                 return
             if not self.crew.alive():
@@ -107,6 +109,18 @@ class Driver:
         yield from self._stopped()
 
     # ------------------------------------------------------------------ inside
+
+    def _obey(self) -> None:
+        """Do what a person has asked for from another process."""
+        for wish in taken(self.ledger.folder):
+            if wish.get("what") == "pause":
+                self.ledger.pause(str(wish.get("reason") or "asked for"))
+            elif wish.get("what") == "resume":
+                self.ledger.pause(None)
+            elif wish.get("what") == "cancel":
+                row = self.ledger.find(str(wish.get("id")))
+                if row is not None and self.ledger.cancel(row.number) == "cancelling":
+                    self.crew.cancel(row.number)
 
     def _turn(self, outcomes: list[Outcome]) -> tuple[list[Row], list[tuple[str, Claim]]]:
         """One transaction: what ended, and what begins."""
@@ -226,7 +240,7 @@ class Driver:
 
     def _left(self) -> bool:
         more = self.rules.first is None or self._handed < self.rules.first
-        return more and self.ledger.paused() is None and self.ledger.due() > 0
+        return more and self.ledger.due() > 0
 
     def _stranded(self) -> None:
         self.unloadable = not self._loaded

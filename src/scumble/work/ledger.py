@@ -447,6 +447,29 @@ class Ledger:
         )  # fmt: skip
         return [float(row[0]) for row in rows]
 
+    def at_work(self) -> list[tuple[str, str]]:
+        """(worker, request's id) of what is running."""
+        return self.base.execute(
+            "SELECT worker.name, request.id FROM request JOIN worker ON worker.id = worker"
+            " WHERE state IN ('running', 'cancelling') ORDER BY worker.name"
+        ).fetchall()
+
+    def finished_since(self, seconds: float) -> int:
+        """How many attempts ended well within the last so many seconds."""
+        since = time.time() - seconds
+        return int(self._one("SELECT count(*) FROM attempt WHERE outcome = 'done' AND ended >= ?", since))
+
+    def devices(self) -> list[tuple[str, int]]:
+        """(kind of device, number of results made on it), the most frequent first."""
+        return self.base.execute(
+            "SELECT rtrim(device, '0123456789:'), count(*) FROM request JOIN worker ON worker.id = worker"
+            " WHERE state = 'done' AND reason = 'made' GROUP BY 1 ORDER BY 2 DESC"
+        ).fetchall()
+
+    def runs(self) -> int:
+        """How many processes have worked on this folder."""
+        return int(self._one("SELECT count(*) FROM run"))
+
     def output_paths(self) -> set[str]:
         """The names of all files that belong to finished requests."""
         return {path for (path,) in self.base.execute("SELECT path FROM output")}

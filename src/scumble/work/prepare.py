@@ -49,6 +49,8 @@ def gather(
         ListError: With everything that cannot be read.
         InputError: If it is none of these.
     """
+    if isinstance(requests, Found):
+        return requests
     if isinstance(requests, str | Path):
         path = Path(requests)
         if path.is_dir():
@@ -79,7 +81,9 @@ def _plain(one: Any) -> Mapping[str, Any]:
         return dict(one.model_dump(mode="json"))
     if isinstance(one, Mapping):
         return {name: str(value) if isinstance(value, Path) else value for name, value in one.items()}
-    raise InputError(f"a request cannot be made from {type(one).__name__}: give a Request, a mapping or a picture's path")
+    raise InputError(
+        f"a request cannot be made from {type(one).__name__}: give a Request, a mapping or a picture's path"
+    )
 
 
 def check(
@@ -156,7 +160,11 @@ def _in_the_way(named: Sequence[Named], folder: Path, crew: LocalCrew) -> list[P
         return []
     (foreign,) = _asked(crew, "foreign", [[str(folder / name) for _, name in there]])
     return [
-        Problem(one.line.source, one.line.number, f"{name} is there and was made by nobody's request: --overwrite replaces it")
+        Problem(
+            one.line.source,
+            one.line.number,
+            f"{name} is there and was made by nobody's request: --overwrite replaces it",
+        )
         for (one, name), alien in zip(there, foreign, strict=True)
         if alien
     ]
