@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
     from scumble.methods.progress import Progress
     from scumble.records.recipe import Recipe
+    from scumble.records.request import Request
+    from scumble.work.batch import batch
+    from scumble.work.ledger import Ledger
 else:
     from scumble.lazy import lazy_names
     from scumble.methods.registry import METHODS
@@ -59,14 +62,17 @@ else:
             "InputError": "scumble.errors:InputError",
             "Inversion": "scumble.inversion.inversion:Inversion",
             "InversionSettings": "scumble.inversion.settings:InversionSettings",
+            "Ledger": "scumble.work.ledger:Ledger",
             "MemoryLimitError": "scumble.errors:MemoryLimitError",
             "MethodError": "scumble.errors:MethodError",
             "Progress": "scumble.methods.progress:Progress",
             "Recipe": "scumble.records.recipe:Recipe",
             "redo": "scumble.editing.redo:redo",
             "Redone": "scumble.editing.redo:Redone",
+            "Request": "scumble.records.request:Request",
             "Result": "scumble.editing.result:Result",
             "ScumbleError": "scumble.errors:ScumbleError",
+            "batch": "scumble.work.batch:batch",
             "energies": "scumble.energies",
             "extras": "scumble.methods.extras",
             "maps": "scumble.maps",
@@ -92,6 +98,7 @@ __all__ = [
     "InputError",
     "Inversion",
     "InversionSettings",
+    "Ledger",
     "LocalClipGuidedDiffusion",
     "MemoryLimitError",
     "MethodError",
@@ -102,6 +109,7 @@ __all__ = [
     "PromptToPrompt",
     "Recipe",
     "Redone",
+    "Request",
     "Result",
     "SDEdit",
     "ScumbleError",
@@ -109,6 +117,7 @@ __all__ = [
     "TextToImage",
     "WarpDrag",
     "__version__",
+    "batch",
     "energies",
     "extend",
     "extras",

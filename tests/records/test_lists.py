@@ -63,7 +63,7 @@ def test_all_problems_are_collected_and_twenty_shown() -> None:
 
 
 def test_text_that_is_not_utf8_is_refused_with_its_line() -> None:
-    with pytest.raises(ListError, match="l.jsonl:2: is not UTF-8"):
+    with pytest.raises(ListError, match=r"l\.jsonl:2: is not UTF-8"):
         read_text(b'{"a": 1}\n{"a": "\xff"}', "l.jsonl", Path())
 
 
@@ -88,9 +88,9 @@ def test_a_table_gives_the_same_requests_as_a_list(folder: Path, delimiter: str)
 
 def test_a_table_with_the_wrong_number_of_cells_is_refused_where_the_record_begins() -> None:
     text = 'image,prompt\na.png,"two\nlines"\nb.png\n'
-    with pytest.raises(ListError, match="l.csv:4: has 1 cells, the header names 2"):
+    with pytest.raises(ListError, match=r"l\.csv:4: has 1 cells, the header names 2"):
         read_text(text.encode(), "l.csv", Path(), table=True)
-    with pytest.raises(ListError, match="l.csv:1: the column 'image' is there twice"):
+    with pytest.raises(ListError, match=r"l\.csv:1: the column 'image' is there twice"):
         read_text(b"image,image\na,b\n", "l.csv", Path(), table=True)
 
 
@@ -109,7 +109,7 @@ def test_a_table_with_the_wrong_number_of_cells_is_refused_where_the_record_begi
         ({"image": "https://example.org/a.png"}, "image: 'https://example.org/a.png' is an address"),
         ({"prompt": "x", "method": "sdedit"}, "sdedit edits a picture: give image"),
         ({"image": "a.png", "method": "text-to-image"}, "text-to-image makes pictures from nothing"),
-        ({"image": "a.png", "change_map": 2}, "change_map: as a number, the strength of the change must be from 0 to 1"),
+        ({"image": "a.png", "change_map": 2}, "change_map: as a number, the strength of the change"),
         ({"image": "a.png", "count": 0}, "count must be at least 1, got 0"),
         ({"image": "a.png", "also": ["pain {}"]}, "--also knows no 'pain' (did you mean paint"),
         ({"image": "a.png", "method": "diffuseit", "target_image": "t.png"}, "target_image: 't.png' does not exist"),

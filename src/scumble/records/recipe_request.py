@@ -22,16 +22,18 @@ from scumble.records.lists import Line
 from scumble.records.metadata import read_metadata
 from scumble.records.recipe import Recipe
 from scumble.records.request import Request
+from scumble.records.wishes import Wishes
 
 __all__ = ["request_of_recipe"]
 
 
-def request_of_recipe(line: Line, inputs: str | None = None) -> tuple[Request, dict[str, str]]:
+def request_of_recipe(line: Line, wishes: Wishes) -> tuple[Request, dict[str, str]]:
     """Return the request that a recipe stands for, and where its files are.
 
     Args:
         line: A picture with a recipe (``line.recipe``), or a recipe as a line of a list.
-        inputs: Folder to look for the files in, besides beside the picture or the list.
+        wishes: ``inputs`` is where to look for files, besides beside the picture or the list; a ``model`` among the
+            flags is where the recipe's model is.
 
     Raises:
         InputError: If there is no recipe, or a file of it is not there.
@@ -43,12 +45,13 @@ def request_of_recipe(line: Line, inputs: str | None = None) -> tuple[Request, d
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise InputError(f"carries no recipe of a single edit ({where})") from error
-    folders = [Path(line.base), *([Path(inputs)] if inputs is not None else [])]
+    folders = [Path(line.base), *([Path(wishes.inputs)] if wishes.inputs is not None else [])]
     method = build_method(recipe.method, recipe.parameters)
     named = list(named_files(method))
     if named:
         raise InputError(f"its recipe names {named[0].path!r} as {named[0].place} without its content: list it by hand")
     at = _files_of(recipe, method, folders)
+    model = wishes.sets.get("model") or wishes.flags.get("model") or recipe.model.get("name")
     first, count = _candidates(recipe, method)
     files = {place: FileRef(path=Path(path).name, sha256=sha256) for place, (path, sha256) in at.items()}
     request = Request(
@@ -58,7 +61,7 @@ def request_of_recipe(line: Line, inputs: str | None = None) -> tuple[Request, d
         count=count,
         batch_size=recipe.batch_size,
         also=tuple(recipe.also),
-        model={"name": recipe.model.get("name")},
+        model={"name": model},
         **files,
         **aside,
     )

@@ -39,7 +39,7 @@ def _settled(line: Line, wishes: Wishes) -> Settled:
         if line.recipe is not None or _is_recipe(line.fields):
             from scumble.records.recipe_request import request_of_recipe
 
-            request, at = request_of_recipe(line, wishes.inputs)
+            request, at = request_of_recipe(line, wishes)
             return Settled(line, request, at)
         written = _nested(line.fields)
         overridden = any(name in written and written[name] != value for name, value in wishes.sets.items())

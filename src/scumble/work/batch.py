@@ -295,6 +295,7 @@ def batch(
     order: str = "affinity",
     name: str | None = None,
     overwrite: bool = False,
+    inputs: str | Path | None = None,
     ray: str | Mapping[str, Any] | None = None,
 ) -> Batch:
     """Make many requests; results come as they finish, what was there already first.
@@ -317,6 +318,7 @@ def batch(
         order: ``affinity``, ``list``, ``shuffle`` or ``short-first``.
         name: Pattern of the results' names, such as ``{stem}-{seed}.png``.
         overwrite: Replace files that are there and were not made by their request.
+        inputs: Where files that recipes name by their content are looked for.
         ray: ``auto``, an address, or options of :class:`scumble.work.ray.RayCrew`: run on a Ray cluster.
 
     Raises:
@@ -328,7 +330,7 @@ def batch(
         folder,
         workers=workers,
         threads=threads,
-        wishes=Wishes(defaults or {}),
+        wishes=Wishes({}, defaults or {}, inputs=None if inputs is None else str(inputs)),
         name=name,
         order=order,
         select=Selection(only, again),
