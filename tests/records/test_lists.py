@@ -251,5 +251,3 @@ def test_ids_that_cannot_be_files_are_refused() -> None:
     assert check_id("a/b.c-1") is None
     for name in ("", "a/../b", ".a", "nul", "a//b", "x" * 151, "a:b", "a\nb"):
         assert check_id(name) is not None
-
-

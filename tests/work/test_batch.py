@@ -223,8 +223,9 @@ def test_status_and_report_say_what_became_of_all(
 
 
 def test_status_needs_no_torch(whole: Path) -> None:
-    code = f"from scumble.cli import main; main(['batch', '--status', {str(whole)!r}]); import sys; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    code = f"from scumble.cli import main; main(['batch', '--status', {str(whole)!r}])"
+    look = "import sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", f"{code}; {look}"], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
 
 

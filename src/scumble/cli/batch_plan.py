@@ -22,9 +22,8 @@ BYTES_A_PIXEL = 1.9
 
 def show_plan(todo: Batch, as_json: bool) -> None:
     """Print how many requests and pictures there are, how many kinds, and the space they take."""
-    assert todo.checked is not None and todo.crew is not None
+    assert todo.checked is not None
     entries = entries_of(todo.checked.named)
-    todo.crew.close()
     place = todo.folder.absolute()
     while not place.exists():
         place = place.parent

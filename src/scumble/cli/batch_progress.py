@@ -35,8 +35,7 @@ def run(todo: Batch, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     try:
         checked = todo.check()
     except ListError as error:
-        if todo.crew is not None:
-            todo.crew.close()
+        todo.close()
         if as_json:
             for problem in error.problems:
                 print(
@@ -51,6 +50,7 @@ def run(todo: Batch, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     if dry_run:
         from scumble.cli.batch_plan import show_plan
 
+        todo.close()
         show_plan(todo, as_json)
         return
     with todo:

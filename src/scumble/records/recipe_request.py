@@ -113,7 +113,7 @@ def _map(wanted: Mapping[str, Any], method: Method, size: tuple[int, int], folde
             change, _ = load_map(path, size, polarity=polarity)
         except InputError:
             continue
-        if tensor_sha256(method.arrange_map(change) if isinstance(method, ImageMethod) else change) == wanted["sha256"]:
+        if tensor_sha256(method.prepare_map(change) if isinstance(method, ImageMethod) else change) == wanted["sha256"]:
             return path
     raise InputError(f"the change map {wanted['name']!r} that was used is not there; say where with --inputs")
 

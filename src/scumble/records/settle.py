@@ -21,7 +21,7 @@ from scumble.records.problems import Problem
 from scumble.records.request import Request
 from scumble.records.wishes import Settled, Wishes
 
-__all__ = ["settle"]
+__all__ = ["is_recipe", "settle"]
 
 FILES = ("image", "change_map", "inversion")
 ASIDE = ("parameters", "files", "labels", "format")
@@ -36,7 +36,7 @@ def settle(lines: Sequence[Line], wishes: Wishes) -> list[Settled]:
 
 def _settled(line: Line, wishes: Wishes) -> Settled:
     try:
-        if line.recipe is not None or _is_recipe(line.fields):
+        if is_recipe(line):
             from scumble.records.recipe_request import request_of_recipe
 
             request, at = request_of_recipe(line, wishes)
@@ -56,8 +56,9 @@ class _Several(Exception):
         self.texts = list(texts)
 
 
-def _is_recipe(fields: Mapping[str, Any]) -> bool:
-    return "method" in fields and "parameters" in fields and "size" in fields
+def is_recipe(line: Line) -> bool:
+    """Whether a line is a finished picture's recipe, or such a picture."""
+    return line.recipe is not None or {"method", "parameters", "size"} <= set(line.fields)
 
 
 def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:

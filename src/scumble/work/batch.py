@@ -118,7 +118,7 @@ class Batch:
     # ------------------------------------------------------------------ steps
 
     def check(self) -> Checked:
-        """Read and check the whole list; nothing is written.
+        """Read and check the whole list; nothing is written in the folder.
 
         Raises:
             ListError: With everything that is wrong, by line.
@@ -139,31 +139,35 @@ class Batch:
             {**found.defaults, **self._wishes.defaults}, self._wishes.flags, self._wishes.sets,
             self._wishes.within, self._wishes.inputs,
         )  # fmt: skip
-        options = {"folder": str(self.folder.absolute()), "threads": self._threads}
-        places = seats("cpu" if self._ray is not None else self._workers, options)
-        self.crew = LocalCrew(JOB, places, silence=self._patience["silence"], grace=self._patience["grace"] or 5.0)
         self.checked = check(
-            found, wishes, self.crew, self.folder, pattern=self._name,
+            found, wishes, self._started, self.folder, pattern=self._name,
             overwrite=self._rules.overwrite or self._select.again,
         )  # fmt: skip
         return self.checked
 
+    def _started(self) -> LocalCrew:
+        """The workers of this machine, begun when they are first needed."""
+        if self.crew is None:
+            options = {"folder": str(self.folder.absolute()), "threads": self._threads}
+            places = seats("cpu" if self._ray is not None else self._workers, options)
+            self.crew = LocalCrew(JOB, places, silence=self._patience["silence"], grace=self._patience["grace"] or 5.0)
+        return self.crew
+
     def __enter__(self) -> Batch:
         try:
-            named = self.check().named
+            self.check()
             self.ledger = Ledger.open(self.folder, "scumble batch")
             self._file(self.ledger)
             self._begin(self.ledger)
         except BaseException:
-            self._close()
+            self.close()
             raise
-        self._listed = [one.request.id or "" for one in named]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        self.close()
 
     def __iter__(self) -> Iterator[Finished]:
         """Yield every request of the list that is done or failed: first what is there already, then as they finish."""
@@ -249,28 +253,27 @@ class Batch:
         ledger.restrict(row.number for row in wanted)
 
     def _begin(self, ledger: Ledger) -> None:
-        assert self.crew is not None
         inside = ledger_folder(self.folder)
-        if self._ray is None:
-            self.crew.join(inside / "logs", inside)
-            self._hands = self.crew
+        if not ledger.due():
+            self._hands = LocalCrew(JOB, [])
+        elif self._ray is None:
+            self._hands = self._started()
+            self._started().join(inside / "logs", inside)
         else:
             from scumble.work.ray import RayCrew
 
-            self.crew.close()
-            self.crew = None
             options = {"folder": str(self.folder.absolute()), "threads": self._threads}
             self._hands = RayCrew(JOB, options, **self._ray)
         self.driver = Driver(ledger, self._hands, self._rules, self._on_event)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """End the workers and give the folder back; what is running is stopped and stays to be made."""
         if self.driver is not None and self.ledger is not None and self.driver.at:
             self.driver.halt()
             for _ in self.driver.run():
                 pass
-        for hands in (self.crew, self._hands):
-            if hands is not None:
-                hands.close()
+        for hands in {id(one): one for one in (self.crew, self._hands) if one is not None}.values():
+            hands.close()
         self.crew = self._hands = None
         if self.ledger is not None:
             self.ledger.close(clean=True)

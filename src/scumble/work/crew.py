@@ -89,6 +89,10 @@ class Crew(Protocol):
         """End all workers now."""
         ...
 
+    def close(self) -> None:
+        """End all workers and give back what the crew holds."""
+        ...
+
     def alive(self) -> int:
         """How many workers live, start, or will be started again."""
         ...

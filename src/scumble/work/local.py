@@ -191,6 +191,7 @@ class LocalCrew:
         for line in (self._waker, self._bell):
             with contextlib.suppress(OSError):
                 os.close(line)
+        self._waker = self._bell = -1
 
     # ------------------------------------------------------------------ inside
 

@@ -1,10 +1,10 @@
-"""From what a person gives to requests that can run: read, checked line by line in a worker, named, put in order."""
+"""From what a person gives to requests that can run: read, checked line by line, named, put in order."""
 
 from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from scumble.records.lists import Found, Line, Patterns, pictures_in, read_folde
 from scumble.records.naming import Named, name_requests, output_names
 from scumble.records.problems import ListError, Problem
 from scumble.records.request import Request, put
+from scumble.records.settle import is_recipe, settle
 from scumble.records.wishes import Settled, Wishes
 from scumble.work.entry import Entry
 from scumble.work.ledger import Ledger, ledger_folder
@@ -87,15 +88,22 @@ def _plain(one: Any) -> Mapping[str, Any]:
 
 
 def check(
-    found: Found, wishes: Wishes, crew: LocalCrew, folder: Path, *, pattern: str | None = None, overwrite: bool = False
+    found: Found,
+    wishes: Wishes,
+    crew: Callable[[], LocalCrew],
+    folder: Path,
+    *,
+    pattern: str | None = None,
+    overwrite: bool = False,
 ) -> Checked:
-    """Check every line in a worker; name the requests; look whether anything is in the way of their results.
+    """Check every line; name the requests; look whether anything is in the way of their results.
+
+    What cannot be checked without torch (recipes, ``also``) is asked of a worker: ``crew()`` begins them.
 
     Raises:
         ListError: With everything that is wrong.
     """
-    settled = _asked(crew, "settle", [(found.lines[k : k + CHUNK], wishes) for k in range(0, len(found.lines), CHUNK)])
-    results: list[Settled] = [one for chunk in settled for one in chunk]
+    results = _settled(found.lines, wishes, crew)
     problems = [problem for one in results for problem in one.problems]
     good = _merged([(one.line, one.request, one.at) for one in results if one.request is not None])
     named, more, notes = name_requests(good, pattern)
@@ -108,6 +116,19 @@ def check(
     if overridden:
         notes.append(f"--set overrode {overridden} of {len(results)} lines")
     return Checked(named, [*found.notes, *notes])
+
+
+def _settled(lines: Sequence[Line], wishes: Wishes, crew: Callable[[], LocalCrew]) -> list[Settled]:
+    everywhere = any("also" in fields for fields in (wishes.defaults, wishes.flags, wishes.sets))
+    heavy = [k for k, line in enumerate(lines) if everywhere or "also" in line.fields or is_recipe(line)]
+    results: dict[int, Settled] = {}
+    if heavy:
+        chunks = [heavy[k : k + CHUNK] for k in range(0, len(heavy), CHUNK)]
+        answers = _asked(crew(), "settle", [([lines[k] for k in chunk], wishes) for chunk in chunks])
+        results = {
+            k: one for chunk, answer in zip(chunks, answers, strict=True) for k, one in zip(chunk, answer, strict=True)
+        }
+    return [results[k] if k in results else settle([line], wishes)[0] for k, line in enumerate(lines)]
 
 
 def _asked(crew: LocalCrew, what: str, questions: Sequence[Any]) -> list[Any]:
@@ -144,7 +165,7 @@ def _where(at: Mapping[str, str]) -> str:
     return hashlib.sha256(repr(sorted(at.items())).encode()).hexdigest()
 
 
-def _in_the_way(named: Sequence[Named], folder: Path, crew: LocalCrew) -> list[Problem]:
+def _in_the_way(named: Sequence[Named], folder: Path, crew: Callable[[], LocalCrew]) -> list[Problem]:
     """Files that are there, are not in the ledger, and do not say that a request made them."""
     known = set()
     if (ledger_folder(folder) / "ledger.sqlite").is_file():
@@ -158,7 +179,7 @@ def _in_the_way(named: Sequence[Named], folder: Path, crew: LocalCrew) -> list[P
     ]
     if not there:
         return []
-    (foreign,) = _asked(crew, "foreign", [[str(folder / name) for _, name in there]])
+    (foreign,) = _asked(crew(), "foreign", [[str(folder / name) for _, name in there]])
     return [
         Problem(
             one.line.source,
