@@ -126,7 +126,9 @@ class Editor:
         inversion: Inversion | None,
         also: Sequence[Extra],
     ) -> Run:
-        picture = None if image is None and inversion is not None else load_image(image)
+        if image is None and inversion is None:
+            raise InputError("there is no image: give one, or an inversion that holds it")
+        picture = None if image is None else load_image(image)
         if inversion is not None:
             if not method.takes_inversion:
                 raise MethodError(f"{method.method_name()} does not start from an inversion; use ddpm-inversion")

@@ -44,7 +44,7 @@ class Workshop:
     def guide(self) -> str:
         """Hash of the CLIP that guides and ranks unless another is named; empty where there is none."""
         path = files("scumble") / "bundled" / BUNDLED_CLIPS[0] / "model.safetensors"
-        return files_sha256([path])[:16] if path.is_file() else ""
+        return files_sha256([Path(str(path))])[:16] if path.is_file() else ""
 
 
 def machine(workshop: Workshop, jobs: int) -> dict[str, Any]:

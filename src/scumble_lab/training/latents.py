@@ -67,7 +67,7 @@ def _encode(shop: RunFolder, vae: AutoencoderKL) -> Tensor:
     return torch.cat(parts)
 
 
-def _matches(mark: Path, path: Path, key: dict[str, int]) -> bool:
+def _matches(mark: Path, path: Path, key: dict[str, object]) -> bool:
     try:
         return bool(json.loads(mark.read_text()) == {**key, "bytes": path.stat().st_size})
     except (OSError, ValueError):
