@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
+from scumble.untrusted import is_plain_name, printable
 from scumble_lab.world import Scene
 
 __all__ = ["Case", "Mask", "Sample"]
@@ -51,6 +52,13 @@ class Case(BaseModel):
     """The scene of the source, where it is known."""
     after: dict[str, Any] | None = None
     """The scene of the true result."""
+
+    @field_validator("id")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if not is_plain_name(name):
+            raise ValueError(f"{printable(name[:80])!r} is no plain name, and results are filed under it")
+        return name
 
     @property
     def scene_before(self) -> Scene | None:

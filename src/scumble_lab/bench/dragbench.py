@@ -8,6 +8,7 @@ import math
 # The benchmark is published as pickles, and there is no other copy of its points and masks. A pickle can run any
 # code that it names, so this file, and no other, reads them with an unpickler that knows numpy arrays and nothing else.
 import pickle
+import pickletools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,9 @@ ALLOWED = {
     for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
 } | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
 """What arrays and numbers of numpy are made of; lists, texts and dictionaries need no name."""
+
+MOST_BYTES, MOST = 64_000_000, 1 << 31
+"""Bytes of a pickle, and size of a number in it."""
 
 Features = Callable[[Image.Image, str], Tensor]
 """Given a picture and what it shows, features (C, h, w) of any resolution."""
@@ -65,12 +69,28 @@ class DragSample:
     mask: npt.NDArray[np.bool_]
 
 
+def _refuse_bombs(data: bytes) -> None:
+    """Refuse what unpacks to more than its own size: memo places far apart, and numbers without measure."""
+    if len(data) > MOST_BYTES:
+        raise InputError(f"the point data has {len(data)} bytes, more than any picture's points and mask")
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            place = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
+            if isinstance(argument, int) and abs(argument) > (len(data) if place else MOST):
+                raise InputError("the point data is damaged: it names a number that no picture has")
+    except InputError:
+        raise
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise InputError(f"the point data is damaged: {type(error).__name__}") from error
+
+
 def read_points(data: bytes) -> dict[str, Any]:
     """Return what a ``meta_data.pkl`` holds, without running anything that it names.
 
     Raises:
         InputError: If it is damaged, or names anything but numpy arrays.
     """
+    _refuse_bombs(data)
     try:
         found = _Restricted(io.BytesIO(data)).load()
     except InputError:
@@ -105,7 +125,7 @@ def read_sample(file: Path) -> DragSample:
         about = read_points(file.read_bytes())
         flat = np.asarray(about["points"], dtype=np.float64)
         mask = np.asarray(about["mask"]) > 0
-    except (InputError, ValueError, TypeError, OSError) as error:
+    except (InputError, ValueError, TypeError, OverflowError, OSError) as error:
         raise InputError(f"{name}: {error}") from error
     if not flat.size or flat.size % 4 or not np.isfinite(flat).all() or mask.ndim != 2:
         raise InputError(f"{name}: it needs pairs of points (x, y) and a mask of two dimensions")

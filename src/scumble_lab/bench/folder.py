@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from scumble.errors import InputError, first_problem
 from scumble.files import atomic_write
 from scumble.images import load_image, save_image
+from scumble.untrusted import is_plain_name, parse_json, printable, read_text
 from scumble_lab.bench.case import Case, Mask, Sample
 from scumble_lab.bench.domain_shift import veiled
 from scumble_lab.bench.formatting import counted
@@ -144,6 +145,9 @@ def open_folder(folder: Path) -> Benchmark:
     known = about.get("format") == FORMAT and {"seed", "size"} <= about.keys()
     if not known or not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise InputError(f"{folder / _INDEX} is no benchmark of format {FORMAT} with seed, size and a list of cases")
+    for name in names:
+        if not is_plain_name(name):
+            raise InputError(f"{folder / _INDEX} lists {printable(name[:80])!r}, which is no plain name of a folder")
     missing = [
         f"{name}/{file}"
         for name in names
@@ -154,6 +158,9 @@ def open_folder(folder: Path) -> Benchmark:
         more = f" and {len(missing) - 1} more" if missing[1:] else ""
         raise InputError(f"the benchmark {folder.name} lacks cases/{missing[0]}{more}: make it again into this folder")
     cases = tuple(_read_case(folder / "cases" / name / "case.json") for name in names)
+    for name, case in zip(names, cases, strict=True):
+        if case.id != name:
+            raise InputError(f"cases/{name}/case.json is of a case {case.id!r}, not of {name!r}")
     extra = sorted({path.name for path in (folder / "cases").iterdir()} - set(names))
     told = (f"{counted(len(extra), 'unlisted folder')} in cases left out: {', '.join(extra[:5])}",) if extra else ()
     under = f" under a veil ({about['veil']})" if about.get("veil") else ""
@@ -192,8 +199,8 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: if it cannot be read or holds none.
     """
     try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        data = parse_json(read_text(path, "the file"), path.name)
+    except OSError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     if not isinstance(data, dict):
         raise InputError(f"{path} holds no mapping")
