@@ -77,7 +77,7 @@ def _refuse_bombs(data: bytes) -> None:
         for opcode, argument, _ in pickletools.genops(data):
             place = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
             if isinstance(argument, int) and abs(argument) > (len(data) if place else MOST):
-                raise InputError("the point data is damaged: it names a number that no picture has")
+                raise InputError("the point data names a number that no picture has: refused")
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can fail in any way
