@@ -26,7 +26,8 @@ from scumble.core.schedule import Level
 from scumble.core.solvers import Ddim, Evaluation, ddim_std
 from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.inversion import Inversion
-from scumble.methods.batch import EditBatch
+from scumble.methods.batch import X0, EditBatch
+from scumble.methods.cache import Cache
 from scumble.models.base import Model
 
 SKIPPED = 2  # int(12 * 1.2) = 14 levels, of which the 12 least noisy ones are inverted
@@ -71,7 +72,9 @@ def published(tiny_sd: Model, reference: Any) -> Published:
     draws = GeneratorNoise(torch.Generator().manual_seed(seed))
     noisiest = [draws.normal((1, 4, 16, 16), "inversion", k) for k in range(12)][-1]
     x0 = (case["init_latents"] - levels[SKIPPED].s * noisiest) / levels[SKIPPED].a
-    batch = EditBatch(tiny_sd, GeneratorNoise(torch.Generator().manual_seed(seed)), 1, (128, 128), shared={"x0": x0})
+    batch = EditBatch(
+        tiny_sd, GeneratorNoise(torch.Generator().manual_seed(seed)), 1, (128, 128), cache=Cache({X0: x0})
+    )
     ctx = batch.context(levels, Ddim(eta=1.0))
     with torch.no_grad():
         path = edit_friendly(ctx, x0, batch.guidance("", "", 1.0), first=SKIPPED, chunk=1)

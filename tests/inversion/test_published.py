@@ -18,7 +18,8 @@ from scumble.core.schedule import Schedule
 from scumble.core.solvers import Evaluation, ddim_std
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.batch import EditBatch
+from scumble.methods.batch import X0, EditBatch
+from scumble.methods.cache import Cache
 from scumble.methods.inversion_for import inversion_for
 from scumble.models.base import Model
 
@@ -27,7 +28,7 @@ CASES = ["ddpm_inversion_cfg", "ddpm_inversion_empty", "ddpm_inversion_eta"]
 
 def job_of(model: Model, case: Any, x0: str = "x0") -> EditBatch:
     noise = GeneratorNoise(torch.Generator().manual_seed(case.info["seed"]))
-    return EditBatch(model, noise, 1, (128, 128), shared={"x0": case[x0]})
+    return EditBatch(model, noise, 1, (128, 128), cache=Cache({X0: case[x0]}))
 
 
 def settings_of(case: Any, **more: Any) -> InversionSettings:

@@ -17,6 +17,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenize
 
 from scumble.core.noise import CounterNoise
 from scumble.methods.batch import EditBatch
+from scumble.methods.inpainting.fields import clip_key
 from scumble.models.base import Model
 from scumble.models.clip import ClipScorer
 from scumble.models.pixel import PixelModel
@@ -67,7 +68,7 @@ def pixel_job(
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, size, size, generator=generator) * 2 - 1
     batch = EditBatch(model, CounterNoise(seeds), len(seeds), (size, size), image=image, change=mask)
-    batch.shared["clip/clip"] = clip or random_clip()
+    batch.cache.put(clip_key("clip"), clip or random_clip())
     return batch
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
-from torch import Tensor
 
 from scumble.editing.invert import invert_picture, picture_of
+from scumble.editing.prepared import Prepared
 from scumble.editing.result import Result
 from scumble.editing.run import OnStep, Run, user_errors
 from scumble.errors import InputError, MethodError, first_problem, nearest
-from scumble.images import Source, describe_map, fit, load_image, load_map, to_tensor
+from scumble.images import Source, fit, load_image
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.base import ImageMethod, Method
+from scumble.methods.base import Method
 from scumble.models.base import Model
 from scumble.models.turns import turn_of
 
@@ -134,22 +134,18 @@ class Editor:
                 raise MethodError(f"{method.method_name()} does not start from an inversion; use ddpm-inversion")
             picture = picture_of(inversion, picture)
         assert picture is not None
-        change, remarks = self._change_map(method, picture.rgb.size)
-        place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
-        tensor = place.apply(to_tensor(picture.rgb)).to(self.model.device)
-        small = None if change is None else place.apply_map(change).to(self.model.device)
-        return Run(self.model, method, picture, change, tensor, small, place, remarks, on_step, inversion, also)
+        window = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
+        return Run(self.model, method, Prepared.of(self.model, picture, method, window), on_step, inversion, also)
 
     def _generate_run(self, method: Method, on_step: OnStep | None, also: Sequence[Extra]) -> Run:
         native, multiple = self.model.native_size, self.model.multiple
-        width = getattr(method, "width", None) or native
-        height = getattr(method, "height", None) or native
+        width, height = (side or native for side in method.output_size)
         if width % multiple or height % multiple:
             raise InputError(
                 f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}"
             )
-        place = fit(width, height, multiple=multiple, native=None)
-        return Run(self.model, method, None, None, None, None, place, [], on_step, None, also)
+        prepared = Prepared(fit(width, height, multiple=multiple, native=None))
+        return Run(self.model, method, prepared, on_step, also=also)
 
     def again(
         self,
@@ -204,8 +200,8 @@ class Editor:
         """
         chosen = _inversion_settings(settings, fields)
         picture = load_image(image)
-        place = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
-        with turn_of(self.model.denoiser), user_errors(1, place):
+        window = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
+        with turn_of(self.model.denoiser), user_errors(1, window):
             return invert_picture(self.model, picture, chosen, secrets.randbits(31) if seed is None else seed, measured)
 
     def generate(
@@ -225,13 +221,6 @@ class Editor:
         run = self._generate_run(method, on_step, also)
         with turn_of(self.model.denoiser):
             return run(seed, count, batch_size)
-
-    def _change_map(self, method: Method, size: tuple[int, int]) -> tuple[Tensor | None, list[str]]:
-        if not isinstance(method, ImageMethod) or method.change_map is None:
-            return None, []
-        change, notices = load_map(method.change_map, size, polarity=method.polarity)
-        change = method.prepare_map(change)
-        return change, [*notices, describe_map(change)]
 
 
 def _inversion_settings(settings: InversionSettings | None, fields: Mapping[str, object]) -> InversionSettings:

@@ -17,6 +17,7 @@ from scumble.editing.result import Result
 from scumble.errors import InputError, MethodError, nearest
 from scumble.images import Source, load_image, save_image
 from scumble.methods.base import ImageMethod
+from scumble.methods.inpainting.fields import RegionInit
 from scumble.records.metadata import embed
 from scumble.records.recipe import Recipe
 
@@ -155,7 +156,7 @@ class _Grower:
         given |= {"keep": 1} if "keep" in fields and self.count > 1 else {}
         given |= {} if prompt is None else {"prompt": prompt}
         # the strip is filled already, with the reflected picture
-        given |= {"begin": "picture"} if getattr(self.method, "begin", "") is None else {}
+        given |= {"begin": "picture"} if isinstance(self.method, RegionInit) and self.method.begin is None else {}
         upright = np.ascontiguousarray(_turned(grown[:, old:], side))
         method = self.method.model_copy(update=given)
         seed = self.seed + len(self.recipes) * self.count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from PIL import Image
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from scumble.core.solvers import Solver
     from scumble.images import MapSource
     from scumble.methods.batch import EditBatch
+    from scumble.methods.cache import Cache
 
     MapInput = MapSource | Sequence[MapSource]
 else:
     MapInput = Any  # its types need torch; what is given is checked when it is loaded
 
-__all__ = ["Candidates", "ImageMethod", "Method", "Prompted", "Sampled"]
+__all__ = ["Candidates", "FromSeed", "ImageMethod", "Method", "Prompted", "Sampled"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Candidates:
         change: The change map at the picture's size (1 or B, 1, H, W), or None.
         reports: What is told about each candidate.
         notices: One-line remarks for the person.
-        shared: What the batches shared (``EditBatch.shared``).
+        cache: What the batches shared.
         device: Where the model runs.
     """
 
@@ -50,7 +52,7 @@ class Candidates:
     change: Tensor | None
     reports: list[dict[str, Any]]
     notices: list[str]
-    shared: dict[str, Any]
+    cache: Cache
     device: torch.device
 
 
@@ -72,6 +74,9 @@ class Method(BaseModel):
     takes_inversion: ClassVar[bool] = False
     """Whether the method can start from an inversion made before."""
 
+    prompt: str | tuple[str, ...] = ""
+    """What the picture shall show."""
+
     @property
     def variants(self) -> int:
         """How many candidates the method makes at least (one for each of several prompts)."""
@@ -80,8 +85,32 @@ class Method(BaseModel):
     @property
     def first_prompt(self) -> str:
         """What the run is told; of several prompts the first."""
-        told = getattr(self, "prompt", "")
-        return told if isinstance(told, str) else next(iter(told), "")
+        return self.prompt if isinstance(self.prompt, str) else next(iter(self.prompt), "")
+
+    @property
+    def words(self) -> str:
+        """What the model must understand: the prompt, or else the negative prompt."""
+        return self.first_prompt
+
+    @property
+    def output_size(self) -> tuple[int | None, int | None]:
+        """(width, height) in pixels of pictures made from nothing; None: the model's own."""
+        return None, None
+
+    @property
+    def keeps_outside(self) -> bool:
+        """Whether pixels outside the change map are given back byte for byte."""
+        return True
+
+    @property
+    def feathered(self) -> int:
+        """Pixels over which the result fades into the untouched part."""
+        return 0
+
+    @property
+    def map_name(self) -> str:
+        """File name of the change map, if it is a file."""
+        return ""
 
     @classmethod
     def method_name(cls) -> str:
@@ -108,11 +137,10 @@ class Method(BaseModel):
         Raises:
             MethodError: With the reason and the way out.
         """
-        words = str(getattr(self, "prompt", "") or getattr(self, "negative_prompt", ""))
-        if not batch.model.takes_text and (self.needs_text or words):
+        if not batch.model.takes_text and (self.needs_text or self.words):
             raise MethodError(
                 f"the model {batch.model.name} takes no words, but {self.method_name()} was given"
-                f" {words!r}: leave the prompt empty, or use a text-to-image model or blended-diffusion"
+                f" {self.words!r}: leave the prompt empty, or use a text-to-image model or blended-diffusion"
             )
 
     def finish(self, finished: Candidates) -> Sequence[int] | None:
@@ -144,6 +172,16 @@ class ImageMethod(Method):
     feather: int = Field(default=0, ge=0, le=512)
     """Pixels over which the result fades into the untouched part, inside the changed region."""
 
+    @property
+    def feathered(self) -> int:
+        """As asked for."""
+        return self.feather
+
+    @property
+    def map_name(self) -> str:
+        """Name of the file."""
+        return Path(self.change_map).name if isinstance(self.change_map, str | Path) else ""
+
     def prepare_map(self, change: Tensor) -> Tensor:
         """Return the change map (1 or B, 1, H, W) that the method works with, given the person's; both 1 = change."""
         return change
@@ -158,6 +196,25 @@ class Prompted(Method):
     """What it shall not show."""
     guidance_scale: float = Field(default=5.0, ge=0, le=100)
     """Classifier-free guidance w; 1 turns it off and halves the work."""
+
+    @property
+    def words(self) -> str:
+        """The prompt, or else the negative prompt."""
+        return self.prompt or self.negative_prompt
+
+
+class FromSeed(Method):
+    """Fields of methods that can make a picture from nothing."""
+
+    width: int | None = Field(default=None, ge=8, le=8192)
+    """Width in pixels of a picture made from the seed; the model's own by default."""
+    height: int | None = Field(default=None, ge=8, le=8192)
+    """Its height."""
+
+    @property
+    def output_size(self) -> tuple[int | None, int | None]:
+        """As asked for."""
+        return self.width, self.height
 
 
 class Sampled(Method):

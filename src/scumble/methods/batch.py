@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,17 +14,22 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState, StepResult
 from scumble.core.cost import Cost
 from scumble.core.guidance import Guidance
-from scumble.core.loop import denoise
+from scumble.core.loop import Stopped, denoise
 from scumble.core.noise import NoiseSource
 from scumble.core.schedule import Level
 from scumble.core.solvers import Solver
 from scumble.errors import InputError
-from scumble.images import Fit, Reduction, latent_map
+from scumble.images import Reduction, Window, latent_map
 from scumble.inversion.inversion import Inversion
+from scumble.methods.cache import Cache, Key
 from scumble.methods.progress import Progress
+from scumble.methods.report import Report
 from scumble.models.base import Model
 
-__all__ = ["EditBatch"]
+__all__ = ["X0", "EditBatch"]
+
+X0: Key[Tensor] = Key("x0")
+"""The picture in the model's space."""
 
 
 @dataclass
@@ -42,11 +46,11 @@ class EditBatch:
         cost: Running totals.
         on_step: Called with a :class:`Progress`; returning False stops the edit.
         samples: Which candidates these are (first, last + 1).
-        shared: Results that batches of the same edit share (the encoded picture, source features, …).
+        cache: What batches of the same edit share (the encoded picture, source features, …).
         report: What the method wants to tell in the result (scores, errors of arrival, …).
         notices: One-line remarks for the person.
         inversion: The picture's inversion, when one was given.
-        place: How the picture came to that size; None: it had it.
+        window: How the picture came to that size; None: it had it.
         extra: What acts besides the method's own controls, behind them.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
     """
@@ -60,11 +64,11 @@ class EditBatch:
     cost: Cost = field(default_factory=Cost)
     on_step: Callable[[Progress], bool | None] | None = None
     samples: tuple[int, int] = (0, 1)
-    shared: dict[str, Any] = field(default_factory=dict)
-    report: dict[str, Any] = field(default_factory=dict)
+    cache: Cache = field(default_factory=Cache)
+    report: Report = field(default_factory=Report)
     notices: list[str] = field(default_factory=list)
     inversion: Inversion | None = None
-    place: Fit | None = None
+    window: Window | None = None
     extra: Sequence[Control] = ()
     edit_noise: NoiseSource | None = None
 
@@ -82,11 +86,12 @@ class EditBatch:
     @property
     def x0(self) -> Tensor:
         """The picture in the model's space (1, C, h, w): the mean of the posterior, encoded once per edit."""
-        if "x0" not in self.shared:
+
+        def encode() -> Tensor:
             with torch.no_grad():
-                self.shared["x0"] = self.model.encode(self.picture)
-        found: Tensor = self.shared["x0"]
-        return found
+                return self.model.encode(self.picture)
+
+        return self.cache.get_or_make(X0, encode)
 
     @property
     def picture(self) -> Tensor:
@@ -163,6 +168,23 @@ class EditBatch:
         model.clip_sample = None
         return replace(self, model=model)
 
+    def tell(self, step: int, steps: int, x0: Tensor, preview: Callable[[], Tensor] | None = None) -> None:
+        """Tell whoever watches about a step, and stop when they ask for it: every phase of a run reports here.
+
+        Args:
+            step: Steps done in this phase, from 1.
+            steps: Steps of this phase.
+            x0: The current prediction of the clean result, in the model's space.
+            preview: Decodes it; by default the model.
+
+        Raises:
+            Stopped: If the edit is to stop.
+        """
+        if self.on_step is None:
+            return
+        if self.on_step(Progress(step, steps, self.samples, x0, preview or (lambda: self.model.decode(x0)))) is False:
+            raise Stopped
+
     def context(self, levels: tuple[Level, ...], solver: Solver, tag: str = "") -> RunState:
         """A fresh context for one run of the loop."""
         device = torch.device(self.model.device)
@@ -178,13 +200,9 @@ class EditBatch:
         """Run the loop and return the tensor at the last level."""
         first: list[int] = []
 
-        def report(ctx: RunState, result: StepResult) -> bool | None:
+        def report(ctx: RunState, result: StepResult) -> None:
             first[:] = first or [ctx.i]
-            if self.on_step is None:
-                return None
-            x0 = result.prediction.x0
-            done, total = ctx.i + 1 - first[0], ctx.steps - first[0]
-            return self.on_step(Progress(done, total, self.samples, x0, lambda: self.model.decode(x0)))
+            self.tell(ctx.i + 1 - first[0], ctx.steps - first[0], result.prediction.x0)
 
         ctx = self.context(levels, solver, tag)
         if self.extra:

@@ -49,6 +49,11 @@ class InversionFields(ImageMethod):
         """One candidate for each prompt."""
         return len(self.prompts)
 
+    @property
+    def words(self) -> str:
+        """The prompt, or else the negative prompt."""
+        return self.first_prompt or self.negative_prompt
+
     def inversion_settings(self, kind: Kind | None = None, **more: Any) -> InversionSettings:
         """The settings of the inversion, from the fields and from what the method fixes."""
         return InversionSettings(

@@ -22,16 +22,23 @@ from scumble.inversion.inversion import Inversion
 from scumble.inversion.official import inversion_rules
 from scumble.inversion.settings import InversionSettings, first_step
 from scumble.methods.batch import EditBatch
+from scumble.methods.cache import Key
 from scumble.methods.defaults import default_skip
-from scumble.methods.once import once
 
-__all__ = ["inversion_for"]
+__all__ = ["INVERSION", "inversion_for"]
+
+INVERSION: Key[Inversion] = Key("inversion")
+"""The one that all candidates share."""
+GIVEN: Key[Inversion] = Key("given inversion")
+"""The one that was given, on the model's device."""
+EXTENDED: Key[Inversion] = Key("extended inversion")
+"""The one that was given, with the levels that it lacked."""
 
 
 def inversion_for(batch: EditBatch, settings: InversionSettings, shared: bool = False) -> Inversion:
     """Return the inversion that was given with the batch, or compute one.
 
-    An inversion that all candidates share is made once per edit, and kept in ``batch.shared``.
+    An inversion that all candidates share is made once per edit, and kept in ``batch.cache``.
 
     Args:
         job: The batch.
@@ -47,7 +54,7 @@ def inversion_for(batch: EditBatch, settings: InversionSettings, shared: bool = 
     settings = _resolved(batch, settings)
     if not (shared or settings.kind == "ddim"):
         return _invert(batch, settings, batch.noise, batch.count)
-    return once(batch.shared, "inversion", lambda: _invert(batch, settings, batch.first_noise, 1))
+    return batch.cache.get_or_make(INVERSION, lambda: _invert(batch, settings, batch.first_noise, 1))
 
 
 def _resolved(batch: EditBatch, settings: InversionSettings) -> InversionSettings:
@@ -133,13 +140,13 @@ def _use_given(batch: EditBatch, settings: InversionSettings, given: Inversion) 
             )
     inversion = given
     if given.xs.device != torch.device(batch.model.device):
-        inversion = once(batch.shared, "moved", lambda: given.to(batch.model.device))
+        inversion = batch.cache.get_or_make(GIVEN, lambda: given.to(batch.model.device))
     if settings.skip is None:
         return inversion
     first = first_step(settings.skip, inversion.steps)
     if first >= inversion.first:
         return inversion.since(first)
-    return once(batch.shared, "inversion", lambda: _extend(batch, inversion, first, settings.chunk))
+    return batch.cache.get_or_make(EXTENDED, lambda: _extend(batch, inversion, first, settings.chunk))
 
 
 def _extend(batch: EditBatch, given: Inversion, first: int, chunk: int | None) -> Inversion:

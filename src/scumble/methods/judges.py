@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from scumble.images import load_image, to_tensor
 from scumble.methods.batch import EditBatch
-from scumble.methods.once import once
+from scumble.methods.cache import Cache, Key
 from scumble.models.vision import VisionTower
 
 __all__ = ["other_picture", "tower_of"]
 
 
-def tower_of(shared: dict[str, Any], name: str, device: torch.device) -> VisionTower:
+def vision_key(name: str) -> Key[VisionTower]:
+    """Where an edit keeps the vision transformer of this name."""
+    return Key(f"vision/{name}", everywhere=True)
+
+
+def picture_key(file: str) -> Key[Tensor]:
+    """Where an edit keeps another picture, at the size of the edited one."""
+    return Key(f"picture/{file}")
+
+
+def tower_of(cache: Cache, name: str, device: torch.device) -> VisionTower:
     """The vision transformer of an edit.
 
     Raises:
         CheckpointError: If there is none of this name.
     """
-    return once(shared, f"vision/{name}", lambda: VisionTower.load(name, device))
+    return cache.get_or_make(vision_key(name), lambda: VisionTower.load(name, device))
 
 
 def other_picture(batch: EditBatch, file: str) -> Tensor:
@@ -32,4 +40,4 @@ def other_picture(batch: EditBatch, file: str) -> Tensor:
         pixels = to_tensor(load_image(file).rgb).to(batch.model.device)
         return F.interpolate(pixels, batch.size[::-1], mode="bilinear", antialias=True)
 
-    return once(batch.shared, f"picture/{file}", read)
+    return batch.cache.get_or_make(picture_key(file), read)

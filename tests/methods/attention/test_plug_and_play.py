@@ -14,7 +14,8 @@ from scumble.editing.editor import Editor
 from scumble.errors import InputError, MethodError
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.attention.plug_and_play import PlugAndPlay
-from scumble.methods.batch import EditBatch
+from scumble.methods.batch import X0, EditBatch
+from scumble.methods.cache import Cache
 from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
 from scumble.methods.inversion_for import inversion_for
 from scumble.models.base import Model
@@ -26,9 +27,9 @@ CAT, CASTLE = "a photo of a cat", "a photo of a castle"
 def job_of(model: Model, x0: Tensor, seeds: tuple[int, ...] = (3,), **more: Any) -> EditBatch:
     """A job on a picture whose latent is known."""
     side = 16 * model.factor
-    shared = {"x0": x0, **more.pop("shared", {})}
+    cache = more.pop("cache", None) or Cache({X0: x0})
     image = torch.zeros(1, 3, side, side)
-    return EditBatch(model, CounterNoise(seeds), len(seeds), (side, side), image=image, shared=shared, **more)
+    return EditBatch(model, CounterNoise(seeds), len(seeds), (side, side), image=image, cache=cache, **more)
 
 
 def method(**options: Any) -> PlugAndPlay:
@@ -70,7 +71,7 @@ def test_the_cache_changes_nothing_but_the_calls(tiny_sd: Model, x0: Tensor) -> 
 def test_batches_of_an_edit_share_the_inversion_and_the_features(tiny_sd: Model, x0: Tensor) -> None:
     first = job_of(tiny_sd, x0)
     method().run(first)
-    second = job_of(tiny_sd, x0, shared=first.shared)
+    second = job_of(tiny_sd, x0, cache=first.cache)
     method().run(second)
     assert second.cost.forward_rows == 2 * STEPS
 

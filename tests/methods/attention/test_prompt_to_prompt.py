@@ -14,7 +14,8 @@ from scumble.core.noise import CounterNoise, GeneratorNoise
 from scumble.editing.editor import Editor
 from scumble.errors import InputError, MethodError
 from scumble.methods.attention.prompt_to_prompt import PromptToPrompt
-from scumble.methods.batch import EditBatch
+from scumble.methods.batch import X0, EditBatch
+from scumble.methods.cache import Cache
 from scumble.methods.img2img.text_to_image import TextToImage
 from scumble.models.base import Model
 
@@ -26,8 +27,8 @@ def job_of(model: Model, seeds: tuple[int, ...] = (3,), x0: Tensor | None = None
     """A job at 16 x 16 cells: without a picture, or with one whose latent is known."""
     side = 16 * model.factor
     image = None if x0 is None else torch.zeros(1, 3, side, side)
-    shared = {} if x0 is None else {"x0": x0}
-    return EditBatch(model, CounterNoise(seeds), len(seeds), (side, side), image=image, shared=shared, **more)
+    cache = Cache({} if x0 is None else {X0: x0})
+    return EditBatch(model, CounterNoise(seeds), len(seeds), (side, side), image=image, cache=cache, **more)
 
 
 def method(**options: Any) -> PromptToPrompt:

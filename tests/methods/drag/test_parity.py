@@ -15,7 +15,8 @@ from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.batch import EditBatch
+from scumble.methods.batch import X0, EditBatch
+from scumble.methods.cache import Cache
 from scumble.methods.drag.bottleneck import Bottleneck, StartAt
 from scumble.methods.drag.drag_diffusion import DragDiffusion
 from scumble.methods.drag.drag_noise import DragNoise
@@ -73,7 +74,7 @@ def test_the_prompt_has_the_recorded_tokens(tiny_sd: Model, reference: Any) -> N
 def test_inversion_reaches_the_recorded_latent(name: str, tiny_sd: Model, reference: Any) -> None:
     case = reference(name)
     batch, _ = job_of(tiny_sd, case)
-    batch = replace(batch, inversion=None, shared={"x0": case["z0"]})
+    batch = replace(batch, inversion=None, cache=Cache({X0: case["z0"]}))
     found = inversion_for(
         batch, InversionSettings(kind="ddim", num_inference_steps=50, skip=0.3, prompt=case.settings["prompt"])
     )

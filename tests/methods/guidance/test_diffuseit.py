@@ -29,6 +29,8 @@ from scumble.images.color import match_colors
 from scumble.methods.guidance.diffuseit import DiffuseIT
 from scumble.methods.guidance.resample import Resample
 from scumble.methods.img2img.sdedit import SDEdit
+from scumble.methods.inpainting.fields import clip_key
+from scumble.methods.judges import picture_key, vision_key
 from scumble.methods.registry import method_class
 from scumble.models.vision import VisionFeatures, VisionTower
 from scumble.records.metadata import read_metadata
@@ -107,7 +109,8 @@ def test_the_published_loop_is_reproduced(reference: Any, tmp_path: Path) -> Non
     weights = case.settings["weights"]
     noise = InOrder(case["draws"])
     batch = replace(pixel_job(tiny_ddpm()), image=case["source"], noise=noise)
-    batch.shared |= {"vision/stub": stub(case), "picture/recorded": case["target"]}
+    batch.cache.put(vision_key("stub"), stub(case))
+    batch.cache.put(picture_key("recorded"), case["target"])
     method = DiffuseIT(
         target_image="recorded",
         num_inference_steps=20,
@@ -131,8 +134,8 @@ def test_the_published_loop_is_reproduced(reference: Any, tmp_path: Path) -> Non
 
 def guided(weights: float, resample: int = 1, seeds: tuple[int, ...] = (3,)) -> tuple[Tensor, Any]:
     batch = pixel_job(tiny_ddpm(), seeds=seeds)
-    batch.shared["vision/clip"] = features
-    batch.shared["clip/clip"] = random_clip()
+    batch.cache.put(vision_key("clip"), features)
+    batch.cache.put(clip_key("clip"), random_clip())
     names = ("contrast", "similarity", "divergence", "clip", "range")
     kind: dict[str, Any] = {f"{name}_weight": weights for name in names}
     method = DiffuseIT(
@@ -178,7 +181,7 @@ def test_without_weights_it_is_the_plain_run_from_the_noised_picture() -> None:
         prompt="a cat", num_inference_steps=10, solver="ddim", **{f"{name}_weight": 0.0 for name in weights}
     )
     batch = pixel_job(tiny_ddpm())
-    batch.shared["vision/clip"] = features
+    batch.cache.put(vision_key("clip"), features)
     made = off.run(batch)
     expected = SDEdit(strength=0.6, num_inference_steps=10, guidance_scale=1.0).run(pixel_job(tiny_ddpm()))
     assert made is not None and expected is not None
@@ -284,7 +287,8 @@ WEIGHTS = ("contrast", "similarity", "divergence", "clip", "range")
 
 def on_latents(tiny_sd: Any, weight: float | None, seeds: tuple[int, ...] = (3,), **more: Any) -> tuple[Tensor, Any]:
     batch = pixel_job(tiny_sd, seeds=seeds)
-    batch.shared |= {"vision/clip": features, "clip/clip": random_clip()}
+    batch.cache.put(vision_key("clip"), features)
+    batch.cache.put(clip_key("clip"), random_clip())
     weights: dict[str, Any] = {} if weight is None else {f"{name}_weight": weight for name in WEIGHTS}
     fields: dict[str, Any] = {"num_inference_steps": 6, "skip": 0.34, "solver": "ddim", "augmentations": 2}
     made = DiffuseIT(prompt="a cat", **(fields | weights | more)).run(batch)
@@ -364,7 +368,8 @@ def test_the_losses_change_the_noise_of_a_step_by_no_more_than_the_limit(
 
     def made(limit: float, **more: Any) -> Tensor:
         batch = pixel_job(tiny_ddpm())
-        batch.shared |= {"vision/clip": features, "clip/clip": random_clip()}
+        batch.cache.put(vision_key("clip"), features)
+        batch.cache.put(clip_key("clip"), random_clip())
         kind: Any = {"solver": solver, "resample": 1, "num_inference_steps": 6, "augmentations": 2, **more}
         found = DiffuseIT(prompt="x", limit=limit, **kind).run(batch)
         assert found is not None
@@ -391,7 +396,8 @@ def test_what_is_not_defined_is_refused(picture: Image.Image) -> None:
 
 def restarted(restarts: int, above: float, seeds: tuple[int, ...] = (3,), **scheduler: Any) -> tuple[Tensor, Any]:
     batch = pixel_job(tiny_ddpm(**scheduler), seeds=seeds)
-    batch.shared |= {"vision/clip": features, "clip/clip": random_clip()}
+    batch.cache.put(vision_key("clip"), features)
+    batch.cache.put(clip_key("clip"), random_clip())
     method = DiffuseIT(
         prompt="x",
         num_inference_steps=6,

@@ -9,7 +9,7 @@ import torch
 
 from scumble.controls.change_map import start_index
 from scumble.core.noise import CounterNoise, GeneratorNoise
-from scumble.methods.batch import EditBatch
+from scumble.methods.batch import X0, EditBatch
 from scumble.methods.img2img.sdedit import SDEdit
 from scumble.methods.img2img.text_to_image import TextToImage
 from scumble.models.base import Model
@@ -88,7 +88,7 @@ def test_repeats_equal_two_calls_chained_by_hand(tiny_sd: Model) -> None:
     twice = SDEdit(prompt="a house", strength=0.5, num_inference_steps=4, repeats=2).run(batch())
     assert once is not None and twice is not None
     second = batch()
-    second.shared["x0"] = once
+    second.cache.put(X0, once)
     levels = second.levels(4)
     method = SDEdit(strength=0.5, num_inference_steps=4)
     keep_outside_map, guidance = second.keep_outside_map(4, 2), second.guidance("a house", "", 5.0)

@@ -20,6 +20,7 @@ from scumble.energies.protocol import WeightedEnergy
 from scumble.errors import CheckpointError, MethodError
 from scumble.methods.batch import EditBatch
 from scumble.methods.inpainting.blended_diffusion import BlendedDiffusion
+from scumble.methods.inpainting.fields import clip_key
 from scumble.methods.inpainting.local_clip_guided_diffusion import LocalClipGuidedDiffusion
 from scumble.methods.inpainting.ranking import official_distances
 from scumble.methods.registry import method_class
@@ -66,7 +67,7 @@ def official_job(case: Any) -> tuple[BlendedDiffusion | LocalClipGuidedDiffusion
         method = BlendedDiffusion(**common)
     image = case["image"].float()[None] / 127.5 - 1
     batch = EditBatch(tiny_ddpm(), Draws(case, skipped), given["batch"], (32, 32), image=image, change=case["mask"])
-    batch.shared["clip/clip"] = recorded_clip(case)
+    batch.cache.put(clip_key("clip"), recorded_clip(case))
     return method, batch
 
 
@@ -81,7 +82,7 @@ def test_official_preset_reproduces_the_published_code(name: str, reference: Any
         assert float((asked[int(key[2:])] - case[key]).abs().max()) < 1e-4
     shown = ((result + 1) / 2).clamp(0, 1) * case["mask"]
     assert float((shown - case["result_masked"]).abs().max()) < 1e-4
-    clip = batch.shared["clip/clip"]
+    clip = batch.cache.get_or_make(clip_key("clip"), random_clip)
     ranked = official_distances(result.clamp(-1, 1), case["mask"] > 0, clip.text_features(["x"]), clip)
     torch.testing.assert_close(ranked, case["rank_distance"], atol=1e-4, rtol=0)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from scumble.core.noise import CounterNoise
 from scumble.editing.editor import Editor
 from scumble.errors import CheckpointError, MethodError
-from scumble.methods.batch import EditBatch
+from scumble.methods.batch import X0, EditBatch
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.methods.img2img.text_to_image import TextToImage
 from scumble.methods.inpainting.blended_latent_diffusion import BlendedLatentDiffusion
@@ -66,7 +66,7 @@ def test_official_preset_reproduces_the_published_script(
         batch = EditBatch(
             tiny_sd, Draws(case, first, slice(k, k + 1)), 1, (128, 128), torch.zeros(1, 3, 128, 128), mask
         )
-        batch.shared["x0"] = case["z_src"]
+        batch.cache.put(X0, case["z_src"])
         with monkeypatch.context() as patch:
             asked = watched(tiny_sd, patch)
             result = method.run(batch)

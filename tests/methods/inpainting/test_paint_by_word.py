@@ -16,7 +16,8 @@ from scumble.editing.editor import Editor
 from scumble.errors import CheckpointError, MethodError
 from scumble.images import latent_map
 from scumble.methods.batch import EditBatch
-from scumble.methods.inpainting.paint_by_word import PaintByWord
+from scumble.methods.inpainting.fields import clip_key
+from scumble.methods.inpainting.paint_by_word import CODEC, PaintByWord
 from scumble.models.base import Model
 from scumble.models.codec import VqCodec
 from tests.support.blended import box, random_clip, tiny_ddpm
@@ -38,9 +39,9 @@ def vq() -> VqCodec:
 def make_job(model: Model, seeds: tuple[int, ...] = (3,), mask: Tensor | None = None, codec: Any = None) -> EditBatch:
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     batch = EditBatch(model, CounterNoise(seeds), len(seeds), (64, 64), image=image, change=mask)
-    batch.shared["clip/clip"] = random_clip()
+    batch.cache.put(clip_key("clip"), random_clip())
     if codec is not None:
-        batch.shared["codec"] = codec
+        batch.cache.put(CODEC, codec)
     return batch
 
 
@@ -107,7 +108,7 @@ def test_a_batch_of_seeds_equals_single_runs(kind: str, vq: VqCodec, tiny_sd: Mo
 def test_the_loss_falls(tiny_sd: Model) -> None:
     batch = make_job(tiny_sd, mask=inside())
     PaintByWord(prompt="x", iterations=25, augmentations=4, background_weight=0).run(batch)
-    assert batch.report["clip_loss_after"][0] < batch.report["clip_loss_before"][0]
+    assert batch.report.of(0)["clip_loss_after"] < batch.report.of(0)["clip_loss_before"]
     assert (batch.cost.forward_rows, batch.cost.backward_rows) == (0, 0)
 
 

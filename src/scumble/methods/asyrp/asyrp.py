@@ -11,6 +11,7 @@ from scumble.errors import InputError
 from scumble.file_field import FileField
 from scumble.inversion.settings import InversionSettings, InversionStart
 from scumble.methods.base import ImageMethod
+from scumble.methods.cache import Key
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,13 +59,13 @@ class Asyrp(ImageMethod):
         """Read the directions, once per edit."""
         from scumble.methods.asyrp.bundled import load_direction
 
-        found: list[Direction] = batch.shared.setdefault("directions", [])
-        if not found:
-            for path in self.directions:
-                direction = load_direction(path).to(batch.model.device)
-                direction.fits(batch.model, path.rpartition("/")[2])
-                found.append(direction)
-        return found
+        def load(path: str) -> Direction:
+            direction = load_direction(path).to(batch.model.device)
+            direction.fits(batch.model, path.rpartition("/")[2])
+            return direction
+
+        key: Key[list[Direction]] = Key(f"directions/{self.directions}", everywhere=True)
+        return batch.cache.get_or_make(key, lambda: [load(path) for path in self.directions])
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert without noise, then sample with the asymmetric step."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from scumble.errors import InputError
 from scumble.inversion.settings import InversionSettings, InversionStart
 from scumble.methods.attention.worded_direction import WordedDirection
-from scumble.methods.once import once
+from scumble.methods.base import FromSeed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +28,7 @@ PUBLISHED_RATE, PUBLISHED_PLACES = 0.1, (5 * (64**2 + 32**2 + 16**2) + 8**2) / 6
 The loss is a sum over queries, and a cell moves those near it: so many times larger is the cell's gradient."""
 
 
-class Pix2PixZero(WordedDirection):
+class Pix2PixZero(FromSeed, WordedDirection):
     """Turn one thing into another, wherever it is: say what is there and what shall be, as words or as sentences.
 
     Works on pictures (inverted first) and, without one, on what the seed and the source prompt give.
@@ -57,10 +57,6 @@ class Pix2PixZero(WordedDirection):
     """Of the inversion: how strongly its noise is kept at mean 0 and variance 1."""
     rounds: int = Field(default=5, ge=0, le=100)
     """Rounds of both at each step."""
-    width: int | None = Field(default=None, ge=8, le=8192)
-    """Width in pixels of a picture made from the seed."""
-    height: int | None = Field(default=None, ge=8, le=8192)
-    """Its height."""
     compat: Literal["official"] | None = None
     """official: the published code, that is an inversion whose levels are one off and whose list lacks both ends, a
     draw from the VAE's posterior, and a trajectory of the unguided copy, which is pulled to the source's own words."""
@@ -122,7 +118,7 @@ class Pix2PixZero(WordedDirection):
         from scumble.core.solvers import Ddim
         from scumble.inversion.inversion import Inversion
         from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, whitened_path
-        from scumble.methods.inversion_for import inversion_for
+        from scumble.methods.inversion_for import INVERSION, inversion_for
 
         if batch.inversion is not None:
             return inversion_for(batch, InversionSettings(num_inference_steps=self.num_inference_steps))
@@ -137,7 +133,7 @@ class Pix2PixZero(WordedDirection):
                 xs = whitened_path(ctx, batch.x0, plain, regulate, start=self.inversion_start)
             return Inversion("ddim", levels, 0, xs, prompt=said, eta=0.0, size=batch.size)
 
-        return once(batch.shared, "inversion", invert)
+        return batch.cache.get_or_make(INVERSION, invert)
 
     def _official(
         self, batch: EditBatch, caption: Conditioning, guidance: Guidance, paths: list[str], from_seed: bool

@@ -9,8 +9,8 @@ from pydantic import Field
 from scumble.errors import MethodError
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.attention.step_range import window_steps
+from scumble.methods.cache import Key
 from scumble.methods.inversion_fields import InversionFields
-from scumble.methods.once import once
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -95,4 +95,4 @@ class PlugAndPlay(InversionFields):
             return None
         if inversion.xs.shape[1] > 1:
             return SourceFeatures()
-        return once(batch.shared, "source features", SourceFeatures)
+        return batch.cache.get_or_make(Key[SourceFeatures]("source features"), SourceFeatures)

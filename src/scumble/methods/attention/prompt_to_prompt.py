@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from scumble.errors import InputError, MethodError
 from scumble.methods.attention.step_range import Window
 from scumble.methods.attention.token_alignment import Mode
+from scumble.methods.base import FromSeed
 from scumble.methods.inversion_fields import InversionFields
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["PromptToPrompt"]
 
 
-class PromptToPrompt(InversionFields):
+class PromptToPrompt(FromSeed, InversionFields):
     """Change words and keep the composition: attention is taken from the source while the windows are open.
 
     Works on pictures (inverted first) and, without one, on what the seed and the source prompt give.
@@ -60,10 +61,6 @@ class PromptToPrompt(InversionFields):
     """Fixed-point iterations of each level of a ddim inversion."""
     self_keys: int | None = Field(default=None, ge=0)
     """Self-attention of at most so many keys is held; 256, or a sixteenth of the latent's cells where that is more."""
-    width: int | None = Field(default=None, ge=8, le=8192)
-    """Width in pixels of a picture made from the seed."""
-    height: int | None = Field(default=None, ge=8, le=8192)
-    """Its height."""
     compat: Literal["official"] | None = None
     """official: as published, that is words behind a swap of unequal length shifted, padding aligned by position,
     cross-attention windows counted in N + 1 steps, all windows in shares of N even where steps are skipped."""

@@ -36,6 +36,11 @@ class DragDiffusion(DragByOptimisation):
     start_layer: int | None = Field(default=None, ge=0, le=1000)
     """Self-attention layers from this one on do; by default those of the decoder at full and half size."""
 
+    @property
+    def words(self) -> str:
+        """The prompt, or else the negative prompt."""
+        return self.first_prompt or self.negative_prompt
+
     def drag(self, batch: EditBatch) -> Tensor | None:
         """Optimise x at the step of ``strength``, then denoise it beside the original."""
         from scumble.methods.inversion_for import inversion_for

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from scumble.errors import MethodError
 from scumble.inversion.settings import InversionSettings, InversionStart
+from scumble.methods.cache import Key
 from scumble.methods.drag.point_fields import PointFields
 from scumble.methods.drag.points import GridPairs
-from scumble.methods.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from scumble.inversion.inversion import Inversion
     from scumble.methods.batch import EditBatch
     from scumble.methods.drag.optimize import DragResult, DragSettings
+    from scumble.methods.report import Report
 
-__all__ = ["DragByOptimisation"]
+__all__ = ["DRAGGED", "DragByOptimisation"]
+
+DRAGGED: Key[tuple[Tensor | None, Report]] = Key("dragged")
+"""The result in the model's space, and what was reported about it."""
 
 
 class DragByOptimisation(PointFields):
@@ -69,13 +73,14 @@ class DragByOptimisation(PointFields):
         same = "a drag is made once: all candidates are the same; another seed redraws what was uncovered"
         if batch.samples[1] > 1 and same not in batch.notices:
             batch.notices.append(same)
-        if "dragged" not in batch.shared:
+
+        def drag() -> tuple[Tensor | None, Report]:
             with self.prepared(batch) as single:
-                batch.shared["dragged"] = self.drag(single)
-            batch.shared["report"] = dict(batch.report)
-        batch.report |= batch.shared["report"]
-        made: Tensor | None = batch.shared["dragged"]
-        return None if made is None else made.expand(batch.shape)
+                return self.drag(single), single.report
+
+        latent, report = batch.cache.get_or_make(DRAGGED, drag)
+        batch.report.update(report)
+        return None if latent is None else latent.expand(batch.shape)
 
     def drag(self, batch: EditBatch) -> Tensor | None:
         """Return the dragged picture in the model's space (1, C, h, w), or None when nothing is to change."""
@@ -189,14 +194,8 @@ class DragByOptimisation(PointFields):
         return lambda k, drag: told(k)
 
     def _counter(self, batch: EditBatch, total: int) -> Callable[[int], None]:
-        from scumble.core.loop import Stopped
-
         def on_step(k: int) -> None:
-            if batch.on_step is None:
-                return
-            told = Progress(k + 1, total, batch.samples, batch.x0, lambda: batch.model.decode(batch.x0))
-            if batch.on_step(told) is False:
-                raise Stopped
+            batch.tell(k + 1, total, batch.x0)
 
         return on_step
 
@@ -212,7 +211,7 @@ class DragByOptimisation(PointFields):
         result = made[-1:]
         if self.frames:
             with torch.no_grad():
-                batch.shared["frames"] = [batch.picture, *(batch.model.decode(row) for row in made.split(1))]
+                batch.report.frames[:] = [batch.picture, *(batch.model.decode(row) for row in made.split(1))]
         points = self.arrival(batch, result, drag.handles)
-        batch.report |= {"points": points, "iterations": drag.updates, "supervision": self.site(batch)}
+        batch.report.say(points=points, iterations=drag.updates, supervision=self.site(batch))
         return result

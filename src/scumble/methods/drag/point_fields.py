@@ -13,7 +13,7 @@ from scumble.methods.drag.points import GridPairs, PointPair, flat_points, pairs
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from scumble.images import Fit
+    from scumble.images import Window
     from scumble.methods.batch import EditBatch
     from scumble.methods.drag.warp import Field as Pull
 
@@ -53,11 +53,11 @@ class PointFields(ImageMethod):
                         f"the {what} of pair {k + 1} lies where the mask is black: it cannot move there"
                     )
 
-    def place(self, batch: EditBatch) -> Fit:
+    def place(self, batch: EditBatch) -> Window:
         """How the picture came to the model's size."""
-        from scumble.images import Fit
+        from scumble.images import Window
 
-        return batch.place or Fit(batch.size, batch.size, batch.size)
+        return batch.window or Window(batch.size, batch.size, batch.size)
 
     def pairs(self, batch: EditBatch) -> tuple[PointPair, ...]:
         """The points, checked."""
@@ -131,9 +131,9 @@ def _coarse(point: tuple[float, float], cell: int) -> tuple[float, float]:
 
 
 def _free(batch: EditBatch, x: float, y: float) -> bool:
-    from scumble.images import Fit
+    from scumble.images import Window
 
     assert batch.change is not None
     height, width = batch.change.shape[-2:]
-    column, row = (batch.place or Fit(batch.size, batch.size, batch.size)).point(x, y)
+    column, row = (batch.window or Window(batch.size, batch.size, batch.size)).point(x, y)
     return bool(batch.change[:, 0, min(max(round(row), 0), height - 1), min(max(round(column), 0), width - 1)].any())

@@ -12,7 +12,7 @@ from scumble.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from scumble.images import Fit
+    from scumble.images import Window
 
 __all__ = ["GridPairs", "PointPair", "flat_points", "pairs_of", "parse_points"]
 
@@ -112,7 +112,7 @@ class GridPairs:
     scale: tuple[float, float]
 
     @classmethod
-    def of(cls, pairs: Sequence[PointPair], place: Fit, size: tuple[int, int]) -> GridPairs:
+    def of(cls, pairs: Sequence[PointPair], place: Window, size: tuple[int, int]) -> GridPairs:
         """Carry points of the picture to a grid over what the model sees.
 
         Handles are rounded to the grid, and their targets moved along, so that the way keeps its length.
@@ -133,7 +133,7 @@ class GridPairs:
         return cls(handles.float(), targets.float(), size, (down / float(cells[0]), across / float(cells[1])))
 
     @classmethod
-    def as_published(cls, pairs: Sequence[PointPair], place: Fit, size: tuple[int, int]) -> GridPairs:
+    def as_published(cls, pairs: Sequence[PointPair], place: Window, size: tuple[int, int]) -> GridPairs:
         """The published rule: corners of pixels are taken for centres, both points are rounded (half to even).
 
         Points that round to the grid's size, where the published code fails, are brought back to its last line.

@@ -37,6 +37,11 @@ class WarpDrag(PointFields, Sampled):
     """Radius in pixels of what a point takes along; by default the thing that the mask is drawn around, where one
     stands out, else what lies up to the mask's black, or a sixth of the picture."""
 
+    @property
+    def words(self) -> str:
+        """The prompt, or else the negative prompt."""
+        return self.first_prompt or self.negative_prompt
+
     def run(self, batch: EditBatch) -> Tensor | None:
         """Warp, then sample with a strength for every place: uncovered, moved, or left alone."""
         import torch
@@ -59,7 +64,7 @@ class WarpDrag(PointFields, Sampled):
         if int(release.min()) < steps:
             made = batch.denoise(levels, self.make_solver(steps), [keep_outside_map, guidance])
         rows = [self.arrival(batch, made[k : k + 1]) for k in range(batch.count)]
-        batch.report["points"] = rows
+        batch.report.say_of_each(points=rows)
         return made
 
     def decode(self, batch: EditBatch, made: Tensor) -> Tensor:

@@ -180,7 +180,7 @@ class ClipTarget(Extra):
         """Distance of the predicted picture to the words."""
         from scumble.energies.clip import ClipNearness
 
-        scorer = scorer_of(batch.shared, self.clip, batch.model.device)
+        scorer = scorer_of(batch.cache, self.clip, batch.model.device)
         energy = ClipNearness(scorer, scorer.text_features([self.text]), self.copies)
         return [WeightedEnergy(energy, self.weight * _per_cell(batch, 8.0), steps=ActiveDuring(self.begin, self.end))]
 

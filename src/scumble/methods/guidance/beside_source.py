@@ -10,6 +10,7 @@ from pydantic import Field
 
 from scumble.core.schedule import Level
 from scumble.errors import InputError
+from scumble.methods.base import FromSeed
 from scumble.methods.inversion_fields import InversionFields
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class MeasuredSourceRun:
     nothing: bool = False
 
 
-class BesideSource(InversionFields):
+class BesideSource(FromSeed, InversionFields):
     """Fields that say where the run begins and what it is compared with."""
 
     image_optional: ClassVar[bool] = True
@@ -62,10 +63,6 @@ class BesideSource(InversionFields):
     """Noise of the steps; 1 for edit-friendly, else 0."""
     inversion_iterations: int = Field(default=3, ge=1, le=100)
     """Fixed-point iterations of each level of a ddim inversion."""
-    width: int | None = Field(default=None, ge=8, le=8192)
-    """Width in pixels of a picture made from the seed."""
-    height: int | None = Field(default=None, ge=8, le=8192)
-    """Its height."""
 
     def route(self, batch: EditBatch, compared: bool = True) -> MeasuredSourceRun:
         """Return the run from the seed, or from the picture where there is one.

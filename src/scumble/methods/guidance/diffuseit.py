@@ -165,7 +165,7 @@ class DiffuseIT(ImageMethod):
         from scumble.methods.judges import other_picture, tower_of
 
         of: Judged = "mixed" if batch.model.factor == 1 else "x0"
-        extract, source = tower_of(batch.shared, self.vision, batch.model.device), batch.picture
+        extract, source = tower_of(batch.cache, self.vision, batch.model.device), batch.picture
         with torch.no_grad():
             known = extract(source)
             target = None if self.target_image is None else extract(other_picture(batch, self.target_image))
@@ -178,7 +178,7 @@ class DiffuseIT(ImageMethod):
             energies.append(PixelDistance(other_picture(batch, self.target_image), self.pixel_weight, of))
         clip_weight = self._usual(batch, self.clip_weight, 2000.0, 0.0)
         if self.prompt and clip_weight:
-            scorer = scorer_of(batch.shared, self.clip, batch.model.device)
+            scorer = scorer_of(batch.cache, self.clip, batch.model.device)
             goal = composed_goal(scorer, self.prompt, self.source_prompt, source)
             energies.append(ClipGoal(scorer, goal, clip_weight, self.augmentations, of))
         if self.range_weight:

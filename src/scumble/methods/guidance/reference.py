@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from scumble.file_field import FileField
-from scumble.methods.once import once
+from scumble.methods.cache import Key
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +45,6 @@ class Reference(BaseModel):
             with torch.no_grad():
                 return batch.model.encode(other_picture(batch, self.image))
 
-        x0 = once(batch.shared, f"reference/{self.image}", encoded)
+        x0 = batch.cache.get_or_make(Key[Tensor](f"reference/{self.image}"), encoded)
         draw = batch.noise.select(0, 1).normal((1, *batch.shape[1:]), "reference", 0).to(x0.device)
         return SourceRow(batch.embed(self.prompt), lambda ctx, i: ctx.noised(x0, draw, i))

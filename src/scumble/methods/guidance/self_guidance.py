@@ -76,8 +76,10 @@ class SelfGuidance(WordWishes, BesideSource):
         made = batch.denoise(
             route.levels, route.solver, [*route.controls, guidance, *([energy] if self.strength else [])]
         )
-        batch.report["energies"] = [
-            {name: round(float(v[min(k, len(v) - 1)]), 5) for name, v in energy.values.items()}
-            for k in range(batch.count)
-        ]
+        batch.report.say_of_each(
+            energies=[
+                {name: round(float(v[min(k, len(v) - 1)]), 5) for name, v in energy.values.items()}
+                for k in range(batch.count)
+            ]
+        )
         return made

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import Field
-
-from scumble.methods.base import Prompted, Sampled
+from scumble.methods.base import FromSeed, Prompted, Sampled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,16 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["TextToImage"]
 
 
-class TextToImage(Prompted, Sampled):
+class TextToImage(FromSeed, Prompted, Sampled):
     """Make a picture from noise and words."""
 
     paper: ClassVar[str] = "Latent diffusion, arXiv 2112.10752; DDIM, arXiv 2010.02502"
     takes_image: ClassVar[bool] = False
-
-    width: int | None = Field(default=None, ge=8, le=8192)
-    """Width in pixels; the model's own size by default."""
-    height: int | None = Field(default=None, ge=8, le=8192)
-    """Height in pixels; the model's own size by default."""
 
     def run(self, batch: EditBatch) -> Tensor:
         """Denoise from pure noise."""

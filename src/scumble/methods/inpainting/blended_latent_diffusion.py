@@ -84,7 +84,7 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
         inside = self.mask(batch, coarse=False).expand(batch.count, -1, -1, -1)
         pairs = zip(made.split(1), inside.split(1), strict=True)
         found = [decode_tuned(batch.model, z, batch.picture, own, fit) for z, own in pairs]
-        batch.report["decoder_loss"] = [(round(first, 6), round(last, 6)) for _, first, last in found]
+        batch.report.say_of_each(decoder_loss=[(round(first, 6), round(last, 6)) for _, first, last in found])
         return torch.cat([picture for picture, _, _ in found])
 
     def _dilations(self, mask: Tensor, factor: int) -> int:

@@ -61,7 +61,7 @@ class ClipGuided(ClipRanking, RegionInit):
         if self.eta and self.solver == "ddpm":
             raise MethodError(f"eta {self.eta:g} needs the ddim solver; ddpm has its own variance")
         if self.prompt:
-            scorer_of(batch.shared, self.clip, batch.model.device)
+            scorer_of(batch.cache, self.clip, batch.model.device)
 
     def sample(self, batch: EditBatch, keep_outside_map: Control, energies: list[Energy], official: bool) -> Tensor:
         """Run the loop from where ``keep_outside_map`` says, under the gradient of the energies."""
@@ -101,7 +101,7 @@ class ClipGuided(ClipRanking, RegionInit):
             return []
         energies: list[Energy] = []
         if self.clip_weight:
-            scorer = scorer_of(batch.shared, self.clip, batch.model.device)
+            scorer = scorer_of(batch.cache, self.clip, batch.model.device)
             around = batch.x0 if self.outside == "source" and not self.compat else None
             text = scorer.text_features([self.prompt])
             energies.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,8 +11,8 @@ from scumble.core.schedule import Level
 from scumble.errors import CheckpointError
 from scumble.file_field import FileField
 from scumble.methods.base import Candidates, ImageMethod, Method
+from scumble.methods.cache import Cache, Key
 from scumble.methods.inpainting.ranking import RankBy, best_first, candidate_distances
-from scumble.methods.once import once
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +43,11 @@ class MaskFields(ImageMethod):
         inside = change >= 0.5
         return (~inside if self.invert_mask else inside).float()
 
+    @property
+    def keeps_outside(self) -> bool:
+        """As asked for."""
+        return self.enforce_background
+
     def mask(self, batch: EditBatch, coarse: bool = True) -> Tensor:
         """The boolean mask (1 or B, 1, h, w) in the model's space, all true where there is none.
 
@@ -72,23 +77,26 @@ class RegionInit(MaskFields):
     """What the region begins as, under the noise: the picture, or a filling from what is around it; by default
     filled where there are no words, so that what was there is removed."""
 
+    skip: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the steps left out at the noisy end: more keeps more of what was there."""
+    compat: Literal["official"] | None = None
+    """official: the published code with its quirks, for comparison."""
+
     default_skip: ClassVar[float] = 0.0
     """Share of the steps left out where the picture is begun at and the person does not say."""
 
     def fills(self, batch: EditBatch) -> bool:
         """Whether the region is filled from around it: there must be something around."""
-        words, official = getattr(self, "prompt", ""), getattr(self, "compat", None) is not None
-        wanted = not words and not official if self.begin is None else self.begin == "filled"
+        wanted = not self.prompt and self.compat is None if self.begin is None else self.begin == "filled"
         return wanted and batch.change is not None and bool((batch.change < 0.5).flatten(1).any(dim=1).all())
 
     def first_step(self, batch: EditBatch, levels: Sequence[Level]) -> int:
         """The step at which the run begins."""
         from scumble.controls.change_map import start_index
 
-        given: float | None = getattr(self, "skip", None)
-        if given is None and self.fills(batch):
+        if self.skip is None and self.fills(batch):
             return next(i for i, level in enumerate(levels) if level.s <= FILLED_NOISE * level.a)
-        return start_index(1 - (self.default_skip if given is None else given), len(levels) - 1)
+        return start_index(1 - (self.default_skip if self.skip is None else self.skip), len(levels) - 1)
 
     def source(self, batch: EditBatch) -> Tensor:
         """What is noised and blended in (1 or B, C, h, w): the picture in the model's space, filled or not."""
@@ -121,18 +129,17 @@ class ClipRanking(Method):
     def check(self, batch: EditBatch) -> None:
         """Refuse a missing CLIP before anything is made, where the person relies on it."""
         super().check(batch)
-        words = str(getattr(self, "prompt", ""))
-        if self.keep is not None and self.rank and words:
-            scorer_of(batch.shared, self.clip, batch.model.device)
+        if self.keep is not None and self.rank and self.prompt:
+            scorer_of(batch.cache, self.clip, batch.model.device)
 
     def finish(self, finished: Candidates) -> Sequence[int] | None:
         """Rank the candidates; their distances go into their reports."""
-        prompt, total = str(getattr(self, "prompt", "")), len(finished.images)
+        prompt, total = self.first_prompt, len(finished.images)
         changed = finished.change is None or bool(finished.change.any())
         if not (self.rank and prompt and changed and (total > 1 or self.keep)):
             return list(range(total))[: self.keep] if self.keep else None
         try:
-            scorer = scorer_of(finished.shared, self.clip, finished.device)
+            scorer = scorer_of(finished.cache, self.clip, finished.device)
         except CheckpointError as error:
             finished.notices.append(f"the candidates are not ranked: {error}")
             return None
@@ -143,7 +150,12 @@ class ClipRanking(Method):
         return best_first(distances, self.keep)
 
 
-def scorer_of(shared: dict[str, Any], name: str, device: torch.device) -> ClipScorer:
+def clip_key(name: str) -> Key[ClipScorer]:
+    """Where an edit keeps the CLIP of this name."""
+    return Key(f"clip/{name}", everywhere=True)
+
+
+def scorer_of(cache: Cache, name: str, device: torch.device) -> ClipScorer:
     """The CLIP of an edit, loaded once.
 
     Raises:
@@ -151,4 +163,4 @@ def scorer_of(shared: dict[str, Any], name: str, device: torch.device) -> ClipSc
     """
     from scumble.models.clip import ClipScorer
 
-    return once(shared, f"clip/{name}", lambda: ClipScorer.load(name, device))
+    return cache.get_or_make(clip_key(name), lambda: ClipScorer.load(name, device))

@@ -47,9 +47,9 @@ class LocalClipGuidedDiffusion(ClipGuided):
             distance = None
             if self.perceptual_weight:
                 name, distance = perceptual_distance(
-                    source, lambda: scorer_of(batch.shared, self.clip, batch.model.device)
+                    source, lambda: scorer_of(batch.cache, self.clip, batch.model.device)
                 )
-                batch.report["perceptual_distance"] = name
+                batch.report.say(perceptual_distance=name)
             energies.append(
                 Background(
                     source,

@@ -8,9 +8,8 @@ from pydantic import Field
 
 from scumble.errors import MethodError
 from scumble.file_field import FileField
+from scumble.methods.cache import Key
 from scumble.methods.inpainting.fields import ClipRanking, MaskFields, scorer_of
-from scumble.methods.once import once
-from scumble.methods.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +19,10 @@ if TYPE_CHECKING:
     from scumble.methods.batch import EditBatch
     from scumble.models.codec import Codec
 
-__all__ = ["PaintByWord"]
+__all__ = ["CODEC", "PaintByWord"]
+
+CODEC: Key[Codec] = Key("codec", everywhere=True)
+"""The autoencoder that is painted with."""
 
 
 class PaintByWord(ClipRanking, MaskFields):
@@ -59,7 +61,7 @@ class PaintByWord(ClipRanking, MaskFields):
         if batch.model.factor == 1 and self.vq is None:
             raise MethodError(f"{batch.model.name} has no autoencoder to paint with; give a VQModel folder with --vq")
         if self.prompt:
-            scorer_of(batch.shared, self.clip, batch.model.device)
+            scorer_of(batch.cache, self.clip, batch.model.device)
 
     def codec(self, batch: EditBatch) -> Codec:
         """The autoencoder, loaded once."""
@@ -68,7 +70,7 @@ class PaintByWord(ClipRanking, MaskFields):
         def load() -> Codec:
             return ModelCodec(batch.model) if self.vq is None else VqCodec.load(self.vq, batch.model.device)
 
-        found = once(batch.shared, "codec", load)
+        found = batch.cache.get_or_make(CODEC, load)
         width, height = batch.size
         if width % found.factor or height % found.factor:
             raise MethodError(f"{found.name} needs sides that are multiples of {found.factor}, got {width}x{height}")
@@ -88,7 +90,7 @@ class PaintByWord(ClipRanking, MaskFields):
 
         codec, mask = self.codec(batch), self.mask(batch, coarse=False)
         start = codec.encode(batch.picture).expand(batch.count, -1, -1, -1)
-        batch.report["codec"] = codec.name
+        batch.report.say(codec=codec.name)
         if not self.prompt or not self.iterations:
             return start
         cells = latent_map(mask.float(), codec.factor, "max") > 0
@@ -113,7 +115,8 @@ class PaintByWord(ClipRanking, MaskFields):
                 if codec.bounds is not None:
                     z.clamp_(*codec.bounds)
             if k in (0, self.iterations - 1):
-                batch.report["clip_loss_after" if k else "clip_loss_before"] = [round(float(v), 6) for v in inside]
+                when = "clip_loss_after" if k else "clip_loss_before"
+                batch.report.say_of_each(**{when: [round(float(v), 6) for v in inside]})
             self._tell(batch, codec, k, painted.detach())
         return torch.where(cells, z.detach(), start) if self.confine != "loss" else z.detach()
 
@@ -124,7 +127,7 @@ class PaintByWord(ClipRanking, MaskFields):
         from scumble.energies.perception import perceptual_distance
         from scumble.energies.picture import Background
 
-        scorer = scorer_of(batch.shared, self.clip, batch.model.device)
+        scorer = scorer_of(batch.cache, self.clip, batch.model.device)
         text = scorer.text_features([self.prompt])
         words = ClipRegion(
             scorer, text, mask, self.clip_weight, self.augmentations, self.clip_batch, view_noise=self.view_noise
@@ -133,18 +136,12 @@ class PaintByWord(ClipRanking, MaskFields):
             return words, None
         source = torch.where(mask, torch.zeros_like(batch.picture), batch.picture)
         name, distance = perceptual_distance(source, lambda: scorer)
-        batch.report["perceptual_distance"] = name
+        batch.report.say(perceptual_distance=name)
         weight = self.background_weight
         return words, Background(source, mask, weight, 10 * weight, distance, absolute=True)
 
     def _tell(self, batch: EditBatch, codec: Codec, k: int, z: Tensor) -> None:
-        from scumble.core.loop import Stopped
-
-        if batch.on_step is None:
-            return
-        progress = Progress(k + 1, self.iterations, batch.samples, z, lambda: codec.decode(z))
-        if batch.on_step(progress) is False:
-            raise Stopped
+        batch.tell(k + 1, self.iterations, z, lambda: codec.decode(z))
 
 
 def _slope(background: Background, picture: Tensor) -> Tensor:
