@@ -30,9 +30,8 @@ def main() -> None:
             editors[f"openvino {precision}"] = warmed(
                 Editor.from_pretrained(device="cpu", dtype=precision, runtime="openvino")
             )
-            print(
-                f"openvino {precision}: {(in_use(torch.device('cpu')) - before) / 2**20:.0f} MB more in use, torch's weights included"
-            )
+            more = (in_use(torch.device("cpu")) - before) / 2**20
+            print(f"openvino {precision}: {more:.0f} MB more in use, torch's weights included")
     else:
         print("openvino is not installed: pip install 'scumble[openvino]'")
     network_rows(editors)

@@ -67,7 +67,7 @@ class Events:
                     yield f"id: {number}\ndata: {text}\n\n"
                 try:
                     await asyncio.wait_for(bell.wait(), QUIET)
-                except asyncio.TimeoutError:
+                except TimeoutError:
                     yield ": quiet\n\n"
         finally:
             with self._guard:
