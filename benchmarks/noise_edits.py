@@ -91,8 +91,8 @@ def colour(bench: Bench) -> None:
     kept: dict[str, list[float]] = {name: [] for name in names}
     for sample in bench.samples:
         mask, case = item_mask(sample).astype(np.float32), sample.case
-        given = {"colour": case.word, "change_map": mask}
-        published = {"colour_strength": 0.05, "colour_steps": (0.3, 0.8), "skip": 0.36}
+        given = {"color": case.word, "change_map": mask}
+        published = {"color_strength": 0.05, "color_steps": (0.3, 0.8), "skip": 0.36}
         made = bench.edited(
             sample,
             DDPMInversion(**given),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from cyclopts import Group, Parameter
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
 
 from scumble.errors import InputError, first_problem
 
@@ -77,10 +77,15 @@ def _flag(name: str, model: type[BaseModel], group: Group) -> inspect.Parameter:
     default = field.get_default(call_default_factory=True)
     if default is not None:
         text += f" [default: {default!r}]" if isinstance(default, str) else f" [default: {default}]"
-    spelled = SHORT.get(name, [f"--{name.replace('_', '-')}"])
-    parameter = Parameter(name=spelled, help=text, group=group, show_default=False)
+    former = field.validation_alias.choices[1:] if isinstance(field.validation_alias, AliasChoices) else []
+    names = SHORT.get(name, [_flag_name(name)]) + [_flag_name(str(one)) for one in former]
+    parameter = Parameter(name=names, help=text, group=group, show_default=False)
     annotation = Annotated[kind | None, parameter]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=UNSET, annotation=annotation)
+
+
+def _flag_name(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
 
 
 def _is_records(annotation: Any) -> bool:
@@ -112,5 +117,5 @@ def build_method(model: type[Fields], given: dict[str, Any]) -> Fields:
     except ValidationError as error:
         where, reason = first_problem(error)
         name = where.partition(".")[0]
-        flag = SHORT.get(name, [f"--{name.replace('_', '-')}"])[0] if name else model.__name__
+        flag = SHORT.get(name, [_flag_name(name)])[0] if name else model.__name__
         raise InputError(f"{flag} {error.errors()[0].get('input')!r}: {reason}") from error

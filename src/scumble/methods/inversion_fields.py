@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -18,26 +18,27 @@ __all__ = ["InversionFields"]
 
 
 class InversionFields(ImageMethod):
-    """Fields of methods that invert the picture first. With an inversion given, None means: as in the file."""
+    """Fields of methods that invert the image first. With an inversion given, None means: as in the file."""
 
     takes_inversion: ClassVar[bool] = True
 
     prompt: str | tuple[str, ...] = ""
-    """What the picture shall show. With K prompts candidate k shows prompt k mod K, all from one inversion."""
+    """Text prompt: what the image should show. With K prompts, candidate k uses prompt k mod K; all share one
+    inversion."""
     negative_prompt: str = ""
-    """What it shall not show."""
+    """What the image should not show."""
     source_prompt: str | None = None
-    """What the picture shows now; empty works too, and costs half."""
+    """What the image shows now. May be left empty, which halves the cost of the inversion."""
     num_inference_steps: int | None = Field(default=None, ge=1, le=1000)
-    """Steps N of a full run; 50."""
+    """Steps N of a full run. Default: 50."""
     source_guidance_scale: float | None = Field(default=None, ge=0, le=100)
-    """Guidance while inverting; 1."""
+    """Classifier-free guidance while inverting. Default: 1."""
     skip: float | None = Field(default=None, ge=0, le=1)
-    """Share of the steps of the inversion that is not run again: larger stays closer to the image."""
+    """Share of the steps that is not run again: larger stays closer to the image."""
     inversion_start: InversionStart = "warm"
     """Where a ddim inversion looks for a level first: warm is much more exact at the same cost, same as published."""
     chunk: int | None = Field(default=None, ge=1, le=1024)
-    """Levels per network call of the inversion; chosen by free memory."""
+    """Noise levels per network call of the inversion. Default: chosen by free memory."""
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -54,28 +55,26 @@ class InversionFields(ImageMethod):
         """The prompt, or else the negative prompt."""
         return self.first_prompt or self.negative_prompt
 
-    def inversion_settings(self, kind: Kind | None = None, **more: Any) -> InversionSettings:
+    def inversion_settings(self, kind: Kind | None = None, **more: object) -> InversionSettings:
         """The settings of the inversion, from the fields and from what the method fixes."""
-        return InversionSettings(
-            **{
-                "kind": kind,
-                "prompt": self.source_prompt,
-                "num_inference_steps": self.num_inference_steps,
-                "skip": self.skip,
-                "guidance_scale": self.source_guidance_scale,
-                "chunk": self.chunk,
-                "inversion_start": "same" if getattr(self, "compat", None) == "official" else self.inversion_start,
-                **more,
-            }
-        )
+        stated = {
+            "kind": kind,
+            "prompt": self.source_prompt,
+            "num_inference_steps": self.num_inference_steps,
+            "skip": self.skip,
+            "guidance_scale": self.source_guidance_scale,
+            "chunk": self.chunk,
+            "inversion_start": self.inversion_start,
+        }
+        return InversionSettings.model_validate({**stated, **more})
 
     def target(self, batch: EditBatch, scale: float) -> Guidance:
-        """Guidance towards the prompt, or of each candidate towards its own."""
+        """Guidance towards the prompt; with several, of each candidate towards its own."""
         from scumble.core.conditioning import Conditioning
 
         guidance = batch.guidance(self.prompts[0], self.negative_prompt, scale)
         if len(self.prompts) == 1:
             return guidance
-        told = {prompt: batch.embed(prompt) for prompt in self.prompts}
-        own = [told[self.prompts[k % len(self.prompts)]] for k in range(*batch.samples)]
-        return replace(guidance, cond=Conditioning.cat(own))
+        embedded = {prompt: batch.embed(prompt) for prompt in self.prompts}
+        rows = [embedded[self.prompts[k % len(self.prompts)]] for k in range(*batch.samples)]
+        return replace(guidance, cond=Conditioning.cat(rows))

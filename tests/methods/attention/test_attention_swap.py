@@ -15,6 +15,7 @@ from scumble.core.solvers import Ddim
 from scumble.methods.attention.attention_swap import AttentionSwap, SwapSites, gate_table, swap_sites
 from scumble.methods.attention.step_range import window_steps
 from scumble.methods.attention.token_alignment import TokenMap
+from scumble.methods.official.prompt_to_prompt import OfficialRules
 from scumble.models.base import Model
 from scumble.models.sites import sites
 from tests.support.source_runs import Latents, Watch, close, edit_of, run
@@ -38,19 +39,19 @@ def test_windows_are_shares_of_the_steps() -> None:
 
 def test_published_gates_count_one_step_more() -> None:
     for share, held in ((0.8, 40), (0.4, 20), (1.0, 51)):
-        table = gate_table(50, 77, share, {}, official=True)
+        table = OfficialRules().gates(50, 77, share, {})
         assert table.shape == (51, 77)
         assert bool((table[:held] == 1).all()) and not table[held:].any()
-    assert gate_table(4, 77, 0.8, {}, official=True)[:4].all()  # 0.8 of 4 steps holds all 4: the published rounding
+    assert OfficialRules().gates(4, 77, 0.8, {})[:4].all()  # 0.8 of 4 steps holds all 4: the published rounding
     assert gate_table(4, 77, 0.8, {})[:, 0].tolist() == [1, 1, 1, 0]
 
 
 def test_gates_equal_the_published_ones(tiny_sd: Model, reference: Any) -> None:
     case = reference("p2p_aligner")
-    assert torch.equal(gate_table(10, 77, 0.4, {}, official=True), case["alpha_float"])
+    assert torch.equal(OfficialRules().gates(10, 77, 0.4, {}), case["alpha_float"])
     pairs = case.settings["pairs"]
     tables = [
-        gate_table(10, 77, 0.8, {tuple(tiny_sd.word_tokens(target, "of")): (0.1, 0.4)}, official=True)
+        OfficialRules().gates(10, 77, 0.8, {tuple(tiny_sd.word_tokens(target, "of")): (0.1, 0.4)})
         for _, target in pairs
         if "of" in target.split()
     ]
@@ -210,7 +211,7 @@ def test_published_runs_are_reproduced(tiny_sd: Model, reference: Any, name: str
         cross=told["cross_replace_steps"],
         own=told["self_replace_steps"],
         weights=weights,
-        official=True,
+        rules=OfficialRules(),
     )
     if "cross_replace_alpha" in case.tensors:
         assert torch.equal(swap.gates.reshape(steps + 1, len(targets), 77), case["cross_replace_alpha"])

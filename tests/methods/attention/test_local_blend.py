@@ -16,6 +16,7 @@ from scumble.core.solvers import Ddim
 from scumble.errors import InputError
 from scumble.methods.attention.attention_edit import AttentionEdit, PromptPair
 from scumble.methods.attention.local_blend import BlendWords, LocalBlend, map_sites
+from scumble.methods.official.prompt_to_prompt import OfficialRules
 from scumble.models.base import Model
 from scumble.models.sites import sites
 from tests.support.source_runs import close, edit_of, run, source_of
@@ -149,7 +150,7 @@ def test_the_published_run_is_reproduced(tiny_sd: Model, reference: Any) -> None
     source, target = told["prompts"]
     steps, xT = told["num_inference_steps"], case["xT"]
     windows = {"cross": told["cross_replace_steps"], "own": told["self_replace_steps"]}
-    swap = edit_of(tiny_sd, source, [target], xT.shape, steps, mode="replace", official=True, **windows)
+    swap = edit_of(tiny_sd, source, [target], xT.shape, steps, mode="replace", rules=OfficialRules(), **windows)
     maps, size = map_sites(tiny_sd.denoiser, xT.shape)
     words = marked(tiny_sd, (target,), *(w for group in told["blend_words"] for w in group))
     assert torch.equal(torch.cat([words.source, words.target]), case["alpha_layers"])

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from scumble.errors import InputError
 from scumble.methods.attention.token_alignment import TokenMap, Words, read_words, refine_map, replace_map
+from scumble.methods.official.prompt_to_prompt import OfficialRules
 from scumble.models.base import Model
 
 START, END = 998, 999
+PUBLISHED = OfficialRules()
 PIECES = {
     "a": [1],
     "cat": [2],
@@ -58,13 +60,12 @@ def test_a_word_beyond_the_cut_has_no_columns_and_a_split_one_has_those_that_are
     assert found.spans == ((1,), (2,), (3, 4), ())
 
 
-@pytest.mark.parametrize("build", [replace_map, refine_map])
+@pytest.mark.parametrize("build", [replace_map, refine_map, PUBLISHED.replace_map, PUBLISHED.refine_map])
 def test_identical_prompts_give_the_identity(build: Callable[..., TokenMap]) -> None:
     same = words("a rottweiler sits here")
-    for official in (False, True):
-        found = build(same, same, 16, official)
-        assert torch.equal(found.matrix, torch.eye(16))
-        assert not found.own.any()
+    found = build(same, same, 16)
+    assert torch.equal(found.matrix, torch.eye(16))
+    assert not found.own.any()
 
 
 def test_words_behind_a_longer_swap_keep_their_attention() -> None:
@@ -76,7 +77,7 @@ def test_words_behind_a_longer_swap_keep_their_attention() -> None:
 
 
 def test_the_published_tail_rule_shifts_words_behind_a_longer_swap() -> None:
-    found = replace_map(words("a cat sits here"), words("a rottweiler sits here"), 16, official=True)
+    found = PUBLISHED.replace_map(words("a cat sits here"), words("a rottweiler sits here"), 16)
     assert sources(found, 5) == {5: 1.0}  # target "sits" takes the end marker of the source: wrong, but published
     assert not found.matrix[3].any()  # the source's "sits" is lost
 
@@ -109,7 +110,7 @@ def test_padding_never_takes_the_attention_of_words() -> None:
     long, short = words("a big rottweiler sits here"), words("a cat")
     found = refine_map(long, short, 16)
     assert found.own[len(short.ids) : len(long.ids)].all()
-    published = refine_map(long, short, 16, official=True)
+    published = PUBLISHED.refine_map(long, short, 16)
     assert sources(published, len(short.ids)) == {len(short.ids): 1.0}  # a piece of "rottweiler": published, and wrong
 
 
@@ -125,11 +126,11 @@ def test_maps_equal_the_published_ones(tiny_sd: Model, reference: Any) -> None:
         for found, which in ((a, "source"), (b, "target")):
             pairs = [[w, column] for w, span in enumerate(found.spans) for column in span]
             assert pairs == case[f"{k}_words_{which}"].tolist()
-        refined = refine_map(a, b, 77, official=True)
+        refined = PUBLISHED.refine_map(a, b, 77)
         mapper, alphas = case[f"{k}_refine_mapper"], case[f"{k}_refine_alphas"]
         assert torch.equal(1 - refined.own, alphas)
         assert torch.equal(refined.matrix.argmax(0)[alphas > 0], mapper[alphas > 0])
         if f"{k}_replace_nonzero" in case.tensors:
             published = torch.zeros(77, 77)
             published[tuple(case[f"{k}_replace_nonzero"].T)] = case[f"{k}_replace_values"]
-            assert torch.equal(replace_map(a, b, 77, official=True).matrix, published)
+            assert torch.equal(PUBLISHED.replace_map(a, b, 77).matrix, published)

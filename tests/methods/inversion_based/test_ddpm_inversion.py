@@ -181,7 +181,7 @@ def test_a_colour_draws_the_changed_region_to_its_shades_or_as_published_to_the_
         distance = []
         for strength in (0.3, 0.0, -0.3):
             batch = job_of(tiny_sd, change=change)
-            found = result(DDPMInversion(colour="#ff0000", colour_strength=strength, **more, **SOURCE), batch)
+            found = result(DDPMInversion(color="#ff0000", color_strength=strength, **more, **SOURCE), batch)
             distance.append(float((found - target)[..., 4:12, 4:12].square().mean()))
             assert torch.equal(found[..., :4, :], batch.x0[..., :4, :])
         assert distance[0] < distance[1] < distance[2]
@@ -196,7 +196,7 @@ def test_a_noise_edit_without_words_keeps_the_picture_s_own_at_their_own_guidanc
 
 
 @pytest.mark.parametrize(
-    ("edit", "steps"), [({}, 8), ({"flip": "vertical"}, 4), ({"shift": (8, 0)}, 4), ({"colour": "red"}, 5)]
+    ("edit", "steps"), [({}, 8), ({"flip": "vertical"}, 4), ({"shift": (8, 0)}, 4), ({"color": "red"}, 5)]
 )
 def test_noise_edits_leave_out_the_early_steps_also_of_a_file_but_never_go_back_before_it(
     edit: dict[str, Any], steps: int, tiny_sd: Model
@@ -234,7 +234,7 @@ def test_words_that_the_text_encoder_cannot_see_are_named(tiny_editor: Editor, p
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"skip": 1.5}, {"eta": 0}, {"eta": 1.1}, {"colour": "octarine"}, {"chunk": 0}, {"num_inference_steps": 0}],
+    [{"skip": 1.5}, {"eta": 0}, {"eta": 1.1}, {"color": "octarine"}, {"chunk": 0}, {"num_inference_steps": 0}],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

@@ -1,4 +1,4 @@
-"""From words to controls: what a person says about words becomes maps, gates, weights and places of tokens."""
+"""From words to controls: words of the prompts become maps, gates, weights and positions of tokens."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ from scumble.errors import InputError, nearest
 from scumble.methods.attention.attention_swap import AttentionSwap, SwapSites, gate_table
 from scumble.methods.attention.local_blend import BlendWords, LocalBlend, map_sites
 from scumble.methods.attention.step_range import Window, window_steps
-from scumble.methods.attention.token_alignment import Mode, TokenMap, read_words, token_map
+from scumble.methods.attention.token_alignment import (
+    Mode,
+    TokenMap,
+    Words,
+    read_words,
+    refine_map,
+    replace_map,
+    replaces,
+)
 from scumble.models.base import Model
 
-__all__ = ["PromptPair", "AttentionEdit"]
+__all__ = ["RULES", "AttentionEdit", "EditRules", "PromptPair"]
 
 
 @dataclass(frozen=True)
 class PromptPair:
-    """What the rows of a run are told.
+    """The prompts of a run.
 
     Attributes:
         model: Whose tokens count.
@@ -37,9 +45,32 @@ class PromptPair:
     length: int
 
 
+class EditRules:
+    """How steps are counted and prompts aligned."""
+
+    def span(self, first: int, steps: int) -> int:
+        """The number of steps of which windows are shares: those that are run."""
+        return steps - first
+
+    def window(self, window: Window, span: int) -> range:
+        """Steps of a window, from the first one that is run."""
+        return window_steps(window, span)
+
+    def gates(self, span: int, length: int, window: Window, words: Mapping[tuple[int, ...], Window]) -> Tensor:
+        """At which steps the attention of which columns is held: (steps, L)."""
+        return gate_table(span, length, window, words)
+
+    def token_map(self, mode: Mode, source: Words, target: Words, length: int) -> TokenMap:
+        """Which source columns each target column takes its attention from."""
+        return (replace_map if replaces(mode, source, target) else refine_map)(source, target, length)
+
+
+RULES = EditRules()
+
+
 @dataclass(frozen=True)
 class AttentionEdit:
-    """How the attention of words is to be edited, and where the edit is to stay.
+    """How to edit the attention of words, and where to keep the edit.
 
     Attributes:
         mode: How the prompts are aligned.
@@ -51,7 +82,7 @@ class AttentionEdit:
         keep: Words that are taken out of their place again.
         threshold: For both, see :class:`LocalBlend`.
         blend_start: Share of the steps that are run after which the source is put back.
-        official: As published, see :func:`gate_table` and :mod:`scumble.methods.attention.token_alignment`.
+        rules: How steps are counted and prompts aligned.
     """
 
     mode: Mode = "auto"
@@ -63,36 +94,34 @@ class AttentionEdit:
     keep: tuple[str, ...] = ()
     threshold: float = 0.3
     blend_start: float = 0.0
-    official: bool = False
+    rules: EditRules = RULES
 
-    def swap(self, told: PromptPair, sites: SwapSites, first: int, steps: int) -> AttentionSwap:
+    def swap(self, prompts: PromptPair, sites: SwapSites, first: int, steps: int) -> AttentionSwap:
         """Build the control of attention.
 
         Args:
-            told: Prompts.
+            prompts: Prompts.
             sites: Layers.
             first: The step at which the run begins.
-            steps: N of the whole run; windows are shares of the ``N - first`` steps that are run, as published of N.
+            steps: N of the whole run.
 
         Raises:
             InputError: If a word is in no prompt, or the prompts cannot be aligned in this mode.
         """
-        model, targets, length = told.model, told.targets, told.length
-        span = steps if self.official else steps - first
-        slack = {"slack": 0.0} if self.official else {}
-        known = read_words(model.tokens, told.source)
-        maps = [token_map(self.mode, known, read_words(model.tokens, t), length, self.official) for t in targets]
+        model, targets, length = prompts.model, prompts.targets, prompts.length
+        span, source = self.rules.span(first, steps), read_words(model.tokens, prompts.source)
+        maps = [self.rules.token_map(self.mode, source, read_words(model.tokens, t), length) for t in targets]
         windows = {word: _columns(model, word, targets, "new prompt") for word in self.windows}
         weights = {word: _columns(model, word, targets, "new prompt") for word in self.weights}
         gates = []
         for k in range(len(targets)):
-            own = {tuple(columns[k]): self.windows[word] for word, columns in windows.items()}
-            gates.append(gate_table(span, length, self.cross, own, self.official))
+            words = {tuple(columns[k]): self.windows[word] for word, columns in windows.items()}
+            gates.append(self.rules.gates(span, length, self.cross, words))
         factors = torch.ones(len(targets), length)
         for word, columns in weights.items():
-            for k, found in enumerate(columns):
-                factors[k, found] = self.weights[word]
-        own_window = window_steps(self.own, span, **slack)
+            for k, chosen in enumerate(columns):
+                factors[k, chosen] = self.weights[word]
+        own_window = self.rules.window(self.own, span)
         if len(targets) == 1:
             return AttentionSwap(sites, maps[0], gates[0], factors[0] if weights else None, own_window, first)
         joint = TokenMap(torch.stack([m.matrix for m in maps]), torch.stack([m.own for m in maps]))
@@ -100,7 +129,7 @@ class AttentionEdit:
 
     def local_blend(
         self,
-        told: PromptPair,
+        prompts: PromptPair,
         denoiser: nn.Module,
         shape: Sequence[int],
         source: Callable[[RunState, int], Tensor],
@@ -110,7 +139,7 @@ class AttentionEdit:
         """Build the control that keeps the edit to its words; None when no words were named.
 
         Args:
-            told: Prompts.
+            prompts: Prompts.
             denoiser: The network.
             shape: Shape (…, h, w) of the run.
             source: ``source(ctx, i)`` is the source at the level of step i.
@@ -125,12 +154,14 @@ class AttentionEdit:
                 raise InputError("keep_words take places out of those of blend_words: name blend_words too")
             return None
         maps, size = map_sites(denoiser, shape)
-        kept = _marks(told, self.keep) if self.keep else None
+        exempt = _marks(prompts, self.keep) if self.keep else None
         start = first + math.floor(self.blend_start * (steps - first))
-        return LocalBlend(maps, size, source, _marks(told, self.blend), self.threshold, kept, self.threshold, start)
+        return LocalBlend(
+            maps, size, source, _marks(prompts, self.blend), self.threshold, exempt, self.threshold, start
+        )
 
 
-def _marks(told: PromptPair, words: Sequence[str]) -> BlendWords:
+def _marks(prompts: PromptPair, words: Sequence[str]) -> BlendWords:
     """Where words are, in the source's prompt and in each edited one; a word need not be in both.
 
     Raises:
@@ -138,14 +169,13 @@ def _marks(told: PromptPair, words: Sequence[str]) -> BlendWords:
             be left of the edit.
     """
     where = "source prompt nor in the new prompt"
-    places = [_columns(told.model, word, [told.source, *told.targets], where) for word in words]
-    marks = torch.zeros(1 + len(told.targets), told.length)
-    for found in places:
-        for row, columns in enumerate(found):
+    marks = torch.zeros(1 + len(prompts.targets), prompts.length)
+    for word in words:
+        for row, columns in enumerate(_columns(prompts.model, word, [prompts.source, *prompts.targets], where)):
             marks[row, columns] = 1
-    for row, target in enumerate(told.targets, start=1):
+    for row, target in enumerate(prompts.targets, start=1):
         if not marks[0].any() and not marks[row].any():
-            raise InputError(f"none of the words {', '.join(map(repr, words))} is in {told.source!r} or {target!r}")
+            raise InputError(f"none of the words {', '.join(map(repr, words))} is in {prompts.source!r} or {target!r}")
     return BlendWords(marks[:1], marks[1:])
 
 

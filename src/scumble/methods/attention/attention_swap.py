@@ -21,7 +21,7 @@ __all__ = ["AttentionSwap", "SwapSites", "gate_table", "swap_sites"]
 
 
 def gate_table(
-    steps: int, length: int, window: Window, words: Mapping[tuple[int, ...], Window], official: bool = False
+    steps: int, length: int, window: Window, words: Mapping[tuple[int, ...], Window], slack: float = SLACK
 ) -> Tensor:
     """At which steps the attention of which columns is held: (steps, L), 1 = held.
 
@@ -30,14 +30,13 @@ def gate_table(
         length: L, columns of cross-attention.
         window: For all columns.
         words: Columns of a word -> its own window, which goes before the common one.
-        official: As published: N + 1 rows, windows counted in N + 1.
+        slack: Forgiven rounding, see :func:`window_steps`.
     """
-    rows, slack = (steps + 1, 0.0) if official else (steps, SLACK)
-    table = torch.zeros(rows, length)
-    table[window_steps(window, rows, slack)] = 1
+    table = torch.zeros(steps, length)
+    table[window_steps(window, steps, slack)] = 1
     for columns, own in words.items():
         table[:, list(columns)] = 0
-        for i in window_steps(own, rows, slack):
+        for i in window_steps(own, steps, slack):
             table[i, list(columns)] = 1
     return table
 

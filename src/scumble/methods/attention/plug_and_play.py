@@ -1,4 +1,4 @@
-"""Plug-and-Play: new words in the layout of a picture (arXiv 2211.12572)."""
+"""Plug-and-Play: a new prompt in the layout of an image (arXiv 2211.12572)."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from scumble.core.rounding import SLACK
 from scumble.errors import MethodError
-from scumble.inversion.settings import InversionSettings
 from scumble.methods.attention.step_range import window_steps
 from scumble.methods.cache import Key
 from scumble.methods.inversion_fields import InversionFields
+from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,69 +24,74 @@ __all__ = ["PlugAndPlay"]
 
 
 class PlugAndPlay(InversionFields):
-    """Make another picture in the layout of this one: its inner features and self-attention are put into the new one.
+    """Make a new image in the layout of this one, from its features and self-attention.
 
-    For other materials, styles and times of day; shapes stay, colours are free.
+    Suited to other materials, styles and times of day; shapes stay, colors are free.
     """
 
     paper: ClassVar[str] = "Plug-and-Play Diffusion Features, arXiv 2211.12572"
     needs_text: ClassVar[bool] = True
 
     guidance_scale: float = Field(default=5.0, ge=0, le=100)
-    """Classifier-free guidance towards the prompt; published with 7.5, which saturates small models."""
+    """Classifier-free guidance towards the prompt. The paper uses 7.5, which oversaturates small models."""
     feature_fraction: float = Field(default=0.8, ge=0, le=1)
-    """Share of the steps that are run in which the decoder's feature is the picture's: more keeps more structure."""
+    """Share of the steps in which the decoder's features are those of the source: more keeps more structure."""
     attention_fraction: float = Field(default=0.5, ge=0, le=1)
-    """The same for self-attention; much of it lets textures of the picture through."""
+    """The same for self-attention; a large share lets textures of the source through."""
     trajectory: Literal["ddim", "edit-friendly"] | None = None
-    """How the picture is inverted; ddim, or as the inversion that was given."""
+    """How the image is inverted. Default: ddim, or the kind of the inversion that is given."""
     eta: float | None = Field(default=None, ge=0, le=1)
-    """Noise of the steps; 1 for edit-friendly, 0 for ddim."""
+    """Noise of the steps. Default: 1 for edit-friendly, 0 for ddim."""
     inversion_iterations: int = Field(default=1, ge=1, le=100)
-    """Fixed-point iterations of each level of a ddim inversion; they stop where they no longer come closer."""
+    """Fixed-point iterations per level of a ddim inversion; they stop where they no longer come closer."""
     cache: bool = True
-    """Compute the picture's features once, for all candidates and prompts; False: as one more row of every step."""
+    """Compute the source's features once for all candidates and prompts; False: in one more row of every step."""
     compat: Literal["official"] | None = None
-    """official: as published, that is features of the picture always under the empty prompt, and shares of the steps
-    cut off where floating point falls short (0.58 of 50 gives 28)."""
+    """official: follow the published code, which takes the source's features under the empty prompt and cuts shares of
+    the steps off where floating point falls short (0.58 of 50 gives 28)."""
 
+    @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Invert, look at the picture's features along its path, sample the new picture with them put in."""
-        from scumble.controls.stored_noise import StoredNoise
-        from scumble.methods.attention.feature_injection import FeatureInjection, injection_sites
+        """Invert, then sample with the image's features and self-attention put in."""
+        inversion = self.invert(batch)
+        return self.injected(batch, inversion, inversion.prompt)
+
+    def invert(self, batch: EditBatch, **more: object) -> Inversion:
+        """The inversion given or computed."""
         from scumble.methods.inversion_for import inversion_for
 
-        inversion = inversion_for(batch, self._settings(batch), shared=self.variants > 1)
-        steps, first = inversion.steps, inversion.first
-        if first == steps:
-            return None
-        official = self.compat == "official"
-        inject = FeatureInjection(
-            injection_sites(batch.model.denoiser),
-            inversion.x_at,
-            batch.embed("" if official else inversion.prompt),
-            self._steps(self.feature_fraction, inversion),
-            self._steps(self.attention_fraction, inversion),
-            self._cache(batch, inversion),
-            chunk=self.chunk,
-        )
-        keep_outside_map = batch.keep_outside_map(steps, first, inversion)
-        noise = StoredNoise(inversion, offsets=inversion.kind != "ddim")
-        guidance = self.target(batch, self.guidance_scale)
-        return batch.denoise(
-            inversion.levels, inversion.solver(batch.model), [keep_outside_map, noise, guidance, inject]
-        )
-
-    def _settings(self, batch: EditBatch) -> InversionSettings:
         kind = self.trajectory or ("ddim" if batch.inversion is None else None)
         if kind == "ddim" and self.eta:
             raise MethodError(f"a ddim trajectory has no noise (eta 0), got eta {self.eta:g}: use edit-friendly")
-        return self.inversion_settings(kind, eta=self.eta, iterations=self.inversion_iterations, tolerance=0.0)
+        fixed = {"eta": self.eta, "iterations": self.inversion_iterations, "tolerance": 0.0, **more}
+        return inversion_for(batch, self.inversion_settings(kind, **fixed), shared=self.variants > 1)
 
-    def _steps(self, fraction: float, inversion: Inversion) -> range:
-        slack = {"slack": 0.0} if self.compat == "official" else {}
-        found = window_steps(fraction, inversion.steps - inversion.first, **slack)
-        return range(inversion.first, inversion.first + found.stop)
+    def injected(self, batch: EditBatch, inversion: Inversion, prompt: str, slack: float = SLACK) -> Tensor | None:
+        """Sample the new image with the features that the network has along the inversion's path.
+
+        Args:
+            batch: The batch.
+            inversion: The path.
+            prompt: Prompt under which the features are taken.
+            slack: Rounding that is forgiven in shares of the steps.
+        """
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.methods.attention.feature_injection import FeatureInjection, injection_sites
+
+        steps, first = inversion.steps, inversion.first
+        if first == steps:
+            return None
+        features, attention = (
+            range(first, first + window_steps(share, steps - first, slack).stop)
+            for share in (self.feature_fraction, self.attention_fraction)
+        )
+        sites, cond = injection_sites(batch.model.denoiser), batch.embed(prompt)
+        cache = self._cache(batch, inversion)
+        inject = FeatureInjection(sites, inversion.x_at, cond, features, attention, cache, chunk=self.chunk)
+        keep = batch.keep_outside_map(steps, first, inversion)
+        noise = StoredNoise(inversion, offsets=inversion.kind != "ddim")
+        controls = [keep, noise, self.target(batch, self.guidance_scale), inject]
+        return batch.denoise(inversion.levels, inversion.solver(batch.model), controls)
 
     def _cache(self, batch: EditBatch, inversion: Inversion) -> SourceFeatures | None:
         """One cache for all batches of the edit, unless each candidate has a path of its own."""

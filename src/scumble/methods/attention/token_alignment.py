@@ -12,7 +12,7 @@ from scumble.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Mode", "TokenMap", "Words", "read_words", "refine_map", "replace_map", "token_map"]
+__all__ = ["Mode", "TokenMap", "Words", "read_words", "refine_map", "replace_map", "replaces", "swapped_words"]
 
 Mode = Literal["auto", "replace", "refine"]
 
@@ -64,14 +64,12 @@ def read_words(tokens: Callable[[str], Sequence[int]], prompt: str) -> Words:
     return Words(tuple(words), tuple(tokens(" ".join(words))), spans)
 
 
-def token_map(mode: Mode, source: Words, target: Words, length: int, official: bool = False) -> TokenMap:
-    """The map of a mode; ``auto`` replaces where the prompts have equally many words, and refines elsewhere."""
-    if mode == "replace" or (mode == "auto" and len(source.words) == len(target.words)):
-        return replace_map(source, target, length, official)
-    return refine_map(source, target, length, official)
+def replaces(mode: Mode, source: Words, target: Words) -> bool:
+    """Whether a mode replaces word by word: ``auto`` does where the prompts have equally many words."""
+    return mode == "replace" or (mode == "auto" and len(source.words) == len(target.words))
 
 
-def replace_map(source: Words, target: Words, length: int, official: bool = False) -> TokenMap:
+def replace_map(source: Words, target: Words, length: int) -> TokenMap:
     """Word k of the target takes the attention of word k of the source (arXiv 2208.01626 section 3.2, word swap).
 
     A word of as many tokens takes them one by one; otherwise every token of the target's word takes an equal share
@@ -82,12 +80,22 @@ def replace_map(source: Words, target: Words, length: int, official: bool = Fals
         source: The source prompt.
         target: The target prompt, with as many words.
         length: L, the number of columns.
-        official: As published: behind the last swapped word, column n of the target takes column n of the source
-            even when the swap has moved the words.
 
     Raises:
         InputError: If the prompts have different numbers of words.
     """
+    import torch
+
+    matrix, i, j = swapped_words(source, target, length)
+    while i < length and j < length:
+        matrix[i, j] = 1
+        i, j = i + 1, j + 1
+    matrix[i:, -1] = 1
+    return TokenMap(matrix, torch.zeros(length))
+
+
+def swapped_words(source: Words, target: Words, length: int) -> tuple[Tensor, int, int]:
+    """The map up to the last swapped word, and the source's and the target's first column behind it."""
     import torch
 
     if len(source.words) != len(target.words):
@@ -105,12 +113,7 @@ def replace_map(source: Words, target: Words, length: int, official: bool = Fals
             i, j = i + 1, j + 1
         matrix[i : source.spans[k][-1] + 1, j : target.spans[k][-1] + 1] = _block(source.spans[k], target.spans[k])
         i, j = source.spans[k][-1] + 1, target.spans[k][-1] + 1
-    while i < length and j < length:
-        matrix[j if official else i, j] = 1
-        i, j = i + 1, j + 1
-    if not official:
-        matrix[i:, -1] = 1
-    return TokenMap(matrix, torch.zeros(length))
+    return matrix, i, j
 
 
 def _block(source: Sequence[int], target: Sequence[int]) -> Tensor:
@@ -121,21 +124,21 @@ def _block(source: Sequence[int], target: Sequence[int]) -> Tensor:
     return torch.full((len(source), len(target)), 1 / len(target))
 
 
-def refine_map(source: Words, target: Words, length: int, official: bool = False) -> TokenMap:
+def refine_map(source: Words, target: Words, length: int, tail: int | None = None) -> TokenMap:
     """Tokens found in both prompts take the source's attention, new ones keep theirs (arXiv 2208.01626 eq. 6).
 
     Args:
         source: The source prompt.
         target: The target prompt; any number of words.
         length: L, the number of columns.
-        official: As published: all padding of the target takes the same columns of the source, also where a longer
-            source has words there. By default such columns keep their own attention.
+        tail: Padding columns from here on take the same columns of the source; by default behind the longer of the
+            two prompts, so that padding never takes the attention of words.
     """
     import torch
 
     matrix, own = torch.zeros(length, length), torch.ones(length)
     aligned = align(source.ids, target.ids)
-    tail = len(target.ids) if official else max(len(source.ids), len(target.ids))
+    tail = max(len(source.ids), len(target.ids)) if tail is None else tail
     pairs = ((n, m) for n, m in enumerate(aligned) if m is not None)
     for n, m in chain(pairs, zip(range(tail, length), range(tail, length), strict=True)):
         matrix[m, n], own[n] = 1, 0

@@ -64,14 +64,15 @@ class BesideSource(FromSeed, InversionFields):
     inversion_iterations: int = Field(default=3, ge=1, le=100)
     """Fixed-point iterations of each level of a ddim inversion."""
 
-    def route(self, batch: EditBatch, compared: bool = True) -> MeasuredSourceRun:
+    def route(self, batch: EditBatch, compared: bool = True, **more: object) -> MeasuredSourceRun:
         """Return the run from the seed, or from the picture where there is one.
 
         Args:
             job: The batch.
             compared: Whether anything is compared with the source; else none is sampled beside the run.
+            **more: Further settings of the inversion.
         """
-        return self._from_picture(batch) if _has_picture(batch) else self._from_seed(batch, compared)
+        return self._from_picture(batch, **more) if _has_picture(batch) else self._from_seed(batch, compared)
 
     def scale(self, batch: EditBatch) -> float:
         """The guidance of the run."""
@@ -93,7 +94,7 @@ class BesideSource(FromSeed, InversionFields):
         beside = SourceBranch(batch.guidance(said, self.negative_prompt, scale))
         return MeasuredSourceRun(levels, Ddim(eta=self.eta or 0.0), said, [beside] if compared else [], beside)
 
-    def _from_picture(self, batch: EditBatch) -> MeasuredSourceRun:
+    def _from_picture(self, batch: EditBatch, **more: object) -> MeasuredSourceRun:
         from scumble.controls.change_map import NoisedSource, start_index
         from scumble.controls.stored_noise import StoredNoise
         from scumble.core.solvers import Ddim
@@ -114,6 +115,7 @@ class BesideSource(FromSeed, InversionFields):
             prompt=said if batch.inversion is None else self.source_prompt,
             eta=self.eta or None,
             iterations=self.inversion_iterations,
+            **more,
         )
         found = inversion_for(batch, settings, shared=True)
         keep_outside_map = batch.keep_outside_map(found.steps, found.first, found)

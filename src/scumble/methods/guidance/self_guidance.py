@@ -52,7 +52,8 @@ class SelfGuidance(WordWishes, BesideSource):
             raise InputError(
                 f"self-guidance looks for words in one prompt, got {len(self.prompts)}: run it once for each"
             )
-        route = self.route(batch, compared=bool(self.strength))
+        published = {"inversion_start": "same"} if self.compat else {}
+        route = self.route(batch, compared=bool(self.strength), **published)
         if route.nothing:
             return None
         official = self.compat == "official"

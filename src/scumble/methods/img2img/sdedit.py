@@ -1,4 +1,4 @@
-"""SDEdit, also known as img2img: noise the picture to a level, denoise it under words (arXiv 2108.01073)."""
+"""SDEdit, also known as img2img: add noise to an image, denoise it with a prompt (arXiv 2108.01073)."""
 
 from __future__ import annotations
 
@@ -7,45 +7,48 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from scumble.methods.base import ImageMethod, Prompted, Sampled
+from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from scumble.core.schedule import Level
     from scumble.methods.batch import EditBatch
 
 __all__ = ["SDEdit"]
 
 
 class SDEdit(Prompted, Sampled, ImageMethod):
-    """Redraw a picture (a photo, a collage, coarse strokes) with one strength for all that may change."""
+    """Redraw an image (a photo, a collage, coarse strokes) with the same strength everywhere."""
 
     paper: ClassVar[str] = "SDEdit, arXiv 2108.01073"
 
     strength: float = Field(default=0.6, ge=0, le=1)
-    """How far to go back towards noise: 0 returns the picture, 1 keeps only a trace of it."""
+    """How much noise is added: 0 returns the image unchanged, 1 keeps only a trace of it."""
     repeats: int = Field(default=1, ge=1, le=10)
-    """How often the whole is repeated on its own result (K of the paper)."""
-
+    """How often the whole edit is repeated on its own result (K in the paper)."""
     compat: Literal["diffusers"] | None = None
-    """diffusers: the rules of its img2img pipeline, that is a draw from the VAE's posterior and a number of steps
-    rounded down (so that 100 steps at strength 0.29 take 28)."""
+    """diffusers: follow its img2img pipeline, which draws from the VAE's posterior and rounds the number of steps
+    down (100 steps at strength 0.29 run 28)."""
 
+    @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Noise to the start level with one draw, denoise; a change map scales the strength of every pixel."""
-        from scumble.controls.change_map import NoisedSource, start_index
+        """Add noise up to the start level, then denoise; a change map scales the strength of every pixel."""
+        from scumble.controls.change_map import start_index
 
         levels = batch.levels(self.num_inference_steps, self.solver)
+        return self.redraw(batch, levels, start_index(self.strength, len(levels) - 1), batch.x0)
+
+    def redraw(self, batch: EditBatch, levels: tuple[Level, ...], first: int, x0: Tensor) -> Tensor | None:
+        """Noise ``x0`` (1 or B, C, h, w) to level ``first`` with one draw and denoise it, ``repeats`` times."""
+        from scumble.controls.change_map import NoisedSource
+
         steps = len(levels) - 1
-        first = start_index(self.strength, steps)
-        x0 = batch.x0
-        if self.compat == "diffusers":
-            first = steps - int(steps * self.strength)
-            x0 = batch.posterior_draw()
         if first == steps:
             return None
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         for k in range(self.repeats):
             tag = f"repeat{k}/" if k else ""
-            keep_outside_map = batch.keep_outside_map(steps, first, NoisedSource(x0))
-            x0 = batch.denoise(levels, self.make_solver(steps), [keep_outside_map, guidance], tag=tag)
+            keep = batch.keep_outside_map(steps, first, NoisedSource(x0))
+            x0 = batch.denoise(levels, self.make_solver(steps), [keep, guidance], tag=tag)
         return x0

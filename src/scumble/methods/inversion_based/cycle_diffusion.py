@@ -17,26 +17,26 @@ __all__ = ["CycleDiffusion"]
 
 
 class CycleDiffusion(InversionFields):
-    """Reconstructs as exactly as edit-friendly inversion, but its noise carries less of the picture's structure."""
+    """Reconstruct as exactly as edit-friendly inversion, with noise that carries less of the image's structure."""
 
     paper: ClassVar[str] = "CycleDiffusion, arXiv 2210.05559"
 
     guidance_scale: float = Field(default=5.0, ge=0, le=100)
     """Classifier-free guidance towards the prompt."""
     skip: float | None = Field(default=None, ge=0, le=1)
-    """Share of the steps that is not run again: larger stays closer to the picture.
-    0.2, or 0.36 for models of 256 px and more."""
+    """Share of the steps that is not run again: larger stays closer to the image. Default: 0.2, or 0.36 for models of
+    256 px and more."""
     eta: float | None = Field(default=None, gt=0, le=1)
-    """Noise of the steps; 1."""
+    """Noise of the steps. Default: 1."""
 
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Invert along the true process and sample with its noise under the target's words."""
+        """Invert along the true diffusion process and sample with its noise and the target prompt."""
         from scumble.controls.stored_noise import StoredNoise
         from scumble.methods.inversion_for import inversion_for
 
         inversion = inversion_for(batch, self.inversion_settings("naive", eta=self.eta), shared=self.variants > 1)
         if inversion.first == inversion.steps:
             return None
-        keep_outside_map = batch.keep_outside_map(inversion.steps, inversion.first, inversion)
-        controls = [keep_outside_map, StoredNoise(inversion), self.target(batch, self.guidance_scale)]
+        keep = batch.keep_outside_map(inversion.steps, inversion.first, inversion)
+        controls = [keep, StoredNoise(inversion), self.target(batch, self.guidance_scale)]
         return batch.denoise(inversion.levels, inversion.solver(batch.model), controls)

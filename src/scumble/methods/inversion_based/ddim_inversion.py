@@ -17,23 +17,23 @@ __all__ = ["DDIMInversion"]
 
 
 class DDIMInversion(InversionFields):
-    """Walk from the picture to the noise that leads back to it, then follow other words from there."""
+    """Walk from the image to the noise that leads back to it, then sample from there with another prompt."""
 
     paper: ClassVar[str] = "DDIM, arXiv 2010.02502 section 4.3; direct inversion, arXiv 2310.01506"
 
     guidance_scale: float = Field(default=3.0, ge=0, le=100)
     """Classifier-free guidance towards the prompt."""
     skip: float | None = Field(default=None, ge=0, le=1)
-    """Share of the steps that is not inverted and not run again: larger stays closer to the picture; 0."""
+    """Share of the steps that is neither inverted nor run again: larger stays closer to the image. Default: 0."""
     iterations: int = Field(default=1, ge=1, le=100)
-    """At most so many fixed-point iterations a level; 1 is plain DDIM inversion, more come closer, up to a limit."""
+    """Largest number of fixed-point iterations per level: 1 is plain DDIM inversion; more come closer, to a limit."""
     tolerance: float = Field(default=1e-4, ge=0)
-    """Iterations of a level stop when no element of the latent moves by more than this."""
+    """Iterations stop when no element of the latent changes by more than this."""
     direct: bool = False
-    """Add in every step what the picture's own step misses of its path: with the source's words exact."""
+    """Add to every step what the image's own step misses of its path; exact with the source prompt."""
 
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Invert, then sample without noise under the target's words."""
+        """Invert, then sample without noise with the target prompt."""
         from scumble.controls.stored_noise import StoredNoise
         from scumble.methods.inversion_for import inversion_for
 
@@ -44,10 +44,6 @@ class DDIMInversion(InversionFields):
         missed = inversion.report.get("fixed_point_residual", 0.0)
         if self.iterations > 1 and missed > self.tolerance:
             batch.notices.append(f"the inversion moved by {missed:.1e} in the last of {self.iterations} iterations")
-        keep_outside_map = batch.keep_outside_map(inversion.steps, inversion.first, inversion)
-        controls = [
-            keep_outside_map,
-            StoredNoise(inversion, offsets=self.direct),
-            self.target(batch, self.guidance_scale),
-        ]
+        keep = batch.keep_outside_map(inversion.steps, inversion.first, inversion)
+        controls = [keep, StoredNoise(inversion, offsets=self.direct), self.target(batch, self.guidance_scale)]
         return batch.denoise(inversion.levels, inversion.solver(batch.model), controls)
