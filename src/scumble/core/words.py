@@ -1,0 +1,143 @@
+"""Words with a place, a weight and a sign: several prompts in one image, combined by one formula."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from scumble.core.conditioning import Conditioning
+from scumble.core.control import Branch, RunState
+from scumble.core.guidance import Guidance, rescaled
+from scumble.core.prediction import Prediction
+
+__all__ = ["PlacedGuidance", "PlacedWords", "blend_weights", "combine_words"]
+
+
+@dataclass(frozen=True)
+class PlacedWords:
+    """One prompt among several.
+
+    Attributes:
+        cond: Its conditioning; one row or one per sample.
+        map: Where it holds (1 or B, 1, h, w) in [0, 1], at the resolution of ``x``; None: everywhere.
+        weight: blend: its share beside the others. add: the signed scale of its own guidance, negative removes.
+        mode: ``blend`` takes part in the conditional prediction; ``add`` is guidance on top of it.
+        begin: Share of the steps after which it holds.
+        end: Share of the steps until which it holds.
+    """
+
+    cond: Conditioning
+    map: Tensor | None = None
+    weight: float = 1.0
+    mode: Literal["blend", "add"] = "blend"
+    begin: float = 0.0
+    end: float = 1.0
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether it changes nothing, in any cell and at any step: then its row need not be evaluated."""
+        return self.weight == 0 or self.begin >= self.end or (self.map is not None and not bool(self.map.any()))
+
+    def holds_at(self, step: int, steps: int) -> bool:
+        """Whether it holds at a step of a run."""
+        return self.begin * steps <= step < self.end * steps
+
+
+def blend_weights(shares: Sequence[Tensor | float]) -> tuple[Tensor | float, list[Tensor | float]]:
+    """Return the main prompt's share and those of the others, which sum to 1 in every cell.
+
+    The main prompt has what the others leave; where they ask for more than 1 together, they are scaled to 1.
+
+    Args:
+        shares: Of each other prompt, its weight times its map: not negative, (1 or B, 1, h, w) or one number.
+    """
+    total = sum(shares[1:], shares[0]) if shares else 0.0
+    if isinstance(total, Tensor):
+        excess = total.clamp(min=1)
+        return (1 - total).clamp(min=0), [share / excess for share in shares]
+    excess_number = max(total, 1.0)
+    return max(1 - total, 0.0), [share / excess_number for share in shares]
+
+
+def combine_words(
+    uncond: Prediction,
+    cond: Prediction,
+    blends: Sequence[tuple[Tensor | float, Prediction]],
+    adds: Sequence[tuple[Tensor | float, Prediction]],
+    scale: float | Tensor,
+) -> Prediction:
+    """Return ``eps_0 + g (sum_i w_i eps_i - eps_0) + sum_j s_j m_j (eps_j - eps_0)`` in every cell.
+
+    ``blend`` is a regional prompt, ``add`` Composable Diffusion's AND (arXiv 2206.01714 eq. 11) and SEGA's guidance
+    (arXiv 2301.12247) with a map. Both halves of a prediction are affine in the network's output, so the formula holds
+    for each.
+
+    Args:
+        uncond: Of the empty or negative prompt.
+        cond: Of the main prompt.
+        blends: Weight times map, and prediction, of each blended prompt.
+        adds: Scale times map, and prediction, of each added prompt.
+        scale: Guidance g: one number, or one for each cell (1 or B, 1, h, w).
+    """
+    mixed = cond
+    if blends:
+        rest, shares = blend_weights([share for share, _ in blends])
+        x0, eps = rest * cond.x0, rest * cond.eps
+        for share, (_, prediction) in zip(shares, blends, strict=True):
+            x0, eps = x0 + share * prediction.x0, eps + share * prediction.eps
+        mixed = Prediction(x0, eps, cond.variance)
+    x0 = uncond.x0 + scale * (mixed.x0 - uncond.x0)
+    eps = uncond.eps + scale * (mixed.eps - uncond.eps)
+    for strength, prediction in adds:
+        x0 = x0 + strength * (prediction.x0 - uncond.x0)
+        eps = eps + strength * (prediction.eps - uncond.eps)
+    return Prediction(x0, eps, cond.variance)
+
+
+@dataclass
+class PlacedGuidance(Guidance):
+    """Classifier-free guidance by a main prompt and others that have a place, a sign or a time.
+
+    At a step where none of them holds it is :class:`Guidance` of the main prompt, bit for bit, in rows and result.
+
+    Args:
+        words: The other prompts; those that hold nowhere are left out.
+    """
+
+    words: tuple[PlacedWords, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.words = tuple(one for one in self.words if not one.is_nowhere)
+
+    def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
+        """Ask for the main prompt's rows and one for each other prompt that holds at this step."""
+        here = self._here(ctx)
+        if not here:
+            return super().branches(ctx, rows)
+        own = [Branch("uncond", self.uncond)] if self._needs_uncond(here) else []
+        return [*rows, *own, Branch("cond", self.cond), *(Branch(name, one.cond) for name, one in here)]
+
+    def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
+        """Combine the rows of this step."""
+        here = self._here(ctx)
+        if not here:
+            return super().predict(ctx, rows, prediction)
+        cond = rows["cond"]
+        blends = [(one.weight * _field(one.map), rows[name]) for name, one in here if one.mode == "blend"]
+        adds = [(one.weight * _field(one.map), rows[name]) for name, one in here if one.mode == "add"]
+        guided = combine_words(rows.get("uncond", cond), cond, blends, adds, self.scale)
+        return rescaled(guided, cond, self.rescale) if self.rescale else guided
+
+    def _here(self, ctx: RunState) -> list[tuple[str, PlacedWords]]:
+        return [(f"words{k}", one) for k, one in enumerate(self.words) if one.holds_at(ctx.i, ctx.steps)]
+
+    def _needs_uncond(self, here: Sequence[tuple[str, PlacedWords]]) -> bool:
+        return self.scale != 1 or any(one.mode == "add" for _, one in here)
+
+
+def _field(place: Tensor | None) -> Tensor | float:
+    return 1.0 if place is None else place.to(torch.float32)
