@@ -219,7 +219,7 @@ def test_the_hash_changes_with_the_weights(sd: Any) -> None:
     assert len(hashes[0]) == 64
 
 
-@pytest.mark.parametrize(("channels", "word"), [(9, "inpainting"), (5, "depth"), (8, "instruction")])
+@pytest.mark.parametrize(("channels", "word"), [(9, "inpainting"), (7, "upscaling"), (5, "depth")])
 def test_unets_that_want_more_than_a_latent_are_refused(sd: Any, channels: int, word: str) -> None:
     with pytest.raises(CheckpointError, match=word):
         LatentModel("m", make_unet(in_channels=channels), sd.vae, sd.text, sd.schedule.config, sd.device)

@@ -13,7 +13,7 @@ from scumble_lab.training.run_folder import RunFolder
 if TYPE_CHECKING:
     from scumble_lab.training.loop import Task
 
-__all__ = ["COMMANDS", "classifier", "clip", "fast", "judge", "latent", "pixel", "publish", "report", "vae"]
+__all__ = ["COMMANDS", "classifier", "clip", "fast", "instruct", "judge", "latent", "pixel", "publish", "report", "vae"]
 
 DEFAULT_OUT = Path("out/training")
 
@@ -91,6 +91,12 @@ def _fast_task(shop: RunFolder) -> Task:
     return FastTask(shop)
 
 
+def _instruct_task(shop: RunFolder) -> Task:
+    from scumble_lab.training.instruct import InstructTask
+
+    return InstructTask(shop)
+
+
 def _pixel_task(shop: RunFolder) -> Task:
     from scumble_lab.training.pixel import PixelTask
 
@@ -105,6 +111,9 @@ latent = _trains(
     "latent", "Train the latent U-Net with its text encoder; needs the autoencoder and the CLIP pair.", _latent_task
 )
 fast = _trains("fast", "Distil the latent model to four steps; needs it, or takes the published one.", _fast_task)
+instruct = _trains(
+    "instruct", "Train the U-Net that edits as it is asked to; begins as the latent model.", _instruct_task
+)
 pixel = _trains("pixel", "Train the unconditional pixel U-Net.", _pixel_task)
 
 
@@ -140,7 +149,7 @@ def publish(size: SizeName = "cpu", out: Path = DEFAULT_OUT, models: str = "all"
     """Write trained models in fp16 as bundled folders.
 
     Args:
-        models: Comma-separated names out of latent, fast, pixel, clip, judge, classifier; or all.
+        models: Comma-separated names out of latent, fast, instruct, pixel, clip, judge, classifier; or all.
         bundled: Where to; by default into the installed package.
     """
     from scumble_lab.training.publish import BUNDLED
@@ -183,6 +192,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "classifier": classifier,
     "latent": latent,
     "fast": fast,
+    "instruct": instruct,
     "pixel": pixel,
     "report": report,
     "publish": publish,

@@ -12,7 +12,10 @@ from torch import Tensor
 from scumble.core.control import Constraint, RunState, Start
 from scumble.core.rounding import SLACK
 
-__all__ = ["ChangeMap", "NoisedSource", "release_index", "start_index"]
+__all__ = ["FEW_STEPS", "ChangeMap", "NoisedSource", "release_fraction", "release_index", "start_index"]
+
+FEW_STEPS = 16
+"""Below this many steps places are freed inside a step too: from here on the strengths lie close enough."""
 
 Source = Callable[[RunState, int], Tensor]
 """``source(ctx, i)`` is the kept picture at the level of step i; at ``i = ctx.steps`` it is the clean one."""
@@ -26,8 +29,8 @@ def start_index(strength: float, steps: int) -> int:
     return min(math.floor((1.0 - strength) * steps + SLACK), steps)
 
 
-def release_index(change: Tensor, steps: int, first: int = 0) -> Tensor:
-    """For each pixel the step from which on it is free: ``first + floor((1 - change)(N - first))``.
+def release_index(change: Tensor, steps: int, first: float = 0) -> Tensor:
+    """For each pixel the step from which on it is free: ``floor(first + (1 - change)(N - first))``.
 
     A pixel of value c thus is treated as SDEdit with strength c treats the whole picture (arXiv 2306.00950, algorithm
     1, where pixels with ``m >= (k - t)/k`` are still held); a pixel of value 0 is never freed.
@@ -35,13 +38,20 @@ def release_index(change: Tensor, steps: int, first: int = 0) -> Tensor:
     Args:
         change: (B, 1, h, w) in [0, 1], 1 = change.
         steps: N, the number of steps of the whole run.
-        first: The step at which a global strength lets the run begin.
+        first: The step at which a global strength lets the run begin; a fraction where steps are divided.
 
     Returns:
-        int64 (B, 1, h, w), from ``first`` to N.
+        int64 (B, 1, h, w), from ``floor(first)`` to N.
     """
+    keep, whole = 1.0 - change.to(torch.float64), math.floor(first + SLACK)
+    return (whole + torch.floor(first - whole + keep * (steps - first) + SLACK)).to(torch.int64).clamp(whole, steps)
+
+
+def release_fraction(change: Tensor, steps: int, first: float = 0) -> Tensor:
+    """For each pixel how far into the step of :func:`release_index` it still waits, float64 in [0, 1)."""
     keep = 1.0 - change.to(torch.float64)
-    return (first + torch.floor(keep * (steps - first) + SLACK)).to(torch.int64).clamp(first, steps)
+    waits = first + keep * (steps - first) - release_index(change, steps, first)
+    return torch.where(waits < SLACK, 0.0, waits)
 
 
 @dataclass
@@ -84,6 +94,9 @@ class ChangeMap(Constraint):
             is overwritten.
         first: The step at which the run may begin.
         exact_end: Put never-released pixels back at the clean level too.
+        fraction: (B, 1, h, w) of :func:`release_fraction`: how far into the step of its release a pixel still waits.
+            After that step it lies as far between the run and the kept trajectory, so that a few steps know as many
+            strengths as many steps do; no further evaluation is needed. None: pixels are freed at whole steps.
     """
 
     release: Tensor
@@ -92,6 +105,7 @@ class ChangeMap(Constraint):
     skip: bool = True
     first: int = 0
     exact_end: bool = True
+    fraction: Tensor | None = None
 
     def start(self, ctx: RunState) -> Start | None:
         """Begin at the first release, one step of a multistep solver's history earlier."""
@@ -105,7 +119,11 @@ class ChangeMap(Constraint):
         return torch.where(held, self.source(ctx, ctx.i), x) if bool(held.any()) else x
 
     def settle(self, ctx: RunState, x: Tensor) -> Tensor:
-        """At the last level put back what was never released."""
+        """Hold back what is released inside this step; at the last level put back what was never released."""
+        if self.fraction is not None:
+            waits = torch.where(self.release == ctx.i, self.fraction, 0.0).to(x.dtype)
+            if bool(waits.any()):
+                x = torch.lerp(x, self.source(ctx, ctx.i + 1).to(x), waits.expand_as(x))
         if ctx.i + 1 < ctx.steps or not self.exact_end:
             return x
         return torch.where(self.release >= ctx.steps, self.source(ctx, ctx.steps), x)

@@ -1,4 +1,4 @@
-"""What a network is told besides the noisy tensor: text embeddings and, for SDXL, pooled embeddings and sizes."""
+"""What a network is told besides the noisy tensor: text embeddings, SDXL's sizes, and a picture in its input."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ class Conditioning:
         embeds: Text tokens (B, L, D), or None for an unconditional network.
         pooled: Pooled text embedding (B, P) of SDXL-like networks, or None.
         time_ids: Micro-conditioning (B, 6) of SDXL-like networks, or None.
+        picture: Channels (B, P, h, w) that the network reads behind those of x, or None: the picture to be edited by
+            an instruction; a mask and a masked picture.
     """
 
     embeds: Tensor | None = None
     pooled: Tensor | None = None
     time_ids: Tensor | None = None
+    picture: Tensor | None = None
 
     @property
     def batch(self) -> int:
@@ -63,9 +66,7 @@ class Conditioning:
                 raise ValueError("rows with and without a kind of conditioning cannot share one call of the network")
             return torch.cat(found) if found else None
 
-        return Conditioning(
-            join([p.embeds for p in parts]), join([p.pooled for p in parts]), join([p.time_ids for p in parts])
-        )
+        return Conditioning(**{f.name: join([getattr(part, f.name) for part in parts]) for f in fields(Conditioning)})
 
     def rows(self, start: int, stop: int) -> Conditioning:
         """Return the batch rows ``start:stop``."""
@@ -73,4 +74,4 @@ class Conditioning:
         def cut(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[start:stop]
 
-        return Conditioning(cut(self.embeds), cut(self.pooled), cut(self.time_ids))
+        return Conditioning(**{f.name: cut(getattr(self, f.name)) for f in fields(self)})

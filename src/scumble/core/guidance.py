@@ -78,5 +78,5 @@ def rescaled(guided: Prediction, cond: Prediction, phi: float) -> Prediction:
 
 
 def _same(a: Conditioning, b: Conditioning) -> bool:
-    pairs = ((a.embeds, b.embeds), (a.pooled, b.pooled))
+    pairs = ((a.embeds, b.embeds), (a.pooled, b.pooled), (a.picture, b.picture))
     return all((p is None and q is None) or (p is not None and q is not None and torch.equal(p, q)) for p, q in pairs)

@@ -25,7 +25,7 @@ from scumble.hashing import files_sha256, tensor_sha256
 from scumble.images import Window, paste
 from scumble.inversion.inversion import Inversion
 from scumble.memory import PeakMemory
-from scumble.methods.base import Candidates, Method
+from scumble.methods.base import Candidates, ImageMethod, Method
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Cache
 from scumble.methods.progress import Progress
@@ -125,6 +125,7 @@ class Run:
             inversion=self.inversion,
             window=self.prepared.window,
             edit_noise=CounterNoise([seed]),
+            substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
         self.method.check(batch)
         if self.also:

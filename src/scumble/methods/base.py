@@ -71,6 +71,8 @@ class Method(BaseModel):
     """Whether a method that edits a picture can also make its own, from the seed."""
     needs_text: ClassVar[bool] = False
     """Whether the model must understand words."""
+    takes_instructions: ClassVar[bool] = False
+    """Whether the method drives an instruction model, whose network sees the picture beside the noise."""
     takes_inversion: ClassVar[bool] = False
     """Whether the method can start from an inversion made before."""
 
@@ -137,6 +139,17 @@ class Method(BaseModel):
         Raises:
             MethodError: With the reason and the way out.
         """
+        instructed = batch.model.picture_channels > 0
+        if instructed and not self.takes_instructions:
+            raise MethodError(
+                f"{batch.model.name} edits by instruction and {self.method_name()} does not: use instruct, or another"
+                " model"
+            )
+        if self.takes_instructions and not instructed:
+            raise MethodError(
+                f"{self.method_name()} needs a model that edits by instruction, and {batch.model.name} is none: use"
+                " still-life-instruct, or another checkpoint of a StableDiffusionInstructPix2PixPipeline"
+            )
         if not batch.model.takes_text and (self.needs_text or self.words):
             raise MethodError(
                 f"the model {batch.model.name} takes no words, but {self.method_name()} was given"
@@ -172,6 +185,9 @@ class ImageMethod(Method):
     feather: int = Field(default=0, ge=0, le=512)
     """Pixels over which the result fades into the untouched part, inside the changed region."""
 
+    substeps: bool | None = None
+    """Free places inside a step too, so that a few steps know as many strengths as many; by default below 16 steps."""
+
     @property
     def feathered(self) -> int:
         """As asked for."""
@@ -181,6 +197,11 @@ class ImageMethod(Method):
     def map_name(self) -> str:
         """Name of the file."""
         return Path(self.change_map).name if isinstance(self.change_map, str | Path) else ""
+
+    @property
+    def divides_steps(self) -> bool | None:
+        """``substeps``, and never where published code is reproduced."""
+        return self.substeps if getattr(self, "compat", None) is None else False
 
     def prepare_map(self, change: Tensor) -> Tensor:
         """Return the change map (1 or B, 1, H, W) that the method works with, given the person's; both 1 = change."""

@@ -9,13 +9,21 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
+from scumble.controls.change_map import (
+    FEW_STEPS,
+    ChangeMap,
+    NoisedSource,
+    release_fraction,
+    release_index,
+    start_index,
+)
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState, StepResult
 from scumble.core.cost import Cost
 from scumble.core.guidance import Guidance
 from scumble.core.loop import Stopped, denoise
 from scumble.core.noise import NoiseSource
+from scumble.core.rounding import SLACK
 from scumble.core.schedule import Level
 from scumble.core.solvers import Solver
 from scumble.errors import InputError
@@ -53,6 +61,7 @@ class EditBatch:
         window: How the picture came to that size; None: it had it.
         extra: What acts besides the method's own controls, behind them.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
+        substeps: Whether places are freed inside a step too; None: below ``FEW_STEPS`` steps.
     """
 
     model: Model
@@ -70,6 +79,7 @@ class EditBatch:
     inversion: Inversion | None = None
     window: Window | None = None
     extra: Sequence[Control] = ()
+    substeps: bool | None = False
     edit_noise: NoiseSource | None = None
 
     @property
@@ -149,17 +159,30 @@ class EditBatch:
         return Guidance(self.embed(prompt), self.embed(negative_prompt), scale)
 
     def keep_outside_map(
-        self, steps: int, first: int, source: Callable[[RunState, int], Tensor] | None = None
+        self, steps: int, first: float, source: Callable[[RunState, int], Tensor] | None = None
     ) -> ChangeMap:
         """The control that begins at step ``first`` from the source and keeps what the change map says.
 
         Args:
             steps: N.
-            first: The step at which a global strength lets the run begin.
+            first: The step at which a global strength lets the run begin, as of :meth:`begin`.
             source: The kept trajectory; the source noised by one draw by default.
         """
-        release = release_index(self.latent_change(), steps, first)
-        return ChangeMap(release, source or NoisedSource(self.x0), first=first)
+        change = self.latent_change()
+        release, fraction = release_index(change, steps, first), self.fraction(change, steps, first)
+        return ChangeMap(release, source or NoisedSource(self.x0), first=int(first + SLACK), fraction=fraction)
+
+    def divides(self, steps: int) -> bool:
+        """Whether places are freed inside a step of a run of N steps."""
+        return steps < FEW_STEPS if self.substeps is None else self.substeps
+
+    def begin(self, strength: float, steps: int) -> float:
+        """The step at which a global strength lets a run of N steps begin: a whole one, unless steps are divided."""
+        return (1.0 - strength) * steps if self.divides(steps) else start_index(strength, steps)
+
+    def fraction(self, change: Tensor, steps: int, first: float = 0) -> Tensor | None:
+        """How far into the step of its release each cell waits; None where only whole steps count."""
+        return release_fraction(change, steps, first) if self.divides(steps) else None
 
     def without_clipping(self) -> EditBatch:
         """The same batch on the same network, whose predictions are never clipped (published code ignores the

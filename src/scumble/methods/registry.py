@@ -12,6 +12,7 @@ METHODS = {
     "text-to-image": "scumble.methods.img2img.text_to_image:TextToImage",
     "sdedit": "scumble.methods.img2img.sdedit:SDEdit",
     "differential-diffusion": "scumble.methods.img2img.differential_diffusion:DifferentialDiffusion",
+    "instruct": "scumble.methods.instruct.instruct:Instruct",
     "ddpm-inversion": "scumble.methods.inversion_based.ddpm_inversion:DDPMInversion",
     "ddim-inversion": "scumble.methods.inversion_based.ddim_inversion:DDIMInversion",
     "cycle-diffusion": "scumble.methods.inversion_based.cycle_diffusion:CycleDiffusion",

@@ -30,6 +30,7 @@ class Model(Protocol):
         native_size: Side in pixels of the pictures that the network was trained on.
         factor: Pixels per cell of ``x`` along a side (1 for pixel models).
         channels: Channels of ``x``.
+        picture_channels: Channels of the picture that the network reads behind x: 0, or for instruction models x's.
         takes_text: Whether prompts have an effect.
         denoiser: The network itself, a diffusers class.
         defaults: Method fields and the values that this checkpoint wants where users set none (4 steps, …).
@@ -45,6 +46,7 @@ class Model(Protocol):
     native_size: int
     factor: int
     channels: int
+    picture_channels: int
     takes_text: bool
     denoiser: nn.Module
     defaults: Mapping[str, Any]
@@ -68,6 +70,10 @@ class Model(Protocol):
 
     def embed(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
         """Return float32 conditioning, a row per prompt. ``size`` (H, W) in pixels matters to SDXL only."""
+        ...
+
+    def read_picture(self, image: Tensor) -> Tensor:
+        """Return the channels (B, P, h, w) by which an instruction network sees a picture (B, 3, H, W) in [-1, 1]."""
         ...
 
     def predict(

@@ -33,6 +33,8 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
     """
     dtype = next(denoiser.parameters()).dtype
     inputs: dict[str, Tensor] = {}
+    if cond.picture is not None:
+        x = torch.cat([x, cond.picture.expand(x.shape[0], -1, -1, -1).to(x)], dim=1)
     if cond.embeds is not None:
         cond = cond.expand(x.shape[0])
         inputs["encoder_hidden_states"] = cond.text.to(dtype)

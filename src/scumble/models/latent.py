@@ -24,14 +24,15 @@ __all__ = ["LatentModel"]
 
 OTHER_INPUTS = {
     9: "an inpainting U-Net (it also wants a mask and a masked picture); use the ordinary checkpoint of its family",
-    8: "an instruction or upscaling U-Net (it also wants a picture); use a text-to-image checkpoint",
     7: "an upscaling U-Net (it also wants a picture); use a text-to-image checkpoint",
     5: "a depth U-Net (it also wants a depth map); use a text-to-image checkpoint",
 }
 
 
 class LatentModel:
-    """A text-to-image latent diffusion checkpoint; see :class:`scumble.models.base.Model` for its members.
+    """A latent diffusion checkpoint that makes images from text, or edits them by instruction.
+
+    See :class:`scumble.models.base.Model` for its members.
 
     Args:
         name: How to call it; never a whole path.
@@ -76,7 +77,8 @@ class LatentModel:
         self.device = device
         self.dtype: torch.dtype = next(unet.parameters()).dtype
         self.factor = latent_factor(vae)
-        self.channels = int(unet.config.in_channels)
+        self.channels = int(vae.config.latent_channels)
+        self.picture_channels = int(unet.config.in_channels) - self.channels
         self.multiple = self.factor * 2 ** (len(unet.config.down_block_types) - 1)
         self.native_size = _side(unet.config.sample_size, 64) * self.factor
         self.defaults: Mapping[str, Any] = dict(defaults or {})
@@ -106,6 +108,11 @@ class LatentModel:
         ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32, device=self.device)
         return Conditioning(embeds, torch.cat(pooled), ids.repeat(len(known), 1))
 
+    def read_picture(self, image: Tensor) -> Tensor:
+        """Return the channels (B, P, h, w) of a picture to be edited: the posterior's mean, not scaled."""
+        config = self.vae.config
+        return self.encode(image) / float(config.scaling_factor) + float(getattr(config, "shift_factor", None) or 0.0)
+
     def predict(
         self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Tap] = ()
     ) -> Prediction:
@@ -129,7 +136,7 @@ class LatentModel:
 
 def _check(unet: Any, vae: Any, text: TextStack) -> None:
     wanted, given = int(vae.config.latent_channels), int(unet.config.in_channels)
-    if given != wanted:
+    if given not in (wanted, 2 * wanted):
         what = OTHER_INPUTS.get(given, "not made for this autoencoder")
         raise CheckpointError(f"the U-Net takes {given} channels, the autoencoder has {wanted}: it is {what}")
     width = sum(int(encoder.network.config.hidden_size) for encoder in text.encoders)

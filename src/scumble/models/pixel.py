@@ -37,6 +37,7 @@ class PixelModel:
     """
 
     takes_text = False
+    picture_channels = 0
     factor = 1
 
     def __init__(
@@ -86,6 +87,10 @@ class PixelModel:
     def embed(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
         """Return conditioning without content: the network takes no words."""
         return Conditioning()
+
+    def read_picture(self, image: Tensor) -> Tensor:
+        """Refuse: the network sees nothing but the noisy picture."""
+        raise MethodError(f"{self.name} reads no picture beside the noise; use an instruction model")
 
     def predict(
         self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Tap] = ()

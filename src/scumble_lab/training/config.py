@@ -13,6 +13,7 @@ __all__ = [
     "ClassifierConfig",
     "ClipConfig",
     "FastConfig",
+    "InstructConfig",
     "LatentConfig",
     "PixelConfig",
     "Schedule",
@@ -101,6 +102,16 @@ class FastConfig(_Frozen):
     schedule: Schedule
 
 
+class InstructConfig(_Frozen):
+    """The latent U-Net with a picture beside the noise; its shape is its teacher's."""
+
+    pairs: int = Field(description="pictures before and after an edit")
+    held_out: int = Field(256, description="the last pairs, never trained on")
+    dropout: float = Field(0.05, description="share of samples without words, without picture, without both: each")
+    snr_limit: float = 5.0
+    schedule: Schedule
+
+
 class PixelConfig(_Frozen):
     """`UNet2DModel`, unconditional, directly on pixels."""
 
@@ -128,6 +139,7 @@ class Size(_Frozen):
     classifier: ClassifierConfig
     latent: LatentConfig
     fast: FastConfig
+    instruct: InstructConfig
     pixel: PixelConfig
 
 
@@ -164,6 +176,12 @@ CPU = Size(
     fast=FastConfig(
         schedule=Schedule(minutes=50, batch=8, learning_rate=2e-4, decay_from=0.3, ema=0.999, seed=61)
     ),
+    instruct=InstructConfig(
+        pairs=10_240,
+        schedule=Schedule(
+            minutes=90, batch=16, learning_rate=5e-4, warmup=200, decay_from=0.4, ema=0.999, seed=71
+        ),
+    ),
     pixel=PixelConfig(
         channels=(32, 64, 128, 192), attention=(False, False, True, True), head_dim=64,
         schedule=Schedule(minutes=120, batch=16, learning_rate=1e-3, decay_from=0.5, ema=0.9995, seed=51),
@@ -196,6 +214,10 @@ GPU = Size(
         ),
     ),
     fast=FastConfig(schedule=Schedule(minutes=8, batch=128, learning_rate=3e-4, decay_from=0.3, ema=0.999, seed=61)),
+    instruct=InstructConfig(
+        pairs=65_536,
+        schedule=Schedule(minutes=12, batch=512, learning_rate=8e-4, warmup=300, decay_from=0.4, ema=0.9995, seed=71),
+    ),
     pixel=PixelConfig(
         channels=(32, 64, 128, 192, 192), attention=(False, False, False, True, True), head_dim=64,
         schedule=Schedule(minutes=4, batch=128, learning_rate=8e-4, decay_from=0.5, ema=0.999, seed=51),

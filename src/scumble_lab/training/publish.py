@@ -20,6 +20,7 @@ from scumble_lab.bench.classifier import AttributeNet
 from scumble_lab.training.clip import build_clip
 from scumble_lab.training.config import ClipConfig
 from scumble_lab.training.fast import STARTS, fast_scheduler
+from scumble_lab.training.instruct import widened
 from scumble_lab.training.latent import build_latent, latent_scheduler, text_encoder_of
 from scumble_lab.training.latents import finished_vae
 from scumble_lab.training.pixel import build_pixel, pixel_scheduler
@@ -35,6 +36,7 @@ BUNDLED = Path(__file__).resolve().parents[2] / "scumble" / "bundled"
 FOLDERS = {
     "latent": "still-life",
     "fast": "still-life-fast",
+    "instruct": "still-life-instruct",
     "pixel": "still-life-pixel",
     "clip": "clip",
     "judge": "clip-judge",
@@ -115,10 +117,27 @@ def _write_fast(shop: RunFolder, folder: Path) -> None:
     unet.half().save_pretrained(folder / "unet", safe_serialization=True)
     fast_scheduler().save_pretrained(folder / "scheduler")
     (folder / "model_index.json").write_bytes((BUNDLED / FOLDERS["latent"] / "model_index.json").read_bytes())
-    settings = FolderSettings(
-        defaults=Defaults(num_inference_steps=len(STARTS), guidance_scale=1.0),
-        parts=dict.fromkeys(("vae", "text_encoder", "tokenizer"), FOLDERS["latent"]),
-    )
+    _write_settings(folder, Defaults(num_inference_steps=len(STARTS), guidance_scale=1.0))
+
+
+def _write_instruct(shop: RunFolder, folder: Path) -> None:
+    size = shop.size
+    side = size.picture // 2 ** (len(size.vae.channels) - 1)
+    unet = widened(build_latent(size.latent, side, size.vae.latent_channels, size.clip.text_width))
+    load_average(shop.checkpoint("instruct"), "unet", unet)
+    unet.half().save_pretrained(folder / "unet", safe_serialization=True)
+    latent_scheduler().save_pretrained(folder / "scheduler")
+    index = json.loads((BUNDLED / FOLDERS["latent"] / "model_index.json").read_text())
+    index["_class_name"] = "StableDiffusionInstructPix2PixPipeline"
+    (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
+    defaults = Defaults(num_inference_steps=20, guidance_scale=4.0, image_guidance_scale=1.5)
+    _write_settings(folder, defaults)
+
+
+def _write_settings(folder: Path, defaults: Defaults) -> None:
+    """Default settings, and the parts that are the latent model's."""
+    parts = dict.fromkeys(("vae", "text_encoder", "tokenizer"), FOLDERS["latent"])
+    settings = FolderSettings(defaults=defaults, parts=parts)
     (folder / SETTINGS).write_text(settings.model_dump_json(exclude_none=True, indent=1) + "\n")
 
 
@@ -218,6 +237,7 @@ _WHERE: dict[tuple[str, str], str] = {
     ("latent", "unet"): "still-life/unet/diffusion_pytorch_model.safetensors",
     ("latent", "text_encoder"): "still-life/text_encoder/model.safetensors",
     ("fast", "unet"): "still-life-fast/unet/diffusion_pytorch_model.safetensors",
+    ("instruct", "unet"): "still-life-instruct/unet/diffusion_pytorch_model.safetensors",
     ("vae", "vae"): "still-life/vae/diffusion_pytorch_model.safetensors",
     ("pixel", "unet"): "still-life-pixel/unet/diffusion_pytorch_model.safetensors",
 }
@@ -226,6 +246,7 @@ _WHERE: dict[tuple[str, str], str] = {
 _WRITERS: dict[str, Callable[[RunFolder, Path], None]] = {
     "latent": _write_latent,
     "fast": _write_fast,
+    "instruct": _write_instruct,
     "pixel": _write_pixel,
     "clip": _clip_writer("clip"),
     "judge": _clip_writer("judge"),

@@ -22,7 +22,7 @@ _AIMS: dict[str, dict[str, float]] = {
 }  # fmt: skip
 _AIMS["judge"] = _AIMS["clip"]
 
-_ORDER = ("clip", "judge", "classifier", "latent", "fast", "pixel")
+_ORDER = ("clip", "judge", "classifier", "latent", "fast", "instruct", "pixel")
 
 _WHAT = {
     "latent": (
@@ -36,6 +36,14 @@ _WHAT = {
         "trailing levels 999, 749, 499, 249 and guidance 1. Its U-Net and scheduler are here; autoencoder, text "
         "encoder and tokenizer are those of `still-life`, named in `scumble.json`. In diffusers: "
         "`StableDiffusionPipeline.from_pretrained(folder, vae=…, text_encoder=…, tokenizer=…, safety_checker=None)`.",
+    ),
+    "instruct": (
+        "Edits as they are asked for",
+        "An instruction model in the format of `StableDiffusionInstructPix2PixPipeline`: a U-Net that sees the picture "
+        "beside the noise, trained on pairs of the still-life world with their true edits. Its U-Net and scheduler are "
+        "here; autoencoder, text encoder and tokenizer are those of `still-life`, named in `scumble.json`. In "
+        "diffusers: `StableDiffusionInstructPix2PixPipeline.from_pretrained(folder, vae=…, text_encoder=…, "
+        "tokenizer=…, safety_checker=None)`.",
     ),
     "pixel": (
         "Pictures from noise, in pixels",

@@ -35,6 +35,7 @@ def tiny() -> Size:
             "classifier": CPU.classifier.model_copy(update={"channels": (8, 8, 16), "schedule": brief()}),
             "latent": CPU.latent.model_copy(update={"channels": (16, 32), "schedule": brief()}),
             "fast": CPU.fast.model_copy(update={"substeps": 2, "schedule": brief()}),
+            "instruct": CPU.instruct.model_copy(update={"pairs": 12, "held_out": 4, "schedule": brief()}),
             "pixel": CPU.pixel.model_copy(
                 update={"channels": (8, 16), "attention": (False, True), "head_dim": 8, "schedule": brief()}
             ),

@@ -9,6 +9,7 @@ import torch
 from scumble_lab.training.classifier import ClassifierTask
 from scumble_lab.training.clip import ClipTask
 from scumble_lab.training.fast import FastTask
+from scumble_lab.training.instruct import InstructTask
 from scumble_lab.training.latent import LatentTask
 from scumble_lab.training.loop import Task, train
 from scumble_lab.training.pixel import PixelTask
@@ -32,8 +33,9 @@ def test_all_models_train_in_order(shop: RunFolder) -> None:
     run(shop, "classifier", ClassifierTask(shop.size, world))
     run(shop, "latent", LatentTask(shop))
     run(shop, "fast", FastTask(shop))
+    run(shop, "instruct", InstructTask(shop))
     run(shop, "pixel", PixelTask(shop.size, world))
-    for model in ("vae", "clip", "classifier", "latent", "fast", "pixel"):
+    for model in ("vae", "clip", "classifier", "latent", "fast", "instruct", "pixel"):
         assert shop.checkpoint(model).state["step"] > 0
 
 

@@ -14,6 +14,7 @@ from scumble_lab.bench.classifier import load_classifier
 from scumble_lab.training.classifier import ClassifierTask
 from scumble_lab.training.clip import ClipTask
 from scumble_lab.training.fast import FastTask
+from scumble_lab.training.instruct import InstructTask
 from scumble_lab.training.latent import LatentTask
 from scumble_lab.training.loop import train
 from scumble_lab.training.pixel import PixelTask
@@ -30,9 +31,12 @@ def test_published_models_load_in_plain_pipelines_and_get_their_cards(shop: RunF
     train(ClassifierTask(size, world), size.classifier.schedule, shop.folder("classifier"), quiet=True)
     train(LatentTask(shop), size.latent.schedule, shop.folder("latent"), quiet=True)
     train(FastTask(shop), size.fast.schedule, shop.folder("fast"), quiet=True)
+    train(InstructTask(shop), size.instruct.schedule, shop.folder("instruct"), quiet=True)
     train(PixelTask(size, world), size.pixel.schedule, shop.folder("pixel"), quiet=True)
     bundled = tmp_path / "bundled"
-    folders = {model: publish(shop, model, bundled) for model in ("latent", "fast", "pixel", "clip", "classifier")}
+    folders = {
+        model: publish(shop, model, bundled) for model in ("latent", "fast", "instruct", "pixel", "clip", "classifier")
+    }
     assert not list(bundled.glob(".partial*"))
     assert {p.suffix for p in bundled.rglob("*") if p.is_file()} <= {".json", ".safetensors", ".txt"}
 
@@ -45,6 +49,10 @@ def test_published_models_load_in_plain_pipelines_and_get_their_cards(shop: RunF
     assert student.defaults == {"num_inference_steps": 4, "guidance_scale": 1.0}
     assert [level.t for level in student.schedule.levels(4)] == [999, 749, 499, 249, 0]
     assert not (folders["fast"] / "vae").exists()
+
+    instructed = load(folders["instruct"])
+    assert (instructed.channels, instructed.picture_channels) == (4, 4)
+    assert not (folders["instruct"] / "text_encoder").exists()
 
     pixel = DDPMPipeline.from_pretrained(folders["pixel"])
     pixel.set_progress_bar_config(disable=True)

@@ -57,9 +57,10 @@ class WarpDrag(PointFields, Sampled):
             x0 = batch.model.encode(warped.image[None])
         levels = batch.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
-        release = release_index(latent_map(change, batch.model.factor, "max").to(batch.model.device), steps)
+        cells = latent_map(change, batch.model.factor, "max").to(batch.model.device)
+        release = release_index(cells, steps)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        keep_outside_map = ChangeMap(release, NoisedSource(x0))
+        keep_outside_map = ChangeMap(release, NoisedSource(x0), fraction=batch.fraction(cells, steps))
         made = x0.expand(batch.shape)
         if int(release.min()) < steps:
             made = batch.denoise(levels, self.make_solver(steps), [keep_outside_map, guidance])

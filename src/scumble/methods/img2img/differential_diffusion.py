@@ -40,13 +40,20 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod):
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
         """Turn the map into release steps, hold each pixel on the source until then, and denoise."""
-        from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
+        from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
+        from scumble.core.rounding import SLACK
 
         levels = batch.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
-        first = start_index(self.strength, steps)
-        source = NoisedSource(batch.x0, fresh=self.fresh_noise)
-        release = release_index(batch.latent_change(self.map_resize), steps, first)
-        hold = ChangeMap(release, source, nested=self.nested, skip=self.nested, first=first)
+        first = batch.begin(self.strength, steps)
+        source, change = NoisedSource(batch.x0, fresh=self.fresh_noise), batch.latent_change(self.map_resize)
+        hold = ChangeMap(
+            release_index(change, steps, first),
+            source,
+            nested=self.nested,
+            skip=self.nested,
+            first=int(first + SLACK),
+            fraction=batch.fraction(change, steps, first),
+        )
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         return batch.denoise(levels, self.make_solver(steps), [hold, guidance])

@@ -34,17 +34,17 @@ class SDEdit(Prompted, Sampled, ImageMethod):
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
         """Add noise up to the start level, then denoise; a change map scales the strength of every pixel."""
-        from scumble.controls.change_map import start_index
 
         levels = batch.levels(self.num_inference_steps, self.solver)
-        return self.redraw(batch, levels, start_index(self.strength, len(levels) - 1), batch.x0)
+        return self.redraw(batch, levels, batch.begin(self.strength, len(levels) - 1), batch.x0)
 
-    def redraw(self, batch: EditBatch, levels: tuple[Level, ...], first: int, x0: Tensor) -> Tensor | None:
+    def redraw(self, batch: EditBatch, levels: tuple[Level, ...], first: float, x0: Tensor) -> Tensor | None:
         """Noise ``x0`` (1 or B, C, h, w) to level ``first`` with one draw and denoise it, ``repeats`` times."""
         from scumble.controls.change_map import NoisedSource
+        from scumble.core.rounding import SLACK
 
         steps = len(levels) - 1
-        if first == steps:
+        if int(first + SLACK) == steps:
             return None
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         for k in range(self.repeats):

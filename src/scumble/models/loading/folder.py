@@ -25,7 +25,7 @@ __all__ = ["PICKLES", "family", "load_folder", "pickle_error", "weight_files"]
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
-OTHER_NETWORKS = ("3", "Upscale", "LatentUpscale", "Depth2Img", "ImageVariation", "GLIGEN", "InstructPix2Pix")
+OTHER_NETWORKS = ("3", "Upscale", "LatentUpscale", "Depth2Img", "ImageVariation", "GLIGEN")
 """Pipelines named StableDiffusion… whose U-Net takes more than a latent and a text."""
 
 WEIGHTS = re.compile(r"^(?:diffusion_pytorch_model|model)(?:\.(?P<variant>\w+))?(?:-\d+-of-\d+)?\.safetensors$")

@@ -1,0 +1,1 @@
+"""Editing by instruction: networks that see the picture beside the noise."""
