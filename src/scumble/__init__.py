@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from scumble.methods.inpainting.blended_latent_diffusion import BlendedLatentDiffusion
     from scumble.methods.inpainting.local_clip_guided_diffusion import LocalClipGuidedDiffusion
     from scumble.methods.inpainting.paint_by_word import PaintByWord
+    from scumble.methods.instruct.instruct import Instruct
     from scumble.methods.inversion_based.cycle_diffusion import CycleDiffusion
     from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
     from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
@@ -96,6 +97,7 @@ __all__ = [
     "Editor",
     "Extension",
     "InputError",
+    "Instruct",
     "Inversion",
     "InversionSettings",
     "Ledger",
