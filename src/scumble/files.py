@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from scumble.errors import InputError
 
-__all__ = ["PICTURE_FORMATS", "READABLE_PICTURES", "atomic_write", "flush"]
+__all__ = ["PICTURE_FORMATS", "READABLE_PICTURES", "atomic_write", "flush", "refuse_overwriting"]
 
 PICTURE_FORMATS = {
     ".png": "PNG",
@@ -26,6 +26,22 @@ PICTURE_FORMATS = {
 
 READABLE_PICTURES = (*PICTURE_FORMATS, ".bmp", ".avif", ".heic")
 """Extensions by which pictures are found in a folder."""
+
+
+def refuse_overwriting(path: Path, source: Path | None = None) -> None:
+    """Refuse a target where a file would be lost.
+
+    Args:
+        path: The target.
+        source: The edited file, if any.
+
+    Raises:
+        InputError: If it is the edited file, or another one that exists.
+    """
+    if path.exists() and source is not None and source.exists() and path.samefile(source):
+        raise InputError("the output is the input itself; give another name or --overwrite")
+    if path.exists():
+        raise InputError(f"{path.name} exists; give another name or --overwrite")
 
 
 @contextlib.contextmanager

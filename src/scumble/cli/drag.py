@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from scumble.cli import run_app
-from scumble.cli.edit import Common, edit_method, report, settled_target
+from scumble.cli.edit import VIEW_TITLE, Common, edit_method, report, settled_target
 from scumble.cli.flags import build_method, with_fields
 from scumble.cli.progress import progress_bar
 from scumble.editing.animation import check_animation, save_animation
 from scumble.errors import InputError, MethodError
+from scumble.files import refuse_overwriting
 from scumble.methods.drag.point_fields import PointFields
 from scumble.methods.drag.points import parse_points
+from scumble.records.view import View
 
 if TYPE_CHECKING:
     from scumble.editing.result import Result
@@ -42,6 +44,7 @@ def drag(words: Sequence[str]) -> None:
         animation: Path | None = None,
         common: Common = Common(),  # noqa: B008
         given: dict[str, Any],
+        look: dict[str, Any],
     ) -> None:
         """Drag points of a picture to other places. White in the mask may change; black stays byte-identical.
 
@@ -68,7 +71,11 @@ def drag(words: Sequence[str]) -> None:
             given.setdefault("frames", FRAMES)
         made = build_method(method, given)
         stem = Path(image or inversion or "").name.split(".")[0]
-        output = settled_target(common.output, f"{stem}-dragged.png")
+        view = build_method(View, look)
+        edited = None if image is None else Path(image)
+        output = settled_target(common.output, f"{stem}-dragged.png", common.overwrite, edited)
+        if animation is not None and not common.overwrite:
+            refuse_overwriting(animation)
         from scumble.editing.editor import Editor
         from scumble.images import load_image
 
@@ -83,6 +90,7 @@ def drag(words: Sequence[str]) -> None:
                 batch_size=common.batch_size,
                 on_step=on_step,
                 inversion=inversion,
+                view=view,
             )
         if animation is not None:
             save_animation(result.frames, animation)
@@ -93,7 +101,9 @@ def drag(words: Sequence[str]) -> None:
             print(animation)
 
     app = App(name="scumble drag", version_flags=[])
-    app.default(with_fields(command, method, without=("points",), title=f"Parameters of {method.method_name()}"))
+    without = ("tiles", "windows", *({"window"} & set(method.model_fields)))
+    looking = with_fields(command, View, without=without, title=VIEW_TITLE, into="look")
+    app.default(with_fields(looking, method, without=("points",), title=f"Parameters of {method.method_name()}"))
     run_app(app, words)
 
 

@@ -15,14 +15,19 @@ from scumble.cli import run_app
 from scumble.cli.flags import build_method, method_of, with_fields
 from scumble.cli.progress import progress_bar
 from scumble.errors import InputError
-from scumble.files import PICTURE_FORMATS
+from scumble.files import PICTURE_FORMATS, refuse_overwriting
 from scumble.methods.base import Method
 from scumble.methods.registry import method_class
+from scumble.records.view import View
 
 if TYPE_CHECKING:
     from scumble.editing.result import Result
 
-__all__ = ["Common", "edit", "edit_method", "generate", "report", "settled_target"]
+__all__ = ["VIEW_TITLE", "Common", "default_method", "edit", "edit_method", "generate", "report", "settled_target"]
+
+UNASKED_STRENGTH = 0.5
+"""How much of a picture is redrawn where nobody says what, where or how."""
+VIEW_TITLE = "How the picture is looked at"
 
 
 @Parameter(name="*")
@@ -31,7 +36,9 @@ class Common:
     """Flags that every method shares."""
 
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
-    """Where the result goes (.png, .jpg or .webp)."""
+    """Where the result goes (.png, .jpg, .webp or .tif)."""
+    overwrite: Annotated[bool, Parameter(negative="")] = False
+    """Replace files that are there, the edited picture included."""
     method: Annotated[str, Parameter(name=["--method", "-m"], show_default=False)] = ""
     """The method; scumble methods lists them."""
     model: str | None = None
@@ -54,11 +61,14 @@ class Common:
     """Print outputs, recipes, cost and remarks as JSON."""
     metadata: bool = True
     """Write the recipe into the result."""
+    strip: Annotated[bool, Parameter(negative="")] = False
+    """Leave out what the edited file holds besides its pixels (EXIF with GPS, XMP), but for its color profile."""
 
 
 def edit(words: Sequence[str]) -> None:
     """Run ``scumble edit``; the flags depend on ``--method``."""
-    method = edit_method(words, "differential-diffusion", takes_image=True)
+    default = default_method(words)
+    method = edit_method(words, default, takes_image=True)
 
     def command(
         image: str | None = None,
@@ -67,6 +77,7 @@ def edit(words: Sequence[str]) -> None:
         sheet: Path | None = None,
         common: Common = Common(),
         given: dict[str, Any],
+        look: dict[str, Any],
     ) -> None:
         """Edit a picture. White in the map means change; where it is black the result is byte-identical.
 
@@ -81,9 +92,19 @@ def edit(words: Sequence[str]) -> None:
         """
         if image is None and inversion is None:
             raise InputError("no picture: give one, or an inversion with --inversion")
-        made = build_method(method, given)
+        remark = None
+        if not common.method and default == "sdedit":
+            given.setdefault("strength", UNASKED_STRENGTH)
+            remark = (
+                f"no map was given: the whole picture was redrawn at strength {given['strength']:g};"
+                " choose with --strength or --map"
+            )
+        elif not common.method and default == "ddpm-inversion":
+            remark = "no method was given: ddpm-inversion was taken; choose with --method"
+        made, view = build_method(method, given), build_method(View, look)
         stem = Path(image or inversion or "").name.split(".")[0]
-        target = settled_target(common.output, f"{stem}-{method.method_name()}.png")
+        source = None if image is None else Path(image)
+        target = settled_target(common.output, f"{stem}-{method.method_name()}.png", common.overwrite, source)
         from scumble.editing.contact_sheet import sheet_of  # torch: only what is to be computed waits for it
         from scumble.editing.editor import Editor
         from scumble.images import load_image, save_image
@@ -100,12 +121,15 @@ def edit(words: Sequence[str]) -> None:
                 on_step=on_step,
                 inversion=inversion,
                 also=acting(common.also),
+                view=view,
             )
+        if remark is not None:
+            result.notices.append(remark)
         if sheet is not None:
             save_image(sheet_of(result), sheet, None)
         report(result, target, common)
 
-    _run("edit", command, method, words)
+    _run("edit", with_fields(command, View, title=VIEW_TITLE, into="look"), method, words)
 
 
 def generate(words: Sequence[str]) -> None:
@@ -115,7 +139,7 @@ def generate(words: Sequence[str]) -> None:
     def command(*, common: Common = Common(), given: dict[str, Any]) -> None:
         """Make a picture from words."""
         made = build_method(method, given)
-        target = settled_target(common.output, f"{method.method_name()}.png")
+        target = settled_target(common.output, f"{method.method_name()}.png", common.overwrite)
         from scumble.editing.editor import Editor
 
         editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
@@ -142,6 +166,14 @@ def edit_method(words: Sequence[str], default: str, takes_image: bool) -> type[M
     return found
 
 
+def default_method(words: Sequence[str]) -> str:
+    """The method where none is named: with a map the one for maps; without, none that replaces the whole picture."""
+    flags = {word.partition("=")[0] for word in words if word.startswith("-")}
+    if flags & {"--map", "--mask", "--change-map", "--help", "-h"}:
+        return "differential-diffusion"
+    return "ddpm-inversion" if flags & {"--source-prompt", "--inversion"} else "sdedit"
+
+
 def _run(name: str, command: Callable[..., None], method: type[Method], words: Sequence[str]) -> None:
     app = App(name=f"scumble {name}", version_flags=[])
     app.default(with_fields(command, method, title=f"Parameters of {method.method_name()}"))
@@ -157,19 +189,25 @@ def acting(texts: Sequence[str]) -> list[Any]:
     return [parse_also(text) for text in texts]
 
 
-def settled_target(output: Path | None, default: str) -> Path:
-    """Settle where the result goes before anything is computed."""
+def settled_target(output: Path | None, default: str, overwrite: bool = False, source: Path | None = None) -> Path:
+    """Settle where the result goes before anything is computed; ``source`` is the file that is edited.
+
+    Raises:
+        InputError: If it cannot be written there, or, unless ``overwrite``, a file would be lost.
+    """
     target = output or Path(default)
     if not target.parent.is_dir():
         raise InputError(f"the output folder {target.parent.name!r} does not exist; create it first")
     if target.suffix.lower() not in PICTURE_FORMATS:
-        raise InputError(f"output {target.name!r} has an unknown extension: use .png, .jpg or .webp")
+        raise InputError(f"output {target.name!r} has an unknown extension: use .png, .jpg, .webp or .tif")
+    if not overwrite:
+        refuse_overwriting(target, source)
     return target
 
 
 def report(result: Result, target: Path, common: Common) -> None:
     """Write the candidates and say what they cost."""
-    written = result.save(target, metadata=common.metadata)
+    written = result.save(target, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
     cost = result.cost.as_dict()
     if common.json:
         recipes = [result.recipe_of(k).model_dump(mode="json") for k in range(len(written))]

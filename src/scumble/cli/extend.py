@@ -53,7 +53,7 @@ def extend(words: Sequence[str]) -> None:
         """
         made = build_method(method, given)
         assert isinstance(made, ImageMethod)
-        target = settled_target(common.output, f"{Path(image).stem}-extended.png")
+        target = settled_target(common.output, f"{Path(image).stem}-extended.png", common.overwrite, Path(image))
         from scumble.editing.editor import Editor
         from scumble.editing.extend import extend as grow
         from scumble.images import load_image
@@ -75,7 +75,7 @@ def extend(words: Sequence[str]) -> None:
                 count=common.count,
                 on_step=on_step,
             )
-        grown.save(target, metadata=common.metadata)
+        grown.save(target, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
         if not common.quiet:
             told = f"{len(grown.recipes)} strips, {grown.cost.network_calls} network calls, {grown.cost.seconds:.1f} s"
             print("\n".join([*grown.notices, told]), file=sys.stderr)

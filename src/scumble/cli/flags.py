@@ -40,22 +40,26 @@ def method_of(words: Sequence[str], default: str) -> str:
 
 
 def with_fields(
-    common: Callable[..., None], model: type[BaseModel], without: Sequence[str] = (), title: str = "Parameters"
+    common: Callable[..., None],
+    model: type[BaseModel],
+    without: Sequence[str] = (),
+    title: str = "Parameters",
+    into: str = "given",
 ) -> Callable[..., None]:
     """Return ``common`` with one keyword flag per field of ``model``, but those ``without``, added to its signature.
 
-    ``common`` receives the flags that were given as a dictionary ``given``.
+    ``common`` receives the flags that were given as a dictionary by the name ``into``.
     """
     signature = inspect.signature(common, eval_str=True)
     group = Group(title, sort_key=1)
-    own = [p for p in signature.parameters.values() if p.name != "given"]
+    own = [p for p in signature.parameters.values() if p.name != into]
     added = [_flag(name, model, group) for name in model.model_fields if name not in without]
     names = [p.name for p in added]
 
     def command(*positional: Any, **keywords: Any) -> None:
         bound = new.bind(*positional, **keywords)
         given = {name: bound.arguments.pop(name) for name in names if name in bound.arguments}
-        common(*bound.args, **{**bound.kwargs, "given": {k: v for k, v in given.items() if v is not UNSET}})
+        common(*bound.args, **{**bound.kwargs, into: {k: v for k, v in given.items() if v is not UNSET}})
 
     new = signature.replace(parameters=[*own, *added])
     command.__signature__ = new  # type: ignore[attr-defined]

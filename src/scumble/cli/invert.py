@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from scumble.cli.flags import build_method, with_fields
 from scumble.errors import InputError
+from scumble.files import refuse_overwriting
 from scumble.inversion.settings import InversionSettings
 
 __all__ = ["invert"]
@@ -19,6 +20,9 @@ def _invert(
     image: str,
     *,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    change_map: Annotated[Path | None, Parameter(name=["--map", "--mask", "--change-map"])] = None,
+    region: str | None = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
     seed: int | None = None,
     model: str | None = None,
     device: str | None = None,
@@ -34,6 +38,12 @@ def _invert(
         The image.
     output
         NAME.inversion.safetensors; named after the image by default.
+    change_map
+        A map that shows where edits will change the image: the inversion is of the window around it.
+    region
+        Or a box, x,y,width,height in pixels.
+    overwrite
+        Replace a file that is there.
     seed
         Seed of the draws; other seeds give other, equally exact inversions.
     model
@@ -54,15 +64,27 @@ def _invert(
         raise InputError(f"output {target.name!r} must end in .inversion.safetensors")
     if not target.parent.is_dir():
         raise InputError(f"the output folder {target.parent.name!r} does not exist; create it first")
+    if not overwrite:
+        refuse_overwriting(target)
     picture = load_image(image)
     editor = Editor.from_pretrained(model, device=device, dtype=dtype)
-    inversion = editor.invert(picture, settings, seed=seed)
+    inversion = editor.invert(picture, settings, seed=seed, change_map=_where(change_map, region))
     inversion.save(target)
     if not quiet:
         errors = ", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in inversion.error.items())
         steps = f"{inversion.steps - inversion.first} of {inversion.steps} steps"
         print(f"{inversion.kind}: {steps}; replayed: {errors}", file=sys.stderr)
     print(target)
+
+
+def _where(change_map: Path | None, region: str | None) -> Path | tuple[int, int, int, int] | None:
+    if region is None or change_map is not None:
+        return change_map
+    try:
+        left, top, width, height = (int(part) for part in region.split(","))
+    except ValueError as error:
+        raise InputError(f"--region {region!r}: give x,y,width,height in pixels, such as 100,80,200,160") from error
+    return left, top, left + width, top + height
 
 
 invert = with_fields(_invert, InversionSettings, title="Parameters of the inversion")

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from scumble.editing.invert import invert_picture, picture_of
-from scumble.editing.prepared import Prepared
+from scumble.editing.edit import Edit, edit_picture, make_pictures
+from scumble.editing.invert import invert_picture, part_to_invert, picture_of
 from scumble.editing.result import Result
-from scumble.editing.run import OnStep, Run, user_errors
+from scumble.editing.run import OnStep, user_errors
 from scumble.errors import InputError, MethodError, first_problem, nearest
-from scumble.images import Source, fit, load_image
+from scumble.images import Box, MapSource, Picture, Source, Window, fit, load_image
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.base import Method
 from scumble.models.base import Model
 from scumble.models.turns import turn_of
+from scumble.records.view import VIEW_0_1, View
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -85,6 +86,8 @@ class Editor:
         on_step: OnStep | None = None,
         inversion: Inversion | str | Path | None = None,
         also: Sequence[Extra] = (),
+        view: View | None = None,
+        **fields: object,
     ) -> Result:
         """Edit a picture.
 
@@ -97,6 +100,8 @@ class Editor:
             on_step: Called after each step with a :class:`Progress`; returning False stops the edit.
             inversion: The picture's inversion from :meth:`invert` or its file: only the steps are left to be run.
             also: What is to act besides the method: wishes about words, colours, your own energy (``methods.also``).
+            view: How to look at the picture: windows, detail, tiles; see :class:`View`.
+            **fields: Single fields of the view by name, in place of those in ``view``: ``window="region"``.
 
         Returns:
             The candidates with recipe and cost. Where the change map is 0, their pixels are the input's bytes.
@@ -109,23 +114,27 @@ class Editor:
             raise MethodError(f"{method.method_name()} makes pictures from nothing: use Editor.generate")
         method = method.with_defaults(self.model.defaults)
         stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
-        run = self._edit_run(None if image is None and stored is not None else image, method, on_step, stored, also)
+        picture = self._picture(None if image is None and stored is not None else image, method, stored)
+        asked = Edit(
+            self.model,
+            method,
+            seed,
+            max(count, method.variants) if method.variants > 1 else count,
+            batch_size,
+            _view(view, fields),
+            on_step,
+            tuple(also),
+            stored,
+        )
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
         with turn_of(self.model.denoiser):
-            result = run(seed, max(count, method.variants) if method.variants > 1 else count, batch_size)
+            result = edit_picture(asked, picture)
         if stored is not None:
             own = {"name": name, "sha256": stored.sha256}
             result = replace(result, recipe=result.recipe.model_copy(update={"inversion": own}))
         return result
 
-    def _edit_run(
-        self,
-        image: Source | None,
-        method: Method,
-        on_step: OnStep | None,
-        inversion: Inversion | None,
-        also: Sequence[Extra],
-    ) -> Run:
+    def _picture(self, image: Source | None, method: Method, inversion: Inversion | None) -> Picture:
         if image is None and inversion is None:
             raise InputError("there is no image: give one, or an inversion that holds it")
         picture = None if image is None else load_image(image)
@@ -134,18 +143,16 @@ class Editor:
                 raise MethodError(f"{method.method_name()} does not start from an inversion; use ddpm-inversion")
             picture = picture_of(inversion, picture)
         assert picture is not None
-        window = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
-        return Run(self.model, method, Prepared.of(self.model, picture, method, window), on_step, inversion, also)
+        return picture
 
-    def _generate_run(self, method: Method, on_step: OnStep | None, also: Sequence[Extra]) -> Run:
+    def _size(self, method: Method) -> Window:
         native, multiple = self.model.native_size, self.model.multiple
         width, height = (side or native for side in method.output_size)
         if width % multiple or height % multiple:
             raise InputError(
                 f"size {width}x{height} does not fit {self.model.name}: sides must be multiples of {multiple}"
             )
-        prepared = Prepared(fit(width, height, multiple=multiple, native=None))
-        return Run(self.model, method, prepared, on_step, also=also)
+        return fit(width, height, multiple=multiple, native=None)
 
     def again(
         self,
@@ -168,12 +175,22 @@ class Editor:
         Raises:
             InputError: For unusable input; MethodError: for what the method does not do with this model.
         """
-        if recipe.input is None:
-            run = self._generate_run(method, None, also)
-        else:
-            run = self._edit_run(image, method, None, inversion, also)
+        asked = Edit(
+            self.model,
+            method,
+            recipe.seed,
+            recipe.count,
+            recipe.batch_size,
+            recipe.view or VIEW_0_1,
+            None,
+            tuple(also),
+            inversion,
+            windows=recipe.windows,
+            only=recipe.index,
+        )
+        picture = None if recipe.input is None else self._picture(image, method, inversion)
         with turn_of(self.model.denoiser):
-            result = run(recipe.seed, recipe.count, recipe.batch_size, only=recipe.index)
+            result = make_pictures(asked, self._size(method)) if picture is None else edit_picture(asked, picture)
         return replace(result, recipe=result.recipe.model_copy(update={"inversion": recipe.inversion}))
 
     def invert(
@@ -183,6 +200,8 @@ class Editor:
         *,
         seed: int | None = None,
         measured: bool = True,
+        change_map: MapSource | Box | None = None,
+        view: View | None = None,
         **fields: object,
     ) -> Inversion:
         """Find the path and the noise that lead back to an image; save it, and edit from it as often as wanted.
@@ -192,6 +211,9 @@ class Editor:
             settings: How to invert; the defaults when left out.
             seed: Seed of its draws; None draws one and records it.
             measured: Replay the inversion and state its error.
+            change_map: Where edits will change the picture, a map or a box (left, top, right, bottom): the inversion
+                is of the window around it, and larger in it. None: of the whole picture.
+            view: How to look at the picture, see :class:`View`.
             **fields: Single settings by name, in place of those in ``settings``: ``prompt="a cat", skip=0.3``. The
                 kind may also be called ``method``.
 
@@ -200,9 +222,10 @@ class Editor:
         """
         chosen = _inversion_settings(settings, fields)
         picture = load_image(image)
-        window = fit(*picture.rgb.size, multiple=self.model.multiple, native=self.model.native_size)
-        with turn_of(self.model.denoiser), user_errors(1, window):
-            return invert_picture(self.model, picture, chosen, secrets.randbits(31) if seed is None else seed, measured)
+        part = part_to_invert(self.model, picture, change_map, view or View())
+        with turn_of(self.model.denoiser), user_errors(1, part.window):
+            drawn = secrets.randbits(31) if seed is None else seed
+            return invert_picture(self.model, picture, chosen, drawn, measured, part)
 
     def generate(
         self,
@@ -218,9 +241,24 @@ class Editor:
         if method.takes_image and not method.image_optional:
             raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
         method = method.with_defaults(self.model.defaults)
-        run = self._generate_run(method, on_step, also)
+        asked = Edit(self.model, method, seed, count, batch_size, View(), on_step, tuple(also))
         with turn_of(self.model.denoiser):
-            return run(seed, count, batch_size)
+            return make_pictures(asked, self._size(method))
+
+
+def _view(view: View | None, fields: Mapping[str, object]) -> View:
+    """The view with single fields replaced.
+
+    Raises:
+        InputError: For a field that there is not, or a value out of its range.
+    """
+    stated = {} if view is None else view.model_dump()
+    try:
+        return View.model_validate({**stated, **fields})
+    except ValidationError as error:
+        name, reason = first_problem(error)
+        hint = "" if name in View.model_fields else nearest(name, View.model_fields)
+        raise InputError(f"{name} = {error.errors()[0]['input']!r}: {reason}{hint}") from error
 
 
 def _inversion_settings(settings: InversionSettings | None, fields: Mapping[str, object]) -> InversionSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,17 +10,22 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
 from scumble.core.cost import Cost
+from scumble.editing.edit import Edit, edit_picture
 from scumble.editing.editor import Editor, OnStep
 from scumble.editing.result import Result
 from scumble.errors import InputError, MethodError, nearest
-from scumble.images import Source, load_image, save_image
+from scumble.images import Source, filled, fit, load_image, save_image
+from scumble.images.carried import Carried
 from scumble.methods.base import ImageMethod
 from scumble.methods.inpainting.fields import RegionInit
+from scumble.models.turns import turn_of
 from scumble.records.metadata import embed
 from scumble.records.recipe import Recipe
+from scumble.records.view import View
 
 __all__ = ["Extension", "Side", "extend", "strips"]
 
@@ -27,6 +33,7 @@ Side = Literal["left", "right", "top", "bottom"]
 Pixels = npt.NDArray[np.uint8]
 
 SPARE_CELLS = 2
+"""Cells of the model beyond the strip that are made and thrown away."""
 
 SHARE = 0.5
 """Largest share of what the model sees at once that is new: the rest is picture, so that it can be continued."""
@@ -47,15 +54,24 @@ class Extension:
     recipes: list[Recipe]
     cost: Cost
     notices: list[str] = field(default_factory=list)
+    carried: Carried = field(default_factory=Carried)
 
-    def save(self, path: str | Path, *, metadata: bool = True) -> Path:
-        """Write the picture; a PNG carries the recipes of its strips inside.
+    def save(self, path: str | Path, *, metadata: bool = True, overwrite: bool = True, strip: bool = False) -> Path:
+        """Write the picture, with what its file held; a PNG carries the recipes of its strips inside.
+
+        Args:
+            path: Where.
+            metadata: False writes no recipes.
+            overwrite: Whether a file that is there may be replaced.
+            strip: Leave out what the file held, but for its color profile.
 
         Raises:
-            InputError: If the folder does not exist or the extension is unknown.
+            InputError: If the folder does not exist, the extension is unknown, or a file would be lost.
         """
-        told = {"strips": [recipe.model_dump(mode="json") for recipe in self.recipes]}
-        save_image(self.image, Path(path), embed(told) if metadata else None)
+        strips_made = {"strips": [recipe.model_dump(mode="json") for recipe in self.recipes]}
+        carried = self.carried.stripped() if strip else self.carried.resized(self.image.size)
+        texts = embed(strips_made) if metadata else None
+        save_image(self.image, Path(path), texts, carried=carried, overwrite=overwrite, notices=self.notices)
         return Path(path)
 
 
@@ -91,8 +107,8 @@ def extend(
 ) -> Extension:
     """Continue a picture by ``left``, ``right``, ``top`` and ``bottom`` pixels (arXiv 2111.14818 section 5.1).
 
-    A new strip is filled with the reflected picture and then redrawn under the method, which sees a square window of
-    it with as much picture beside it; wide sides take several strips, each continuing the one before.
+    A new strip is filled smoothly from the picture's edge and then redrawn under the method, which sees a square window
+    of it with as much picture beside it; wide sides take several strips, each continuing the one before.
 
     Args:
         editor: The editor and its model.
@@ -117,16 +133,22 @@ def extend(
         raise InputError("nothing to add: give left, right, top or bottom as a number of pixels above 0")
     if method.change_map is not None:
         raise MethodError("extend makes its own mask; leave the method's change map out")
-    grower = _Grower(editor, method, seed, count, on_step)
-    canvas: Pixels = np.asarray(load_image(image).rgb)
+    picture = load_image(image)
+    grower = _Grower(editor, method, seed, count, on_step, picture.rgb.info)
+    canvas: Pixels = np.asarray(picture.rgb)
     for side, amount in amounts.items():
         # Every side is treated as the right one of a picture turned for it.
         turned = _turned(canvas, side)
         for width in strips(amount, turned.shape[1], turned.shape[0]):
             turned = grower.grown(turned, side, width, words.get(side))
         canvas = _turned(turned, side)
-    picture = Image.fromarray(np.ascontiguousarray(canvas))
-    return Extension(picture, grower.recipes, grower.cost, list(grower.notices))
+    extended = Image.fromarray(np.ascontiguousarray(canvas))
+    extended.info = dict(picture.rgb.info)
+    if picture.alpha is not None:
+        opaque = Image.new("L", extended.size, 255)
+        opaque.paste(picture.alpha, (left, top))
+        extended.putalpha(opaque)
+    return Extension(extended, grower.recipes, grower.cost, list(grower.notices), picture.carried)
 
 
 @dataclass
@@ -138,32 +160,53 @@ class _Grower:
     seed: int
     count: int
     on_step: OnStep | None
+    info: dict[str | tuple[int, int], object]
     recipes: list[Recipe] = field(default_factory=list)
     cost: Cost = field(default_factory=Cost)
     notices: dict[str, None] = field(default_factory=dict)
 
     def grown(self, canvas: Pixels, side: Side, width: int, prompt: str | None) -> Pixels:
         """Return a turned canvas with a strip at its right; the window is shown to the model upright."""
-        # An autoencoder is at its worst at the edge: a little more is made than is kept.
-        spare = 0 if self.editor.model.factor == 1 else SPARE_CELLS * self.editor.model.factor
-        grown = np.pad(canvas, ((0, 0), (0, width + spare), (0, 0)), mode="symmetric")
-        seen = min(max(grown.shape[0], 2 * (width + spare)), grown.shape[1])
-        old = grown.shape[1] - seen
-        change = np.zeros((grown.shape[0], seen), np.float32)
-        change[:, seen - width - spare :] = 1.0
+        spare = self._spare(canvas, width)
+        padded = np.pad(canvas, ((0, 0), (0, width + spare), (0, 0)), mode="edge")
+        shown = min(max(padded.shape[0], 2 * (width + spare)), padded.shape[1])
+        old = padded.shape[1] - shown
+        new = np.zeros((padded.shape[0], shown), bool)
+        new[:, shown - width - spare :] = True
         fields = type(self.method).model_fields
-        given: dict[str, Any] = {"change_map": np.ascontiguousarray(_turned(change, side))}
+        given: dict[str, Any] = {"change_map": np.ascontiguousarray(_turned(new.astype(np.float32), side))}
         given |= {"keep": 1} if "keep" in fields and self.count > 1 else {}
         given |= {} if prompt is None else {"prompt": prompt}
-        # the strip is filled already, with the reflected picture
+        # the strip is filled already
         given |= {"begin": "picture"} if isinstance(self.method, RegionInit) and self.method.begin is None else {}
-        upright = np.ascontiguousarray(_turned(grown[:, old:], side))
-        method = self.method.model_copy(update=given)
+        upright = Image.fromarray(np.ascontiguousarray(_turned(_filled(padded[:, old:], new), side)))
+        upright.info = dict(self.info)
+        method = self.method.model_copy(update=given).with_defaults(self.editor.model.defaults)
         seed = self.seed + len(self.recipes) * self.count
-        result = self.editor.edit(upright, method, seed=seed, count=self.count, on_step=self.on_step)
+        view = View(window="whole", match_border=True)
+        asked = Edit(
+            self.editor.model,
+            method,
+            seed,
+            self.count,
+            view=view,
+            on_step=self.on_step,
+            fresh=np.ascontiguousarray(_turned(new, side)),
+        )
+        with turn_of(self.editor.model.denoiser):
+            result = edit_picture(asked, load_image(upright))
         self._account(result, side, width)
         made = _turned(np.asarray(result.image.convert("RGB")), side)
-        return np.concatenate([canvas, made[:, seen - width - spare : seen - spare]], axis=1)
+        return np.concatenate([canvas, made[:, shown - width - spare : shown - spare]], axis=1)
+
+    def _spare(self, canvas: Pixels, width: int) -> int:
+        """Pixels that are made beyond what is wanted: an autoencoder is at its worst at the edge of what it sees."""
+        model = self.editor.model
+        if model.factor == 1:
+            return 0
+        side = max(canvas.shape[0], 2 * width)
+        scale = fit(side, canvas.shape[0], multiple=model.multiple, native=model.native_size).scale
+        return math.ceil(SPARE_CELLS * model.factor * scale)
 
     def _account(self, result: Result, side: Side, width: int) -> None:
         recipe = result.recipe_of(0)
@@ -173,6 +216,13 @@ class _Grower:
         for name in ("forward_rows", "backward_rows", "network_calls", "seconds"):
             setattr(self.cost, name, getattr(self.cost, name) + getattr(result.cost, name))
         self.cost.peak_bytes = max(self.cost.peak_bytes, result.cost.peak_bytes)
+
+
+def _filled(pixels: Pixels, new: npt.NDArray[np.bool_]) -> Pixels:
+    """Pixels whose new part is filled smoothly from the rest: a mirror image would show its things a second time."""
+    planes = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
+    smooth = filled(planes, torch.from_numpy((~new).astype(np.float32)))
+    return np.asarray(smooth.permute(1, 2, 0).round().clamp(0, 255).to(torch.uint8).numpy())
 
 
 def _turned(pixels: Any, side: Side) -> Any:

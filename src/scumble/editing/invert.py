@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,21 +12,50 @@ import torch
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.cost import Cost
 from scumble.core.noise import CounterNoise
+from scumble.editing.finish import finished
+from scumble.editing.prepared import Prepared, prepare, profile_in
+from scumble.editing.windows import Part, whole_part
 from scumble.errors import InputError
-from scumble.images import Picture, fit, load_image, psnr, to_bytes, to_tensor
+from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, region, to_bytes
+from scumble.images.islands import bounding_box
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_for import inversion_for
 from scumble.models.base import Model
+from scumble.records.view import View
 
-__all__ = ["invert_picture", "measure", "picture_of"]
+__all__ = ["invert_picture", "measure", "part_to_invert", "picture_of"]
+
+
+def part_to_invert(model: Model, picture: Picture, change_map: MapSource | Box | None, view: View) -> Part:
+    """The window around what edits will change, or the whole picture.
+
+    Raises:
+        InputError: If the map changes nothing, or the box leaves the picture.
+    """
+    if change_map is None:
+        return whole_part(model, picture.size, None, view.work_size)
+    if isinstance(change_map, tuple) and len(change_map) == 4:
+        box: Box | None = (int(change_map[0]), int(change_map[1]), int(change_map[2]), int(change_map[3]))
+    else:
+        change, _ = load_map(cast("MapSource", change_map), picture.size)
+        box = bounding_box((change > 0).numpy().any(axis=(0, 1)))
+    if box is None:
+        raise InputError("the map changes nothing: give one that shows what edits will change")
+    around = region(picture.size, box, model.multiple, view.work_size or model.native_size, view.context)
+    return Part(around, None, box)
 
 
 def invert_picture(
-    model: Model, picture: Picture, settings: InversionSettings, seed: int, measured: bool = True
+    model: Model,
+    picture: Picture,
+    settings: InversionSettings,
+    seed: int,
+    measured: bool = True,
+    part: Part | None = None,
 ) -> Inversion:
-    """Invert a picture at the size the model sees it, and keep the picture with it.
+    """Invert a picture, or a window of it, at the size the model sees it, and keep the picture with it.
 
     Args:
         model: The model.
@@ -33,13 +63,18 @@ def invert_picture(
         settings: How to invert.
         seed: Seed of its draws.
         measured: Replay it and state the error, at the price of one more run.
+        part: The window; the whole picture by default.
 
     Raises:
         InputError: If the settings do not fit the model.
     """
-    place = fit(*picture.rgb.size, multiple=model.multiple, native=model.native_size)
-    image = place.apply(to_tensor(picture.rgb)).to(model.device)
-    batch = EditBatch(model=model, noise=CounterNoise([seed]), count=1, size=place.size, image=image, cost=Cost())
+    part = part or whole_part(model, picture.size)
+    window = part.window
+    pixels = np.asarray(picture.rgb if window.is_whole else picture.rgb.crop(window.box))
+    prepared = prepare(model, part, pixels, profile_in(picture.rgb))
+    batch = EditBatch(
+        model=model, noise=CounterNoise([seed]), count=1, size=window.size, image=prepared.image, cost=Cost()
+    )
     started = time.perf_counter()
     found = inversion_for(batch, settings)
     report = {**found.report, "seconds": round(time.perf_counter() - started, 3), "notices": batch.notices}
@@ -50,7 +85,8 @@ def invert_picture(
         picture=torch.from_numpy(np.array(rgba)),
         picture_name=picture.path_name or "",
         picture_sha256=picture.sha256,
-        error=measure(batch, found) if measured else {},
+        window={"box": list(window.box), "scaled": list(window.scaled), "size": list(window.size)},
+        error=measure(batch, found, prepared) if measured else {},
         report=report,
     )
 
@@ -71,13 +107,14 @@ def picture_of(inversion: Inversion, given: Picture | None) -> Picture:
     return replace(load_image(inversion.picture.numpy()), path_name=inversion.picture_name or None)
 
 
-def measure(batch: EditBatch, inversion: Inversion) -> dict[str, float]:
+def measure(batch: EditBatch, inversion: Inversion, prepared: Prepared | None = None) -> dict[str, float]:
     """Replay an inversion with its own words and compare: what a reconstruction loses.
 
     Returns:
         ``latent_max`` and ``latent_rms`` against the clean latent; ``pixel_max`` (8-bit steps) and ``pixel_psnr``
-        (dB) against its decoded picture; ``model_psnr``, what encoding and decoding alone leave of the picture.
-        A PSNR of 100 stands for no difference.
+        (dB) against its decoded picture; ``model_psnr``, what encoding and decoding alone leave of the picture. With
+        ``prepared`` also ``picture_psnr`` and ``picture_max``: the replayed window, with the detail that survives,
+        against the picture at its own size. A PSNR of 100 stands for no difference.
     """
     guidance = batch.guidance(inversion.prompt, "", inversion.guidance_scale)
     on_step, batch.on_step = batch.on_step, None
@@ -88,10 +125,18 @@ def measure(batch: EditBatch, inversion: Inversion) -> dict[str, float]:
     apart = (found - inversion.x0).double()
     with torch.no_grad():
         again, clean = (to_bytes(batch.model.decode(x)) for x in (found, inversion.x0[:1]))
-    return {
+    errors = {
         "latent_max": float(apart.abs().max()),
         "latent_rms": float(apart.square().mean().sqrt()),
         "pixel_max": float((again.int() - clean.int()).abs().max()),
         "pixel_psnr": psnr(again, clean, 255),
         "model_psnr": psnr(clean, to_bytes(batch.picture), 255),
     }
+    if prepared is not None and prepared.pixels is not None:
+        with torch.no_grad():
+            replayed, rebuilt = (batch.model.decode(x).cpu() for x in (found[:1], inversion.x0[:1]))
+        pixels, _ = finished(replayed, prepared, rebuilt, View(), 1.0, 0, 0)
+        seen, wanted = (torch.from_numpy(one.copy()) for one in (pixels, prepared.pixels))
+        errors["picture_max"] = float((seen.int() - wanted.int()).abs().max())
+        errors["picture_psnr"] = psnr(seen, wanted, 255)
+    return errors

@@ -1,65 +1,96 @@
-"""What a method sees of an image, and the way back: one for each window."""
+"""What goes into one run of a method: a window of the picture and of its map, as the model sees them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from scumble.images import Picture, Window, describe_map, load_map, to_image, to_tensor
-from scumble.methods.base import ImageMethod, Method
+from scumble.editing.windows import Part
+from scumble.images import Window, latent_map, to_image
+from scumble.images.profile import Profile, profile_of
 from scumble.models.base import Model
 
-__all__ = ["Prepared"]
+__all__ = ["Prepared", "prepare", "profile_in"]
+
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One window of an image at the model's size.
+    """The input of one run.
 
     Attributes:
-        window: Which part, and how it came to the model's size.
-        picture: The whole image as it was given; None: made from nothing.
-        change: The change map at the image's size (1 or B, 1, H, W); None: everything may change.
-        image: The window at the model's size (1, 3, h, w) in [-1, 1], or None.
-        window_change: The change map of the window at the model's size (1 or B, 1, h, w), or None.
+        window: Which part of the picture it is, and how it came to the model's size.
+        pixels: The untouched part (h, w, 3), in the picture's own colors; None: there is no picture.
+        change: The change map in it (1 or B, 1, h, w), or None.
+        own: The part at the model's size (1, 3, H, W) in [-1, 1], in the picture's own colors.
+        image: The same as the model sees it, in sRGB, where the model runs.
+        small_change: The change map at the model's size (1 or B, 1, H, W), where the model runs.
+        profile: The picture's profile, where it differs from sRGB.
+        fresh: (h, w), where the picture was filled in and is no source of detail; or None.
         notices: One-line remarks.
     """
 
     window: Window
-    picture: Picture | None = None
+    pixels: Pixels | None = None
     change: Tensor | None = None
+    own: Tensor | None = None
     image: Tensor | None = None
-    window_change: Tensor | None = None
+    small_change: Tensor | None = None
+    profile: Profile | None = None
+    fresh: npt.NDArray[np.bool_] | None = None
     notices: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, model: Model, picture: Picture, method: Method, window: Window) -> Prepared:
-        """Bring an image and the method's change map to the model's size.
 
-        Raises:
-            InputError: If the change map cannot be read or does not fit the image.
-        """
-        change, notices = None, list[str]()
-        if isinstance(method, ImageMethod) and method.change_map is not None:
-            change, notices = load_map(method.change_map, picture.rgb.size, polarity=method.polarity)
-            change = method.prepare_map(change)
-            notices = [*notices, describe_map(change)]
-        image = window.apply(to_tensor(picture.rgb)).to(model.device)
-        small = None if change is None else window.apply_map(change).to(model.device)
-        return cls(window, picture, change, image, small, tuple(notices))
+def prepare(
+    model: Model,
+    part: Part,
+    pixels: Pixels,
+    profile: Profile | None = None,
+    fresh: npt.NDArray[np.bool_] | None = None,
+) -> Prepared:
+    """Bring a part of a picture to the model.
 
-    @property
-    def untouched(self) -> bool:
-        """Whether the change map lets nothing change."""
-        return self.change is not None and not bool(self.change.any())
+    Args:
+        model: The model.
+        part: The window and its map.
+        pixels: The picture's pixels in the window's box (h, w, 3).
+        profile: Their profile; None: sRGB.
+        fresh: (h, w), where they were filled in.
+    """
+    window = part.window.within()
+    own = window.apply_pixels(pixels)
+    image = own if profile is None else _in_srgb(own, profile)
+    small, notices = None, []
+    if part.change is not None:
+        small = window.apply_map(part.change)
+        if bool(part.change.any()) and _is_thin(part, model.factor):
+            small = F.interpolate(latent_map(small, model.factor, "max"), scale_factor=model.factor, mode="nearest")
+            notices.append(
+                f"the region is smaller than one cell of the model ({model.factor} px): the model changed the cell,"
+                " the map decided what was taken"
+            )
+        small = small.to(model.device)
+    image = image.to(model.device)
+    return Prepared(part.window, pixels, part.change, own, image, small, profile, fresh, tuple(notices))
 
-    def change_of(self, first: int, stop: int) -> Tensor | None:
-        """Return the window's change map for the candidates ``first:stop``."""
-        small = self.window_change
-        return small if small is None or small.shape[0] == 1 else small[first:stop]
 
-    def back(self, pictures: Tensor) -> list[Image.Image]:
-        """Return pictures (B, 3, h, w) of the model's size at the image's own."""
-        return to_image(self.window.undo(pictures.cpu()))
+def profile_in(image: Image.Image) -> Profile | None:
+    """The profile of a loaded picture, where it differs from sRGB."""
+    return profile_of(image.info.get("icc_profile"))
+
+
+def _is_thin(part: Part, factor: int) -> bool:
+    width, height = part.box[2] - part.box[0], part.box[3] - part.box[1]
+    return factor > 1 and max(width, height) < factor * part.window.scale
+
+
+def _in_srgb(own: Tensor, profile: Profile) -> Tensor:
+    there = np.asarray(profile.to_srgb(to_image(own)[0]), np.float32)
+    return torch.from_numpy(there / np.float32(127.5) - np.float32(1.0)).permute(2, 0, 1)[None].contiguous()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from torch import Tensor
 
 from scumble.core.cost import Cost
 from scumble.errors import InputError
+from scumble.files import PICTURE_FORMATS, refuse_overwriting
 from scumble.images import Picture, save_image
+from scumble.images.carried import Carried
+from scumble.images.jpeg_blocks import kept_blocks
 from scumble.records.metadata import embed
 from scumble.records.recipe import Recipe
 
@@ -24,7 +28,8 @@ class Result:
     """The outcome of one edit.
 
     Attributes:
-        images: The candidates, in the order of their seeds (or of their rank, where the method ranks).
+        images: The candidates, in the order of their seeds (or of their rank, where the method ranks). Those of an
+            edited picture are put together each time they are asked for.
         recipe: What made them.
         cost: What it took.
         notices: One-line remarks (what was resized, how much may change, …).
@@ -34,7 +39,7 @@ class Result:
         frames: Pictures of the way there, where the method makes them, the source first.
     """
 
-    images: list[Image.Image]
+    images: Sequence[Image.Image]
     recipe: Recipe
     cost: Cost
     notices: list[str]
@@ -53,25 +58,65 @@ class Result:
         report = self.reports[index] if index < len(self.reports) else {}
         return self.recipe.model_copy(update={"index": report.get("candidate", index), "report": report})
 
-    def save(self, path: str | Path, *, metadata: bool = True) -> list[Path]:
+    def save(
+        self, path: str | Path, *, metadata: bool = True, overwrite: bool = True, strip: bool = False
+    ) -> list[Path]:
         """Write the candidates: one to ``path``, several to ``name-0.png``, ``name-1.png``, ….
 
+        What the edited file held (EXIF, XMP, profile, dots per inch) goes with them. A JPEG of an edited JPEG keeps
+        every block that the map does not touch, where the package ``jpeglib`` is installed.
+
         Args:
-            path: PNG carries its recipe inside; JPEG and WebP get it as ``<name>.json`` beside them.
+            path: PNG carries its recipe inside; JPEG, WebP and TIFF get it as ``<name>.json`` beside them.
             metadata: False writes pictures without any recipe.
+            overwrite: Whether files that are there may be replaced.
+            strip: Leave out what the edited file held, but for its color profile.
 
         Returns:
-            The files that were written.
+            The files that were written. What a format could not hold is told in :attr:`notices`.
 
         Raises:
-            InputError: If the folder does not exist or the extension is unknown; nothing is half-written.
+            InputError: If the folder does not exist, the extension is unknown, or a file would be lost; nothing is
+                half-written.
         """
         target = Path(path)
         if not target.suffix:
-            raise InputError(f"output {target.name!r} has no extension: use .png, .jpg or .webp")
-        written = []
-        for index, image in enumerate(self.images):
-            own = target if len(self.images) == 1 else target.with_name(f"{target.stem}-{index}{target.suffix}")
-            save_image(image, own, embed(self.recipe_of(index).model_dump(mode="json")) if metadata else None)
-            written.append(own)
-        return written
+            raise InputError(f"output {target.name!r} has no extension: use .png, .jpg, .webp or .tif")
+        files = [target]
+        if len(self.images) != 1:
+            files = [target.with_name(f"{target.stem}-{k}{target.suffix}") for k in range(len(self.images))]
+        if not overwrite:
+            for file in files:
+                refuse_overwriting(file, None if self.source is None else self.source.file)
+        carried = Carried() if self.source is None else self.source.carried
+        carried = carried.stripped() if strip else carried
+        remarks: list[str] = []
+        for index, (file, image) in enumerate(zip(files, self.images, strict=True)):
+            texts = embed(self.recipe_of(index).model_dump(mode="json")) if metadata else None
+            jpeg = self._blocks(file, image, index, remarks)
+            save_image(image, file, texts, carried=carried, jpeg=jpeg, notices=remarks)
+        told = carried.describe()
+        new = [remark for remark in [*([told] if told else []), *remarks] if remark not in self.notices]
+        self.notices.extend(dict.fromkeys(new))
+        return files
+
+    def _blocks(self, file: Path, image: Image.Image, index: int, remarks: list[str]) -> bytes | None:
+        """The untouched blocks of an edited JPEG with the edit in them, where a JPEG is written from one."""
+        if PICTURE_FORMATS.get(file.suffix.lower()) != "JPEG" or self.source is None or self.change_map is None:
+            return None
+        candidate = self.recipe_of(index).index
+        change = self.change_map[candidate if self.change_map.shape[0] > 1 else 0, 0]
+        changed = (change > 0).numpy()
+        if self.source.carried.format == "JPEG" and self.source.file is not None and self.source.file.is_file():
+            blocks = kept_blocks(
+                image.convert("RGB"), self.source.file.read_bytes(), changed, self.source.carried.orientation
+            )
+            if blocks is not None:
+                remarks.append(
+                    "JPEG: all blocks that the map does not touch are unchanged"
+                    f" ({100 * blocks[1]:.1f} % of the kept pixels are identical)"
+                )
+                return blocks[0]
+        more = "" if find_spec("jpeglib") else ", or install scumble[jpeg] to keep untouched blocks exact"
+        remarks.append(f"JPEG: kept pixels are stored slightly changed; use .png{more}")
+        return None

@@ -1,37 +1,31 @@
-"""One call of the editor: its batches, one after the other, and the result they make together."""
+"""One run of a method in one window: batches of candidates, one after the other."""
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor
 
 from scumble.core.cost import Cost
 from scumble.core.loop import Stopped
-from scumble.core.noise import CounterNoise
+from scumble.core.noise import CounterNoise, NoiseSource
+from scumble.editing.finish import Substitute, finished
 from scumble.editing.prepared import Prepared
-from scumble.editing.result import Result
-from scumble.errors import CancelledError, InputError, MemoryLimitError, MethodError
-from scumble.file_field import named_files
-from scumble.hashing import files_sha256, tensor_sha256
-from scumble.images import Window, paste
+from scumble.errors import CancelledError, MemoryLimitError, MethodError
+from scumble.images import Window, to_bytes
 from scumble.inversion.inversion import Inversion
-from scumble.memory import PeakMemory
-from scumble.methods.base import Candidates, ImageMethod, Method
+from scumble.methods.base import ImageMethod, Method
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Cache
 from scumble.methods.progress import Progress
 from scumble.models.base import Model
-from scumble.records.metadata import without_folders
-from scumble.records.recipe import Recipe, environment
+from scumble.records.view import View
 
 if TYPE_CHECKING:
     from scumble.methods.extras.extras import Extra
@@ -39,92 +33,67 @@ if TYPE_CHECKING:
 __all__ = ["OnStep", "Run", "user_errors"]
 
 OnStep = Callable[[Progress], bool | None]
+Pixels = npt.NDArray[np.uint8]
 
-MAX_SEED = 2**63 - 1
 
-
-@dataclass
 class Run:
-    """One call of the editor: its batches, one after the other, and the result they make together.
+    """A method at work in one window.
 
-    Attributes:
+    Args:
         model: The model.
-        method: What to do.
-        prepared: What the method sees.
-        on_step: As for ``Editor.edit``.
-        inversion: The image's inversion, where one was given.
-        also: What is to act besides the method.
-        cache: What batches share.
-        cost: Running totals.
-        notices: One-line remarks.
-        reports: What the method reports about each candidate.
+        method: The method.
+        prepared: What goes in.
+        view: How the edit looks at the picture.
+        feather: Pixels over which results fade in.
+        cost: Running totals of the edit.
+        notices: Gets one-line remarks.
+        on_step: Called after each step.
+        inversion: The picture's inversion in this window, when one was given.
+        also: What acts besides the method.
+        part: Which of how many windows it is.
     """
 
-    model: Model
-    method: Method
-    prepared: Prepared
-    on_step: OnStep | None = None
-    inversion: Inversion | None = None
-    also: Sequence[Extra] = ()
-    cache: Cache = field(default_factory=Cache)
-    cost: Cost = field(default_factory=Cost)
-    notices: list[str] = field(default_factory=list)
-    reports: list[dict[str, Any]] = field(default_factory=list)
-    frames: list[Tensor] = field(default_factory=list)
+    def __init__(
+        self,
+        model: Model,
+        method: Method,
+        prepared: Prepared,
+        view: View,
+        feather: int,
+        cost: Cost,
+        notices: list[str],
+        on_step: OnStep | None = None,
+        inversion: Inversion | None = None,
+        also: Sequence[Extra] = (),
+        part: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.model, self.method, self.prepared, self.view = model, method, prepared, view
+        self.feather, self.cost, self.notices, self.on_step = feather, cost, notices, on_step
+        self.inversion, self.also, self.part = inversion, tuple(also), part
+        self.cache, self.frame_pictures = Cache(), list[Tensor]()
+        self.reports: list[dict[str, Any]] = []
+        self._rebuilt: Tensor | None = None
 
-    def __post_init__(self) -> None:
-        """Begin with the remarks that preparing the image left."""
-        self.notices = [*self.prepared.notices, *self.notices]
-
-    def __call__(self, seed: int | None, count: int, batch_size: int | None, only: int | None = None) -> Result:
-        """Make all candidates; see ``Editor.edit`` for the arguments and errors.
-
-        Args:
-            seed: Of the first candidate.
-            count: How many candidates the edit has.
-            batch_size: How many are made at once.
-            only: Make this candidate alone, just as the whole edit makes it.
-        """
-        if count < 1:
-            raise InputError(f"count must be 1 or more, got {count}")
-        if batch_size is not None and batch_size < 1:
-            raise InputError(f"batch_size must be 1 or more, got {batch_size}")
-        seed = secrets.randbits(31) if seed is None else seed
-        if not 0 <= seed <= MAX_SEED - count:
-            raise InputError(f"seed must be 0 to {MAX_SEED - count}, got {seed}")
-        size = min(count, batch_size or 8)
-        images: list[Image.Image] = []
-        started = time.perf_counter()
-        with PeakMemory(self.model.device) as memory, user_errors(size, self.prepared.window):
-            for first in range(0, count, size):
-                if only is None or first <= only < first + size:
-                    images += self._batch(seed, first, min(first + size, count))
-            if only is None:
-                images = self._ordered(images)
-            else:
-                images, self.reports = [images[only % size]], [{**self.reports[only % size], "candidate": only}]
-        self.cost.seconds, self.cost.peak_bytes = time.perf_counter() - started, memory.peak
-        recipe = self._recipe(seed, count, size)
-        frames = [self._finish(image, 0) for frame in self.frames for image in self.prepared.back(frame)]
-        picture, change = self.prepared.picture, self.prepared.change
-        return Result(images, recipe, self.cost, self.notices, self.reports, picture, change, frames)
-
-    def _batch(self, seed: int, first: int, stop: int) -> list[Image.Image]:
+    def __call__(self, seed: int, first: int, stop: int) -> list[Pixels]:
+        """Make the candidates ``first`` to ``stop``; each is finished by itself, in the window's box (h, w, 3)."""
+        prepared, noise = self.prepared, CounterNoise([seed + k for k in range(first, stop)])
+        small = prepared.small_change
         batch = EditBatch(
             model=self.model,
-            noise=CounterNoise([seed + k for k in range(first, stop)]),
+            noise=self._noise(noise),
             count=stop - first,
-            size=self.prepared.window.size,
-            image=self.prepared.image,
-            change=self.prepared.change_of(first, stop),
+            size=prepared.window.size,
+            image=prepared.image,
+            change=small if small is None or small.shape[0] == 1 else small[first:stop],
             cost=self.cost,
-            on_step=self.on_step,
+            on_step=None if self.on_step is None else self._progress,
             samples=(first, stop),
             cache=self.cache,
             notices=self.notices,
             inversion=self.inversion,
-            window=self.prepared.window,
-            edit_noise=CounterNoise([seed]),
+            window=prepared.window,
+            pixels=prepared.pixels,
+            edit_noise=self._noise(CounterNoise([seed])),
             substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
         self.method.check(batch)
@@ -132,73 +101,103 @@ class Run:
             from scumble.methods.extras.controls import extra_controls
 
             batch.extra = extra_controls(batch, self.method.first_prompt, self.also)
-        latent = None if self.prepared.untouched else self.method.run(batch)
-        if latent is None:
-            self.reports += [batch.report.of(k) for k in range(batch.count)]
-            return self._unchanged(batch)
-        with torch.no_grad():
-            pictures = self.method.decode(batch, latent)
+        nothing = prepared.change is not None and not bool(prepared.change.any())
+        latent = None if nothing else self.method.run(batch)
+        if latent is not None:
+            with torch.no_grad():
+                decoded = self.method.decode(batch, latent).cpu()
         self.reports += [batch.report.of(k) for k in range(batch.count)]
-        self.frames = self.frames or batch.report.frames
-        return [self._finish(image, first + k) for k, image in enumerate(self.prepared.back(pictures))]
+        self.frame_pictures = self.frame_pictures or batch.report.frames
+        if latent is None:
+            return self._unchanged(batch, nothing)
+        return [self._finished(decoded[k : k + 1], batch, first + k) for k in range(batch.count)]
 
-    def _unchanged(self, batch: EditBatch) -> list[Image.Image]:
-        """The image itself, once for every candidate."""
-        if self.prepared.untouched and batch.samples[0] == 0:
+    def _unchanged(self, batch: EditBatch, nothing: bool) -> list[Pixels]:
+        """The picture itself, once for every candidate."""
+        if nothing and batch.samples[0] == 0:
             self.notices.append("the change map is 0 everywhere: the picture is returned as it is")
-        if self.prepared.picture is None:
+        if self.prepared.pixels is None:
             raise MethodError(f"{self.method.method_name()} made nothing, and there is no picture to return")
-        picture = self.prepared.picture
-        return [picture.with_alpha(picture.rgb.copy()) for _ in range(batch.count)]
+        return [self.prepared.pixels] * batch.count
 
-    def _ordered(self, images: list[Image.Image]) -> list[Image.Image]:
-        """Let the method look at all candidates together; it may choose and order them."""
-        picture, device = self.prepared.picture, torch.device(self.model.device)
-        source = None if picture is None else picture.rgb
-        candidates = Candidates(images, source, self.prepared.change, self.reports, self.notices, self.cache, device)
-        order = self.method.finish(candidates)
-        if order is None:
-            return images
-        self.reports = [{**self.reports[k], "candidate": k} for k in order]
-        return [images[k] for k in order]
+    def _noise(self, noise: NoiseSource) -> NoiseSource:
+        return noise if self.part[0] == 0 else _Apart(noise, f"@{self.part[0]}")
 
-    def _finish(self, image: Image.Image, index: int) -> Image.Image:
-        """Bring back what must not change: pixels under a zero map, and the alpha channel."""
-        picture, change = self.prepared.picture, self.prepared.change
-        if picture is None:
-            return image
-        if change is not None and self.method.keeps_outside:
-            change = change if change.shape[0] == 1 else change[index : index + 1]
-            image = paste(image, picture.rgb, change, feather=self.method.feathered)
-        return picture.with_alpha(image)
+    def frames(self) -> list[Pixels]:
+        """The pictures of the way there, where the method makes them."""
+        if self.prepared.pixels is None:
+            return []
+        view, enforce = self.view, self.method.keeps_outside
+        return [
+            finished(one[k : k + 1].cpu(), self.prepared, None, view, 1.0, 0, self.feather, enforce)[0]
+            for one in self.frame_pictures
+            for k in range(one.shape[0])
+        ]
 
-    def _recipe(self, seed: int, count: int, batch_size: int) -> Recipe:
-        picture, change = self.prepared.picture, self.prepared.change
-        return Recipe(
-            method=self.method.method_name(),
-            parameters=without_folders(self.method.model_dump(mode="json")),
-            seed=seed,
-            count=count,
-            batch_size=batch_size,
-            size=self.prepared.window.original,
-            input=None if picture is None else {"name": picture.path_name or "", "sha256": picture.sha256},
-            change_map=None if change is None else {"name": self.method.map_name, "sha256": tensor_sha256(change)},
-            model={"name": self.model.name, "sha256": self.model.weights_hash},
-            environment=environment(str(self.model.device), str(self.model.dtype).split(".")[-1]),
-            files=self._files(),
-            also=[{"kind": one.kind, **without_folders(one.model_dump(mode="json"))} for one in self.also],
+    def _finished(self, decoded: Tensor, batch: EditBatch, index: int) -> Pixels:
+        prepared, enforce = self.prepared, self.method.keeps_outside
+        if prepared.pixels is None:
+            rows = to_bytes(prepared.window.undo(decoded))[0]
+            return np.ascontiguousarray(rows.permute(1, 2, 0).numpy())
+        strength = float(getattr(self.method, "strength", 1.0)) if self.method.strength_is_global else 1.0
+        substitute = self._substitute(batch)
+        if batch.fresh is not None and prepared.fresh is None and substitute is None:
+            prepared = replace(prepared, fresh=_at_size(batch.fresh, prepared.window))
+        rebuilt = self._again(batch, substitute) if self.view.detail == "keep" else None
+        pixels, moved = finished(
+            decoded, prepared, rebuilt, self.view, strength, index, self.feather, enforce, substitute
         )
+        if self.view.match_border and index == 0:
+            self._tell_border(moved)
+        return pixels
 
-    def _files(self) -> dict[str, dict[str, str]]:
-        """Name and content of the other files that method and extras name, by their place."""
-        named = [*named_files(self.method)]
-        named += [file for k, one in enumerate(self.also) for file in named_files(one, f"also.{k}.")]
-        paths = {file.place: Path(file.path) for file in named}
-        return {
-            place: {"name": path.name, "sha256": files_sha256([path])}
-            for place, path in paths.items()
-            if path.is_file()
-        }
+    def _tell_border(self, moved: float) -> None:
+        if self.prepared.change is None or bool((self.prepared.change > 0).all()):
+            self.notices.append("there is no border to match: the whole picture was edited")
+        else:
+            self.notices.append(f"colors at the border were matched (up to {round(255 * moved)} of 255)")
+
+    def _substitute(self, batch: EditBatch) -> Substitute | None:
+        """The picture that the method started from, where it is not the one that was given."""
+        if batch.started_from is None:
+            return None
+        pixels, fresh = batch.started_from
+        own = self.prepared.window.within().apply_pixels(pixels)
+        return Substitute(pixels, own, own, fresh)
+
+    def _again(self, batch: EditBatch, substitute: Substitute | None) -> Tensor:
+        """What the model makes of the untouched window, once per run."""
+        if self._rebuilt is None:
+            with torch.no_grad():
+                latent = batch.x0 if substitute is None else self.model.encode(substitute.image.to(self.model.device))
+                self._rebuilt = self.model.decode(latent).cpu()
+        return self._rebuilt
+
+    def _progress(self, progress: Progress) -> bool | None:
+        assert self.on_step is not None
+        return self.on_step(replace(progress, window=self.prepared.window, part=self.part))
+
+
+class _Apart:
+    """The noise of one of several windows: the same streams under other names."""
+
+    def __init__(self, noise: NoiseSource, suffix: str) -> None:
+        self.noise, self.suffix = noise, suffix
+
+    def normal(self, shape: Sequence[int], stream: str, step: int = 0) -> Tensor:
+        """Return noise of the stream that belongs to this window."""
+        return self.noise.normal(shape, stream + self.suffix, step)
+
+    def select(self, start: int, stop: int) -> NoiseSource:
+        """Return the source of some samples."""
+        return _Apart(self.noise.select(start, stop), self.suffix)
+
+
+def _at_size(fresh: Tensor, window: Window) -> npt.NDArray[np.bool_]:
+    """A mask at the model's size (1 or B, 1, H, W) -> (h, w) in the window's box."""
+    small = window.unpadded(fresh.cpu()).any(dim=0)[0].float()[None, None]
+    width, height = window.box_size
+    return torch.nn.functional.interpolate(small, size=(height, width), mode="nearest")[0, 0].numpy() > 0
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from scumble.images.paste import paste, usual_feather
 from scumble.images.picture import Picture, Source, load_image, picture_sha256
 from scumble.images.psnr import decibels, psnr
 from scumble.images.region import region
-from scumble.images.save import check_target, refuse_overwriting, save_image, sidecar_path
+from scumble.images.save import check_target, save_image, sidecar_path
 from scumble.images.tensors import to_bytes, to_image, to_tensor
 from scumble.images.window import Box, Window
 
@@ -34,7 +34,6 @@ __all__ = [
     "load_map",
     "paste",
     "picture_sha256",
-    "refuse_overwriting",
     "region",
     "psnr",
     "save_image",

@@ -30,17 +30,15 @@ def paste(
     feather: int = 0,
     *,
     fade: float = 0.0,
-    box: Box | None = None,
 ) -> Image.Image:
     """Return the source where the map is 0, byte for byte, and the result everywhere else.
 
     Args:
-        result: uint8 (3,H,W) or (1,3,H,W), an array (H,W,3) or a picture, of the box's size.
+        result: uint8 (3,H,W) or (1,3,H,W), an array (H,W,3) or a picture.
         source: The picture; its color profile stays.
-        change_map: (H,W), (1,H,W) or (1,1,H,W) of the picture's size.
+        change_map: (H,W), (1,H,W) or (1,1,H,W).
         feather: Pixels over which the result fades in smoothly, inside the region that may change.
         fade: Map value below which the result fades in smoothly too; 0: it does not.
-        box: Part of the picture that the result is of; all of it by default. Nothing outside is changed.
 
     Raises:
         InputError: When the sizes differ, or feather or fade is negative.
@@ -48,20 +46,17 @@ def paste(
     before = np.asarray(source.convert("RGB"))
     after = _pixels(result)
     strength = change_map.detach().cpu().numpy().reshape(change_map.shape[-2:])
-    left, top, right, bottom = box or (0, 0, before.shape[1], before.shape[0])
-    if before.shape[:2] != strength.shape or after.shape[:2] != (bottom - top, right - left):
+    if not before.shape[:2] == after.shape[:2] == strength.shape:
         sizes = ", ".join(f"{name} {a.shape[1]}x{a.shape[0]}" for name, a in _named(before, after, strength))
         raise InputError(f"source, result and map must have one size, got {sizes}")
     if feather < 0 or fade < 0:
         raise InputError(f"feather and fade must be 0 or more, got {feather} and {fade}")
-    strength = strength[top:bottom, left:right]
     picture = before.copy()
     changed = bounding_box(strength > 0.0)
     if changed is not None:
         x0, y0, x1, y1 = _wider(changed, strength.shape)
-        part = strength[y0:y1, x0:x1]
-        there = picture[top + y0 : top + y1, left + x0 : left + x1]
-        there[...] = _mixed(there, after[y0:y1, x0:x1], part, feather, fade)
+        inside = (slice(y0, y1), slice(x0, x1))
+        picture[inside] = _mixed(before[inside], after[inside], strength[inside], feather, fade)
     pasted = Image.fromarray(picture)
     if "icc_profile" in source.info:
         pasted.info["icc_profile"] = source.info["icc_profile"]

@@ -12,11 +12,11 @@ from pathlib import Path
 from PIL import Image
 
 from scumble.errors import InputError
-from scumble.files import PICTURE_FORMATS, atomic_write
+from scumble.files import PICTURE_FORMATS, atomic_write, refuse_overwriting
 from scumble.images.carried import Carried, options_for
 from scumble.images.jpeg_blocks import with_segments
 
-__all__ = ["check_target", "refuse_overwriting", "save_image", "sidecar_path"]
+__all__ = ["check_target", "save_image", "sidecar_path"]
 
 _OWN_KEY = "scumble"
 _LARGE = 2_000_000
@@ -111,14 +111,6 @@ def check_target(path: str | Path, alpha: bool = False, *, overwrite: bool = Tru
     if not overwrite:
         refuse_overwriting(path, source)
     return path
-
-
-def refuse_overwriting(path: Path, source: Path | None = None) -> None:
-    """Raise InputError where a file would be lost: the edited one, or another that exists."""
-    if path.exists() and source is not None and source.exists() and path.samefile(source):
-        raise InputError("the output is the input itself; give another name or --overwrite")
-    if path.exists():
-        raise InputError(f"{path.name} exists; give another name or --overwrite")
 
 
 def _write_sidecar(path: Path, metadata: Mapping[str, str] | None) -> None:

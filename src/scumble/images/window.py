@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -82,6 +83,25 @@ class Window:
         if self.scaled != self.box_size:
             image = lanczos(image, self.scaled).clamp(-1.0, 1.0)
         return _reflect(image, self.size)
+
+    def apply_pixels(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
+        """uint8 (h,w,3) of the box -> (1,3,H,W) in [-1,1] at the model's size, as :meth:`apply`, plane by plane."""
+        width, height = self.box_size
+        if pixels.shape != (height, width, 3):
+            got = f"{pixels.shape[1]}x{pixels.shape[0]}"
+            raise InputError(f"a picture of {got} pixels was given where {width}x{height} is expected")
+        planes = []
+        for k in range(3):
+            plane = pixels[..., k].astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+            if self.scaled != self.box_size:
+                small = np.array(Image.fromarray(plane).resize(self.scaled, Image.Resampling.LANCZOS))
+                plane = np.clip(small, -1.0, 1.0)
+            planes.append(torch.from_numpy(np.ascontiguousarray(plane)))
+        return _reflect(torch.stack(planes)[None], self.size)
+
+    def within(self) -> Window:
+        """The same window of its box alone: what it takes is already cut out."""
+        return replace(self, original=self.box_size, box=(0, 0, *self.box_size))
 
     def apply_map(self, change_map: Tensor) -> Tensor:
         """(B,1,H,W) in [0,1] at the picture's size -> the model's size.

@@ -55,6 +55,7 @@ class Inversion:
         model: Name of the model.
         model_sha256: SHA-256 of its denoiser's weights.
         size: Width and height at which the model saw the picture.
+        window: Part of the picture that it is of: ``box``, ``scaled``, ``size``; None: the whole.
         picture: The picture itself (H, W, 3 or 4), uint8, or None.
         picture_name: Its file name.
         picture_sha256: SHA-256 of its decoded colours.
@@ -77,6 +78,7 @@ class Inversion:
     model: str = ""
     model_sha256: str = ""
     size: tuple[int, int] = (0, 0)
+    window: dict[str, Any] | None = None
     picture: Tensor | None = None
     picture_name: str = ""
     picture_sha256: str = ""

@@ -75,6 +75,12 @@ class Method(BaseModel):
     """Whether the method drives an instruction model, whose network sees the picture beside the noise."""
     takes_inversion: ClassVar[bool] = False
     """Whether the method can start from an inversion made before."""
+    scene_wide: ClassVar[bool] = False
+    """Whether its parts must agree over the whole picture: then regions far apart are edited in one window."""
+    tileable: ClassVar[bool] = False
+    """Whether it can work in tiles: nothing it does compares places of the picture that lie far apart."""
+    strength_is_global: ClassVar[bool] = False
+    """Whether its field ``strength`` says how much of everything is redrawn."""
 
     prompt: str | tuple[str, ...] = ""
     """What the picture shall show."""
@@ -105,8 +111,8 @@ class Method(BaseModel):
         return True
 
     @property
-    def feathered(self) -> int:
-        """Pixels over which the result fades into the untouched part."""
+    def feathered(self) -> int | None:
+        """Pixels over which the result fades into the untouched part; None: one cell of the model."""
         return 0
 
     @property
@@ -182,14 +188,15 @@ class ImageMethod(Method):
     """Strength for every pixel: file, picture, array or number; white = change. None: everything may change."""
     polarity: Polarity = "white-changes"
     """What white means in the map that was given; white-keeps is what the papers' scripts use."""
-    feather: int = Field(default=0, ge=0, le=512)
-    """Pixels over which the result fades into the untouched part, inside the changed region."""
+    feather: int | None = Field(default=None, ge=0, le=512)
+    """Pixels over which the result fades into the untouched part, inside the changed region; by default one cell of
+    the model, less where the region is thin. 0: a hard edge."""
 
     substeps: bool | None = None
     """Free places inside a step too, so that a few steps know as many strengths as many; by default below 16 steps."""
 
     @property
-    def feathered(self) -> int:
+    def feathered(self) -> int | None:
         """As asked for."""
         return self.feather
 

@@ -6,6 +6,8 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -62,6 +64,10 @@ class EditBatch:
         extra: What acts besides the method's own controls, behind them.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
         substeps: Whether places are freed inside a step too; None: below ``FEW_STEPS`` steps.
+        pixels: The untouched window at the picture's own size (h, w, 3), or None.
+        fresh: Set by methods: what they filled in before they began (1 or B, 1, H, W), and so lends no detail.
+        started_from: Set by methods that began at another picture: it (h, w, 3) at the picture's own size, and where
+            it was filled in (h, w).
     """
 
     model: Model
@@ -81,6 +87,9 @@ class EditBatch:
     extra: Sequence[Control] = ()
     substeps: bool | None = False
     edit_noise: NoiseSource | None = None
+    pixels: npt.NDArray[np.uint8] | None = None
+    fresh: Tensor | None = None
+    started_from: tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]] | None = None
 
     @property
     def first_noise(self) -> NoiseSource:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from scumble.images import Window
+
 __all__ = ["Progress"]
 
 
@@ -21,7 +23,9 @@ class Progress:
         steps: Steps of this run.
         samples: Which candidates are being made (first, last + 1).
         x0: The current prediction of the clean result, in the model's space (B, C, h, w).
-        preview: Decodes ``x0`` on request to (B, 3, H, W) in [-1, 1].
+        preview: Decodes ``x0`` on request to (B, 3, H, W) in [-1, 1], of the window alone.
+        window: The part of the picture that is being made, or None.
+        part: Which of how many windows it is (from 0, total).
     """
 
     step: int
@@ -29,3 +33,5 @@ class Progress:
     samples: tuple[int, int]
     x0: Tensor
     preview: Callable[[], Tensor]
+    window: Window | None = None
+    part: tuple[int, int] = (0, 1)

@@ -16,6 +16,7 @@ from scumble.methods.registry import method_class
 from scumble.records.absent import with_absent
 from scumble.records.build import build_method
 from scumble.records.metadata import read_metadata
+from scumble.records.view import View, WindowRecord
 
 __all__ = ["FORMAT", "Recipe", "environment", "read_recipe", "versions"]
 
@@ -97,6 +98,10 @@ class Recipe(BaseModel):
     """Strength below which a soft map's changes fade to nothing; 0: not at all, as in format 1."""
     inversion: Ref | None = None
     """``name`` and ``sha256`` of the inversion file."""
+    view: View | None = None
+    """How the picture was looked at; None: as in version 0.1."""
+    windows: list[WindowRecord] = Field(default_factory=list, max_length=64)
+    """The windows: ``box`` in the picture, ``scaled`` and ``size`` at the model, sigma, context and feather."""
     also: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
     """What acted besides the method: its ``kind`` and fields."""
     model: Ref

@@ -11,9 +11,10 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["NO_CANVAS", "Canvas", "Output", "Point", "write"]
+__all__ = ["NO_CANVAS", "Canvas", "Output", "Overwrite", "Point", "write"]
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Where the map goes (.png).")]
+Overwrite = Annotated[bool, Parameter(negative="", help="Replace a file that is there.")]
 Point = Annotated[tuple[float, float] | None, Parameter(negative="")]
 
 
@@ -44,12 +45,15 @@ class Canvas:
 NO_CANVAS = Canvas()
 
 
-def write(grey: Image.Image, output: Path) -> None:
-    """Save the map and say how much may change."""
+def write(grey: Image.Image, output: Path, overwrite: bool = False) -> None:
+    """Save the map and say how much may change; a file that is there is replaced only where that is asked for."""
     from scumble.errors import InputError
+    from scumble.files import refuse_overwriting
     from scumble.images import describe_map, load_map, save_image
 
     if output.suffix.lower() != ".png":
         raise InputError(f"the map {output} must end in .png: other formats would make its black impure")
+    if not overwrite:
+        refuse_overwriting(output)
     save_image(grey, output)
     print(f"{output}: {describe_map(load_map(grey, grey.size)[0])}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scumble.cli.map.canvas import NO_CANVAS, Canvas, Output, Point, write
+from scumble.cli.map.canvas import NO_CANVAS, Canvas, Output, Overwrite, Point, write
 
 __all__ = ["box", "ellipse", "fan", "linear", "radial", "strips"]
 
@@ -16,6 +16,7 @@ def linear(
     high: float = 1.0,
     canvas: Canvas = NO_CANVAS,
     output: Output,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a ramp: strength grows from one side to the other.
 
@@ -34,7 +35,7 @@ def linear(
     """
     from scumble import maps
 
-    write(maps.linear(canvas.sides(), angle, start, end, low, high), output)
+    write(maps.linear(canvas.sides(), angle, start, end, low, high), output, overwrite)
 
 
 def radial(
@@ -46,6 +47,7 @@ def radial(
     high: float = 1.0,
     canvas: Canvas = NO_CANVAS,
     output: Output,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a disc that fades outward.
 
@@ -64,7 +66,7 @@ def radial(
     """
     from scumble import maps
 
-    write(maps.radial(canvas.sides(), center, radius, inner, low, high), output)
+    write(maps.radial(canvas.sides(), center, radius, inner, low, high), output, overwrite)
 
 
 def strips(
@@ -75,6 +77,7 @@ def strips(
     angle: float = 0.0,
     canvas: Canvas = NO_CANVAS,
     output: Output,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make strips of even steps of strength.
 
@@ -91,7 +94,7 @@ def strips(
     """
     from scumble import maps
 
-    write(maps.strips(canvas.sides(), count, low, high, angle), output)
+    write(maps.strips(canvas.sides(), count, low, high, angle), output, overwrite)
 
 
 def fan(
@@ -105,6 +108,7 @@ def fan(
     radius: float | None = None,
     canvas: Canvas = NO_CANVAS,
     output: Output,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a strength fan: sectors around a centre that show what each strength does.
 
@@ -127,7 +131,7 @@ def fan(
     """
     from scumble import maps
 
-    write(maps.strength_fan(canvas.sides(), count, center, low, high, start, sweep, radius), output)
+    write(maps.strength_fan(canvas.sides(), count, center, low, high, start, sweep, radius), output, overwrite)
 
 
 def box(
@@ -140,6 +144,7 @@ def box(
     strength: float = 1.0,
     canvas: Canvas = NO_CANVAS,
     output: Output,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a rectangle, hard or with a soft edge around it.
 
@@ -160,7 +165,7 @@ def box(
     """
     from scumble import maps
 
-    write(maps.box(canvas.sides(), left, top, right, bottom, soft, strength), output)
+    write(maps.box(canvas.sides(), left, top, right, bottom, soft, strength), output, overwrite)
 
 
 def ellipse(
@@ -173,6 +178,7 @@ def ellipse(
     strength: float = 1.0,
     canvas: Canvas = NO_CANVAS,
     output: Output,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make the ellipse that fills a box, hard or with a soft edge around it.
 
@@ -193,4 +199,4 @@ def ellipse(
     """
     from scumble import maps
 
-    write(maps.ellipse(canvas.sides(), left, top, right, bottom, soft, strength), output)
+    write(maps.ellipse(canvas.sides(), left, top, right, bottom, soft, strength), output, overwrite)

@@ -7,13 +7,18 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from scumble.cli.map.canvas import Canvas, Output, write
+from scumble.cli.map.canvas import Canvas, Output, Overwrite, write
 
 __all__ = ["blur", "combine", "depth", "levels", "luminance", "segments"]
 
 
 def blur(
-    mask: Path, *, radius: int = 16, side: Literal["outside", "inside", "centred"] = "outside", output: Output
+    mask: Path,
+    *,
+    radius: int = 16,
+    side: Literal["outside", "inside", "centred"] = "outside",
+    output: Output,
+    overwrite: Overwrite = False,
 ) -> None:
     """Give a mask a soft edge ("soft inpainting").
 
@@ -28,10 +33,10 @@ def blur(
     """
     from scumble import maps
 
-    write(maps.blurred_mask(maps.from_file(mask), radius, side), output)
+    write(maps.blurred_mask(maps.from_file(mask), radius, side), output, overwrite)
 
 
-def luminance(image: Path, *, output: Output) -> None:
+def luminance(image: Path, *, output: Output, overwrite: Overwrite = False) -> None:
     """Make a map of a picture's brightness: bright places change.
 
     Parameters
@@ -41,7 +46,7 @@ def luminance(image: Path, *, output: Output) -> None:
     """
     from scumble import maps
 
-    write(maps.luminance(image), output)
+    write(maps.luminance(image), output, overwrite)
 
 
 def levels(
@@ -54,6 +59,7 @@ def levels(
     channel: Literal["auto", "luminance", "alpha"] = "auto",
     like: Path | None = None,
     output: Output,
+    overwrite: Overwrite = False,
 ) -> None:
     """Stretch, bend, invert or resize a map; or make one of a picture's alpha channel.
 
@@ -77,10 +83,12 @@ def levels(
     from scumble import maps
 
     size = None if like is None else Canvas(like=like).sides()
-    write(maps.levels(maps.from_file(source, size, channel=channel), black, white, gamma, invert), output)
+    write(maps.levels(maps.from_file(source, size, channel=channel), black, white, gamma, invert), output, overwrite)
 
 
-def combine(*sources: Path, how: Literal["max", "min", "multiply", "add"] = "max", output: Output) -> None:
+def combine(
+    *sources: Path, how: Literal["max", "min", "multiply", "add"] = "max", output: Output, overwrite: Overwrite = False
+) -> None:
     """Put several maps together.
 
     Parameters
@@ -92,10 +100,10 @@ def combine(*sources: Path, how: Literal["max", "min", "multiply", "add"] = "max
     """
     from scumble import maps
 
-    write(maps.combine([maps.from_file(source) for source in sources], how), output)
+    write(maps.combine([maps.from_file(source) for source in sources], how), output, overwrite)
 
 
-def depth(image: Path, *, model: str | None = None, output: Output) -> None:
+def depth(image: Path, *, model: str | None = None, output: Output, overwrite: Overwrite = False) -> None:
     """Make a map of a picture's depth with a depth model that is on this machine; near is white for most of them.
 
     Parameters
@@ -107,10 +115,10 @@ def depth(image: Path, *, model: str | None = None, output: Output) -> None:
     """
     from scumble import maps
 
-    write(maps.depth(image, model), output)
+    write(maps.depth(image, model), output, overwrite)
 
 
-def segments(image: Path, *labels: str, model: str | None = None, output: Output) -> None:
+def segments(image: Path, *labels: str, model: str | None = None, output: Output, overwrite: Overwrite = False) -> None:
     """Make a map of things in a picture, by name, with a segmentation model that is on this machine.
 
     Parameters
@@ -124,4 +132,4 @@ def segments(image: Path, *labels: str, model: str | None = None, output: Output
     """
     from scumble import maps
 
-    write(maps.segmentation(image, model, labels), output)
+    write(maps.segmentation(image, model, labels), output, overwrite)

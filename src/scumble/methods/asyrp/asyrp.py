@@ -33,6 +33,7 @@ class Asyrp(ImageMethod):
     """
 
     paper: ClassVar[str] = "Asyrp, arXiv 2210.10960"
+    scene_wide: ClassVar[bool] = True
     takes_inversion: ClassVar[bool] = True
 
     directions: Annotated[tuple[str, ...], FileField("direction")] = ()

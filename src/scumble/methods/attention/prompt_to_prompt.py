@@ -30,6 +30,7 @@ class PromptToPrompt(WordFields, FromSeed, InversionFields):
     """
 
     paper: ClassVar[str] = "Prompt-to-Prompt, arXiv 2208.01626"
+    scene_wide: ClassVar[bool] = True
     needs_text: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
@@ -20,6 +20,7 @@ __all__ = ["WordedDirection"]
 class WordedDirection(ImageMethod):
     """Fields that say what is there and what shall be; the first that is given counts, captions last."""
 
+    scene_wide: ClassVar[bool] = True
     source_prompt: str = ""
     """What the picture shows now, as a caption."""
     prompt: str = ""

@@ -30,6 +30,7 @@ CELLS = 4
 class PointFields(ImageMethod):
     """Fields of methods that are told where points go. The change map is the mask: white may change."""
 
+    scene_wide: ClassVar[bool] = True
     advice: ClassVar[str] = "try a smaller --reach, or free more in the mask"
     """What to do about a point that did not arrive."""
 

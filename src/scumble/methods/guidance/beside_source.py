@@ -49,6 +49,7 @@ class MeasuredSourceRun:
 class BesideSource(FromSeed, InversionFields):
     """Fields that say where the run begins and what it is compared with."""
 
+    scene_wide: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
 
     guidance_scale: float | None = Field(default=None, ge=0.01, le=100)

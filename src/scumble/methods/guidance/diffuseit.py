@@ -36,6 +36,7 @@ class DiffuseIT(ImageMethod):
     """
 
     paper: ClassVar[str] = "DiffuseIT, arXiv 2209.15264"
+    scene_wide: ClassVar[bool] = True
 
     prompt: str = ""
     """What the picture shall show; or give a target picture."""

@@ -24,6 +24,8 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod):
     """
 
     paper: ClassVar[str] = "Differential Diffusion, arXiv 2306.00950"
+    strength_is_global: ClassVar[bool] = True
+    tileable: ClassVar[bool] = True
 
     strength: float = Field(default=1.0, gt=0, le=1)
     """Strength for the whole image: the effective strength of a pixel is strength x map."""

@@ -22,6 +22,8 @@ class SDEdit(Prompted, Sampled, ImageMethod):
     """Redraw an image (a photo, a collage, coarse strokes) with the same strength everywhere."""
 
     paper: ClassVar[str] = "SDEdit, arXiv 2108.01073"
+    strength_is_global: ClassVar[bool] = True
+    tileable: ClassVar[bool] = True
 
     strength: float = Field(default=0.6, ge=0, le=1)
     """How much noise is added: 0 returns the image unchanged, 1 keeps only a trace of it."""

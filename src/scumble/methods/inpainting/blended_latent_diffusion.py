@@ -27,6 +27,7 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
     """Redraw the masked region as the words say, blending in the noised picture around it before every step."""
 
     paper: ClassVar[str] = "Blended Latent Diffusion, arXiv 2206.02779"
+    tileable: ClassVar[bool] = True
 
     skip: float | None = Field(default=None, ge=0, lt=1)
     """Share of the steps left out at the noisy end: 0 for a new object, up to 0.5 to recolour or follow strokes; by

@@ -109,6 +109,7 @@ class RegionInit(MaskFields):
         assert batch.change is not None
         picture = batch.picture[0]
         holes = (batch.change < 0.5).to(picture)
+        batch.fresh = batch.change >= 0.5
         with torch.no_grad():
             return batch.model.encode(torch.stack([filled(picture, known[0]) for known in holes]))
 

@@ -20,6 +20,7 @@ class CycleDiffusion(InversionFields):
     """Reconstruct as exactly as edit-friendly inversion, with noise that carries less of the image's structure."""
 
     paper: ClassVar[str] = "CycleDiffusion, arXiv 2210.05559"
+    tileable: ClassVar[bool] = True
 
     guidance_scale: float = Field(default=5.0, ge=0, le=100)
     """Classifier-free guidance towards the prompt."""

@@ -20,6 +20,7 @@ class DDIMInversion(InversionFields):
     """Walk from the image to the noise that leads back to it, then sample from there with another prompt."""
 
     paper: ClassVar[str] = "DDIM, arXiv 2010.02502 section 4.3; direct inversion, arXiv 2310.01506"
+    tileable: ClassVar[bool] = True
 
     guidance_scale: float = Field(default=3.0, ge=0, le=100)
     """Classifier-free guidance towards the prompt."""

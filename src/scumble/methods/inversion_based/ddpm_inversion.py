@@ -30,6 +30,7 @@ class DDPMInversion(NoiseEdits, InversionFields):
     """
 
     paper: ClassVar[str] = "An Edit Friendly DDPM Noise Space, arXiv 2304.06140"
+    tileable: ClassVar[bool] = True
 
     prompt: str | tuple[str, ...] = ""
     """Text prompt: what the image should show. Left empty, only the edits of the noise change the image. With K
