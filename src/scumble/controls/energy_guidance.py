@@ -207,6 +207,11 @@ class EnergyGuidance(Control):
         self._seen = {}
         return move
 
+    def judged(self, row: Prediction, guided: Prediction) -> Prediction:
+        """Return the guided prediction as energies judge it: with the graph of the conditional row, if it has one."""
+        x0, eps = (guided.x0 - row.x0).detach(), (guided.eps - row.eps).detach()
+        return Prediction(row.x0 + x0, row.eps + eps)
+
     def shift_noise(self, ctx: RunState, prediction: Prediction, gradient: Tensor, x: Tensor) -> Prediction:
         """Return the prediction at x with both halves moved: ``eps + s g``, limited."""
         sigma = ctx.level.s if self.by_sigma else 1.0
@@ -238,7 +243,8 @@ class EnergyGuidance(Control):
         inside, outside = [one for one in acting if _inside(one)], [one for one in acting if not _inside(one)]
         roots: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
         at_x: dict[str, Tensor] = {}
-        for place, slope in slopes(ctx, leaf, judged, self.looker.decode, outside, self._value, half).items():
+        apart = slopes(ctx, leaf, self.judged(row, judged), self.looker.decode, outside, self._value, half)
+        for place, slope in apart.items():
             pairs = ((row.x0, slope.x0), (row.eps, slope.eps))
             roots[place] = [(tensor, gradient) for tensor, gradient in pairs if gradient is not None]
             if slope.x is not None:
@@ -262,8 +268,8 @@ class EnergyGuidance(Control):
             return {}
         seen = self._seen.setdefault(self.row, Observation(ctx, leaf))
         seen.x, seen.decode = leaf, self.looker.decode
-        seen.x0 = row.x0 + (judged.x0 - row.x0).detach()
-        seen.eps = row.eps + (judged.eps - row.eps).detach()
+        with_graph = EnergyGuidance.judged(self, row, judged)
+        seen.x0, seen.eps = with_graph.x0, with_graph.eps
         losses: dict[str, Tensor] = {}
         for one in acting:
             place = place_of(one[1])
@@ -350,6 +356,10 @@ class ClassifierGuidance(EnergyGuidance):
 
     A ``cap`` limits the shift of the mean too, as a share of the noise that the step adds.
     """
+
+    def judged(self, row: Prediction, guided: Prediction) -> Prediction:
+        """Return the guided prediction itself, to the last bit."""
+        return guided
 
     def shift_noise(self, ctx: RunState, prediction: Prediction, gradient: Tensor, x: Tensor) -> Prediction:
         """Return the prediction that the shifted noise makes at x."""

@@ -102,4 +102,5 @@ class PlugAndPlay(InversionFields):
             return None
         if inversion.xs.shape[1] > 1:
             return SourceFeatures()
-        return batch.cache.get_or_make(Key[SourceFeatures]("source features"), SourceFeatures)
+        key: Key[SourceFeatures] = Key("source features")
+        return batch.cache.get_or_make(key, SourceFeatures)

@@ -45,6 +45,7 @@ class Reference(BaseModel):
             with torch.no_grad():
                 return batch.model.encode(other_picture(batch, self.image))
 
-        x0 = batch.cache.get_or_make(Key[Tensor](f"reference/{self.image}"), encoded)
+        key: Key[Tensor] = Key(f"reference/{self.image}")
+        x0 = batch.cache.get_or_make(key, encoded)
         draw = batch.noise.select(0, 1).normal((1, *batch.shape[1:]), "reference", 0).to(x0.device)
         return SourceRow(batch.embed(self.prompt), lambda ctx, i: ctx.noised(x0, draw, i))
