@@ -12,7 +12,7 @@ from typing import Any
 
 from scumble.errors import CheckpointError, InputError, MemoryLimitError
 from scumble.work import faults
-from scumble.work.commit import temporary_path, written
+from scumble.work.commit import named, temporary_path, written
 
 
 class Unpicklable(RuntimeError):
@@ -25,7 +25,7 @@ class Toy:
 
     def __init__(self, folder: str = "", token: str = "", **options: Any) -> None:
         self.folder, self.token, self.options = Path(folder), token, options
-        self.about = {"device": "toy", "pid": os.getpid()}
+        self.about = {"device": "toy", "pid": os.getpid(), "torch": options.get("torch", "1")}
         if options.get("broken"):
             raise CheckpointError("the toy cannot be loaded")
         if options.get("dies"):
@@ -57,6 +57,9 @@ class Toy:
             file.write(data[len(data) // 2 :])
         files = [written(self.folder, temporary, final)]
         faults.at("written")
+        if self.options.get("publish"):
+            named(self.folder, files)
+            files = [{**one, "temporary": None} for one in files]
         return {"files": files, "key": key, "cost": {"seconds": 0.01, "forward": 5}, "batch": payload.get("batch")}
 
     def trouble(self, kind: str | None, payload: Mapping[str, Any]) -> None:

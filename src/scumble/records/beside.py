@@ -36,7 +36,7 @@ class Beside:
 
     def picture(self, wanted: dict[str, str], size: tuple[int, int]) -> Picture | None:
         """The picture with these pixels, or None; only pictures of that size are decoded."""
-        for path in self._likely(wanted["name"], READABLE_PICTURES):
+        for path in self.likely(wanted["name"], READABLE_PICTURES):
             found = picture_size(path)
             if found is not None and found not in (size, size[::-1]):
                 continue
@@ -50,7 +50,7 @@ class Beside:
 
     def map(self, wanted: dict[str, str], size: tuple[int, int], sha256: Callable[[Path], str]) -> Path | None:
         """The change map with these strengths, or None; only pictures of the same shape are decoded."""
-        for path in self._likely(wanted["name"], READABLE_PICTURES):
+        for path in self.likely(wanted["name"], READABLE_PICTURES):
             found = picture_size(path)
             if found is None or abs(found[0] * size[1] - found[1] * size[0]) > ASPECT * found[0] * size[1] + sum(size):
                 continue
@@ -63,7 +63,7 @@ class Beside:
 
     def inversion(self, wanted: dict[str, str]) -> Inversion | None:
         """The inversion with these tensors, or None."""
-        for path in self._likely(wanted["name"], (SUFFIX,)):
+        for path in self.likely(wanted["name"], (SUFFIX,)):
             try:
                 inversion = Inversion.load(path)
             except CheckpointError:
@@ -75,7 +75,7 @@ class Beside:
     def file(self, wanted: dict[str, str]) -> Path | None:
         """The file with these bytes, or None. Format 1 has no hashes: there the plain name must do."""
         suffix = Path(wanted["name"]).suffix
-        for path in self._likely(wanted["name"], (suffix,) if suffix else None):
+        for path in self.likely(wanted["name"], (suffix,) if suffix else None):
             if not wanted["sha256"]:
                 if path.name == wanted["name"] and is_plain_name(path.name):
                     return path
@@ -83,7 +83,7 @@ class Beside:
                 return path
         return None
 
-    def _likely(self, name: str, suffixes: Sequence[str] | None) -> list[Path]:
+    def likely(self, name: str, suffixes: Sequence[str] | None) -> list[Path]:
         """The regular files with one of these endings, those of that name first."""
         return sorted(self._files(suffixes), key=lambda path: (path.name != name, path.name))
 

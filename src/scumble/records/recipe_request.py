@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from scumble.errors import CheckpointError, InputError
+from scumble.errors import CheckpointError, InputError, first_problem
 from scumble.file_field import named_files
 from scumble.files import READABLE_PICTURES
 from scumble.hashing import tensor_sha256
@@ -16,11 +16,11 @@ from scumble.images import load_image, load_map
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.inversion import Inversion
 from scumble.methods.base import ImageMethod, Method
-from scumble.records.build import build_method
+from scumble.methods.extras.parse import from_recipe
+from scumble.records.beside import Beside
 from scumble.records.file_ref import FileRef
 from scumble.records.lists import Line
-from scumble.records.metadata import read_metadata
-from scumble.records.recipe import Recipe
+from scumble.records.recipe import Recipe, read_recipe
 from scumble.records.request import Request
 from scumble.records.wishes import Wishes
 
@@ -30,6 +30,8 @@ __all__ = ["request_of_recipe"]
 def request_of_recipe(line: Line, wishes: Wishes) -> tuple[Request, dict[str, str]]:
     """Return the request that a recipe stands for, and where its files are.
 
+    It is a request of its own: what the edit's defaults came to is written out in it.
+
     Args:
         line: A picture with a recipe (``line.recipe``), or a recipe as a line of a list.
         wishes: ``inputs`` is where to look for files, besides beside the picture or the list; a ``model`` among the
@@ -38,66 +40,71 @@ def request_of_recipe(line: Line, wishes: Wishes) -> tuple[Request, dict[str, st
     Raises:
         InputError: If there is no recipe, or a file of it is not there.
     """
-    written = read_metadata(line.recipe) if line.recipe is not None else dict(line.fields)
-    aside = {name: written.pop(name) for name in ("id", "output", "priority") if name in written and not line.recipe}
-    try:
-        recipe = Recipe.model_validate(written)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise InputError(f"carries no recipe of a single edit ({where})") from error
+    written = dict(line.fields)
+    aside = {name: written.pop(name) for name in ("id", "output", "priority") if name in written}
+    recipe = _checked(written) if line.recipe is None else read_recipe(line.recipe)
     folders = [Path(line.base), *([Path(wishes.inputs)] if wishes.inputs is not None else [])]
-    method = build_method(recipe.method, recipe.parameters)
-    named = list(named_files(method))
-    if named:
-        raise InputError(f"its recipe names {named[0].path!r} as {named[0].place} without its content: list it by hand")
+    method = recipe.build()
     at = _files_of(recipe, method, folders)
-    model = wishes.sets.get("model") or wishes.flags.get("model") or recipe.model.get("name")
+    model = wishes.sets.get("model") or wishes.flags.get("model") or recipe.model["name"]
     first, count = _candidates(recipe, method)
-    files = {place: FileRef(path=Path(path).name, sha256=sha256) for place, (path, sha256) in at.items()}
+    refs = {place: FileRef(path=Path(path).name, sha256=sha256) for place, (path, sha256) in at.items()}
+    fields: dict[str, Any] = {name: refs.pop(name) for name in ("image", "change_map", "inversion") if name in refs}
     request = Request(
         method=recipe.method,
-        parameters=recipe.parameters,
+        parameters=recipe.settled_parameters(),
         seed=recipe.seed + first,
         count=count,
         batch_size=recipe.batch_size,
         also=tuple(recipe.also),
+        files={place.removeprefix("files."): ref for place, ref in refs.items()},
         model={"name": model},
-        **files,
+        **fields,
         **aside,
     )
     return request, {place: path for place, (path, _) in at.items()}
 
 
+def _checked(written: Mapping[str, Any]) -> Recipe:
+    try:
+        return Recipe.model_validate(written)
+    except ValidationError as error:
+        where, reason = first_problem(error)
+        raise InputError(f"is no recipe of a single edit: {where} {reason}".rstrip()) from error
+
+
 def _candidates(recipe: Recipe, method: Method) -> tuple[int, int]:
     """(first, count): one candidate alone where the others did not matter to it, else the batch it was made in."""
-    if method.variants > 1 or "keep" in recipe.parameters:
+    if method.variants > 1 or getattr(method, "keep", None) is not None:
         return 0, recipe.count
     first = recipe.index // recipe.batch_size * recipe.batch_size
     return first, min(recipe.batch_size, recipe.count - first)
 
 
 def _files_of(recipe: Recipe, method: Method, folders: list[Path]) -> dict[str, tuple[str, str]]:
-    found = dict[str, tuple[str, str]]()
+    """Place -> (path, content) of every file that the recipe names."""
+    beside, places = Beside(tuple(folders)), dict[str, tuple[str, str]]()
     if recipe.input is not None:
-        path = _picture(recipe.input, folders)
-        found["image"] = (str(path), recipe.input["sha256"])
+        path = _picture(recipe.input, beside)
+        places["image"] = (str(path), recipe.input["sha256"])
     if recipe.change_map is not None:
-        size = recipe.size if recipe.input is None else load_image(found["image"][0]).rgb.size
-        found["change_map"] = (str(_map(recipe.change_map, method, size, folders)), recipe.change_map["sha256"])
+        size = load_image(places["image"][0]).rgb.size if "image" in places else recipe.size
+        places["change_map"] = (str(_map(recipe.change_map, method, size, beside)), recipe.change_map["sha256"])
     if recipe.inversion is not None:
-        found["inversion"] = (str(_inversion(recipe.inversion, folders)), recipe.inversion["sha256"])
-    return found
+        places["inversion"] = (str(_inversion(recipe.inversion, beside)), recipe.inversion["sha256"])
+    named = [*named_files(method)]
+    named += [one for k, about in enumerate(recipe.also) for one in named_files(from_recipe(about), f"also.{k}.")]
+    for one in named:
+        ref = recipe.files.get(one.place)
+        path = None if ref is None else beside.file(ref)
+        if ref is None or path is None:
+            raise InputError(f"{one.place}: {Path(one.path).name!r} is not there; say where with --inputs")
+        places[f"files.{one.place}"] = (str(path), ref["sha256"])
+    return places
 
 
-def _near(folders: list[Path], name: str, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """Files of the folders with such an end, those of that name first; regular ones alone."""
-    for folder in folders:
-        files = [one for one in folder.iterdir() if one.name.lower().endswith(suffixes) and one.is_file()]
-        yield from sorted(files, key=lambda path: (path.name != name, path.name))
-
-
-def _picture(wanted: Mapping[str, Any], folders: list[Path]) -> Path:
-    for path in _near(folders, wanted["name"], READABLE_PICTURES):
+def _picture(wanted: dict[str, str], beside: Beside) -> Path:
+    for path in beside.likely(wanted["name"], READABLE_PICTURES):
         try:
             if load_image(path).sha256 == wanted["sha256"]:
                 return path
@@ -106,20 +113,21 @@ def _picture(wanted: Mapping[str, Any], folders: list[Path]) -> Path:
     raise InputError(f"the picture {wanted['name']!r} that was edited is not there; say where with --inputs")
 
 
-def _map(wanted: Mapping[str, Any], method: Method, size: tuple[int, int], folders: list[Path]) -> Path:
+def _map(wanted: dict[str, str], method: Method, size: tuple[int, int], beside: Beside) -> Path:
     polarity = getattr(method, "polarity", "white-changes")
-    for path in _near(folders, wanted["name"], READABLE_PICTURES):
-        try:
-            change, _ = load_map(path, size, polarity=polarity)
-        except InputError:
-            continue
-        if tensor_sha256(method.prepare_map(change) if isinstance(method, ImageMethod) else change) == wanted["sha256"]:
-            return path
-    raise InputError(f"the change map {wanted['name']!r} that was used is not there; say where with --inputs")
+
+    def sha256(path: Path) -> str:
+        change, _ = load_map(path, size, polarity=polarity)
+        return tensor_sha256(method.prepare_map(change) if isinstance(method, ImageMethod) else change)
+
+    path = beside.map(wanted, size, sha256)
+    if path is None:
+        raise InputError(f"the change map {wanted['name']!r} that was used is not there; say where with --inputs")
+    return path
 
 
-def _inversion(wanted: Mapping[str, Any], folders: list[Path]) -> Path:
-    for path in _near(folders, wanted["name"], (SUFFIX,)):
+def _inversion(wanted: dict[str, str], beside: Beside) -> Path:
+    for path in beside.likely(wanted["name"], (SUFFIX,)):
         try:
             if Inversion.load(path).sha256 == wanted["sha256"]:
                 return path

@@ -53,7 +53,9 @@ class Request(BaseModel):
     method: str
     """Canonical name of the method."""
     parameters: dict[str, Any] = Field(default_factory=dict)
-    """All fields of the method, defaults filled in, but files."""
+    """The method's fields that were given, but files; a model may have its own values for those that were not."""
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    """The method's other fields with the values they had when the request was settled: a part of its identity."""
     change_map: FileRef | float | MapFromWords | None = None
     """Where and how strongly the picture may change."""
     inversion: FileRef | None = None

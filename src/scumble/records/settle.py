@@ -24,7 +24,7 @@ from scumble.records.wishes import Settled, Wishes
 __all__ = ["is_recipe", "settle"]
 
 FILES = ("image", "change_map", "inversion")
-ASIDE = ("parameters", "files", "labels", "format")
+ASIDE = ("parameters", "defaults", "files", "labels", "format")
 NEAR = 10_000
 """In larger folders no file of a similar name is looked for."""
 
@@ -66,7 +66,7 @@ def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
     inner = fields.get("parameters")
     if not isinstance(inner, Mapping):
         return dict(fields)
-    outer = {name: value for name, value in fields.items() if name not in ("parameters", "format")}
+    outer = {name: value for name, value in fields.items() if name not in ("parameters", "defaults", "format")}
     return {**inner, **outer}
 
 
@@ -88,12 +88,14 @@ def _request(line: Line, written: Mapping[str, Any], wishes: Wishes) -> tuple[Re
         raise _Several([f"unknown field {key!r}{nearest(key, known)}" for key in unknown])
     method = build_method(canonical, fields)
     files = list(named_files(method))
+    body = _without(method, files)
     also, more_files = _also(outside.pop("also", ()))
     try:
         request = Request(
             **{key: value for key, value in outside.items() if value is not None},
             model=model,
-            parameters=_without(method, files),
+            parameters={name: value for name, value in body.items() if name in method.model_fields_set},
+            defaults={name: value for name, value in body.items() if name not in method.model_fields_set},
             also=also,
             files={one.place: FileRef(path=one.path) for one in [*files, *more_files]} | more.get("files", {}),
             labels={**more.get("labels", {}), **labels},

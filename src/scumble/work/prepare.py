@@ -77,7 +77,11 @@ def _plain(one: Any) -> Mapping[str, Any]:
         for place, ref in one.files.items():
             if not place.startswith("also."):
                 put(parameters, place, ref.path)
-        return {**{k: v for k, v in body.items() if k != "files"}, "method": one.method, "parameters": parameters}
+        return {
+            **{k: v for k, v in body.items() if k not in ("files", "defaults")},
+            "method": one.method,
+            "parameters": parameters,
+        }
     if hasattr(one, "model_dump"):  # a recipe
         return dict(one.model_dump(mode="json"))
     if isinstance(one, Mapping):
