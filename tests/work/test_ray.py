@@ -10,8 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import scumble
+from scumble.editing.editor import Editor
+from scumble.methods.img2img.text_to_image import TextToImage
 from scumble.work.driver import Driver, Rules
 from scumble.work.ledger import Entry, Ledger
 from tests.work.toys import content
@@ -160,6 +165,24 @@ def test_nodes_that_would_make_other_pictures_or_see_another_folder_are_refused(
         assert hands.alive() == 0
     finally:
         hands.close()
+
+
+def test_results_on_a_cluster_are_those_of_the_bare_editor(nodes: Any, tmp_path: Path, tiny_editor: Editor) -> None:
+    model = str(Path(__file__).parents[1] / "reference" / "tiny-sd")
+    method = TextToImage(prompt="a cube", num_inference_steps=2)
+    request = {
+        "id": "a",
+        "method": "text-to-image",
+        "prompt": "a cube",
+        "num_inference_steps": 2,
+        "model": model,
+        "seed": 5,
+    }
+    with scumble.batch([request], tmp_path, ray={"address": nodes.address, "gpus": 0, "workers": 1}) as results:
+        (one,) = results
+    assert (one.state, one.error) == ("done", None)
+    with Image.open(one.files[0]) as made:
+        assert np.array_equal(np.asarray(made), np.asarray(tiny_editor.generate(method, seed=5).image))
 
 
 def test_no_place_for_any_worker_ends_clearly_with_everything_queued(nodes: Any, tmp_path: Path) -> None:

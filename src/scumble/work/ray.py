@@ -33,20 +33,25 @@ class RemoteWorker:
 
     def __init__(self, job: str, options: Mapping[str, Any], token: str) -> None:
         self._doing: Any = None
+        self._at: Path | None = None
         self._made: Callable[[], Any] = lambda: job_from(job, {**options, "token": token})
 
     def ready(self, probe: str | None) -> dict[str, Any]:
-        """Begin; write a small file where results go, so that the driver sees that both see the same folder."""
+        """Begin; a small file where results go says to the driver that both see the same folder, and later what this
+        worker is at: when it dies, no other task is to blame."""
         import ray
 
         self._doing = self._made()
-        if probe is not None:
-            Path(probe).write_text("scumble")
+        self._at = None if probe is None else Path(probe)
+        if self._at is not None:
+            self._at.write_text("ready")
         return {**self._doing.about, "node": ray.get_runtime_context().get_node_id()}
 
-    def make(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+    def make(self, number: int, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Do one task; what is wrong with it comes back as its outcome."""
         try:
+            if self._at is not None:
+                self._at.write_text(str(number))
             return dict(self._doing.make(payload, lambda kind, **data: None, lambda: False))
         except Exception as error:
             return outcome_of(error)
@@ -105,6 +110,8 @@ class RayCrew:
         self._refused: set[str] = set()
         self._began = self._said = time.monotonic()
         self._count = 0
+        for left in (Path(str(options.get("folder", ""))) / ".scumble").glob("probe-*"):  # of a driver that died
+            left.unlink(missing_ok=True)
         self._grow()
 
     # ------------------------------------------------------------------ the crew
@@ -129,7 +136,7 @@ class RayCrew:
         actor = self._actors[worker]
         if not actor.flying:
             actor.since = time.monotonic()
-        actor.flying[actor.handle.make.remote(dict(task.payload))] = task
+        actor.flying[actor.handle.make.remote(task.number, dict(task.payload))] = task
 
     def wait(self, timeout: float) -> list[Event]:
         """What finished and what happened since, waiting at most ``timeout`` seconds for it."""
@@ -228,11 +235,8 @@ class RayCrew:
     def _welcome(self, actor: _Actor, about: Mapping[str, Any]) -> None:
         """Take a worker in, or refuse it: where it does not see the folder, or would make other pictures."""
         why = None
-        if actor.probe is not None:
-            if actor.probe.exists():
-                actor.probe.unlink(missing_ok=True)
-            else:
-                why = f"node {about.get('machine', about['node'])} does not see {self.options['folder']}"
+        if actor.probe is not None and not actor.probe.exists():
+            why = f"node {about.get('machine', about['node'])} does not see {self.options['folder']}"
         alike = {name: about[name] for name in SAME if name in about}
         self._alike = self._alike or alike
         if why is None and alike != self._alike and not self.mixed:
@@ -262,17 +266,23 @@ class RayCrew:
         self._bury(actor, outcome, why, actor.flying[ref].number)
 
     def _bury(self, actor: _Actor, outcome: str, why: str, number: int) -> None:
-        """End an actor. Of its tasks only the one that it was at is to blame; the next one had not begun."""
+        """End an actor. Of its tasks only the one that it was at is to blame."""
         head = self._head(actor).number
         for task in actor.flying.values():
             blamed = task.number == head
             kind = outcome if blamed or (task.number == number and outcome == "cancelled") else "lost"
-            error = why if kind == outcome else "its worker ended before it had begun"
+            error = why if kind == outcome else "its worker ended while it was at another request"
             self._events.append(Event(actor.name, "finished", task.number, {"outcome": kind, "error": error or None}))
         self._events.append(Event(actor.name, "died", number, {"why": why, "task": number, "token": actor.token}))
         self._end(actor)
 
     def _head(self, actor: _Actor) -> Task:
+        """The task that an actor is at, as it wrote down itself; else the one that it was given first."""
+        with contextlib.suppress(OSError, ValueError):
+            number = None if actor.probe is None else int(actor.probe.read_text())
+            at = [task for task in actor.flying.values() if task.number == number]
+            if at:
+                return at[0]
         return next(iter(actor.flying.values()))
 
     def _end(self, actor: _Actor) -> None:
