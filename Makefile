@@ -5,13 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench report studio studio-check clean
+.PHONY: demo test faults lint bench report studio studio-check clean
 
 demo: $(READY)
 	$(BIN)/scumble demo
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# Fifty real kills of workers and drivers, where `make test` has twenty.
+faults: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s -m faults tests/work
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -43,7 +47,7 @@ studio-check: studio
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,evaluation,jpeg,photos,studio,browser-tests,openvino]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,evaluation,jpeg,photos,studio,browser-tests,openvino,ray]"
 	touch $(READY)
 
 clean:
