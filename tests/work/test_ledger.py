@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from scumble.errors import InputError
 from scumble.work.ledger import Claim, Entry, Ledger, ledger_folder
 from scumble.work.outcome import Outcome, OutputFile
+from scumble.work.place import file_system
 from scumble.work.schema import join_body, split_body
 
 
@@ -185,3 +187,27 @@ def test_a_turn_that_fails_leaves_nothing(tmp_path: Path) -> None:
             ledger.add([entry("a")])
             raise ZeroDivisionError
         assert ledger.counts()["queued"] == 0
+
+
+def test_on_a_network_folder_the_ledger_is_on_the_own_disk_and_a_copy_in_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, mounts = tmp_path / "share" / "out", tmp_path / "mountinfo"
+    folder.mkdir(parents=True)
+    mounts.write_text(f"1 0 0:1 / / rw - ext4 /dev/sda rw\n2 1 0:2 / {tmp_path / 'share'} rw - nfs4 server:/x rw\n")
+    monkeypatch.setattr("scumble.work.place.MOUNTS", mounts)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert file_system(folder) == "nfs4" and file_system(tmp_path) == "ext4"
+    with Ledger.open(folder, "a test") as ledger:
+        ledger.add([entry("a"), entry("b")])
+        ledger.record([done(claimed(ledger, ledger.begin_worker("w", "cpu", {})))])
+    assert not (folder / ".scumble" / "ledger.sqlite").exists()
+    assert ledger_folder(folder).is_relative_to(tmp_path / "state")
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    shutil.rmtree(tmp_path / "state")
+    with Ledger.read(folder) as reader:
+        assert reader.counts()["done"] == 1
+    with pytest.raises(InputError, match=r"is on the disk of .*--take-over"):
+        Ledger.open(folder, "a test")
+    with Ledger.open(folder, "a test", take_over=True) as ledger:
+        assert (ledger.counts()["done"], ledger.counts()["queued"]) == (1, 1)

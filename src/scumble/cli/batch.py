@@ -65,6 +65,7 @@ def make(
     order: Literal["affinity", "list", "shuffle", "short-first"] = "affinity",
     workers: str = "auto",
     threads: int = 1,
+    take_over: Annotated[bool, Parameter(negative="")] = False,
     ray: str | None = None,
     gpus_per_worker: float = 1.0,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -136,6 +137,8 @@ def make(
         auto (one for each GPU, else one), how many, or devices such as cuda:0,cuda:1.
     threads
         Of each worker on a processor; part of what decides the last bits.
+    take_over
+        Go on from the copy of a ledger that is on another machine's disk.
     ray
         Run on a Ray cluster: auto, local, or an address.
     gpus_per_worker
@@ -176,6 +179,7 @@ def make(
         silence=silence,
         grace=grace,
         ray=options,
+        take_over=take_over,
     )
     run(todo, dry_run=dry_run, as_json=as_json, quiet=quiet)
 

@@ -98,6 +98,7 @@ class Batch:
         silence: float | None = None,
         grace: float = 5.0,
         ray: Mapping[str, Any] | None = None,
+        take_over: bool = False,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self.folder = Path(folder)
@@ -105,7 +106,7 @@ class Batch:
         self._workers, self._threads, self._name, self._order = workers, threads, name, order
         self._wishes, self._select, self._rules = wishes or Wishes(), select or Selection(), rules or Rules()
         self._patience = {"silence": silence, "grace": grace}
-        self._ray, self._on_event = ray, on_event
+        self._ray, self._take_over, self._on_event = ray, take_over, on_event
         self.checked: Checked | None = None
         self.added = Added()
         self.resumed = 0
@@ -156,7 +157,7 @@ class Batch:
     def __enter__(self) -> Batch:
         try:
             self.check()
-            self.ledger = Ledger.open(self.folder, "scumble batch")
+            self.ledger = Ledger.open(self.folder, "scumble batch", take_over=self._take_over)
             self._file(self.ledger)
             self._begin(self.ledger)
         except BaseException:

@@ -13,7 +13,7 @@ from scumble.work import faults
 from scumble.work.asks import taken
 from scumble.work.commit import clear_temporaries, durable, outcome_of_event
 from scumble.work.crew import Crew, Event, Task
-from scumble.work.ledger import Claim, Ledger, Row
+from scumble.work.ledger import Claim, Ledger, Row, ledger_folder
 from scumble.work.outcome import Outcome
 from scumble.work.stale import CHANGED_RESULT
 
@@ -21,6 +21,8 @@ __all__ = ["Driver", "Rules"]
 
 TURN = 1.0
 """Seconds after which the loop looks round even when nothing was said."""
+COPY = 60.0
+"""Seconds between two copies of a ledger that is on another disk than its folder; at least ten times what one takes."""
 SPACE_FIRST, SPACE_MOST = 5.0, 60.0
 """Seconds to wait for space on a full disk: at first, at most."""
 
@@ -77,7 +79,7 @@ class Driver:
         self._handed = 0
         self._same, self._message = 0, ""
         self._space_since, self._space_next, self._space_delay = 0.0, 0.0, SPACE_FIRST
-        self._loaded = False
+        self._loaded, self._copy_next = False, time.monotonic() + COPY
         self._folders: set[Path] = set()
 
     def drain(self) -> None:
@@ -100,6 +102,7 @@ class Driver:
             if self.stopping:
                 break
             self._obey()
+            self._copy_out()
             if not self.at and (self.draining or not self._left()):
                 return
             if not self.crew.alive():
@@ -121,6 +124,12 @@ class Driver:
                 row = self.ledger.find(str(wish.get("id")))
                 if row is not None and self.ledger.cancel(row.number) == "cancelling":
                     self.crew.cancel(row.number)
+
+    def _copy_out(self) -> None:
+        now = time.monotonic()
+        if now >= self._copy_next:
+            self.ledger.copy_out()
+            self._copy_next = now + max(COPY, 10 * (time.monotonic() - now))
 
     def _turn(self, outcomes: list[Outcome]) -> tuple[list[Row], list[tuple[str, Claim]]]:
         """One transaction: what ended, and what begins."""
@@ -213,7 +222,7 @@ class Driver:
     def _wait_for_space(self, outcome: Outcome) -> None:
         now = time.monotonic()
         with contextlib.suppress(OSError):
-            (self.ledger.folder / ".scumble" / "reserve").unlink()
+            (ledger_folder(self.ledger.folder) / "reserve").unlink()
         self._space_since = self._space_since or now
         if now - self._space_since >= self.rules.wait_for_space:
             self.draining, self.ended_by = True, f"no space is left for results ({outcome.error})"

@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from scumble.errors import InputError
+from scumble.files import atomic_write
 from scumble.work.entry import Added, Claim, Entry, Row
 from scumble.work.lock import FolderLock, holder, wait_for_workers
 from scumble.work.outcome import Outcome, OutputFile, Standing, next_state
+from scumble.work.place import inside, ledger_folder, settled_place, snapshot_path
 from scumble.work.schema import STATES, join_body, open_to_read, open_to_write, split_body
 
 __all__ = ["Added", "Claim", "Entry", "Ledger", "Row", "ledger_folder"]
@@ -32,11 +34,6 @@ TOO_OFTEN = 4
 """… and fails when it was running so often."""
 
 
-def ledger_folder(folder: str | Path) -> Path:
-    """Where the ledger of a folder of results is."""
-    return Path(folder) / ".scumble"
-
-
 class Ledger:
     """The requests of one folder. Open one with :meth:`open` (to work on it) or :meth:`read` (to look at it)."""
 
@@ -46,24 +43,26 @@ class Ledger:
         self._depth, self._only = 0, "1"
 
     @classmethod
-    def open(cls, folder: str | Path, what: str, versions: Mapping[str, str] | None = None) -> Ledger:
+    def open(
+        cls, folder: str | Path, what: str, versions: Mapping[str, str] | None = None, *, take_over: bool = False
+    ) -> Ledger:
         """Take the folder for this process. What was running when an earlier process died is *interrupted*.
 
         Args:
             folder: The folder of the results; made when it is not there.
             what: What this process is, for those who come too late ("scumble batch").
             versions: What the results depend on, kept with the run.
+            take_over: Go on from the copy of a ledger that is on another machine's disk.
 
         Raises:
             InputError: If another process has it, or the ledger is not one of this version's.
         """
         folder = Path(folder)
-        inside = ledger_folder(folder)
-        inside.mkdir(parents=True, exist_ok=True)
-        lock = FolderLock(inside, what)
+        place = settled_place(folder, take_over)
+        lock = FolderLock(place, what)
         try:
-            wait_for_workers(inside)
-            base = open_to_write(inside / "ledger.sqlite")
+            wait_for_workers(place)
+            base = open_to_write(place / "ledger.sqlite")
             ledger = cls(folder, base, lock)
             ledger._begin(what, versions or {})
         except BaseException:
@@ -79,6 +78,7 @@ class Ledger:
             InputError: If there is none.
         """
         path = ledger_folder(folder) / "ledger.sqlite"
+        path = path if path.is_file() else snapshot_path(folder)
         if not path.is_file():
             raise InputError(f"{folder} holds no ledger: nothing was made there by scumble batch or the studio")
         return cls(Path(folder), open_to_read(path), None)
@@ -90,8 +90,9 @@ class Ledger:
                 self.base.execute(
                     "UPDATE run SET ended = ?, clean = ? WHERE id = ?", (time.time(), int(clean), self.run)
                 )
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(sqlite3.Error, InputError):
                 self.base.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self.copy_out()
         self.base.close()
         if self._lock is not None:
             self._lock.release()
@@ -102,6 +103,12 @@ class Ledger:
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.close(clean=kind is None)
+
+    def copy_out(self) -> None:
+        """Where the ledger is on another disk than its folder, put a whole copy of it into the folder."""
+        if ledger_folder(self.folder) != inside(self.folder):
+            with atomic_write(snapshot_path(self.folder)) as unfinished:
+                self.base.execute("VACUUM INTO ?", (str(unfinished),))
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
