@@ -29,8 +29,8 @@ def test_id_output_priority_and_labels_are_no_part_of_the_identity() -> None:
 @pytest.mark.parametrize(
     "change",
     [{"seed": 2}, {"count": 2}, {"parameters": {"prompt": "b", "strength": 0.5}}, {"change_map": 0.5}, {"quality": 90},
-     {"method": "text-to-image"}, {"also": ({"kind": "paint"},)}, {"batch_size": 1}, {"parent": "cd"},
-     {"model": {"name": None, "clip_skip": 1}}, {"windows": "whole"}],
+     {"method": "text-to-image"}, {"also": ({"kind": "paint"},)}, {"batch_size": 1},
+     {"model": {"name": None, "clip_skip": 1}}, {"view": {"tiles": True}}],
 )  # fmt: skip
 def test_everything_else_is_part_of_the_identity(change: dict[str, Any]) -> None:
     assert request(**change).line() != request().line()

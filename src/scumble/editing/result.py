@@ -59,7 +59,13 @@ class Result:
         return self.recipe.model_copy(update={"index": report.get("candidate", index), "report": report})
 
     def save(
-        self, path: str | Path, *, metadata: bool = True, overwrite: bool = True, strip: bool = False
+        self,
+        path: str | Path,
+        *,
+        metadata: bool = True,
+        overwrite: bool = True,
+        strip: bool = False,
+        quality: int = 95,
     ) -> list[Path]:
         """Write the candidates: one to ``path``, several to ``name-0.png``, ``name-1.png``, ….
 
@@ -71,6 +77,7 @@ class Result:
             metadata: False writes pictures without any recipe.
             overwrite: Whether files that are there may be replaced.
             strip: Leave out what the edited file held, but for its color profile.
+            quality: Of a JPEG, 1 to 100.
 
         Returns:
             The files that were written. What a format could not hold is told in :attr:`notices`.
@@ -94,7 +101,7 @@ class Result:
         for index, (file, image) in enumerate(zip(files, self.images, strict=True)):
             texts = embed(self.recipe_of(index).model_dump(mode="json")) if metadata else None
             jpeg = self._blocks(file, image, index, remarks)
-            save_image(image, file, texts, carried=carried, jpeg=jpeg, notices=remarks)
+            save_image(image, file, texts, quality, carried=carried, jpeg=jpeg, notices=remarks)
         told = carried.describe()
         new = [remark for remark in [*([told] if told else []), *remarks] if remark not in self.notices]
         self.notices.extend(dict.fromkeys(new))

@@ -22,6 +22,7 @@ from scumble.records.file_ref import FileRef
 from scumble.records.lists import Line
 from scumble.records.recipe import Recipe, read_recipe
 from scumble.records.request import Request
+from scumble.records.view import VIEW_0_1
 from scumble.records.wishes import Wishes
 
 __all__ = ["request_of_recipe"]
@@ -57,6 +58,7 @@ def request_of_recipe(line: Line, wishes: Wishes) -> tuple[Request, dict[str, st
         count=count,
         batch_size=recipe.batch_size,
         also=tuple(recipe.also),
+        view=recipe.view or VIEW_0_1,
         files={place.removeprefix("files."): ref for place, ref in refs.items()},
         model={"name": model},
         **fields,

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scumble.errors import InputError
 from scumble.records.file_ref import FileRef, file_refs
 from scumble.records.model_spec import ModelSpec
+from scumble.records.view import View
 
 if TYPE_CHECKING:
     from scumble.methods.base import Method
@@ -72,16 +73,12 @@ class Request(BaseModel):
     """Candidates computed at once."""
     model: ModelSpec = ModelSpec()
     """The model."""
-    windows: Any = None
-    """How the picture is cut into windows; None: the editor's choice."""
+    view: View = View()
+    """How the edit looks at its picture: windows, detail, tiles."""
     output: str | None = None
     """File name of the result, in the folder of the batch."""
     quality: int = Field(default=95, ge=1, le=100)
     """Of JPEG and WebP."""
-    map_inside: bool = False
-    """Put the change map into the picture's file."""
-    parent: str | None = None
-    """Key of the request whose result is edited."""
     priority: int = Field(default=0, ge=-1000, le=1000)
     """Higher ones are made first; no part of the identity."""
     labels: dict[str, str] = Field(default_factory=dict)

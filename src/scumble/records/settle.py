@@ -19,6 +19,7 @@ from scumble.records.file_ref import FileRef
 from scumble.records.lists import Line
 from scumble.records.problems import Problem
 from scumble.records.request import Request
+from scumble.records.view import View
 from scumble.records.wishes import Settled, Wishes
 
 __all__ = ["is_recipe", "settle"]
@@ -74,13 +75,13 @@ def _request(line: Line, written: Mapping[str, Any], wishes: Wishes) -> tuple[Re
     name = _method_name(written, wishes)
     kind: Any = method_class(name)
     canonical = kind.method_name()
-    known = [*Request.model_fields, *kind.model_fields]
+    known = [*Request.model_fields, *kind.model_fields, *View.model_fields]
     shared = _applied_defaults(wishes, canonical, known)
     if line.cells:
         written = {key: _cell(key, text, kind) for key, text in written.items()}
     fields = {**shared, **wishes.flags, **written, **wishes.sets, "method": canonical}
     labels = {key[6:]: str(fields.pop(key)) for key in list(fields) if key.startswith("label.")}
-    model = _model(fields)
+    model, view = _model(fields), _view(fields, kind)
     outside = {key: fields.pop(key) for key in list(fields) if key in Request.model_fields and key not in ASIDE}
     more = {key: fields.pop(key) for key in ("labels", "files") if key in fields}
     unknown = [key for key in fields if key not in kind.model_fields]
@@ -94,6 +95,7 @@ def _request(line: Line, written: Mapping[str, Any], wishes: Wishes) -> tuple[Re
         request = Request(
             **{key: value for key, value in outside.items() if value is not None},
             model=model,
+            view=view,
             parameters={name: value for name, value in body.items() if name in method.model_fields_set},
             defaults={name: value for name, value in body.items() if name not in method.model_fields_set},
             also=also,
@@ -152,7 +154,7 @@ def _cell(name: str, text: str, kind: type[Method]) -> Any:
 
 
 def _takes_text(name: str, kind: type[Method]) -> bool:
-    if name in ("image", "inversion", "model", "id", "output", "method", "parent"):
+    if name in ("image", "inversion", "model", "id", "output", "method", "window", "detail"):
         return True
     declared = kind.model_fields.get(name)
     if declared is None:
@@ -166,6 +168,15 @@ def _model(fields: dict[str, Any]) -> Any:
     model, dtype = fields.pop("model", None), fields.pop("dtype", None)
     model = {"name": model} if isinstance(model, str) else dict(model or {})
     return {**model, "dtype": dtype} if dtype is not None else model
+
+
+def _view(fields: dict[str, Any], kind: type[Method]) -> dict[str, Any]:
+    """What was said of the view: in a block ``view``, or flat where the method has no field of that name."""
+    block = fields.pop("view", None)
+    flat = {
+        name: fields.pop(name) for name in list(fields) if name in View.model_fields and name not in kind.model_fields
+    }
+    return {**(dict(block) if isinstance(block, Mapping) else {}), **flat}
 
 
 def _also(given: Any) -> tuple[list[dict[str, Any]], list[NamedFile]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import torch
 from scumble.editing.editor import Editor
 from scumble.editing.result import Result
 from scumble.errors import CheckpointError, InputError, MemoryLimitError, ScumbleError
-from scumble.images import load_image, save_image, sidecar_path
+from scumble.images import load_image, sidecar_path
 from scumble.methods.base import Method
 from scumble.methods.progress import Progress
 from scumble.records.file_ref import content_sha256, file_refs
-from scumble.records.metadata import embed, read_metadata
+from scumble.records.metadata import read_metadata
 from scumble.records.model_spec import ModelSpec
 from scumble.records.naming import output_names
 from scumble.records.recipe import versions
@@ -71,7 +72,7 @@ class Attempt:
         cost = result.cost.as_dict()
         return {
             **common,
-            "files": self._save(result, request, finals, key),
+            "files": self._save(result, request, payload["output"], finals, key),
             "batch": batch,
             "cost": {
                 "seconds": result.cost.seconds,
@@ -157,18 +158,19 @@ class Attempt:
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
 
-    def _save(self, result: Result, request: Request, finals: list[Path], key: str) -> list[dict[str, Any]]:
+    def _save(
+        self, result: Result, request: Request, output: str, finals: list[Path], key: str
+    ) -> list[dict[str, Any]]:
         """Write every candidate whole under a temporary name; the last step is the driver's, or ours on a cluster."""
         files = []
-        for k, (image, final) in enumerate(zip(result.images, finals, strict=True)):
-            final.parent.mkdir(parents=True, exist_ok=True)
-            recipe = result.recipe_of(k).model_dump(mode="json")
-            temporary = temporary_path(final, self.token)
-            save_image(image, temporary, embed({**recipe, "request": key}), quality=request.quality)
+        first = finals[0].with_name(Path(output).name)
+        first.parent.mkdir(parents=True, exist_ok=True)
+        keyed = replace(result, recipe=result.recipe.model_copy(update={"request": key}))
+        temporaries = keyed.save(temporary_path(first, self.token), quality=request.quality)
+        for temporary, final, image in zip(temporaries, finals, result.images, strict=True):
             pixels = hashlib.sha256(f"{image.size}{image.mode}".encode() + image.tobytes()).hexdigest()
-            beside = sidecar_path(temporary)
-            if beside.is_file():
-                files.append(written(self.folder, beside, sidecar_path(final)))
+            if sidecar_path(temporary).is_file():
+                files.append(written(self.folder, sidecar_path(temporary), sidecar_path(final)))
             files.append(written(self.folder, temporary, final, pixels))
         if self.publish:
             from scumble.work.commit import durable, named
@@ -218,7 +220,7 @@ def _run(
     if request.inversion is not None:
         options["inversion"] = request.inversion.path
     picture = None if request.image is None else load_image(request.image.path or "")
-    return editor.edit(picture, method, **options)
+    return editor.edit(picture, method, view=request.view, **options)
 
 
 def _extras(request: Request) -> list[Any]:
