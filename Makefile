@@ -21,6 +21,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m scumble_lab.limits
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

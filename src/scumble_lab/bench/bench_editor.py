@@ -32,6 +32,7 @@ class BenchEditor:
         method: Registry name; None for the trivial ones.
         settings: The method's fields for a case.
         pixels: Whether it needs the pixel model.
+        model: A bundled model that it needs in place of the run's; empty for most.
         trivial: What a trivial editor returns.
         finish: What is done to the picture afterwards.
         able: Of its tasks' cases the ones it can do; None: all.
@@ -46,6 +47,7 @@ class BenchEditor:
     method: str | None = None
     settings: Settings = field(default=lambda sample: {})
     pixels: bool = False
+    model: str = ""
     trivial: Callable[[Sample, int], Image.Image] | None = None
     finish: Finish | None = None
     able: Callable[[Case], bool] | None = None

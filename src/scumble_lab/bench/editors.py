@@ -7,6 +7,7 @@ unless the method needs more; a case takes the seed of the run.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -278,5 +279,26 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
 )  # fmt: skip
 
-EDITORS: Mapping[str, BenchEditor] = {editor.name: editor for editor in _ALL}
+
+def _in_four_steps(row: BenchEditor, about: str, **changes: Any) -> BenchEditor:
+    """A row's twin on the 4-step student, with the student's own steps and guidance."""
+
+    def settings(sample: Sample) -> dict[str, Any]:
+        return {**{k: v for k, v in row.settings(sample).items() if k not in _STUDENT_OWN}, **changes}
+
+    return replace(row, name=f"{row.name}-fast", about=about, settings=settings, model="still-life-fast")
+
+
+_STUDENT_OWN = ("num_inference_steps", "guidance_scale")
+_TAUGHT = {row.name: row for row in _ALL}
+_FAST = (
+    _in_four_steps(_TAUGHT["sdedit"], "the same in 4 steps of the student, without guidance"),
+    _in_four_steps(_TAUGHT["ddpm-inversion"], "the same along 4 steps of the student, skip 0", skip=0.0),
+    _in_four_steps(_TAUGHT["differential-diffusion"], "the same in 4 steps of the student"),
+    _in_four_steps(_TAUGHT["blended-latent-diffusion"], "the same in 4 steps of the student"),
+    _in_four_steps(_TAUGHT["edit-friendly-in-region"], "the same along 4 steps of the student, skip 0", skip=0.0),
+    _in_four_steps(_TAUGHT["warp-drag"], "the same in 4 steps of the student"),
+)
+
+EDITORS: Mapping[str, BenchEditor] = {editor.name: editor for editor in (*_ALL, *_FAST)}
 """All editors by name, in the order of the tables."""

@@ -73,7 +73,7 @@ def _made(editor: BenchEditor, sample: Sample, workshop: Workshop, seed: int) ->
     if editor.trivial is not None:
         return editor.trivial(sample, _own_seed(sample, seed)), {}
     method = editor.build(sample)
-    result = workshop.editor(editor.pixels).edit(sample.source, method, seed=seed)
+    result = workshop.editor_for(editor).edit(sample.source, method, seed=seed)
     image = result.image if editor.finish is None else editor.finish(result.image, sample)
     told = {
         "method": method.method_name(),

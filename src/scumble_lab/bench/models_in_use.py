@@ -28,17 +28,24 @@ class Workshop:
     def __init__(self, model: str | None = None, pixel_model: str | None = None, device: str | None = None) -> None:
         self.names = {False: model, True: pixel_model or PIXEL_MODEL}
         self.device = device
-        self._editors: dict[bool, Editor] = {}
+        self._editors: dict[str, Editor] = {}
 
     def editor(self, pixels: bool) -> Editor:
         """The editor on the latent or the pixel model."""
-        if pixels not in self._editors:
-            self._editors[pixels] = Editor.from_pretrained(self.names[pixels], device=self.device)
-        return self._editors[pixels]
+        return self._loaded("pixel" if pixels else "latent", self.names[pixels])
+
+    def editor_for(self, row: BenchEditor) -> Editor:
+        """The editor on the model that a row needs."""
+        return self._loaded(row.model, row.model) if row.model else self.editor(row.pixels)
+
+    def _loaded(self, key: str, source: str | None) -> Editor:
+        if key not in self._editors:
+            self._editors[key] = Editor.from_pretrained(source, device=self.device)
+        return self._editors[key]
 
     def weights(self, editor: BenchEditor) -> str:
         """Hash of the model's weights that an editor's results depend on."""
-        return "" if editor.method is None else self.editor(editor.pixels).model.weights_hash[:16]
+        return "" if editor.method is None else self.editor_for(editor).model.weights_hash[:16]
 
     @cached_property
     def guide(self) -> str:
@@ -50,8 +57,8 @@ class Workshop:
 def machine(workshop: Workshop, jobs: int) -> dict[str, Any]:
     """On what and with what a run was made: machine, versions, commit, models."""
     models = {}
-    for pixels, editor in workshop._editors.items():
-        models["pixel" if pixels else "latent"] = {
+    for key, editor in workshop._editors.items():
+        models[key] = {
             "name": editor.model.name,
             "sha256": editor.model.weights_hash[:16],
             "device": str(editor.model.device),
