@@ -17,6 +17,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState
 from scumble.core.guidance import Guidance
 from scumble.core.solvers import Ddim, Plms, Solver
+from scumble.core.traits import Traits
 from scumble.energies.attention import Columns, Size
 from scumble.energies.protocol import ActiveDuring, Function, WeightedEnergy
 from scumble.errors import MethodError
@@ -162,3 +163,18 @@ class Writing(Control):
 
 def test_controls_of_ones_own_pass() -> None:
     assert refused([Writing(), hold(), energies()]) is None
+
+
+def test_what_acts_besides_stands_in_front_of_a_control_that_comes_last() -> None:
+    again, besides = Resample(0, 3), energies()
+    combined = combine_controls(context(), [hold(), again], [besides])
+    assert combined[-1] is again
+    assert besides in combined[:-1]
+
+
+def test_a_new_control_is_told_by_what_it_declares_alone() -> None:
+    class Another(Control):
+        def traits(self, ctx: RunState) -> Traits:
+            return Traits(keeps="a hand of mine")
+
+    assert "a change map and a hand of mine both say what is kept" in str(refused([hold(), Another()]))

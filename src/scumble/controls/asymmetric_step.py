@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from scumble.core.control import Branch, Control, RunState, Transition
 from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
+from scumble.core.traits import Traits
 from scumble.errors import MethodError
 from scumble.models.taps import Tap
 
@@ -43,6 +44,15 @@ class AsymmetricStep(Control):
     cond_only: bool = False
     site: str = "mid_block"
     _temb: Tensor | None = None
+
+    def traits(self, ctx: RunState) -> Traits:
+        """Twins of the branches are evaluated."""
+        return Traits(evaluates_twice=True)
+
+    def beside(self, controls: Sequence[Control]) -> Control:
+        """Combine the twins as the method's own guidance combines its branches."""
+        guidance = next((control for control in controls if isinstance(control, Guidance)), None)
+        return replace(self, guidance=self.guidance or guidance)
 
     def start(self, ctx: RunState) -> None:
         """Refuse solvers that do not use both halves.

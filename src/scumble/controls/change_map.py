@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scumble.core.control import Constraint, RunState, Start
 from scumble.core.rounding import SLACK
+from scumble.core.traits import Traits
 
 __all__ = ["FEW_STEPS", "ChangeMap", "NoisedSource", "release_fraction", "release_index", "start_index"]
 
@@ -106,6 +107,10 @@ class ChangeMap(Constraint):
     first: int = 0
     exact_end: bool = True
     fraction: Tensor | None = None
+
+    def traits(self, ctx: RunState) -> Traits:
+        """It keeps a part of the image."""
+        return Traits(keeps="a change map")
 
     def start(self, ctx: RunState) -> Start | None:
         """Begin at the first release, one step of a multistep solver's history earlier."""

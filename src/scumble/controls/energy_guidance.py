@@ -20,6 +20,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState, Start, Transition
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import conditional_variance
+from scumble.core.traits import AttentionRead, Traits
 from scumble.energies.protocol import Observation, Place, WeightedEnergy
 from scumble.errors import MethodError
 
@@ -80,6 +81,25 @@ class EnergyGuidance(Control):
     _shift: Tensor | None = None
     _beta: Tensor | None = None
     _stop: bool = False
+
+    def traits(self, ctx: RunState) -> Traits:
+        """Gradients are taken through the attention that its energies read."""
+        steps = [frozenset(i for i in range(ctx.steps) if guide.factor(i, ctx.steps)) for guide in self.guides]
+        return Traits(
+            takes_gradient=tuple(
+                AttentionRead(guide.energy.name, frozenset(guide.energy.reads.attention), when)
+                for guide, when in zip(self.guides, steps, strict=True)
+            )
+        )
+
+    def check(self, ctx: RunState) -> None:
+        """Refuse shifts that the solver does not look at.
+
+        Raises:
+            MethodError: Naming it.
+        """
+        if ctx.solver.name == "plms" and any(guide.weight and guide.place == "x0" for guide in self.guides):
+            raise MethodError("plms makes its step of eps alone, a shift of x0 has no effect: use place eps, or ddim")
 
     def start(self, ctx: RunState) -> Start | None:
         """Refuse guides that could not have an effect.

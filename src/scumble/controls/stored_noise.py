@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState, Start, Transition
+from scumble.core.schedule import Level
+from scumble.core.traits import Traits
+from scumble.errors import MethodError
 from scumble.inversion.inversion import Inversion
 
 __all__ = ["StoredNoise", "StoredSourceBranch"]
@@ -28,6 +32,27 @@ class StoredNoise(Control):
     inversion: Inversion
     residuals: bool = True
     offsets: bool = True
+
+    def traits(self, ctx: RunState) -> Traits:
+        """Noise is stored for one visit of each level."""
+        return Traits(needs_one_visit=self.inversion.zs is not None)
+
+    def check(self, ctx: RunState) -> None:
+        """Refuse a run with other levels or other noise than the path's own.
+
+        Raises:
+            MethodError: Saying which.
+        """
+        if _plain(self.inversion.levels) != _plain(ctx.levels):
+            raise MethodError(
+                "the stored path has other levels than this run: use its steps and schedule, or invert again"
+            )
+        eta = getattr(ctx.solver, "eta", 0.0)
+        if self.inversion.zs is not None and (ctx.solver.name != "ddim" or eta != self.inversion.eta):
+            raise MethodError(
+                f"the stored noise is that of ddim steps with eta {self.inversion.eta:g}, this run takes"
+                f" {ctx.solver.name} steps with eta {eta:g}: use the inversion's, or invert again"
+            )
 
     def start(self, ctx: RunState) -> Start:
         """Begin at the path's first level."""
@@ -71,3 +96,7 @@ class StoredSourceBranch(Control):
         if self.until is not None and ctx.i >= self.until:
             return rows
         return [Branch(self.name, self.cond, x=self.inversion.x_at(ctx.i)), *rows]
+
+
+def _plain(levels: Sequence[Level]) -> list[tuple[float, float]]:
+    return [(round(level.t, 3), round(level.a, 6)) for level in levels]

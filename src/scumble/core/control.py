@@ -15,6 +15,7 @@ from scumble.core.noise import NoiseSource
 from scumble.core.prediction import Prediction, noised
 from scumble.core.schedule import Level
 from scumble.core.solvers import Evaluation, Solver
+from scumble.core.traits import Traits
 
 __all__ = ["Constraint", "RunState", "Control", "Transition", "Network", "Branch", "Start", "StepResult"]
 
@@ -190,6 +191,17 @@ class Control:
 
     The loop calls hooks in the order of the list; see :class:`Constraint` for what comes around them.
     """
+
+    def traits(self, ctx: RunState) -> Traits:
+        """Return what the control declares about itself in this run, for :mod:`scumble.controls.conflicts`."""
+        return Traits()
+
+    def check(self, ctx: RunState) -> None:
+        """Refuse a run in which the control has no meaning; asked before a run that a user put together."""
+
+    def beside(self, controls: Sequence[Control]) -> Control:
+        """Return the control as it acts beside others: with what it needs to know of them."""
+        return self
 
     def start(self, ctx: RunState) -> Start | None:
         """Return where the run begins, or None to leave that to another control (the first answer counts)."""

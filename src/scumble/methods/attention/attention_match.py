@@ -13,6 +13,7 @@ from scumble.core.control import Branch, Control, RunState
 from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Evaluation
+from scumble.core.traits import Traits
 from scumble.models.early_exit import early_exit, leave, reading, reading_until_complete
 from scumble.models.taps import Tap
 
@@ -90,6 +91,10 @@ class AttentionMatch(Control):
     rate: float = 0.1
     losses: list[float] = field(default_factory=list)
     gradient: Tensor | None = None
+
+    def traits(self, ctx: RunState) -> Traits:
+        """It moves x by the attention of the edited branch."""
+        return Traits(edits_attention=True)
 
     def before(self, ctx: RunState, x: Tensor) -> Tensor:
         """Move x."""

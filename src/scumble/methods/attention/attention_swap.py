@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from scumble.core.control import Control, RunState
 from scumble.core.rounding import SLACK
+from scumble.core.traits import Replacement, Traits
 from scumble.methods.attention.step_range import Window, window_steps
 from scumble.methods.attention.token_alignment import TokenMap
 from scumble.models.sites import sites
@@ -95,6 +96,18 @@ class AttentionSwap(Control):
     first: int = 0
     source: str = "source"
     target: str = "cond"
+
+    def traits(self, ctx: RunState) -> Traits:
+        """Self-attention is replaced while its window is open, cross-attention where the gates leave nothing of it."""
+        opened = frozenset(k + self.first for k in range(len(self.gates)) if bool((self.gates[k] >= 1).all()))
+        before = frozenset(range(self.first))  # nothing is read before the run begins
+        return Traits(
+            replaces_self_attention=Replacement(
+                frozenset(self.sites.own), frozenset(k + self.first for k in self.self_window)
+            ),
+            replaces_cross_attention=Replacement(frozenset(self.sites.cross), opened | before),
+            edits_attention=True,
+        )
 
     @property
     def until(self) -> int:

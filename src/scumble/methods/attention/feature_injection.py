@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState
+from scumble.core.traits import Replacement, Traits
 from scumble.errors import MethodError
 from scumble.inversion.chunks import Chunks
 from scumble.models.early_exit import early_exit, reading_until_complete
@@ -164,6 +165,13 @@ class FeatureInjection(Control):
     cache: SourceFeatures | None = None
     targets: tuple[str, ...] = ("uncond", "cond")
     chunk: int | None = None
+
+    def traits(self, ctx: RunState) -> Traits:
+        """Self-attention gets the source's queries and keys."""
+        layers = frozenset(path.rpartition(".to_")[0] for path in self.sites.attention)
+        return Traits(
+            replaces_self_attention=Replacement(layers, frozenset(self.attention_steps)), edits_attention=True
+        )
 
     def wanted(self, step: int) -> tuple[str, ...]:
         """Modules whose outputs are injected at a step of the run."""

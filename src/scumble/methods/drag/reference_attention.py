@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from scumble.core.control import Control, RunState
+from scumble.core.traits import Replacement, Traits
 from scumble.errors import MethodError
 from scumble.models.sites import sites
 from scumble.models.taps import Tap
@@ -57,6 +58,11 @@ class ReferenceAttention(Control):
     layers: Sequence[str]
     first: int = 0
     sources: Mapping[str, str] = field(default_factory=lambda: {"cond": "source", "uncond": "source_uncond"})
+
+    def traits(self, ctx: RunState) -> Traits:
+        """Self-attention gets the reference's keys and values."""
+        steps = frozenset(range(self.first, ctx.steps))
+        return Traits(replaces_self_attention=Replacement(frozenset(self.layers), steps), edits_attention=True)
 
     def taps(self, ctx: RunState) -> Sequence[Any]:
         """Overwrite keys and values in every layer."""

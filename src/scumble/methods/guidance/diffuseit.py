@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from scumble.errors import InputError
 from scumble.file_field import FileField
@@ -81,7 +81,7 @@ class DiffuseIT(ImageMethod):
     """How often a candidate may begin anew, with other noise, when its prediction leaves the range of pictures."""
     restart_above: float = Field(default=5e-5, ge=0, le=1e6)
     """Mean squared excess beyond black and white at which it does."""
-    match_colors: bool = True
+    match_colors: bool = Field(default=True, validation_alias=AliasChoices("match_colors", "match_colours"))
     """With a target picture: bring the result to its colours in the end."""
     clip: Annotated[str, FileField("model")] = "clip"
     """The CLIP of the words: clip (bundled), a transformers folder, or a hub id."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from scumble.core.control import Control, RunState, Start, Transition
 from scumble.core.schedule import conditional_variance
+from scumble.core.traits import Traits
 
 __all__ = ["Resample"]
 
@@ -24,6 +25,10 @@ class Resample(Control):
     step: int
     times: int = 10
     published: bool = False
+
+    def traits(self, ctx: RunState) -> Traits:
+        """It repeats a step, and stands behind whatever moves the mean."""
+        return Traits(repeats_steps=self.times > 1, comes_last=True)
 
     def after(self, ctx: RunState, move: Transition) -> Transition:
         """Send the run back to the level it came from."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from scumble.controls.change_map import Source
 from scumble.core.control import Constraint, RunState, Start
+from scumble.core.traits import Traits
 
 __all__ = ["BackgroundBlend", "LateBlend", "SharedSource"]
 
@@ -38,6 +39,10 @@ class BackgroundBlend(Constraint):
     source: Source
     first: int = 0
     from_noise: bool = False
+
+    def traits(self, ctx: RunState) -> Traits:
+        """It keeps a part of the image."""
+        return Traits(keeps="a blend of the background")
 
     def start(self, ctx: RunState) -> Start | None:
         """Begin with the source noised to the first level, or with noise alone."""
