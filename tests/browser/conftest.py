@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-PATIENCE = 120_000
+PATIENCE = int(os.environ.get("SCUMBLE_PATIENCE", "120")) * 1000
 """Milliseconds: tests wait for states, this long at most, because machines are busy."""
 STEPS = 4
 
@@ -130,6 +130,13 @@ class Studio:
         self.page.locator("input[type=file]").first.set_input_files(str(path))
         self.until(f"studio.doc.loading.value === null && (studio.doc.picture.value?.id ?? '') !== '{before}' || "
                    "studio.doc.notice.value?.kind === 'fault'")  # fmt: skip
+        return self.fitted()
+
+    def fitted(self) -> Studio:
+        """Wait until the picture lies on the stage as the page says."""
+        self.until("(stage => Number(stage.dataset.scale) === studio.view.viewport.value.scale && "
+                   "Number(stage.dataset.x) === studio.view.viewport.value.x && (!studio.doc.picture.value || "
+                   "!!studio.view.stageSize.value.width))(document.querySelector('.stage'))")  # fmt: skip
         return self
 
     def fresh(self, path: Path) -> Studio:
@@ -192,7 +199,7 @@ class Studio:
 
     def number(self, label: str, value: str) -> Studio:
         """Type a number into a field of the panel."""
-        self.page.get_by_label(label, exact=True).fill(value)
+        self.page.get_by_role("textbox", name=label, exact=True).fill(value)
         return self
 
     def settle(self) -> Studio:

@@ -32,7 +32,10 @@ function Dialog(props: { title: string; wide?: boolean; children: ComponentChild
             <Icon name="close" size={16} />
           </button>
         </header>
-        <div class="content">{props.children}</div>
+        <div class="content">
+          {doc.notice.value?.kind === "fault" && <p class="fault">{doc.notice.value.text}</p>}
+          {props.children}
+        </div>
       </div>
     </dialog>
   );

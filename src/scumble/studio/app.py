@@ -30,7 +30,7 @@ from scumble.studio.events import Events
 from scumble.studio.jobs import Jobs
 from scumble.studio.maps import Maps, inflated, size_of
 from scumble.studio.pictures import MOST_BYTES, Pictures
-from scumble.studio.plan import plan_of
+from scumble.studio.plan import Counts, plan_of
 from scumble.studio.store import Store
 
 __all__ = ["Studio", "make_app"]
@@ -63,6 +63,7 @@ class Studio:
     model: str | None = None
     version: str = ""
     methods: list[dict[str, Any]] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
 
     @property
     def hidden(self) -> Path:
@@ -413,7 +414,9 @@ def make_app(studio: Studio) -> FastAPI:
 
 
 def _error(status: int, text: str) -> JSONResponse:
-    return JSONResponse({"error": text[:1].upper() + text[1:]}, status)
+    first = text.partition(" ")[0]
+    is_name = any(one in first for one in "._/") or any(one.isdigit() for one in first)
+    return JSONResponse({"error": text if is_name else text[:1].upper() + text[1:]}, status)
 
 
 def _gone(text: str) -> Any:

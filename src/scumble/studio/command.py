@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scumble.errors import InputError
@@ -97,7 +97,7 @@ def python_code(
     )
 
 
-def read_command(text: str, method_class: Any, spelled: Mapping[str, str]) -> dict[str, Any]:
+def read_command(text: str, method_class: Any, spelled: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Read a pasted ``scumble edit …``: method, parameters, seed, count; files in it are left out.
 
     Raises:
@@ -113,11 +113,7 @@ def read_command(text: str, method_class: Any, spelled: Mapping[str, str]) -> di
     name = rest.pop("--method", rest.pop("-m", DEFAULT_METHOD))
     kind = method_class(name)
     by_flag = {f"--{field.replace('_', '-')}": field for field in kind.model_fields}
-    by_flag |= {flag: field for field, flag in spelled.items()}
-    by_flag |= {
-        "-p": "prompt",
-        "--num-inference-steps": "num_inference_steps",
-    }
+    by_flag |= {flag: field for field, flags in spelled.items() for flag in flags}
     parameters: dict[str, Any] = {}
     for flag, values in flags:
         if flag in (

@@ -93,8 +93,7 @@ class Desk:
         """Read a pasted command line."""
         from scumble.methods.registry import method_class
 
-        spelled = {name: one[0] for name, one in importlib.import_module(self._flags).SHORT.items()}
-        read = read_command(text, method_class, spelled)
+        read = read_command(text, method_class, importlib.import_module(self._flags).SHORT)
         kind: Any = method_class(read["method"])
         names = set(read["parameters"]) & file_fields(kind.model_fields)
         if names:

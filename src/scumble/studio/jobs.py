@@ -112,7 +112,8 @@ class Jobs:
         self.live: dict[int, dict[str, Any]] = {}
         self.jpegs: dict[int, bytes] = {}
         self.takes_text = True
-        self.seconds_a_row: float | None = None
+        self.paces: list[float] = []
+        self.peaks: dict[str, int] = {}
         self._options = {"model": model, "device": device}
         self._version = version
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
@@ -354,7 +355,6 @@ class Jobs:
                 self._tell_model(state="failed", error=f"The model could not be loaded: {error}")
             else:
                 self.takes_text = bool(value["takes_text"])
-                self._measured(value["milliseconds"])
                 self._tell_model(
                     state="ready",
                     error=None,
@@ -366,9 +366,24 @@ class Jobs:
             else:
                 future.set_exception(RuntimeError(str(error)))
 
-    def _measured(self, milliseconds: float | None) -> None:
-        if milliseconds is not None:
-            self.seconds_a_row = milliseconds / 1000
+    def _paced(self, cost: Mapping[str, Any], method: str) -> None:
+        """Keep what a row took, all of an edit included, and its memory: the next estimates come from them."""
+        rows = int(cost.get("forward") or 0) + int(cost.get("backward") or 0)
+        if rows >= 4:
+            self.paces = [*self.paces[-7:], float(cost.get("seconds") or 0.0) / rows]
+        if cost.get("peak"):
+            self.peaks[method] = int(cost["peak"])
+
+    def seconds_for(self, rows: int) -> tuple[float, float] | None:
+        """How long these rows will take on this machine, from the paces of before; None: nothing was measured."""
+        if self.paces:
+            return 0.85 * rows * min(self.paces), 1.3 * rows * max(self.paces) + 0.2
+        milliseconds = self.model.get("milliseconds")
+        return None if not milliseconds else (0.7 * rows * milliseconds / 1000, 2 * rows * milliseconds / 1000 + 0.3)
+
+    def busy(self) -> bool:
+        """Whether the maker has no time for a question now."""
+        return self._at is not None or self.model["state"] != "ready"
 
     def _progress(self, number: int, data: Mapping[str, Any]) -> None:
         now = time.monotonic()
@@ -420,8 +435,8 @@ class Jobs:
         row = self._ledger.record([outcome])[0]
         if outcome.kind == "done":
             durable({(self.folder / one.path).parent for one in outcome.files})
+            self._paced(outcome.cost, str(row.body.get("method")))
             if (milliseconds := event.data.get("milliseconds")) is not None:
-                self._measured(float(milliseconds))
                 self._tell_model(milliseconds=milliseconds)
             for k, shown in enumerate(event.data.get("shown", ())):
                 self._result(row, k, shown, str(outcome.files[k].path))

@@ -2,22 +2,71 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import math
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scumble.records.file_ref import FileRef
+from scumble.records.request import Request
 
 if TYPE_CHECKING:
     from scumble.studio.app import Edit, Studio
 
-__all__ = ["plan_of", "release_table"]
+__all__ = ["Counts", "plan_of", "release_table"]
 
 SLACK = 1e-6
+KEPT = 200
+PATIENCE = 30.0
+"""Seconds to wait for a count."""
+WORDS = ("prompt", "negative_prompt", "source_prompt")
 
 
 def release_table(steps: int, strength: float) -> list[int]:
     """For every strength 0..255 the step from which on its pixels are free; ``steps`` for those that are kept."""
     first = min(math.floor((1.0 - strength) * steps + SLACK), steps)
-    table = [first + math.floor((1 - value / 255) * (steps - first) + SLACK) for value in range(256)]
-    return [steps, *(min(one, steps - 1) for one in table[1:])]
+    values = (np.arange(256) / 255).astype(np.float32).astype(np.float64)  # as the engine has them
+    return [first + math.floor((1 - value) * (steps - first) + SLACK) for value in values]
+
+
+class Counts:
+    """Counts of edits that were asked for before: words and seeds do not change them."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, dict[str, Any] | None] = OrderedDict()
+
+    async def of(self, studio: Studio, edit: Edit, parameters: dict[str, Any], map_id: str | None, one: bool) -> Any:
+        """Rows and calls of one candidate (or of all, where they are made together), or None."""
+        shape = {name: value if name not in WORDS else bool(value) for name, value in parameters.items()}
+        key = json.dumps([edit.method, shape, edit.picture, map_id, 1 if one else edit.count], sort_keys=True)
+        if key in self._known:
+            return self._known[key]
+        if studio.jobs.busy():
+            return None
+        picture, change_map = studio.pictures.path(str(edit.picture)), studio.maps.path(map_id or "")
+        assert picture is not None
+        request = Request(
+            image=FileRef(path=picture.relative_to(studio.folder).as_posix()),
+            method=edit.method,
+            parameters=parameters,
+            seed=edit.seed,
+            count=1 if one else edit.count,
+        )
+        near = None if change_map is None else change_map.relative_to(studio.folder).as_posix()
+        asked = {"request": request.model_dump(mode="json"), "folder": str(studio.folder), "change_map": near}
+        try:
+            counted = await asyncio.wait_for(asyncio.wrap_future(studio.jobs.ask("count", **asked)), PATIENCE)
+        except RuntimeError as error:  # the engine refuses the edit: with its own sentence
+            return {"refusal": str(error)}
+        except (asyncio.TimeoutError, asyncio.CancelledError):
+            return None
+        self._known[key] = counted
+        while len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        return counted
 
 
 async def plan_of(
@@ -39,14 +88,24 @@ async def plan_of(
     release = None
     if info is not None and info["releases"] and steps and not faults:
         release = release_table(steps, float(checked["strength"] or 0))
+    counted = None
+    together = bool(info and info["together"])
+    if not faults and refusal is None and checked["parameters"] is not None:
+        counted = await studio.counts.of(studio, edit, checked["parameters"], map_id, not together)
+    if counted is not None and counted.get("refusal"):
+        refusal, counted = counted["refusal"], None
+    times = 1 if together else edit.count
+    rows = None if counted is None else times * int(counted["rows"])
+    calls = None if counted is None else times * int(counted["calls"])
+    seconds = None if not rows else studio.jobs.seconds_for(rows)
     return {
         "ok": not faults and refusal is None,
         "faults": faults,
         "refusal": refusal,
-        "rows": None,
-        "calls": None,
-        "seconds": None,
-        "bytes": None,
+        "rows": None if rows is None else [rows, rows],
+        "calls": None if calls is None else [calls, calls],
+        "seconds": None if seconds is None else [round(one, 2) for one in seconds],
+        "bytes": studio.jobs.peaks.get(edit.method) if rows else None,
         "release": release,
         "steps": steps,
         "command": checked["command"],

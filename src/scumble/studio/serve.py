@@ -117,7 +117,8 @@ def serve(
         print(f"Results go to {studio.folder}. Ctrl-C ends it.", flush=True)
         if browser:
             threading.Thread(target=_open, args=(address,), daemon=True).start()
-        _Server(config, studio).run([line])
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how a studio ends
+            _Server(config, studio).run([line])
     finally:
         close_studio(studio)
 

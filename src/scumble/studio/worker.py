@@ -32,6 +32,7 @@ class Maker:
         self._name, self._device, self._token = model, device, token
         self._editor: Any = None
         self._seconds_a_row: float | None = None
+        self._seen: tuple[str, Any] | None = None
 
     # ---- the model
 
@@ -45,7 +46,7 @@ class Maker:
         return self._editor
 
     def ask(self, what: str, data: Any) -> Any:
-        """Answer ``load``, ``plan`` or ``redo``."""
+        """Answer ``load``, ``count`` or ``redo``."""
         return getattr(self, f"answer_{what}")(**data)
 
     def answer_load(self) -> dict[str, Any]:
@@ -123,6 +124,30 @@ class Maker:
             "milliseconds": None if self._seconds_a_row is None else 1000 * self._seconds_a_row,
             "shown": shown,
         }
+
+    def answer_count(self, request: dict[str, Any], folder: str, change_map: str | None) -> dict[str, Any] | None:
+        """Count the rows and calls of a request; None where they depend on the picture."""
+        from scumble.editing.editor import Editor
+        from scumble.records.request import Request
+        from scumble.studio.counting import Uncountable, counting_model
+
+        asked = Request.model_validate(request)
+        place = Path(folder)
+        picture = self._picture(str(place / asked.image.path))  # type: ignore[operator, union-attr]
+        more = {} if change_map is None else {"change_map": str(place / change_map)}
+        editor = Editor(counting_model(self._loaded().model))
+        try:
+            cost = editor.edit(picture, asked.build({}, **more), seed=asked.seed, count=asked.count).cost
+        except Uncountable:
+            return None
+        return {"rows": cost.forward_rows + cost.backward_rows, "calls": cost.network_calls}
+
+    def _picture(self, path: str) -> Any:
+        from scumble.images import load_image
+
+        if self._seen is None or self._seen[0] != path:
+            self._seen = (path, load_image(path))
+        return self._seen[1]
 
     def answer_redo(self, path: str, picture: str | None, change_map: str | None) -> dict[str, Any]:
         """Make a result again from its recipe and compare."""

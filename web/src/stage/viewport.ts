@@ -21,7 +21,7 @@ export function toStage(px: number, py: number): Place {
 
 /** Room that the floating rows above and below the picture need. */
 function margins(): { top: number; side: number; bottom: number } {
-  return stageSize.value.width < 640 ? { top: 112, side: 0, bottom: 56 } : { top: 64, side: 24, bottom: 64 };
+  return stageSize.value.width < 640 ? { top: 112, side: 0, bottom: 72 } : { top: 64, side: 24, bottom: 64 };
 }
 
 export function fit(): void {

@@ -140,8 +140,12 @@ export async function openStillLife(): Promise<void> {
   }
 }
 
+/** Counts up when another picture is taken, so that what was asked for before does not come over it. */
+let opened = 0;
+
 /** Make a picture the one that is edited, with an empty map. */
 export function takePicture(one: PictureInfo, links: Link[]): void {
+  opened++;
   batch(() => {
     notice.value = null;
     picture.value = one;
@@ -376,9 +380,11 @@ export async function sendDraft(force: boolean): Promise<void> {
 
 /** Take the document as the server has it. */
 export async function takeDraft(one: Draft): Promise<void> {
+  const before = opened;
   const bytes = one.map ? await mapBytes(one.map).catch(() => null) : null;
+  server.draftVersion.value = Math.max(server.draftVersion.value, one.version);
+  if (before !== opened || loading.value) return; // another picture was opened meanwhile: that is what is wanted
   batch(() => {
-    server.draftVersion.value = one.version;
     server.elsewhere.value = 0;
     method.value = one.method;
     values.value = one.values;

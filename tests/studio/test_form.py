@@ -1,0 +1,77 @@
+"""Every method's form: complete, with the bounds of the definition, and accepting its own defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scumble.cli.studio import DESK
+from scumble.methods.registry import METHODS, method_class
+from scumble.studio.command import command_line
+from scumble.studio.desk import Desk
+from scumble.studio.form import describe, file_fields
+
+EDITING = [name for name in METHODS if method_class(name).takes_image]
+
+
+def check(method: str, parameters: dict[str, Any], points: list[list[float]] | None = None) -> dict[str, Any]:
+    """Ask the desk about an edit."""
+    return Desk(**DESK).answer_check(
+        method, parameters, points or [], "photo.png", "map.png", seed=7, count=1, output="out.png", model=None
+    )
+
+
+@pytest.mark.parametrize("name", EDITING)
+def test_a_form_shows_every_field_that_names_no_file(name: str) -> None:
+    kind = method_class(name)
+    form = describe(kind, name)
+    shown = {field["name"] for field in form["fields"]}
+    assert shown == set(kind.model_fields) - file_fields(kind.model_fields)
+    assert form["task"] != "More", f"{name} has no title yet: add it to TASKS"
+    for field in form["fields"]:
+        assert field["help"] or field["name"] == "compat"
+        assert field["kind"] != "json" or field["name"] in ("word_windows", "strengths")
+        if field["kind"] == "choice":
+            assert field["choices"]
+
+
+@pytest.mark.parametrize("name", EDITING)
+def test_a_form_accepts_its_own_defaults(name: str) -> None:
+    kind = method_class(name)
+    form = describe(kind, name)
+    values = {field["name"]: field["default"] for field in form["fields"] if field["kind"] != "points"}
+    points = [[10.0, 10.0, 20.0, 10.0]] if form["points"] else []
+    own = {field: value for field, value in values.items() if not kind.model_fields[field].is_required()}
+    faults = [one for one in check(name, own, points)["faults"] if one["field"]]
+    assert faults == []
+
+
+def test_faults_are_the_sentences_of_the_command_line() -> None:
+    from scumble.cli.flags import build_method
+    from scumble.errors import InputError
+
+    checked = check("differential-diffusion", {"guidance_scale": 120, "num_inference_steps": 0})
+    assert {one["field"] for one in checked["faults"]} == {"guidance_scale", "num_inference_steps"}
+    with pytest.raises(InputError) as error:
+        build_method(method_class("differential-diffusion"), {"guidance_scale": 120.0})
+    assert str(error.value) in [one["message"] for one in checked["faults"]]
+
+
+def test_a_page_may_name_no_files() -> None:
+    from scumble.errors import InputError
+
+    with pytest.raises(InputError, match="may not set target_image"):
+        check("diffuseit", {"target_image": "/etc/passwd"})
+
+
+def test_the_command_line_comes_back_as_the_same_form() -> None:
+    given = {"prompt": "a -- 'red' cube", "num_inference_steps": 7, "guidance_scale": 3.5, "nested": False}
+    checked = check("differential-diffusion", given)
+    read = Desk(**DESK).answer_command(checked["command"])
+    assert read == {"method": "differential-diffusion", "parameters": given, "seed": 7, "count": None}
+
+
+def test_values_that_look_like_flags_stay_values() -> None:
+    line = command_line("sdedit", {"prompt": "-x"}, {}, picture="a b.png", change_map=None, seed=1)
+    assert "--prompt=-x" in line and "'a b.png'" in line

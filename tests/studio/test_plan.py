@@ -1,0 +1,50 @@
+"""What is told before an edit: the release table is the engine's rule, the counts are those of the edit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from scumble.controls.change_map import release_index, start_index
+from scumble.editing.editor import Editor
+from scumble.methods.registry import method_class
+from scumble.studio.counting import Uncountable, counting_model
+from scumble.studio.plan import release_table
+
+COUNTED: dict[str, dict[str, Any]] = {
+    "differential-diffusion": {"prompt": "a", "num_inference_steps": 5},
+    "sdedit": {"prompt": "a", "num_inference_steps": 6, "strength": 0.5},
+    "ddpm-inversion": {"prompt": "a", "num_inference_steps": 5},
+    "ddim-inversion": {"prompt": "a", "num_inference_steps": 5},
+    "cycle-diffusion": {"prompt": "a", "num_inference_steps": 5},
+    "blended-latent-diffusion": {"prompt": "a", "num_inference_steps": 5, "rank": False},
+}
+
+
+@pytest.mark.parametrize(("steps", "strength"), [(50, 1.0), (12, 1.0), (50, 0.6), (7, 0.3), (1, 1.0)])
+def test_the_release_table_is_the_engines_rule(steps: int, strength: float) -> None:
+    values = (torch.arange(256) / 255.0).reshape(1, 1, 16, 16)
+    wanted = release_index(values, steps, start_index(strength, steps)).flatten().tolist()
+    assert release_table(steps, strength) == wanted
+
+
+@pytest.mark.parametrize("name", list(COUNTED))
+def test_what_is_counted_before_is_what_the_edit_takes(tiny_editor: Editor, name: str) -> None:
+    image = Image.new("RGB", (32, 32), (120, 90, 60))
+    mask = Image.new("L", (32, 32), 0)
+    mask.paste(180, (8, 8, 24, 24))
+    method = method_class(name)(change_map=mask, **COUNTED[name])
+    counted = Editor(counting_model(tiny_editor.model)).edit(image, method, seed=3).cost
+    real = tiny_editor.edit(image, method, seed=3).cost
+    assert (counted.forward_rows, counted.backward_rows, counted.network_calls) == (
+        real.forward_rows, real.backward_rows, real.network_calls,
+    )  # fmt: skip
+
+
+def test_a_method_that_looks_into_the_network_is_not_counted(tiny_editor: Editor) -> None:
+    method = method_class("prompt-to-prompt")(prompt="a b", source_prompt="a c", num_inference_steps=2)
+    with pytest.raises(Uncountable):
+        Editor(counting_model(tiny_editor.model)).edit(Image.new("RGB", (32, 32)), method, seed=3)
