@@ -1,0 +1,57 @@
+"""The studio: how soon its page can be used, and what a move of a large brush takes on 12 megapixels."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from tests.browser.conftest import Server, Studio, browser_path
+
+STROKES = """() => { const stage = document.querySelector('.stage'); const times = [];
+  const send = (type, x, y) => stage.dispatchEvent(new PointerEvent(type, {pointerId: 7, pointerType: 'mouse',
+    bubbles: true, clientX: x, clientY: y, button: 0, buttons: 1, pressure: .5}));
+  stage.setPointerCapture = () => undefined;
+  const box = stage.getBoundingClientRect();
+  for (let k = 0; k < 100; k++) { const x = box.x + 200 + (k * 37) % 600, y = box.y + 150 + (k * 53) % 350;
+    send('pointerdown', x, y);
+    for (let m = 1; m < 6; m++) { const at = performance.now(); send('pointermove', x + 12 * m, y + 6 * m);
+      times.push(performance.now() - at); }
+    send('pointerup', x + 60, y + 30); }
+  delete stage.setPointerCapture;
+  times.sort((a, b) => a - b); return [times[times.length >> 1], times[Math.floor(times.length * .95)]]; }"""
+
+
+def main() -> None:
+    if browser_path() is None:
+        print("chromium is not installed")
+        return
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        Image.new("RGB", (4000, 3000), (90, 110, 130)).save(folder / "large.png", compress_level=1)
+        server = Server(folder / "scumble", folder / "large.png")
+        began = time.perf_counter()
+        server.start()
+        print(f"address printed after {time.perf_counter() - began:.2f} s")
+        chromium = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        began = time.perf_counter()
+        studio = Studio(chromium.new_page(viewport={"width": 1440, "height": 900}), server).visit()
+        studio.wait(state="painting")
+        print(f"page usable after {time.perf_counter() - began:.2f} s")
+        studio.wait(model="ready")
+        print(f"model ready after {time.perf_counter() - began:.2f} s")
+        studio.fitted()
+        for diameter in (60, 300, 800):
+            studio.js(f"(studio.view.size.value = {diameter} / 4000)")
+            median, slow = studio.page.evaluate(STROKES)
+            print(f"12 MP, brush of {diameter} px: {median:.1f} ms a move, 95 % below {slow:.1f} ms")
+        chromium.close()
+        server.close()
+
+
+if __name__ == "__main__":
+    main()
