@@ -6,18 +6,19 @@ from typing import Any
 
 import pytest
 
-from scumble.cli.studio import DESK
+from scumble.cli.studio import BORROWED
 from scumble.methods.registry import METHODS, method_class
 from scumble.studio.command import command_line
-from scumble.studio.desk import Desk
 from scumble.studio.form import describe, file_fields
+from scumble.studio.forms import Forms
 
+FORMS = Forms(BORROWED["flags"])
 EDITING = [name for name in METHODS if method_class(name).takes_image]
 
 
 def check(method: str, parameters: dict[str, Any], points: list[list[float]] | None = None) -> dict[str, Any]:
-    """Ask the desk about an edit."""
-    return Desk(**DESK).answer_check(
+    """Check an edit."""
+    return FORMS.check(
         method, parameters, points or [], "photo.png", "map.png", seed=7, count=1, output="out.png", model=None
     )
 
@@ -68,7 +69,7 @@ def test_a_page_may_name_no_files() -> None:
 def test_the_command_line_comes_back_as_the_same_form() -> None:
     given = {"prompt": "a -- 'red' cube", "num_inference_steps": 7, "guidance_scale": 3.5, "nested": False}
     checked = check("differential-diffusion", given)
-    read = Desk(**DESK).answer_command(checked["command"])
+    read = FORMS.read(checked["command"])
     assert read == {"method": "differential-diffusion", "parameters": given, "seed": 7, "count": None}
 
 

@@ -9,9 +9,9 @@ from cyclopts import Parameter
 
 from scumble.errors import InputError
 
-__all__ = ["DESK", "studio"]
+__all__ = ["BORROWED", "studio"]
 
-DESK = {"flags": "scumble.cli.flags", "scenes": "scumble.cli.world_commands:render_pictures"}
+BORROWED = {"flags": "scumble.cli.flags", "scenes": "scumble.cli.world_commands:render_pictures"}
 """What the studio takes from the command line, by name: the studio itself imports nothing of it."""
 
 
@@ -53,5 +53,5 @@ def studio(
         allow_host=allow_host,
         browser=browser,
         version=__version__,
-        desk=DESK,
+        borrowed=BORROWED,
     )

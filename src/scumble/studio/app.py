@@ -27,6 +27,7 @@ from scumble.records.file_ref import FileRef
 from scumble.studio.change import heat_map
 from scumble.studio.engine import Engine
 from scumble.studio.events import Events
+from scumble.studio.forms import Forms
 from scumble.studio.jobs import Jobs
 from scumble.studio.maps import Maps, inflated, size_of
 from scumble.studio.pictures import MOST_BYTES, Pictures
@@ -60,6 +61,7 @@ class Studio:
     maps: Maps
     jobs: Jobs
     engine: Engine
+    forms: Forms
     model: str | None = None
     version: str = ""
     methods: list[dict[str, Any]] = field(default_factory=list)
@@ -69,6 +71,21 @@ class Studio:
     def hidden(self) -> Path:
         """Where the studio keeps pictures, maps and copies."""
         return self.folder / ".scumble"
+
+    def fitting(self) -> list[dict[str, Any]]:
+        """The methods, with the model's own defaults, and with the reason where the model cannot do one."""
+        reason = f"needs a model that understands words; {self.jobs.model['name']} does not"
+        defaults = self.jobs.defaults
+        return [
+            {
+                **one,
+                "unfit": reason if one["needs_text"] and not self.jobs.takes_text else None,
+                "fields": [
+                    {**field, "default": defaults.get(field["name"], field["default"])} for field in one["fields"]
+                ],
+            }
+            for one in self.methods
+        ]
 
     def near(self, path: Path) -> str:
         """A path as it is typed in the folder where the studio was started."""
@@ -134,7 +151,7 @@ def make_app(studio: Studio) -> FastAPI:
             "folder": str(studio.folder),
             "draft": studio.store.draft(),
             "results": studio.store.results(),
-            "methods": _fitting(studio),
+            "methods": studio.fitting(),
             "stillLife": studio.model is None,
             **live,
         }
@@ -243,7 +260,7 @@ def make_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/methods")
     async def methods() -> list[dict[str, Any]]:
-        return _fitting(studio)
+        return studio.fitting()
 
     @app.post("/api/plan")
     async def plan(edit: Edit) -> dict[str, Any]:
@@ -252,7 +269,7 @@ def make_app(studio: Studio) -> FastAPI:
     @app.post("/api/command")
     async def command(request: Request) -> Any:
         body = await _json(request)
-        return await wait_for(studio.engine.ask("command", text=str(body.get("text", ""))[:20_000]))
+        return await asyncio.to_thread(studio.forms.read, str(body.get("text", ""))[:20_000])
 
     @app.post("/api/warp")
     async def warp(edit: Edit) -> Response:
@@ -445,14 +462,6 @@ async def _json(request: Request) -> dict[str, Any]:
     return body
 
 
-def _fitting(studio: Studio) -> list[dict[str, Any]]:
-    """The methods, with the reason where the model cannot do one."""
-    if studio.jobs.takes_text:
-        return studio.methods
-    reason = f"needs a model that understands words; {studio.jobs.model['name']} does not"
-    return [{**one, "unfit": reason if one["needs_text"] else None} for one in studio.methods]
-
-
 def _picture_info(studio: Studio, digest: str) -> dict[str, Any]:
     one = studio.store.picture(digest)
     if one is None or studio.pictures.path(digest) is None:
@@ -536,19 +545,17 @@ async def _plan(studio: Studio, edit: Edit) -> dict[str, Any]:
     map_path = studio.maps.path(map_id) if map_id else None
     if map_id and map_path is None:
         _gone("that map is not in this folder")
-    checked = await wait_for(
-        studio.engine.ask(
-            "check",
-            method=edit.method,
-            parameters=edit.parameters,
-            points=[list(pair) for pair in edit.points],
-            picture=studio.near(path),
-            change_map=None if map_path is None else studio.near(map_path),
-            seed=edit.seed,
-            count=edit.count,
-            output=f"{path.stem}-edited.png",
-            model=studio.model,
-        )
+    checked = await asyncio.to_thread(
+        studio.forms.check,
+        method=edit.method,
+        parameters=edit.parameters,
+        points=[list(pair) for pair in edit.points],
+        picture=studio.near(path),
+        change_map=None if map_path is None else studio.near(map_path),
+        seed=edit.seed,
+        count=edit.count,
+        output=f"{path.stem}-edited.png",
+        model=studio.model,
     )
     info = next((one for one in studio.methods if one["name"] == edit.method), None)
     return await plan_of(studio, edit, checked, info, map_id)

@@ -1,16 +1,14 @@
-"""What needs the engine but no network: forms, checks, command lines, maps, warps. Runs in a process of its own."""
+"""What needs the engine but no network: hashes of pictures, maps, warps, still lifes. Runs in a process of its own."""
 
 from __future__ import annotations
 
 import importlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scumble.errors import InputError, ScumbleError
-from scumble.studio.command import command_line, python_code, read_command
-from scumble.studio.form import describe, file_fields
+from scumble.errors import InputError
 
 __all__ = ["Desk"]
 
@@ -22,14 +20,13 @@ class Desk:
     """A worker that answers questions and never loads a network.
 
     Args:
-        flags: Module of the command line that knows how a field is spelled and what a fault is called.
         scenes: ``module:function`` that renders a picture of the bundled world into a folder.
         token: As every worker gets; no files are written here.
     """
 
-    def __init__(self, flags: str, scenes: str, token: str = "") -> None:
+    def __init__(self, scenes: str, token: str = "") -> None:
         self.about: dict[str, Any] = {}
-        self._flags, self._scenes = flags, scenes
+        self._scenes = scenes
         self._pictures: dict[tuple[str, int], Any] = {}
 
     def make(self, payload: Mapping[str, Any], tell: Any, cancelled: Any) -> Mapping[str, Any]:
@@ -39,66 +36,6 @@ class Desk:
     def ask(self, what: str, data: Any) -> Any:
         """Answer a question by the method of its name."""
         return getattr(self, f"answer_{what}")(**data)
-
-    # ---- methods
-
-    def answer_methods(self) -> list[dict[str, Any]]:
-        """Descriptions of all methods that edit a picture, ordered by task."""
-        from scumble.methods.registry import METHODS, method_class
-        from scumble.studio.form import ORDER
-
-        made = [
-            describe(kind, name)
-            for name in METHODS
-            if (kind := _class(method_class, name)) is not None and kind.takes_image
-        ]
-        return sorted(made, key=lambda one: ORDER.index(one["task"]) if one["task"] in ORDER else len(ORDER))
-
-    def answer_check(
-        self,
-        method: str,
-        parameters: dict[str, Any],
-        points: list[list[float]],
-        picture: str,
-        change_map: str | None,
-        seed: int,
-        count: int,
-        output: str,
-        model: str | None,
-    ) -> dict[str, Any]:
-        """Check an edit: faults by field in the words of the command line, and the equal command line and Python."""
-        from scumble.methods.registry import method_class
-
-        flags = importlib.import_module(self._flags)
-        kind: Any = method_class(method)
-        given = _settled(kind, parameters, points)
-        faults = _faults(kind, given, flags.build_method)
-        built = None
-        if not faults:
-            built = kind(**given)
-        spelled = {name: spellings[0] for name, spellings in flags.SHORT.items()}
-        changed = {name: value for name, value in given.items() if not _is_default(kind, name, value)}
-        where = {"picture": picture, "change_map": change_map, "seed": seed, "count": count}
-        command = command_line(method, changed, spelled, **where, output=output, model=model)
-        return {
-            "faults": faults,
-            "command": command,
-            "python": python_code(kind.__name__, changed, **where),
-            "parameters": None if built is None else built.model_dump(mode="json", exclude={"change_map"}),
-            "steps": getattr(built, "num_inference_steps", None),
-            "strength": getattr(built, "strength", 1.0),
-        }
-
-    def answer_command(self, text: str) -> dict[str, Any]:
-        """Read a pasted command line."""
-        from scumble.methods.registry import method_class
-
-        read = read_command(text, method_class, importlib.import_module(self._flags).SHORT)
-        kind: Any = method_class(read["method"])
-        names = set(read["parameters"]) & file_fields(kind.model_fields)
-        if names:
-            raise InputError(f"the page opens no files by name: leave out {', '.join(sorted(names))}")
-        return {**read, "method": kind.method_name()}
 
     # ---- pictures and maps
 
@@ -135,7 +72,7 @@ class Desk:
         """The picture pulled along the points as ``warp-drag`` would, at screen size; no network is evaluated."""
         from PIL import Image
 
-        from scumble.images import Fit, load_map, to_image, to_tensor
+        from scumble.images import Window, load_map, to_image, to_tensor
         from scumble.methods.batch import EditBatch
         from scumble.methods.drag.warp_drag import WarpDrag
 
@@ -154,7 +91,7 @@ class Desk:
             size=image.size,
             image=to_tensor(image),
             change=change,
-            place=Fit(image.size, image.size, image.size),
+            window=Window(image.size, image.size, image.size),
         )
         warped = WarpDrag(points=tuple(tuple(pair) for pair in scaled), preview=True).warped(batch)  # type: ignore[arg-type]
         shown = _hatched(to_image(warped.image[None])[0], warped.uncovered)
@@ -177,69 +114,6 @@ class Desk:
             self._pictures[key] = (image, picture.size)
         image, self._original = self._pictures[key]
         return image
-
-
-def _class(method_class: Any, name: str) -> Any:
-    try:
-        return method_class(name)
-    except ImportError:  # an extra that is not installed
-        return None
-
-
-def _settled(kind: Any, parameters: Mapping[str, Any], points: list[list[float]]) -> dict[str, Any]:
-    """Values as the method takes them: whole numbers of decimal fields as such, points where they belong."""
-    hidden = file_fields(kind.model_fields)
-    refused = sorted(set(parameters) & hidden)
-    if refused:
-        raise InputError(f"the page may not set {', '.join(refused)}")
-    given = {
-        name: float(value)
-        if isinstance(value, int) and not isinstance(value, bool) and _is_float(kind.model_fields.get(name))
-        else value
-        for name, value in parameters.items()
-    }
-    if "points" in kind.model_fields:
-        given["points"] = [tuple(pair) for pair in points]
-    return given
-
-
-def _is_float(field: Any) -> bool:
-    return (
-        field is not None
-        and "float" in str(field.annotation)
-        and "int" not in str(field.annotation).replace("points", "")
-    )
-
-
-def _faults(kind: Any, given: dict[str, Any], build_method: Callable[..., Any]) -> list[dict[str, str]]:
-    """Every fault with the very sentence of the command line."""
-    from pydantic import ValidationError
-
-    try:
-        kind(**given)
-    except ValidationError as error:
-        names = dict.fromkeys(str(one["loc"][0]) if one["loc"] else "" for one in error.errors())
-    else:
-        return []
-    faults = []
-    for name in names:
-        part = {name: given[name]} if name in given else given
-        try:
-            build_method(kind, part)
-            build_method(kind, given)
-        except ScumbleError as error:
-            faults.append({"field": name, "message": str(error)})
-    return faults
-
-
-def _is_default(kind: Any, name: str, value: Any) -> bool:
-    field = kind.model_fields.get(name)
-    if field is None:
-        return False
-    default = field.get_default(call_default_factory=True)
-    if isinstance(default, tuple) and isinstance(value, list):
-        value = tuple(tuple(one) if isinstance(one, list) else one for one in value)
-    return bool(default == value)
 
 
 def _hatched(image: Any, uncovered: Any) -> Any:

@@ -22,7 +22,7 @@ class Engine:
 
     Args:
         logs: Folder for its log.
-        options: What the desk is made with: where it finds the command line and the bundled scenes.
+        options: What the desk is made with: where it finds the bundled scenes.
     """
 
     def __init__(self, logs: Path, options: Mapping[str, str]) -> None:

@@ -112,8 +112,10 @@ class Jobs:
         self.live: dict[int, dict[str, Any]] = {}
         self.jpegs: dict[int, bytes] = {}
         self.takes_text = True
+        self.defaults: dict[str, Any] = {}
         self.paces: list[float] = []
         self.peaks: dict[str, int] = {}
+        self.on_model: Callable[[], Any] = lambda: None
         self._options = {"model": model, "device": device}
         self._version = version
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
@@ -354,7 +356,8 @@ class Jobs:
             if error is not None:
                 self._tell_model(state="failed", error=f"The model could not be loaded: {error}")
             else:
-                self.takes_text = bool(value["takes_text"])
+                self.takes_text, self.defaults = bool(value["takes_text"]), value["defaults"]
+                self.on_model()
                 self._tell_model(
                     state="ready",
                     error=None,

@@ -61,7 +61,7 @@ class Counts:
             counted = await asyncio.wait_for(asyncio.wrap_future(studio.jobs.ask("count", **asked)), PATIENCE)
         except RuntimeError as error:  # the engine refuses the edit: with its own sentence
             return {"refusal": str(error)}
-        except (asyncio.TimeoutError, asyncio.CancelledError):
+        except (TimeoutError, asyncio.CancelledError):
             return None
         self._known[key] = counted
         while len(self._known) > KEPT:
@@ -84,10 +84,11 @@ async def plan_of(
                 "message": "no points were given: pull on the picture from what is to move to where it shall be",
             }
         )
-    steps = int(checked["steps"] or 0)
+    values = {**checked["values"], **studio.jobs.defaults, **(checked["parameters"] or {})}
+    steps = int(values.get("num_inference_steps") or 0)
     release = None
     if info is not None and info["releases"] and steps and not faults:
-        release = release_table(steps, float(checked["strength"] or 0))
+        release = release_table(steps, float(values.get("strength", 1.0)))
     counted = None
     together = bool(info and info["together"])
     if not faults and refusal is None and checked["parameters"] is not None:

@@ -8,7 +8,6 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from scumble.errors import InputError
 from scumble.studio.app import Studio, make_app
 from scumble.studio.engine import Engine
 from scumble.studio.events import Events
+from scumble.studio.forms import Forms
 from scumble.studio.guard import Guard, new_token
 from scumble.studio.jobs import Jobs
 from scumble.studio.maps import Maps
@@ -27,8 +27,17 @@ from scumble.studio.store import Store
 __all__ = ["open_studio", "serve"]
 
 
-def open_studio(folder: Path, model: str | None, device: str | None, version: str, desk: Mapping[str, str]) -> Studio:
+def open_studio(
+    folder: Path, model: str | None, device: str | None, version: str, borrowed: Mapping[str, str]
+) -> Studio:
     """Take the folder and start the two processes; nothing waits for the model.
+
+    Args:
+        folder: Where results go.
+        model: The model; None: the bundled one.
+        device: Where it runs.
+        version: Of Scumble.
+        borrowed: What the studio takes from the command line, by name: ``flags`` and ``scenes``.
 
     Raises:
         InputError: If the folder cannot be written, or another process has it.
@@ -42,16 +51,18 @@ def open_studio(folder: Path, model: str | None, device: str | None, version: st
     hidden = folder / ".scumble"
     events = Events()
     jobs = Jobs(folder, events, lambda: Store(hidden / "ledger.sqlite"), model, device, version)
-    engine = Engine(hidden / "logs", desk)
-    studio = Studio(folder, events, jobs.store, Pictures(hidden), Maps(hidden), jobs, engine, model, version)
-
-    def described(done: Future[Any]) -> None:
-        if not done.cancelled() and done.exception() is None:
-            studio.methods = done.result()
-            events.publish("methods", studio.methods)
-
-    engine.ask("methods").add_done_callback(described)
+    engine = Engine(hidden / "logs", {"scenes": borrowed["scenes"]})
+    forms = Forms(borrowed["flags"])
+    studio = Studio(folder, events, jobs.store, Pictures(hidden), Maps(hidden), jobs, engine, forms, model, version)
+    jobs.on_model = lambda: events.publish("methods", studio.fitting()) if studio.methods else None
+    threading.Thread(target=_describe, args=(studio,), name="scumble forms", daemon=True).start()
     return studio
+
+
+def _describe(studio: Studio) -> None:
+    """Read the methods' definitions while the page is being opened."""
+    studio.methods = studio.forms.methods()
+    studio.events.publish("methods", studio.fitting())
 
 
 def close_studio(studio: Studio) -> None:
@@ -84,7 +95,7 @@ def serve(
     allow_host: Sequence[str] = (),
     browser: bool = True,
     version: str = "",
-    desk: Mapping[str, str],
+    borrowed: Mapping[str, str],
 ) -> None:
     """Run a studio until Ctrl-C.
 
@@ -96,7 +107,7 @@ def serve(
     home = folder or (picture.parent if picture is not None else Path.cwd()) / "scumble"
     line = _listener(host, port)
     port = line.getsockname()[1]
-    studio = open_studio(home.absolute(), model, device, version, desk)
+    studio = open_studio(home.absolute(), model, device, version, borrowed)
     try:
         if picture is not None and data is not None:
             _begin_with(studio, data, picture.name)
