@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from PIL import Image
-
 from tests.browser.conftest import Server, Studio, browser_path
 
 STROKES = """() => { const stage = document.querySelector('.stage'); const times = [];
