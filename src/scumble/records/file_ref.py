@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from scumble.errors import InputError
+from scumble.hashing import files_sha256, sha256
 
 __all__ = ["FileRef", "content_sha256", "file_refs"]
-
-BLOCK = 1 << 22
 
 
 class FileRef(BaseModel):
@@ -52,17 +50,10 @@ def content_sha256(path: Path) -> str:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            digest = hashlib.sha256()
-            for one in sorted(path.rglob("*")):
-                if one.is_file():
-                    digest.update(f"{one.relative_to(path).as_posix()}:{content_sha256(one)}\n".encode())
-            return digest.hexdigest()
+            inside = (one for one in sorted(path.rglob("*")) if one.is_file())
+            return sha256(*(f"{one.relative_to(path).as_posix()}:{content_sha256(one)}\n" for one in inside))
         if not stat.S_ISREG(mode):
             raise InputError(f"{path.name} is no regular file")
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
-        return digest.hexdigest()
+        return files_sha256([path])
     except OSError as error:
         raise InputError(f"{path.name} cannot be read: {error.strerror or error}") from error

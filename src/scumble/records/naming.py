@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from scumble.files import PICTURE_FORMATS
+from scumble.hashing import sha256
 from scumble.records.lists import Line
 from scumble.records.problems import Problem
 from scumble.records.request import Request, drawn_seed
@@ -114,7 +114,7 @@ def _pattern(pattern: str, request: Request, line: Line) -> str:
         "seed": request.seed,
         "method": request.method,
         "line": line.number if line.number is not None else "",
-        "shard": hashlib.sha256(name.encode()).hexdigest()[:3],
+        "shard": sha256(name)[:3],
         **{f"label.{key}": value for key, value in request.labels.items()},
     }
     return re.sub(r"\{([\w.]+)\}", lambda match: str(values.get(match[1], match[0])), pattern)

@@ -129,7 +129,7 @@ class Recipe(BaseModel):
         used = {name: value for name, value in self.used.items() if name in fields}
         return {**with_absent(self.parameters, self.format, fields), **used}
 
-    def build(self, **more: Any) -> Method:
+    def build(self, **more: object) -> Method:
         """Return the method object with this recipe's parameters (and ``more``, such as the change map).
 
         Raises:

@@ -6,7 +6,6 @@ and the model's weights stand by their content: it is inside the finished pictur
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from scumble.errors import InputError
+from scumble.hashing import sha256
 from scumble.records.file_ref import FileRef, file_refs
 from scumble.records.model_spec import ModelSpec
 from scumble.records.view import View
@@ -105,7 +105,7 @@ class Request(BaseModel):
 
     def line(self) -> str:
         """SHA-256 (hex) of the request as written, without id, output, priority and labels."""
-        return hashlib.sha256(canonical(self._identity()).encode()).hexdigest()
+        return sha256(canonical(self._identity()))
 
     def key(self, contents: Mapping[str, str], weights: str) -> str:
         """SHA-256 (hex) of the request with every file by its content and the model by its weights.
@@ -121,14 +121,14 @@ class Request(BaseModel):
         for place, _ in file_refs(self):
             put(body, place, contents[place])
         body["model"] = {**body["model"], "name": None, "weights": weights}
-        return hashlib.sha256(canonical(body).encode()).hexdigest()
+        return sha256(canonical(body))
 
     def affinity(self) -> str:
         """SHA-256 (hex) of what a worker has computed already when it made another request with the same."""
         common = self.model_dump(mode="json", include={"model", "image", "inversion"})
-        return hashlib.sha256(canonical(common).encode()).hexdigest()
+        return sha256(canonical(common))
 
-    def build(self, at: Mapping[str, Any], **more: Any) -> Method:
+    def build(self, at: Mapping[str, Any], **more: object) -> Method:
         """Return the method.
 
         Args:
@@ -162,7 +162,7 @@ def canonical(value: Any) -> str:
 
 def drawn_seed(name: str) -> int:
     """The seed of a request that gives none: from its id, so different for each and the same on every machine."""
-    return int.from_bytes(hashlib.sha256(f"seed/{name}".encode()).digest()[:4], "big") >> 1
+    return int(sha256(f"seed/{name}")[:8], 16) >> 1
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import zlib
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from scumble.errors import InputError
+from scumble.hashing import sha256
 from scumble.studio.files import write_bytes
 from scumble.studio.pictures import MOST_PIXELS
 
@@ -26,7 +26,7 @@ _UNIT = (np.arange(256) / 255.0).astype(np.float32)
 def map_sha256(strengths: Strengths) -> str:
     """The hash that recipes give a map: of the shape (1, 1, H, W) and the float32 strengths."""
     shape = (1, 1, *strengths.shape)
-    return hashlib.sha256(str(shape).encode() + _UNIT[strengths].tobytes()).hexdigest()
+    return sha256(str(shape), _UNIT[strengths].tobytes())
 
 
 def size_of(text: str) -> tuple[int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -15,6 +14,7 @@ from typing import Any
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from scumble.errors import InputError
+from scumble.hashing import sha256
 from scumble.studio.files import write_bytes
 
 __all__ = ["MOST_BYTES", "MOST_PIXELS", "Pictures", "Observation", "inspect"]
@@ -115,7 +115,7 @@ class Pictures:
             InputError: If it is no usable picture, too large, or the disk is full.
         """
         seen = inspect(data, name := safe_name(name))
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256(data)
         there = self.path(digest)
         if there is not None:
             return digest, Observation(there.name, seen.width, seen.height, seen.alpha, seen.kind, seen.recipe)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ import torch
 from scumble.editing.editor import Editor
 from scumble.editing.result import Result
 from scumble.errors import CheckpointError, InputError, MemoryLimitError, ScumbleError
+from scumble.hashing import sha256
 from scumble.images import load_image, sidecar_path
 from scumble.methods.base import Method
 from scumble.methods.progress import Progress
@@ -168,7 +168,7 @@ class Attempt:
         keyed = replace(result, recipe=result.recipe.model_copy(update={"request": key}))
         temporaries = keyed.save(temporary_path(first, self.token), quality=request.quality)
         for temporary, final, image in zip(temporaries, finals, result.images, strict=True):
-            pixels = hashlib.sha256(f"{image.size}{image.mode}".encode() + image.tobytes()).hexdigest()
+            pixels = sha256(f"{image.size}{image.mode}", image.tobytes())
             if sidecar_path(temporary).is_file():
                 files.append(written(self.folder, sidecar_path(temporary), sidecar_path(final)))
             files.append(written(self.folder, temporary, final, pixels))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scumble.errors import InputError
 from scumble.records.lists import Patterns
@@ -21,6 +21,9 @@ from scumble.work.lock import holder
 from scumble.work.prepare import Checked, check, entries_of, gather
 from scumble.work.seats import seats
 from scumble.work.stale import stale
+
+if TYPE_CHECKING:
+    from scumble.work.prepare import Requests
 
 __all__ = ["Batch", "Finished", "Selection", "batch"]
 
@@ -82,7 +85,7 @@ class Batch:
 
     def __init__(
         self,
-        requests: Any,
+        requests: Requests,
         folder: str | Path,
         *,
         workers: str | int | Sequence[str] = "auto",
@@ -285,7 +288,7 @@ class Batch:
 
 
 def batch(
-    requests: Any,
+    requests: Requests,
     folder: str | Path,
     *,
     workers: str | int | Sequence[str] = "auto",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scumble.errors import InputError, ScumbleError
 from scumble.files import PICTURE_FORMATS
+from scumble.hashing import sha256
 from scumble.records.file_ref import file_refs
 from scumble.records.lists import Found, Line, Patterns, pictures_in, read_folder, read_list, read_recipes
 from scumble.records.naming import Named, name_requests, output_names
@@ -21,6 +21,11 @@ from scumble.records.wishes import Settled, Wishes
 from scumble.work.entry import Entry
 from scumble.work.ledger import Ledger, ledger_folder
 from scumble.work.local import LocalCrew
+
+if TYPE_CHECKING:
+    from scumble.records.recipe import Recipe
+
+    Requests = str | Path | Found | Iterable[Request | Recipe | Mapping[str, Any] | str | Path]
 
 __all__ = ["ORDERS", "Checked", "check", "entries_of", "gather"]
 
@@ -37,7 +42,7 @@ class Checked:
 
 
 def gather(
-    requests: Any,
+    requests: Requests,
     patterns: Patterns = Patterns(),  # noqa: B008 - frozen
     *,
     recursive: bool = False,
@@ -166,7 +171,7 @@ def _merged(good: list[tuple[Line, Request, Mapping[str, str]]]) -> list[tuple[L
 
 
 def _where(at: Mapping[str, str]) -> str:
-    return hashlib.sha256(repr(sorted(at.items())).encode()).hexdigest()
+    return sha256(repr(sorted(at.items())))
 
 
 def _in_the_way(named: Sequence[Named], folder: Path, crew: Callable[[], LocalCrew]) -> list[Problem]:

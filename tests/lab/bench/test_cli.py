@@ -18,7 +18,7 @@ def test_make_run_and_report_leave_a_report(tmp_path: Path, capsys: pytest.Captu
     main(["bench", "run", folder, "--methods", "trivial"])
     said = capsys.readouterr().out
     assert "6 results made, 0 were there, 0 failed" in said
-    assert "Its 6 results took" in said and "the run, with 1 batch, took" in said
+    assert "Its 6 results took" in said and "the run, with 1 job, took" in said
     main(["bench", "run", folder, "--methods", "trivial"])
     assert "0 results made, 6 were there" in capsys.readouterr().out
     (tmp_path / "b" / "results" / "noise" / "floor-000.png").unlink()
@@ -26,7 +26,7 @@ def test_make_run_and_report_leave_a_report(tmp_path: Path, capsys: pytest.Captu
     main(["bench", "report", folder])
     assert "1 result cannot be scored; the first is noise, floor-000" in capsys.readouterr().err
     assert (tmp_path / "b" / "report.html").is_file()
-    assert "the run, with 1 batch, took" in (tmp_path / "b" / "report.md").read_text()
+    assert "the run, with 1 job, took" in (tmp_path / "b" / "report.md").read_text()
 
 
 def test_judges_that_a_person_asks_for_and_has_not_are_named_and_the_report_is_made(
