@@ -17,7 +17,9 @@ from scumble import energies, extras, maps
 from scumble.methods.registry import method_class, method_names
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+INSIDE = ("add-a-method.md", "architecture.md")
+"""Pages for who works on the package itself."""
+PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in INSIDE)]
 PACKAGES = {"scumble": scumble, "scumble.energies": energies, "scumble.maps": maps}
 LAZY = [scumble, energies, extras]
 
