@@ -51,7 +51,7 @@ def test_methods_are_defined_described_and_checked_without_torch() -> None:
     "command",
     [
         ["methods"],
-        ["edit", "--method", "drag-noise", "--help"],
+        ["edit", "--method", "blended-diffusion", "--help"],
         ["edit"],
         ["edit", "x.png", "--strength", "7"],
         ["drag", "x.png"],
