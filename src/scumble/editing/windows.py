@@ -126,7 +126,7 @@ def _part(window: Window, island: Island, change: Tensor | None, labels: npt.NDA
 def _work_size(model: Model, view: View, notices: list[str]) -> int:
     if view.work_size is None:
         return model.native_size
-    least, most = 4 * model.multiple, int(LARGEST_WORK * model.native_size)
+    least, most = min(4 * model.multiple, model.native_size), int(LARGEST_WORK * model.native_size)
     if not least <= view.work_size <= most:
         raise InputError(f"the work size of {model.name} must be from {least} to {most} pixels, got {view.work_size}")
     rounded = round(view.work_size / model.multiple) * model.multiple
