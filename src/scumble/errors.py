@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -41,7 +41,13 @@ class MemoryLimitError(ScumbleError):
 
 
 class CancelledError(ScumbleError):
-    """The person stopped the run between two steps."""
+    """The user stopped the run.
+
+    Attributes:
+        partial: The :class:`~scumble.Result` of the candidates that were finished before, or None.
+    """
+
+    partial: Any = None
 
 
 def nearest(word: str, known: Iterable[str], count: int = 3) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 __all__ = ["Cost"]
 
@@ -16,6 +17,7 @@ class Cost:
         backward_rows: Rows through which a gradient was taken.
         network_calls: Calls of the denoising network, whatever the batch.
         seconds: Wall-clock time of the edit.
+        before_call: Called before each network call.
         peak_bytes: Highest memory during the edit above its start (CUDA: allocated; CPU: resident set).
     """
 
@@ -24,9 +26,12 @@ class Cost:
     network_calls: int = 0
     seconds: float = 0.0
     peak_bytes: int = 0
+    before_call: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     def forward(self, rows: int) -> None:
-        """Count one call with ``rows`` rows."""
+        """Count one call with ``rows`` rows; whoever looks on may stop it by raising."""
+        if self.before_call is not None:
+            self.before_call()
         self.forward_rows += rows
         self.network_calls += 1
 

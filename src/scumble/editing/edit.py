@@ -16,10 +16,11 @@ from PIL import Image
 from torch import Tensor
 
 from scumble.core.cost import Cost
+from scumble.core.loop import Stopped
 from scumble.editing.composed import Composed, Patch
 from scumble.editing.prepared import Prepared, prepare, profile_in
 from scumble.editing.result import Result
-from scumble.editing.run import OnStep, Run, user_errors
+from scumble.editing.run import Run, stopped, user_errors
 from scumble.editing.windows import Part, choose_parts, recorded, window_record
 from scumble.errors import InputError
 from scumble.file_field import named_files
@@ -28,6 +29,7 @@ from scumble.images import Box, Picture, Window, describe_map, load_map, usual_f
 from scumble.inversion.inversion import Inversion
 from scumble.memory import PeakMemory
 from scumble.methods.base import Candidates, ImageMethod, Method
+from scumble.methods.watch import Cancel, OnStep, Watch
 from scumble.models.base import Model
 from scumble.models.tiled import TiledModel
 from scumble.records.metadata import without_folders
@@ -63,6 +65,7 @@ class Edit:
         fresh: (H, W) of the picture, where it was filled in and is no source of detail; or None.
         windows: The windows of a recipe that is made again.
         only: Make this candidate alone, just as the whole edit makes it; None: all.
+        cancel: Asked before each network call whether to stop.
     """
 
     model: Model
@@ -77,6 +80,12 @@ class Edit:
     fresh: npt.NDArray[np.bool_] | None = None
     windows: Sequence[WindowRecord] = ()
     only: int | None = None
+    cancel: Cancel | None = None
+
+    @property
+    def watch(self) -> Watch:
+        """Who looks on."""
+        return Watch(self.on_step, self.cancel)
 
     def numbers(self) -> tuple[int, int, int]:
         """Seed, number of candidates and size of a batch, checked.
@@ -116,7 +125,13 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
     work = _Work(asked, picture, parts, feathers, notices)
     started = time.perf_counter()
     with PeakMemory(asked.model.device) as memory, user_errors(size, parts[0].window):
-        work.make(seed)
+        try:
+            work.make(seed)
+        except Stopped as stop:
+            images, reports = work.done()
+            recipe = _recipe(asked, seed, max(len(images), 1), size, picture.size)
+            partial = Result(images, recipe, work.cost, work.notices, reports, picture, change) if images else None
+            raise stopped(partial) from stop
         images, reports = work.ordered(change)
     work.cost.seconds, work.cost.peak_bytes = time.perf_counter() - started, memory.peak
     windows = [window_record(part, feather) for part, feather in zip(parts, feathers, strict=True)]
@@ -137,11 +152,16 @@ def make_pictures(asked: Edit, window: Window) -> Result:
     seed, count, size = asked.numbers()
     cost, notices, started = Cost(), list[str](), time.perf_counter()
     prepared = Prepared(window)
-    run = Run(asked.model, asked.method, prepared, asked.view, 0, cost, notices, asked.on_step, None, asked.also)
+    run = Run(asked.model, asked.method, prepared, asked.view, 0, cost, notices, asked.watch, None, asked.also)
     pixels: list[npt.NDArray[np.uint8]] = []
     with PeakMemory(asked.model.device) as memory, user_errors(size, window):
-        for first, stop in asked.batches():
-            pixels += run(seed, first, stop)
+        try:
+            for first, stop in asked.batches():
+                pixels += run(seed, first, stop)
+        except Stopped as stopping:
+            recipe = _recipe(asked, seed, max(len(pixels), 1), size, window.original)
+            done = [Image.fromarray(one) for one in pixels]
+            raise stopped(Result(done, recipe, cost, notices, run.reports[: len(done)]) if done else None) from stopping
     images = [Image.fromarray(one) for one in pixels]
     reports, order = run.reports, None
     if asked.only is not None:
@@ -169,13 +189,15 @@ class _Work:
         self.reports: list[dict[str, Any]] = []
         self.runs: list[Run] = []
         self.images, self.first = Composed(picture, ()), 0
+        self.candidates: list[list[Patch]] = []
+        self.begun: list[dict[str, Any]] = []
 
     def make(self, seed: int) -> None:
         """Make the candidates, window after window."""
         self._tell_views()
         batches = self.asked.batches()
         self.first = batches[0][0]
-        candidates: list[list[Patch]] = [[] for _ in range(batches[-1][1] - self.first)]
+        candidates = self.candidates = [[] for _ in range(batches[-1][1] - self.first)]
         for k, part in enumerate(self.parts):
             self.images = Composed(self.picture, candidates)
             if any(_overlap(part.window.box, earlier.box) for earlier in self.parts[:k]):
@@ -185,6 +207,7 @@ class _Work:
                 runs = [(run, first, stop) for first, stop in batches]
             reports: list[dict[str, Any]] = []
             for run, first, stop in runs:
+                self.begun = reports
                 before = len(run.reports)
                 for n, pixels in enumerate(run(seed, first, stop), start=first - self.first):
                     candidates[n].append(Patch(part.window.box, pixels))
@@ -195,6 +218,12 @@ class _Work:
             self._account(k, reports)
             self.runs.append(runs[-1][0])
         self.images = Composed(self.picture, candidates)
+
+    def done(self) -> tuple[Composed, list[dict[str, Any]]]:
+        """The candidates that were finished in every window when the edit was stopped."""
+        whole = [patches for patches in self.candidates if len(patches) == len(self.parts)]
+        reports = self.reports or self.begun
+        return Composed(self.picture, whole), [*reports, *({} for _ in whole)][: len(whole)]
 
     def ordered(self, change: Tensor | None) -> tuple[Composed, list[dict[str, Any]]]:
         """Let the method look at all candidates together, in the window; it may choose and order them."""
@@ -234,7 +263,7 @@ class _Work:
             self.feathers[k],
             self.cost,
             self.notices,
-            asked.on_step,
+            asked.watch,
             asked.inversion,
             asked.also,
             (k, len(self.parts)),

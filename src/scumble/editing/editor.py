@@ -19,6 +19,7 @@ from scumble.images import Box, MapSource, Picture, Source, Window, fit, load_im
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.base import Method
+from scumble.methods.watch import Cancel, Watch
 from scumble.models.base import Model
 from scumble.models.turns import turn_of
 from scumble.records.view import VIEW_0_1, View
@@ -84,6 +85,7 @@ class Editor:
         count: int = 1,
         batch_size: int | None = None,
         on_step: OnStep | None = None,
+        cancel: Cancel | None = None,
         inversion: Inversion | str | Path | None = None,
         also: Sequence[Extra] = (),
         view: View | None = None,
@@ -97,7 +99,9 @@ class Editor:
             seed: Seed of the first candidate, candidate k has ``seed + k``; None draws one and records it.
             count: Number of candidates.
             batch_size: How many candidates are computed at once; all up to 8 by default.
-            on_step: Called after each step with a :class:`Progress`; returning False stops the edit.
+            on_step: Called with a :class:`Progress` after each step of sampling, and at each network call or update of
+                the other phases (``stage`` names it); returning False stops the edit.
+            cancel: Asked before each network call; returning True stops the edit.
             inversion: The picture's inversion from :meth:`invert` or its file: only the steps are left to be run.
             also: What is to act besides the method: wishes about words, colours, your own energy (``methods.also``).
             view: How to look at the picture: windows, detail, tiles; see :class:`View`.
@@ -108,7 +112,8 @@ class Editor:
 
         Raises:
             InputError: For unusable input; MethodError: for what the method does not do with this model;
-            CancelledError: if ``on_step`` returned False; MemoryLimitError: with what to lower.
+            CancelledError: if it was stopped; its ``partial`` holds what was finished; MemoryLimitError: with what to
+            lower.
         """
         if not method.takes_image:
             raise MethodError(f"{method.method_name()} makes pictures from nothing: use Editor.generate")
@@ -125,6 +130,7 @@ class Editor:
             on_step,
             tuple(also),
             stored,
+            cancel=cancel,
         )
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
         with turn_of(self.model.denoiser):
@@ -202,6 +208,8 @@ class Editor:
         measured: bool = True,
         change_map: MapSource | Box | None = None,
         view: View | None = None,
+        on_step: OnStep | None = None,
+        cancel: Cancel | None = None,
         **fields: object,
     ) -> Inversion:
         """Find the path and the noise that lead back to an image; save it, and edit from it as often as wanted.
@@ -214,6 +222,8 @@ class Editor:
             change_map: Where edits will change the picture, a map or a box (left, top, right, bottom): the inversion
                 is of the window around it, and larger in it. None: of the whole picture.
             view: How to look at the picture, see :class:`View`.
+            on_step: Called at each network call, as for :meth:`edit`.
+            cancel: Asked before each network call; returning True stops it.
             **fields: Single settings by name, in place of those in ``settings``: ``prompt="a cat", skip=0.3``. The
                 kind may also be called ``method``.
 
@@ -225,7 +235,7 @@ class Editor:
         part = part_to_invert(self.model, picture, change_map, view or View())
         with turn_of(self.model.denoiser), user_errors(1, part.window):
             drawn = secrets.randbits(31) if seed is None else seed
-            return invert_picture(self.model, picture, chosen, drawn, measured, part)
+            return invert_picture(self.model, picture, chosen, drawn, measured, part, Watch(on_step, cancel))
 
     def generate(
         self,
@@ -235,13 +245,14 @@ class Editor:
         count: int = 1,
         batch_size: int | None = None,
         on_step: OnStep | None = None,
+        cancel: Cancel | None = None,
         also: Sequence[Extra] = (),
     ) -> Result:
         """Make pictures from nothing; arguments and errors as for :meth:`edit`."""
         if method.takes_image and not method.image_optional:
             raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
         method = method.with_defaults(self.model.defaults)
-        asked = Edit(self.model, method, seed, count, batch_size, View(), on_step, tuple(also))
+        asked = Edit(self.model, method, seed, count, batch_size, View(), on_step, tuple(also), cancel=cancel)
         with turn_of(self.model.denoiser):
             return make_pictures(asked, self._size(method))
 

@@ -22,6 +22,7 @@ from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_for import inversion_for
+from scumble.methods.watch import Watch
 from scumble.models.base import Model
 from scumble.records.view import View
 
@@ -54,6 +55,7 @@ def invert_picture(
     seed: int,
     measured: bool = True,
     part: Part | None = None,
+    watch: Watch | None = None,
 ) -> Inversion:
     """Invert a picture, or a window of it, at the size the model sees it, and keep the picture with it.
 
@@ -64,6 +66,7 @@ def invert_picture(
         seed: Seed of its draws.
         measured: Replay it and state the error, at the price of one more run.
         part: The window; the whole picture by default.
+        watch: Who looks on.
 
     Raises:
         InputError: If the settings do not fit the model.
@@ -75,6 +78,8 @@ def invert_picture(
     batch = EditBatch(
         model=model, noise=CounterNoise([seed]), count=1, size=window.size, image=prepared.image, cost=Cost()
     )
+    batch.watch = watch or Watch()
+    batch.cost.before_call = lambda: batch.watch.called(batch.samples, lambda: batch.x0, model.decode)
     started = time.perf_counter()
     found = inversion_for(batch, settings)
     report = {**found.report, "seconds": round(time.perf_counter() - started, 3), "notices": batch.notices}
@@ -117,11 +122,8 @@ def measure(batch: EditBatch, inversion: Inversion, prepared: Prepared | None = 
         against the picture at its own size. A PSNR of 100 stands for no difference.
     """
     guidance = batch.guidance(inversion.prompt, "", inversion.guidance_scale)
-    on_step, batch.on_step = batch.on_step, None
-    try:
-        found = batch.denoise(inversion.levels, inversion.solver(batch.model), [StoredNoise(inversion), guidance])
-    finally:
-        batch.on_step = on_step
+    controls = [StoredNoise(inversion), guidance]
+    found = batch.denoise(inversion.levels, inversion.solver(batch.model), controls, stage="measure")
     apart = (found - inversion.x0).double()
     with torch.no_grad():
         again, clean = (to_bytes(batch.model.decode(x)) for x in (found, inversion.x0[:1]))

@@ -24,15 +24,16 @@ from scumble.methods.base import ImageMethod, Method
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Cache
 from scumble.methods.progress import Progress
+from scumble.methods.watch import OnStep, Watch
 from scumble.models.base import Model
 from scumble.records.view import View
 
 if TYPE_CHECKING:
+    from scumble.editing.result import Result
     from scumble.methods.extras.extras import Extra
 
-__all__ = ["OnStep", "Run", "user_errors"]
+__all__ = ["OnStep", "Run", "stopped", "user_errors"]
 
-OnStep = Callable[[Progress], bool | None]
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -47,7 +48,7 @@ class Run:
         feather: Pixels over which results fade in.
         cost: Running totals of the edit.
         notices: Gets one-line remarks.
-        on_step: Called after each step.
+        watch: Who looks on.
         inversion: The picture's inversion in this window, when one was given.
         also: What acts besides the method.
         part: Which of how many windows it is.
@@ -62,13 +63,14 @@ class Run:
         feather: int,
         cost: Cost,
         notices: list[str],
-        on_step: OnStep | None = None,
+        watch: Watch | None = None,
         inversion: Inversion | None = None,
         also: Sequence[Extra] = (),
         part: tuple[int, int] = (0, 1),
     ) -> None:
         self.model, self.method, self.prepared, self.view = model, method, prepared, view
-        self.feather, self.cost, self.notices, self.on_step = feather, cost, notices, on_step
+        self.feather, self.cost, self.notices, self.asked = feather, cost, notices, watch or Watch()
+        self.watch = Watch(None if self.asked.on_step is None else self._progress, self.asked.cancel)
         self.inversion, self.also, self.part = inversion, tuple(also), part
         self.cache, self.frame_pictures = Cache(), list[Tensor]()
         self.reports: list[dict[str, Any]] = []
@@ -86,7 +88,6 @@ class Run:
             image=prepared.image,
             change=small if small is None or small.shape[0] == 1 else small[first:stop],
             cost=self.cost,
-            on_step=None if self.on_step is None else self._progress,
             samples=(first, stop),
             cache=self.cache,
             notices=self.notices,
@@ -94,8 +95,11 @@ class Run:
             window=prepared.window,
             pixels=prepared.pixels,
             edit_noise=self._noise(CounterNoise([seed])),
+            watch=self.watch,
             substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
+        self.cost.before_call = _before_call(batch)
+        self.cost.before_call = _before_call(batch)
         self.method.check(batch)
         if self.also:
             from scumble.methods.extras.controls import extra_controls
@@ -104,7 +108,7 @@ class Run:
         nothing = prepared.change is not None and not bool(prepared.change.any())
         latent = None if nothing else self.method.run(batch)
         if latent is not None:
-            with torch.no_grad():
+            with torch.no_grad(), self.watch.phase("decode"):
                 decoded = self.method.decode(batch, latent).cpu()
         self.reports += [batch.report.of(k) for k in range(batch.count)]
         self.frame_pictures = self.frame_pictures or batch.report.frames
@@ -174,8 +178,8 @@ class Run:
         return self._rebuilt
 
     def _progress(self, progress: Progress) -> bool | None:
-        assert self.on_step is not None
-        return self.on_step(replace(progress, window=self.prepared.window, part=self.part))
+        assert self.asked.on_step is not None
+        return self.asked.on_step(replace(progress, window=self.prepared.window, part=self.part))
 
 
 class _Apart:
@@ -200,13 +204,29 @@ def _at_size(fresh: Tensor, window: Window) -> npt.NDArray[np.bool_]:
     return torch.nn.functional.interpolate(small, size=(height, width), mode="nearest")[0, 0].numpy() > 0
 
 
+def _before_call(batch: EditBatch) -> Callable[[], None]:
+    """What happens before each network call: whoever looks on is asked, and told in phases where calls are steps."""
+
+    def x0() -> Tensor:
+        return batch.x0 if batch.image is not None else torch.zeros(batch.shape, device=batch.model.device)
+
+    return lambda: batch.watch.called(batch.samples, x0, batch.model.decode)
+
+
+def stopped(partial: Result | None) -> CancelledError:
+    """The error of a stopped edit, with the candidates that were finished."""
+    error = CancelledError("stopped on request; nothing was written")
+    error.partial = partial
+    return error
+
+
 @contextmanager
 def user_errors(count: int, window: Window) -> Iterator[None]:
     """Turn a stop and an exhausted device into errors that say what to do."""
     try:
         yield
     except Stopped as error:
-        raise CancelledError("stopped on request; nothing was written") from error
+        raise stopped(None) from error
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise MemoryLimitError(_memory_advice(count, window)) from error
     except RuntimeError as error:

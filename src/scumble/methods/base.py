@@ -174,7 +174,11 @@ class Method(BaseModel):
         """Return the pictures (B, 3, H, W) of what :meth:`run` returned, each decoded by itself."""
         import torch
 
-        return torch.cat([batch.model.decode(row) for row in made.split(1)])
+        pictures = []
+        for row in made.split(1):
+            batch.watch.ask()
+            pictures.append(batch.model.decode(row))
+        return torch.cat(pictures)
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Return the clean result (B, C, h, w) in the model's space, or None when nothing is to change."""

@@ -23,7 +23,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState, StepResult
 from scumble.core.cost import Cost
 from scumble.core.guidance import Guidance
-from scumble.core.loop import Stopped, denoise
+from scumble.core.loop import denoise
 from scumble.core.noise import NoiseSource
 from scumble.core.rounding import SLACK
 from scumble.core.schedule import Level
@@ -32,7 +32,7 @@ from scumble.errors import InputError
 from scumble.images import Reduction, Window, latent_map
 from scumble.inversion.inversion import Inversion
 from scumble.methods.cache import Cache, Key
-from scumble.methods.progress import Progress
+from scumble.methods.progress import Stage
 from scumble.methods.report import Report
 from scumble.models.base import Model
 
@@ -54,7 +54,6 @@ class EditBatch:
         change: The change map at the model's size (1 or B, 1, H, W) in [0, 1], 1 = change; None: change everything.
         size: (width, height) at which the model works.
         cost: Running totals.
-        on_step: Called with a :class:`Progress`; returning False stops the edit.
         samples: Which candidates these are (first, last + 1).
         cache: What batches of the same edit share (the encoded picture, source features, …).
         report: What the method wants to tell in the result (scores, errors of arrival, …).
@@ -62,6 +61,7 @@ class EditBatch:
         inversion: The picture's inversion, when one was given.
         window: How the picture came to that size; None: it had it.
         extra: What acts besides the method's own controls, behind them.
+        watch: Who looks on, and the phase the edit is in.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
         substeps: Whether places are freed inside a step too; None: below ``FEW_STEPS`` steps.
         pixels: The untouched window at the picture's own size (h, w, 3), or None.
@@ -77,7 +77,6 @@ class EditBatch:
     image: Tensor | None = None
     change: Tensor | None = None
     cost: Cost = field(default_factory=Cost)
-    on_step: Callable[[Progress], bool | None] | None = None
     samples: tuple[int, int] = (0, 1)
     cache: Cache = field(default_factory=Cache)
     report: Report = field(default_factory=Report)
@@ -212,10 +211,7 @@ class EditBatch:
         Raises:
             Stopped: If the edit is to stop.
         """
-        if self.on_step is None:
-            return
-        if self.on_step(Progress(step, steps, self.samples, x0, preview or (lambda: self.model.decode(x0)))) is False:
-            raise Stopped
+        self.watch.tell(step, steps, self.samples, x0, preview or (lambda: self.model.decode(x0)))
 
     def context(self, levels: tuple[Level, ...], solver: Solver, tag: str = "") -> RunState:
         """A fresh context for one run of the loop."""
@@ -228,6 +224,7 @@ class EditBatch:
         solver: Solver,
         controls: Sequence[Control],
         tag: str = "",
+        stage: Stage = "sample",
     ) -> Tensor:
         """Run the loop and return the tensor at the last level."""
         first: list[int] = []
@@ -241,5 +238,5 @@ class EditBatch:
             from scumble.controls.conflicts import combine_controls
 
             controls = combine_controls(ctx, controls, self.extra)
-        with torch.no_grad():
+        with torch.no_grad(), self.watch.phase(stage, counts=False):
             return denoise(ctx, controls, report)

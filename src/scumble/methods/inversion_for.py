@@ -76,7 +76,8 @@ def _invert(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, c
     levels, rules = batch.levels(settings.num_inference_steps or batch.default_steps), inversion_rules(settings.compat)
     first, before = first_step(skip, len(levels) - 1), batch.cost.forward_rows
     ctx = _context(batch, levels, rules.solver(eta, batch.model.schedule, levels), noise, count)
-    with torch.no_grad():
+    rows = (len(levels) - 1 - first) * (settings.iterations + settings.offsets)
+    with torch.no_grad(), batch.watch.phase("invert", rows):
         path, report = _path(ctx, batch.x0, batch.guidance(prompt, "", scale), first, settings)
     zs, residuals = rules.stored(path)
     return Inversion(
@@ -160,6 +161,6 @@ def _extend(batch: EditBatch, given: Inversion, first: int, chunk: int | None) -
     assert given.zs is not None
     residuals = torch.zeros_like(given.zs) if given.residuals is None else given.residuals
     known, guidance = Path(given.xs, given.zs, residuals), batch.guidance(given.prompt, "", given.guidance_scale)
-    with torch.no_grad():
+    with torch.no_grad(), batch.watch.phase("invert", given.first - first):
         path = edit_friendly(ctx, given.x0, guidance, first=first, chunk=chunk, known=known)
     return replace(given, first=first, xs=path.xs, zs=path.zs, residuals=path.residuals, error={})

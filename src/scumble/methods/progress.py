@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
     from scumble.images import Window
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "Stage"]
+
+Stage = Literal["prepare", "invert", "train", "optimize", "sample", "decode", "measure"]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees after each step.
+    """What a callback sees after each step, in every phase of an edit.
 
     Attributes:
         step: Steps done in this run, from 1.
@@ -26,6 +28,8 @@ class Progress:
         preview: Decodes ``x0`` on request to (B, 3, H, W) in [-1, 1], of the window alone.
         window: The part of the picture that is being made, or None.
         part: Which of how many windows it is (from 0, total).
+        stage: The phase that ``step`` and ``steps`` belong to; in ``sample`` they are steps of the sampler, in others
+            network calls or updates (``steps`` is then the most there may be).
     """
 
     step: int
@@ -35,3 +39,4 @@ class Progress:
     preview: Callable[[], Tensor]
     window: Window | None = None
     part: tuple[int, int] = (0, 1)
+    stage: Stage = "sample"

@@ -125,7 +125,7 @@ class Asyrp(ImageMethod):
         levels = spread_levels(batch.model.schedule, steps)
         solver = BoostedDdim(t_boost)
         ctx = replace(plain.context(levels, solver), shape=(1, *batch.shape[1:]))
-        with torch.no_grad():
+        with torch.no_grad(), batch.watch.phase("invert", steps):
             xs = current_level_path(ctx, batch.x0, guidance)
         return plain.denoise(levels, solver, [StartAt(xs[0], 0), guidance, AsymmetricStep(shift, t_edit, guidance)])
 

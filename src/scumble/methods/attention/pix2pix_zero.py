@@ -128,7 +128,7 @@ class Pix2PixZero(FromSeed, WordedDirection):
             noise = batch.first_noise
             ctx = replace(batch.context(levels, Ddim()), noise=noise, shape=(1, *batch.shape[1:]))
             regulate = Regularizer(drawn_from(noise), self.correlation_weight, self.divergence_weight, self.rounds)
-            with torch.no_grad():
+            with torch.no_grad(), batch.watch.phase("invert", self.num_inference_steps):
                 plain = Guidance(caption, caption, 1.0)
                 xs = whitened_path(ctx, batch.x0, plain, regulate, start=self.inversion_start)
             return Inversion("ddim", levels, 0, xs, prompt=said, eta=0.0, size=batch.size)
@@ -153,7 +153,7 @@ class Pix2PixZero(FromSeed, WordedDirection):
                 drawn_from(batch.noise), self.correlation_weight, self.divergence_weight, self.rounds
             )
             plain = Guidance(caption, caption, 1.0)
-            with torch.no_grad():
+            with torch.no_grad(), batch.watch.phase("invert", self.num_inference_steps):
                 x = published_walk(ctx, batch.posterior_draw(), plain, regulate, batch.model.schedule)[-1]
         reference = WalkingReference(replace(guidance, cond=caption), x)
         rate = PUBLISHED_RATE if self.cross_attention is None else self.cross_attention

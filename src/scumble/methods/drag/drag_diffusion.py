@@ -48,7 +48,8 @@ class DragDiffusion(DragByOptimisation):
         inversion = inversion_for(batch, self.plan(batch))
         if inversion.first == inversion.steps:
             return None
-        found = self.search(batch, inversion)
+        with batch.watch.phase("optimize", self.iterations, counts=False):
+            found = self.search(batch, inversion)
         return self.finished(batch, self.render(batch, inversion, found), found)
 
     def search(self, batch: EditBatch, inversion: Inversion) -> DragResult:

@@ -100,7 +100,9 @@ class DragByOptimisation(PointFields):
 
         adapter = Adapter(self.prompt, self.lora_steps, self.lora_rank, self.lora_learning_rate)
         told = self._counter(single, self.lora_steps)
-        path = train_lora(batch.model, batch.picture, batch.embed(self.prompt), adapter, on_step=told, cost=batch.cost)
+        with batch.watch.phase("train", self.lora_steps, counts=False):
+            cond = batch.embed(self.prompt)
+            path = train_lora(batch.model, batch.picture, cond, adapter, on_step=told, cost=batch.cost)
         with adapted(batch.model.denoiser, path), frozen(batch.model.denoiser):
             yield single
 

@@ -108,7 +108,7 @@ class PointFields(ImageMethod):
 
         pairs, draws = self.on_grid(batch), batch.noise.select(0, 1)
         noises = [draws.normal((1, *batch.shape[1:]), "arrival", k) for k in range(DRAWS)]
-        with torch.no_grad():
+        with torch.no_grad(), batch.watch.phase("measure"):
             cond = batch.embed(self.prompt)
             seen = arrivals(batch.model, batch.x0, made, cond, self.site(batch), pairs, noises, batch.cost)
         targets = pairs.targets.to(seen.device)

@@ -84,7 +84,12 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
         fit = DecoderTuning(self.decoder_steps, self.decoder_rate, self.preservation)
         inside = self.mask(batch, coarse=False).expand(batch.count, -1, -1, -1)
         pairs = zip(made.split(1), inside.split(1), strict=True)
-        found = [decode_tuned(batch.model, z, batch.picture, own, fit) for z, own in pairs]
+
+        def tell(k: int) -> None:
+            batch.tell(k + 1, self.decoder_steps, made)
+
+        with batch.watch.phase("optimize", self.decoder_steps, counts=False):
+            found = [decode_tuned(batch.model, z, batch.picture, own, fit, tell) for z, own in pairs]
         batch.report.say_of_each(decoder_loss=[(round(first, 6), round(last, 6)) for _, first, last in found])
         return torch.cat([picture for picture, _, _ in found])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,12 @@ def decoder_loss(picture: Tensor, target: Tensor, source: Tensor, inside: Tensor
 
 
 def decode_tuned(
-    model: Model, z: Tensor, source: Tensor, inside: Tensor, fit: DecoderTuning
+    model: Model,
+    z: Tensor,
+    source: Tensor,
+    inside: Tensor,
+    fit: DecoderTuning,
+    on_step: Callable[[int], None] | None = None,
 ) -> tuple[Tensor, float, float]:
     """Decode a latent with a copy of the decoder that is tuned to the source outside and to itself inside.
 
@@ -56,6 +62,7 @@ def decode_tuned(
         source: The edited picture (1, 3, H, W) in [-1, 1].
         inside: Where it was edited (1, 1, H, W), boolean.
         fit: Steps, rate and weight.
+        on_step: Called with the number of each step; may raise to stop.
 
     Returns:
         The picture (1, 3, H, W), and the loss before and after.
@@ -76,10 +83,12 @@ def decode_tuned(
         first = float(decoder_loss(target, target, source, inside, fit.preservation))
     with torch.enable_grad():
         adam = torch.optim.Adam(decoder.parameters(), lr=fit.rate)
-        for _ in range(fit.steps):
+        for k in range(fit.steps):
             adam.zero_grad()
             decoder_loss(decoder(latent), target, source, inside, fit.preservation).backward()
             adam.step()
+            if on_step is not None:
+                on_step(k)
     with torch.no_grad():
         picture = decoder(latent)
         return picture, first, float(decoder_loss(picture, target, source, inside, fit.preservation))
