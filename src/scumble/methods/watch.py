@@ -66,9 +66,7 @@ class Watch:
             latent = x0()
             self.tell(self.step + 1, max(self.steps, self.step + 1), samples, latent, lambda: decode(latent))
 
-    def tell(
-        self, step: int, steps: int, samples: tuple[int, int], x0: Tensor, preview: Callable[[], Tensor]
-    ) -> None:
+    def tell(self, step: int, steps: int, samples: tuple[int, int], x0: Tensor, preview: Callable[[], Tensor]) -> None:
         """Tell about a step.
 
         Raises:
