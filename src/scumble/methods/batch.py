@@ -34,6 +34,7 @@ from scumble.inversion.inversion import Inversion
 from scumble.methods.cache import Cache, Key
 from scumble.methods.progress import Stage
 from scumble.methods.report import Report
+from scumble.methods.watch import Watch
 from scumble.models.base import Model
 
 __all__ = ["X0", "EditBatch"]
@@ -86,6 +87,7 @@ class EditBatch:
     extra: Sequence[Control] = ()
     substeps: bool | None = False
     edit_noise: NoiseSource | None = None
+    watch: Watch = field(default_factory=Watch)
     pixels: npt.NDArray[np.uint8] | None = None
     fresh: Tensor | None = None
     started_from: tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]] | None = None
