@@ -30,6 +30,7 @@ COMMANDS = {
     "demo": ("scumble.cli.demo:demo", "Edit a picture of the bundled world: before, map, after."),
     "analyse": ("scumble.cli.analyse:app", "Look at what noise and activations carry."),
     "studio": ("scumble.cli.studio:studio", "Paint, say and see it happen: a page on this machine."),
+    "cache": ("scumble.cli.cache:app", "List or clear converted networks that are kept on the disk."),
     "world": ("scumble.cli.world:app", "Draw scenes of the bundled world, with captions and truths."),
     "bench": ("scumble.cli.bench:app", "Evaluate methods on edits with known truth, and report."),
     "train": ("scumble.cli.train:app", "Train the bundled models."),

@@ -55,6 +55,8 @@ class Common:
     """cpu, cuda or mps."""
     dtype: str | None = None
     """float32, float16 or bfloat16."""
+    runtime: str | None = None
+    """torch, openvino (about twice as fast on a processor), compile (GPUs), or auto."""
     quiet: Annotated[bool, Parameter(negative="")] = False
     """No progress and no remarks."""
     json: Annotated[bool, Parameter(negative="")] = False
@@ -110,7 +112,7 @@ def edit(words: Sequence[str]) -> None:
         from scumble.images import load_image, save_image
 
         picture = None if image is None else load_image(image)
-        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
+        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype, runtime=common.runtime)
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
                 picture,
@@ -142,7 +144,7 @@ def generate(words: Sequence[str]) -> None:
         target = settled_target(common.output, f"{method.method_name()}.png", common.overwrite)
         from scumble.editing.editor import Editor
 
-        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype)
+        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype, runtime=common.runtime)
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.generate(
                 made,

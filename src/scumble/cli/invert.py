@@ -27,6 +27,7 @@ def _invert(
     model: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
+    runtime: str | None = None,
     quiet: Annotated[bool, Parameter(negative="")] = False,
     given: dict[str, Any],
 ) -> None:
@@ -52,6 +53,8 @@ def _invert(
         cpu, cuda or mps.
     dtype
         float32, float16 or bfloat16.
+    runtime
+        torch, openvino (about twice as fast on a processor), compile (GPUs), or auto.
     quiet
         Print the file's name only.
     """
@@ -67,7 +70,7 @@ def _invert(
     if not overwrite:
         refuse_overwriting(target)
     picture = load_image(image)
-    editor = Editor.from_pretrained(model, device=device, dtype=dtype)
+    editor = Editor.from_pretrained(model, device=device, dtype=dtype, runtime=runtime)
     inversion = editor.invert(picture, settings, seed=seed, change_map=_where(change_map, region))
     inversion.save(target)
     if not quiet:

@@ -279,6 +279,9 @@ class _Work:
                 before[f"window {k + 1}"] = report
 
     def _tell_views(self) -> None:
+        runtime = self.model.runtime
+        if runtime and runtime.remark:
+            self.notices.append(runtime.remark)
         for part in self.parts:
             self.notices.append(_looked_at(part.window, self.asked))
         if self.profile is not None:
@@ -350,7 +353,7 @@ def _window_of(inversion: Inversion, size: tuple[int, int]) -> Window | None:
 
 
 def _recipe(asked: Edit, seed: int, count: int, batch_size: int, size: tuple[int, int]) -> Recipe:
-    model, method = asked.model, asked.method
+    model, method, runtime = asked.model, asked.method, asked.model.runtime
     return Recipe(
         method=method.method_name(),
         parameters=without_folders(method.model_dump(mode="json")),
@@ -359,7 +362,11 @@ def _recipe(asked: Edit, seed: int, count: int, batch_size: int, size: tuple[int
         batch_size=batch_size,
         size=size,
         model={"name": model.name, "sha256": model.weights_hash},
-        environment=environment(str(model.device), str(model.dtype).split(".")[-1]),
+        environment=environment(
+            str(model.device),
+            runtime.precision if runtime else str(model.dtype).split(".")[-1],
+            f"{runtime.name} {runtime.version}" if runtime else "torch",
+        ),
         files=_files(asked),
         also=[{"kind": one.kind, **without_folders(one.model_dump(mode="json"))} for one in asked.also],
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
     from scumble.methods.extras.extras import Extra
+    from scumble.models.runtime.choose import Answering
     from scumble.records.recipe import Recipe
 
 __all__ = ["Editor", "OnStep"]
@@ -45,24 +46,39 @@ class Editor:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self._answering: Answering | None = None
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path | None = None, *, device: str | None = None, dtype: str | None = None
+        cls,
+        source: str | Path | None = None,
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        runtime: str | None = None,
     ) -> Editor:
         """Load a model: the bundled one, a bundled name, a diffusers folder, one ``.safetensors`` file, or a hub id.
 
         Args:
             source: Where the model is; None for the bundled latent model.
             device: ``cpu``, ``cuda``, ``mps`` or None to choose.
-            dtype: ``float32``, ``float16``, ``bfloat16`` or None to choose by device.
+            dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: what the networks compute in.
+            runtime: ``torch`` (also None), ``openvino`` (twice as fast on a processor), ``compile``, or ``auto``:
+                OpenVINO where it is installed and the planned rows pay for its conversion.
 
         Raises:
             CheckpointError: If it cannot be loaded (a pickle is refused).
+            InputError: If the runtime is unknown, not installed, or not for this device.
         """
         from scumble.models.loading import load
+        from scumble.models.runtime.choose import Answering, parse_runtime
 
-        return cls(load(source, device=device, dtype=dtype))
+        name = parse_runtime(runtime)
+        converted = name == "openvino"  # its networks are converted from float32, whatever they compute in
+        editor = cls(load(source, device=device, dtype="float32" if converted else dtype))
+        if name != "torch":
+            editor._answering = Answering(editor.model, name, dtype)
+        return editor
 
     @classmethod
     def from_pipe(cls, pipe: DiffusionPipeline) -> Editor:
@@ -134,6 +150,7 @@ class Editor:
         )
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
         with turn_of(self.model.denoiser):
+            self._settle_runtime(method, count)
             result = edit_picture(asked, picture)
         if stored is not None:
             own = {"name": name, "sha256": stored.sha256}
@@ -234,6 +251,8 @@ class Editor:
         picture = load_image(image)
         part = part_to_invert(self.model, picture, change_map, view or View())
         with turn_of(self.model.denoiser), user_errors(1, part.window):
+            if self._answering is not None:
+                self._answering.settle(chosen.num_inference_steps or 50)
             drawn = secrets.randbits(31) if seed is None else seed
             return invert_picture(self.model, picture, chosen, drawn, measured, part, Watch(on_step, cancel))
 
@@ -254,7 +273,13 @@ class Editor:
         method = method.with_defaults(self.model.defaults)
         asked = Edit(self.model, method, seed, count, batch_size, View(), on_step, tuple(also), cancel=cancel)
         with turn_of(self.model.denoiser):
+            self._settle_runtime(method, count)
             return make_pictures(asked, self._size(method))
+
+    def _settle_runtime(self, method: Method, count: int) -> None:
+        if self._answering is not None:
+            steps = getattr(method, "num_inference_steps", None) or 50
+            self._answering.settle(2 * int(steps) * count)
 
 
 def _view(view: View | None, fields: Mapping[str, object]) -> View:

@@ -33,14 +33,14 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
 
 
-def environment(device: str, dtype: str) -> dict[str, str]:
+def environment(device: str, dtype: str, runtime: str = "torch") -> dict[str, str]:
     """What else decides about the last bit: device, precision, threads, the processor's instructions, versions."""
     import torch
 
     kind = torch.device(device).type
     build = torch.cuda.get_device_name(device) if kind == "cuda" else str(torch.backends.cpu.get_cpu_capability())
     about = {"device": kind, "dtype": dtype, "threads": str(torch.get_num_threads()), "processor": build}
-    return {**about, **versions(), "torch": torch.__version__}
+    return {**about, **versions(), "torch": torch.__version__, "runtime": runtime}
 
 
 def _named(value: dict[str, str]) -> dict[str, str]:

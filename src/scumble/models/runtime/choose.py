@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from scumble.models.base import Model
     from scumble.models.runtime.base import Runtime
 
-__all__ = ["PAYS_FROM", "RuntimeName", "attach", "parse_runtime", "settle"]
+__all__ = ["PAYS_FROM", "Answering", "RuntimeName", "attach", "parse_runtime", "settle"]
 
 RuntimeName = Literal["auto", "torch", "openvino", "compile"]
 
@@ -67,3 +67,29 @@ def attach(model: Model, name: RuntimeName, precision: str = "float32") -> Runti
         runtime = Compiled(model)
     model.runtime = runtime
     return runtime
+
+
+class Answering:
+    """What answers for a model from run to run: made once, put into its place before each.
+
+    Args:
+        model: The model.
+        name: What was asked for.
+        precision: What a converted network computes in; None: float32.
+
+    Raises:
+        InputError: If it is not installed, or not for this device.
+    """
+
+    def __init__(self, model: Model, name: RuntimeName, precision: str | None = None) -> None:
+        self.model, self.name, self.precision = model, name, precision or "float32"
+        self._made: dict[RuntimeName, Runtime | None] = {}
+        if name != "auto":
+            self.settle(None)
+
+    def settle(self, rows: int | None) -> None:
+        """Put in place what answers for a run of so many planned rows; None: for many."""
+        name = settle(self.name, self.model.device.type, rows)
+        if name not in self._made:
+            self._made[name] = attach(self.model, name, self.precision)
+        self.model.runtime = self._made[name]
