@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import zlib
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from scumble.errors import CheckpointError, ScumbleError
 from scumble_lab.training import storage
 from scumble_lab.training.config import Size
-from scumble_lab.training.run_folder import RunFolder
+from scumble_lab.training.run_folder import RunFolder, load_average
 from scumble_lab.training.storage import latest_checkpoint, save_checkpoint
 
 
@@ -67,3 +70,20 @@ def test_a_full_disk_is_said_clearly_and_leaves_nothing(tmp_path: Path, monkeypa
 def test_a_missing_model_names_the_command_that_trains_it(tmp_path: Path, tiny: Size) -> None:
     with pytest.raises(CheckpointError, match="scumble train vae --size cpu"):
         RunFolder(tmp_path, tiny).checkpoint("vae")
+
+
+def test_a_checkpoint_of_version_0_1_is_read(tmp_path: Path) -> None:
+    """So that a training that was begun with it can be resumed and published."""
+    folder = tmp_path / "step-00000007"
+    folder.mkdir()
+    files = {}
+    for group in ("weights", "ema", "optimizer"):
+        path = folder / f"{group}.safetensors"
+        save_file({"net.weight": torch.eye(2)}, path)
+        files[path.name] = {"bytes": path.stat().st_size, "crc32": zlib.crc32(path.read_bytes())}
+    state = {"step": 7, "samples": 28, "seconds": 1.5, "figures": {"mse": 0.5}, "before": [], "schedule": {"seed": 1}}
+    (folder / "state.json").write_text(json.dumps({**state, "files": files}))
+    found = latest_checkpoint(tmp_path)
+    assert found is not None and {key: found.state[key] for key in state} == state
+    net = torch.nn.Linear(2, 2, bias=False)
+    assert torch.equal(load_average(found, "net", net).weight, torch.eye(2))
