@@ -73,3 +73,17 @@ def test_the_same_edit_twice_gives_the_same_bytes(editors: tuple[Editor, Editor]
 def test_an_unknown_runtime_is_refused_before_anything_is_loaded() -> None:
     with pytest.raises(InputError, match="runtime must be one of"):
         Editor.from_pretrained(TINY, runtime="onnx")
+
+
+def test_redo_takes_the_recorded_runtime_and_finds_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scumble.editing.redo import redo
+
+    monkeypatch.setenv("SCUMBLE_CACHE", str(tmp_path / "cache"))
+    picture().save(tmp_path / "in.png")
+    editor = Editor.from_pretrained(TINY, device="cpu", runtime="openvino")
+    editor.edit(tmp_path / "in.png", scumble.SDEdit(num_inference_steps=3), seed=1).save(tmp_path / "out.png")
+    again = redo(tmp_path / "out.png", image=tmp_path / "in.png", model=str(TINY), device="cpu")
+    assert again.largest == 0
+    assert again.recipe.environment["runtime"].startswith("openvino")

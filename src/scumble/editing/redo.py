@@ -94,7 +94,9 @@ def redo(
         more["change_map"] = _map(recipe, method, change_map, beside, source.rgb.size)
     stored = None if recipe.inversion is None else _inversion(recipe.inversion, inversion, beside)
     if editor is None:
-        editor = Editor.from_pretrained(model or _model(recipe, allow_fetch), device=device)
+        editor = Editor.from_pretrained(
+            model or _model(recipe, allow_fetch), device=device, **_runtime_of(recipe.environment)
+        )
     fields = type(method).model_fields
     # Where candidates were ranked and only the best kept, the one that is wanted may be any.
     changed = {**more, **({"keep": None} if "keep" in fields else {})}
@@ -216,6 +218,16 @@ def _map(recipe: Recipe, method: Method, given: Any, beside: Beside, size: tuple
         name = wanted["name"] or "made in memory"
         raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
     return found
+
+
+def _runtime_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """What answered for the network, where it is installed here; elsewhere PyTorch, and a warning says so."""
+    from scumble.models.runtime.openvino import installed_version
+
+    name = environment.get("runtime", "torch").split(" ")[0]
+    if name == "openvino" and installed_version() is not None:
+        return {"runtime": name, "dtype": environment.get("dtype", "float32")}
+    return {}
 
 
 def _warnings(was: Recipe, now: Recipe) -> list[str]:
