@@ -293,10 +293,10 @@ _STUDENT_OWN = ("num_inference_steps", "guidance_scale")
 _TAUGHT = {row.name: row for row in _ALL}
 _FAST = (
     _in_four_steps(_TAUGHT["sdedit"], "the same in 4 steps of the student, without guidance"),
-    _in_four_steps(_TAUGHT["ddpm-inversion"], "the same along 4 steps of the student, skip 0", skip=0.0),
+    _in_four_steps(_TAUGHT["ddpm-inversion"], "the same along 4 steps of the student"),
     _in_four_steps(_TAUGHT["differential-diffusion"], "the same in 4 steps of the student"),
     _in_four_steps(_TAUGHT["blended-latent-diffusion"], "the same in 4 steps of the student"),
-    _in_four_steps(_TAUGHT["edit-friendly-in-region"], "the same along 4 steps of the student, skip 0", skip=0.0),
+    _in_four_steps(_TAUGHT["edit-friendly-in-region"], "the same along 4 steps of the student"),
     _in_four_steps(_TAUGHT["warp-drag"], "the same in 4 steps of the student"),
 )
 

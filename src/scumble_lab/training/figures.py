@@ -19,6 +19,7 @@ from scumble_lab.bench.attributes import OBJECT_HEADS, left_to_right, targets
 from scumble_lab.bench.classifier import Classifier, Reading, ReadObject, load_classifier
 from scumble_lab.training.classifier import accuracy
 from scumble_lab.training.clip import retrieval, zero_shot
+from scumble_lab.training.instruct_check import instructed
 from scumble_lab.training.latent import decode, sample_latents
 from scumble_lab.training.pixel import sample_pixels
 from scumble_lab.training.publish import FOLDERS
@@ -52,6 +53,8 @@ def measure(model: str, bundled: Path, count: int, sheets: Path | None = None) -
         return _measure_classifier(load_classifier(folder), count)
     if model in ("latent", "fast"):
         return _measure_latent(folder, load_classifier(bundled / FOLDERS["classifier"]), count, sheets)
+    if model == "instruct":
+        return instructed(folder, load_classifier(bundled / FOLDERS["classifier"]), min(count, 32))
     return _measure_pixel(folder, load_classifier(bundled / FOLDERS["classifier"]), min(count, 64), sheets)
 
 

@@ -75,6 +75,18 @@ _READ_AS = {
     "redrawn_color": "colour, likewise",
     "redrawn_floor": "floor, likewise",
     "redrawn_sky": "sky, likewise",
+    "instructed": "instructions followed, all kinds",
+    "instructed_recolour": "recolour",
+    "instructed_rematerial": "another material",
+    "instructed_reshape": "another shape",
+    "instructed_resize": "another size",
+    "instructed_remove": "remove an object",
+    "instructed_add": "add an object",
+    "instructed_floor": "another floor",
+    "instructed_sky": "another sky",
+    "instructed_kept": "all else still reads as it shall",
+    "drift": "change where nothing should change, grey levels of 255",
+    "drift_in_map": "the same inside a change map",
     "recolour_sdedit": "recolouring succeeds, SDEdit at 0.75",
     "recolour_ddpm-inversion": "recolouring succeeds, edit-friendly inversion",
 }
@@ -135,7 +147,7 @@ def _table(model: str, measured: Measured) -> list[str]:
     aims = _AIMS.get(model, {})
     lines = [f"On {measured.count} unseen scenes:", "", "| | measured | aim |", "|-|-|-|"]
     for key, value in measured.values.items():
-        share = key not in ("psnr", "seconds")
+        share = key not in ("psnr", "seconds", "drift", "drift_in_map")
         shown = f"{value:.1%}" if share else f"{value:.2f}"
         aim = aims.get(key)
         wanted = "" if aim is None else (f"{aim:.0%}" if share else f"{aim:g}")
