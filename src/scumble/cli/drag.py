@@ -16,7 +16,7 @@ from scumble.cli.progress import progress_bar
 from scumble.editing.animation import check_animation, save_animation
 from scumble.errors import InputError, MethodError
 from scumble.files import refuse_overwriting
-from scumble.methods.drag.point_fields import PointFields
+from scumble.methods.drag.fields import PointFields
 from scumble.methods.drag.points import parse_points
 from scumble.records.view import View
 
@@ -101,7 +101,7 @@ def drag(words: Sequence[str]) -> None:
             print(animation)
 
     app = App(name="scumble drag", version_flags=[])
-    without = ("tiles", "windows", *({"window"} & set(method.model_fields)))
+    without = ("tiles", "windows", *(["window"] if "patch_radius" in method.model_fields else []))
     looking = with_fields(command, View, without=without, title=VIEW_TITLE, into="look")
     app.default(with_fields(looking, method, without=("points",), title=f"Parameters of {method.method_name()}"))
     run_app(app, words)

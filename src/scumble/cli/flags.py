@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from cyclopts import Group, Parameter
@@ -53,7 +53,8 @@ def with_fields(
     signature = inspect.signature(common, eval_str=True)
     group = Group(title, sort_key=1)
     own = [p for p in signature.parameters.values() if p.name != into]
-    added = [_flag(name, model, group) for name in model.model_fields if name not in without]
+    taken = {p.name for p in own}
+    added = [_flag(name, model, group, taken) for name in model.model_fields if name not in without]
     names = [p.name for p in added]
 
     def command(*positional: Any, **keywords: Any) -> None:
@@ -72,7 +73,8 @@ def with_fields(
 UNSET: Any = None
 
 
-def _flag(name: str, model: type[BaseModel], group: Group) -> inspect.Parameter:
+def _flag(name: str, model: type[BaseModel], group: Group, taken: Collection[str]) -> inspect.Parameter:
+    """A field's flag, which may also be spelled by the field's former names where nothing else has them."""
     field = model.model_fields[name]
     kind: Any = str if name == "change_map" else tuple[str, ...] if _is_records(field.annotation) else field.annotation
     text = " ".join((field.description or "").split())
@@ -82,7 +84,7 @@ def _flag(name: str, model: type[BaseModel], group: Group) -> inspect.Parameter:
     if default is not None:
         text += f" [default: {default!r}]" if isinstance(default, str) else f" [default: {default}]"
     former = field.validation_alias.choices[1:] if isinstance(field.validation_alias, AliasChoices) else []
-    names = SHORT.get(name, [_flag_name(name)]) + [_flag_name(str(one)) for one in former]
+    names = SHORT.get(name, [_flag_name(name)]) + [_flag_name(str(one)) for one in former if one not in taken]
     parameter = Parameter(name=names, help=text, group=group, show_default=False)
     annotation = Annotated[kind | None, parameter]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=UNSET, annotation=annotation)

@@ -18,6 +18,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from scumble.controls.start import StartAt
 from scumble.core.control import Control, RunState
 from scumble.core.guidance import Guidance
 from scumble.core.noise import CounterNoise
@@ -27,7 +28,6 @@ from scumble.files import atomic_write
 from scumble.images import fit, load_image, psnr, to_bytes, to_image, to_tensor
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
-from scumble.methods.drag.bottleneck import StartAt
 from scumble.methods.inversion_for import inversion_for
 from scumble.models.sites import sites
 from scumble.models.taps import Tap

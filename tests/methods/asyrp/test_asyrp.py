@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scumble.cli.train_asyrp import teach_direction, train_direction
 from scumble.controls.asymmetric_step import AsymmetricStep
+from scumble.controls.start import StartAt
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, RunState, StepResult
 from scumble.core.cost import Cost
@@ -33,7 +34,7 @@ from scumble.methods.asyrp.distillation import DistillationLoss
 from scumble.methods.asyrp.interval import smallest_time
 from scumble.methods.asyrp.solver import BoostedDdim
 from scumble.methods.asyrp.training import DirectionLoss, SourceTrajectory, TrainStep, origin_of, train
-from scumble.methods.drag.bottleneck import Bottleneck, StartAt
+from scumble.methods.drag.features import Bottleneck
 from scumble.models.base import Model
 from scumble.models.clip import squared
 from scumble.models.loading import load

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from scumble.controls.start import StartAt
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState, StepResult
 from scumble.core.cost import Cost
@@ -29,7 +30,6 @@ from scumble.methods.attention.edit_direction import (
 )
 from scumble.methods.attention.pix2pix_zero import Pix2PixZero
 from scumble.methods.batch import EditBatch
-from scumble.methods.drag.bottleneck import StartAt
 from scumble.methods.registry import method_class
 from scumble.models.base import Model
 from scumble.models.sites import sites

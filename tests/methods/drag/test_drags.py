@@ -21,10 +21,12 @@ from scumble.methods.batch import EditBatch
 from scumble.methods.drag.drag_diffusion import DragDiffusion
 from scumble.methods.drag.drag_noise import DragNoise
 from scumble.methods.drag.features import BottleneckFeatures, LayerFeatures
+from scumble.methods.drag.fields import start_latent
 from scumble.methods.drag.warp_drag import WarpDrag
 from scumble.methods.inversion_for import inversion_for
 from scumble.methods.registry import method_class
 from scumble.models.base import Model
+from scumble.records.recipe import Recipe
 
 PAIR = ((20, 30, 32, 30),)
 QUICK: dict[str, Any] = {
@@ -86,10 +88,10 @@ def test_without_iterations_the_result_is_the_reconstruction(method: Any, tiny_s
 def test_a_drag_shorter_than_a_grid_step_changes_nothing(method: Any, tiny_sd: Model, picture: Image.Image) -> None:
     batch = job_of(tiny_sd, picture)
     short = method(**{**QUICK, "points": ((20, 30, 20.5, 30),)})
-    inversion = inversion_for(batch, short.plan(batch))
-    found = short.search(batch, inversion)
+    inversion = inversion_for(batch, short.inversion_settings(batch))
+    found = short.optimized(batch, inversion)
     assert found.updates == 0
-    torch.testing.assert_close(short.render(batch, inversion, found), batch.x0, atol=1e-4, rtol=0)
+    torch.testing.assert_close(short.denoised(batch, inversion, found), batch.x0, atol=1e-4, rtol=0)
 
 
 def test_never_propagated_is_the_reconstruction_whatever_the_bottleneck(tiny_sd: Model, picture: Image.Image) -> None:
@@ -124,7 +126,9 @@ def test_a_mask_that_frees_everything_has_no_mask_term(tiny_sd: Model, picture: 
     free, none = (job_of(tiny_sd, picture, mask) for mask in (np.full((64, 64), 255, np.uint8), None))
     for term in ("bottleneck", "latent"):
         method = DragNoise(**QUICK, mask_term=term, mask_weight=50)  # type: ignore[arg-type]
-        one, two = (method.search(batch, inversion_for(batch, method.plan(batch))) for batch in (free, none))
+        one, two = (
+            method.optimized(batch, inversion_for(batch, method.inversion_settings(batch))) for batch in (free, none)
+        )
         torch.testing.assert_close(one.value, two.value, atol=1e-6, rtol=0)
 
 
@@ -136,7 +140,7 @@ def test_stopping_early_changes_nothing(method: Any, tiny_sd: Model, picture: Im
     found = []
     for batch in (job_of(tiny_sd, picture, mask), job_of(tiny_sd, picture)):
         drag = method(**options)
-        found.append(drag.search(batch, inversion_for(batch, drag.plan(batch))).value)
+        found.append(drag.optimized(batch, inversion_for(batch, drag.inversion_settings(batch))).value)
     assert torch.equal(found[0], found[1])
 
 
@@ -144,10 +148,10 @@ def test_the_reference_row_does_not_feel_the_edited_one(tiny_sd: Model, picture:
     """With the very same x in both rows, looking at the reference is looking at oneself."""
     batch = job_of(tiny_sd, picture)
     method = DragDiffusion(**{**QUICK, "iterations": 0})
-    inversion = inversion_for(batch, method.plan(batch))
-    found = method.search(batch, inversion)
-    alone = replace_reference(method).render(batch, inversion, found)
-    torch.testing.assert_close(method.render(batch, inversion, found), alone, atol=1e-4, rtol=0)
+    inversion = inversion_for(batch, method.inversion_settings(batch))
+    found = method.optimized(batch, inversion)
+    alone = replace_reference(method).denoised(batch, inversion, found)
+    torch.testing.assert_close(method.denoised(batch, inversion, found), alone, atol=1e-4, rtol=0)
 
 
 def replace_reference(method: DragDiffusion) -> DragDiffusion:
@@ -221,9 +225,9 @@ def test_a_preview_costs_no_network_call(tiny_editor: Editor, picture: Image.Ima
 def test_an_iteration_costs_one_partial_row(tiny_sd: Model, picture: Image.Image) -> None:
     batch = job_of(tiny_sd, picture)
     method = DragNoise(**QUICK)
-    inversion = inversion_for(batch, method.plan(batch))
+    inversion = inversion_for(batch, method.inversion_settings(batch))
     before = replace(batch.cost)
-    found = method.search(batch, inversion)
+    found = method.optimized(batch, inversion)
     assert found.updates == 3
     assert batch.cost.backward_rows - before.backward_rows == 3
     assert batch.cost.forward_rows - before.forward_rows == 1 + 3 + 1  # encoder, iterations, last look
@@ -234,8 +238,8 @@ def test_an_iteration_costs_one_partial_row(tiny_sd: Model, picture: Image.Image
 def test_a_pulled_start_is_the_picture_where_the_mask_holds(method: Any, tiny_sd: Model, picture: Image.Image) -> None:
     batch = job_of(tiny_sd, picture, half_mask())
     drag = method(**{**QUICK, "start": "warp"})
-    inversion = inversion_for(batch, drag.plan(batch))
-    noise = drag.pulled(batch, inversion) - inversion.x_at(inversion.first)
+    inversion = inversion_for(batch, drag.inversion_settings(batch))
+    noise = start_latent(batch, drag, inversion) - inversion.x_at(inversion.first)
     assert noise[..., 4:6].abs().max() > 0.1
     made = drag.run(batch)
     assert made is not None
@@ -259,3 +263,13 @@ def test_a_lora_is_trained_once_and_acts_in_the_drag(
     assert first.cost.forward_rows - again.cost.forward_rows == 2 * 4
     assert first.cost.backward_rows - again.cost.backward_rows == 2 * 4
     assert np.array_equal(np.asarray(tiny_editor.edit(picture, method(**QUICK), seed=1).image), np.asarray(plain.image))
+
+
+def test_the_former_name_of_the_patch_radius_still_works_in_code_and_recipes() -> None:
+    assert DragNoise(window=2) == DragNoise(patch_radius=2)  # type: ignore[call-arg]
+    recipe: dict[str, Any] = {"method": "drag-noise", "parameters": {"window": 2}, "seed": 0, "size": (8, 8)}
+    recipe["model"] = {"name": "still-life", "sha256": "0" * 64}
+    method = Recipe.model_validate(recipe).build()
+    assert isinstance(method, DragNoise)
+    assert method.patch_radius == 2
+    assert "window" not in method.model_dump()

@@ -10,20 +10,21 @@ import torch
 from torch import Tensor
 
 from scumble.controls.source_branch import SourceBranch
+from scumble.controls.start import StartAt
 from scumble.core.guidance import Guidance
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.inversion.inversion import Inversion
-from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import X0, EditBatch
 from scumble.methods.cache import Cache
-from scumble.methods.drag.bottleneck import Bottleneck, StartAt
 from scumble.methods.drag.drag_diffusion import DragDiffusion
 from scumble.methods.drag.drag_noise import DragNoise
+from scumble.methods.drag.features import Bottleneck
 from scumble.methods.drag.optimize import frozen
 from scumble.methods.drag.reference_attention import ReferenceAttention, reference_layers
 from scumble.methods.drag.supervision import FeatureGrid, supervision_site
-from scumble.methods.inversion_for import inversion_for
+from scumble.methods.official import drag_diffusion as official_diffusion
+from scumble.methods.official import drag_noise as official_noise
 from scumble.models.base import Model
 
 
@@ -57,7 +58,7 @@ def options(case: Any, **more: Any) -> dict[str, Any]:
         "strength": 0.7,
         "learning_rate": s["lr"],
         "mask_weight": s["lam"],
-        "window": s["r_m"],
+        "patch_radius": s["r_m"],
         "radius": s["r_p"],
         "iterations": s["iterations"],
     }
@@ -75,9 +76,8 @@ def test_inversion_reaches_the_recorded_latent(name: str, tiny_sd: Model, refere
     case = reference(name)
     batch, _ = job_of(tiny_sd, case)
     batch = replace(batch, inversion=None, cache=Cache({X0: case["z0"]}))
-    found = inversion_for(
-        batch, InversionSettings(kind="ddim", num_inference_steps=50, skip=0.3, prompt=case.settings["prompt"])
-    )
+    method = DragNoise(points=((0, 0, 1, 1),), prompt=case.settings["prompt"], strength=0.7)
+    found = official_noise.inverted(method, batch)
     torch.testing.assert_close(found.x_at(15), case["z_star"], atol=1e-4, rtol=0)
 
 
@@ -91,20 +91,20 @@ def test_compat_preset_reproduces_dragnoise(name: str, tiny_sd: Model, reference
     case = reference(name)
     lr = case.settings["lr"]
     batch, inversion = job_of(tiny_sd, case)
-    pairs = DragNoise(**options(case)).grid(batch)
+    pairs = official_noise.grid(DragNoise(**options(case)), batch)
     assert torch.equal(pairs.handles, case["handles_start"])
     assert torch.equal(pairs.targets, case["targets"])
-    whole = DragNoise(**options(case)).search(batch, inversion)
+    whole = official_noise.optimized(DragNoise(**options(case)), batch, inversion)
     compare(whole, case)
     difference = (whole.value - case["h_final"]).abs() / lr
     assert difference.mean() < 0.1
     assert difference.max() < 2
-    first = DragNoise(**options(case, iterations=1)).search(batch, inversion)
+    first = official_noise.optimized(DragNoise(**options(case, iterations=1)), batch, inversion)
     torch.testing.assert_close(first.value, case["h_1"], atol=0.05 * lr, rtol=0)
-    fifth = DragNoise(**options(case, iterations=5)).search(batch, inversion).value - case["h_5"]
+    fifth = official_noise.optimized(DragNoise(**options(case, iterations=5)), batch, inversion).value - case["h_5"]
     assert fifth.abs().mean() < 0.05 * lr
     assert fifth.abs().max() < 2 * lr
-    start = DragNoise(**options(case, iterations=0)).search(batch, inversion)
+    start = official_noise.optimized(DragNoise(**options(case, iterations=0)), batch, inversion)
     torch.testing.assert_close(start.value, case["h_0"], atol=5e-5, rtol=0)
 
 
@@ -133,7 +133,7 @@ def test_the_supervision_grid_sees_the_recorded_features(name: str, tiny_sd: Mod
         cond = batch.embed(case.settings["prompt"])
         prediction = tiny_sd.predict(inversion.x_at(15), inversion.levels[15], cond, [Tap(site, seen.append)])
     torch.testing.assert_close(prediction.eps, case["eps_start"], atol=2e-5, rtol=0)
-    pairs = kind(**options(case)).grid(batch)
+    pairs = official_noise.grid(kind(**options(case)), batch)
     grid = FeatureGrid(seen[0][0], pairs.size)
     torch.testing.assert_close(grid.window(pairs.handles[0], 6)[None], case["feature_window"], atol=2e-5, rtol=0)
     rows, columns = (torch.arange(0, n, 16).float() for n in pairs.size)
@@ -145,14 +145,16 @@ def test_compat_preset_reproduces_dragdiffusion(name: str, tiny_sd: Model, refer
     case = reference(name)
     lr = case.settings["lr"]
     batch, inversion = job_of(tiny_sd, case)
-    whole = DragDiffusion(**options(case)).search(batch, inversion)
+    whole = official_diffusion.optimized(DragDiffusion(**options(case)), batch, inversion)
     compare(whole, case)
     difference = (whole.value - case["z_final"]).abs() / lr
     assert difference.mean() < 0.1
     assert difference.max() < 2
-    first = DragDiffusion(**options(case, iterations=1)).search(batch, inversion)
+    first = official_diffusion.optimized(DragDiffusion(**options(case, iterations=1)), batch, inversion)
     torch.testing.assert_close(first.value, case["z_1"], atol=0.05 * lr, rtol=0)
-    fifth = DragDiffusion(**options(case, iterations=5)).search(batch, inversion).value - case["z_5"]
+    fifth = (
+        official_diffusion.optimized(DragDiffusion(**options(case, iterations=5)), batch, inversion).value - case["z_5"]
+    )
     assert fifth.abs().mean() < 0.05 * lr
     assert fifth.abs().max() < 2 * lr
 
@@ -180,12 +182,14 @@ def test_generated_mode_with_guidance(tiny_sd: Model, reference: Any) -> None:
     lr, w = case.settings["lr"], case.settings["guidance_scale"]
     batch, inversion = job_of(tiny_sd, case)
     method = DragDiffusion(**options(case, guidance_scale=w, start_layer=10))
-    whole = method.search(batch, inversion)
+    whole = official_diffusion.optimized(method, batch, inversion)
     compare(whole, case)
     difference = (whole.value - case["z_final"]).abs() / lr
     assert difference.mean() < 0.05
     assert difference.max() < 2
-    first = DragDiffusion(**options(case, guidance_scale=w, iterations=1)).search(batch, inversion)
+    first = official_diffusion.optimized(
+        DragDiffusion(**options(case, guidance_scale=w, iterations=1)), batch, inversion
+    )
     torch.testing.assert_close(first.value, case["z_1"], atol=0.1 * lr, rtol=0)
     guidance = batch.guidance(case.settings["prompt"], "", w)
     for steps, tolerance in ((1, 1e-4), (35, 1e-3)):
@@ -205,6 +209,6 @@ def test_the_whole_compat_run_ends_near_the_recorded_one(tiny_sd: Model, referen
     batch, inversion = job_of(tiny_sd, case)
     method = DragDiffusion(**options(case, start_layer=8))
     with frozen(tiny_sd.denoiser):
-        drag = method.search(batch, inversion)
-    made = method.render(batch, inversion, drag)
+        drag = official_diffusion.optimized(method, batch, inversion)
+    made = official_diffusion.denoised(method, batch, inversion, drag)
     assert (made - case["sample_latent_35"][1:]).abs().mean() < 1e-2

@@ -6,8 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from scumble.methods.drag.supervision import FeatureGrid, motion_loss, supervision_site
-from scumble.methods.drag.tracking import track
+from scumble.methods.drag.supervision import FeatureGrid, motion_loss, supervision_site, track
 
 
 @pytest.fixture

@@ -117,9 +117,9 @@ class Asyrp(ImageMethod):
         import torch
 
         from scumble.controls.asymmetric_step import AsymmetricStep
+        from scumble.controls.start import StartAt
         from scumble.inversion.current_level import current_level_path, spread_levels
         from scumble.methods.asyrp.solver import BoostedDdim
-        from scumble.methods.drag.bottleneck import StartAt
 
         plain = batch.without_clipping()
         levels = spread_levels(batch.model.schedule, steps)

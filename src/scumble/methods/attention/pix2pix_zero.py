@@ -140,11 +140,11 @@ class Pix2PixZero(FromSeed, WordedDirection):
     ) -> Tensor:
         import torch
 
+        from scumble.controls.start import StartAt
         from scumble.core.guidance import Guidance
         from scumble.core.solvers import Ddim
         from scumble.methods.attention.attention_match import TwinMatch, WalkingReference
         from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, published_walk
-        from scumble.methods.drag.bottleneck import StartAt
 
         levels, x = batch.levels(self.num_inference_steps), batch.noise.normal(batch.shape, "start", 0)
         if not from_seed:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["PromptToPrompt"]
 
 
-class PromptToPrompt(WordFields, FromSeed, InversionFields):
+class PromptToPrompt(InversionFields, FromSeed, WordFields):
     """Change words and keep the composition: attention is taken from the source during part of the steps.
 
     Edits images (which are inverted first), or what a seed and the source prompt generate.

@@ -1,4 +1,4 @@
-"""DragDiffusion: points are dragged by optimising the latent at one step (arXiv 2306.14435)."""
+"""DragDiffusion: drag points by optimizing the latent at one step (arXiv 2306.14435)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from scumble.methods.drag.fields import DragByOptimisation
+from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,89 +22,86 @@ __all__ = ["DragDiffusion"]
 
 
 class DragDiffusion(DragByOptimisation):
-    """Drag points by changing the noisy picture itself, and let it borrow its looks from the original."""
+    """Drag points by changing the noisy image itself; its appearance is taken from the original."""
 
     paper: ClassVar[str] = "DragDiffusion, arXiv 2306.14435"
 
     guidance_scale: float = Field(default=1.0, ge=1, le=100)
-    """Classifier-free guidance; 1 is right for photographs, a generated picture may need its own."""
+    """Classifier-free guidance; 1 is right for photographs, a generated image may need the value it was made with."""
     negative_prompt: str = ""
-    """What the picture does not show; matters with guidance only."""
+    """What the image does not show; matters with guidance only."""
     reference: bool = True
-    """Let self-attention look at the original picture while sampling."""
+    """Let self-attention take keys and values from the original image while sampling."""
     start_step: int = Field(default=0, ge=0, le=1000)
-    """Steps of the run before it looks there."""
+    """Number of steps before it does."""
     start_layer: int | None = Field(default=None, ge=0, le=1000)
-    """Self-attention layers from this one on do; by default those of the decoder at full and half size."""
+    """First self-attention layer that does. Default: those of the decoder at full and half size."""
 
     @property
     def words(self) -> str:
         """The prompt, or else the negative prompt."""
         return self.first_prompt or self.negative_prompt
 
+    @with_presets
+    def run(self, batch: EditBatch) -> Tensor | None:
+        """Drag one candidate; all others are equal to it."""
+        from scumble.methods.drag.fields import drag_once
+
+        return drag_once(batch, self, self.drag)
+
     def drag(self, batch: EditBatch) -> Tensor | None:
-        """Optimise x at the step of ``strength``, then denoise it beside the original."""
+        """Invert, optimize x at the step of ``strength``, denoise it beside the original, report."""
+        from scumble.methods.drag.fields import report_drag
         from scumble.methods.inversion_for import inversion_for
 
-        inversion = inversion_for(batch, self.plan(batch))
+        inversion = inversion_for(batch, self.inversion_settings(batch))
         if inversion.first == inversion.steps:
             return None
         with batch.watch.phase("optimize", self.iterations, counts=False):
-            found = self.search(batch, inversion)
-        return self.finished(batch, self.render(batch, inversion, found), found)
+            drag = self.optimized(batch, inversion)
+        return report_drag(batch, self, self.denoised(batch, inversion, drag), drag)
 
-    def search(self, batch: EditBatch, inversion: Inversion) -> DragResult:
-        """Optimise; the mask term holds the next latent. Without a mask there is none."""
+    def optimized(self, batch: EditBatch, inversion: Inversion) -> DragResult:
+        """Move the latent's features from the handles to the targets; the mask loss holds the next latent."""
         from scumble.methods.drag.features import LatentFeatures
+        from scumble.methods.drag.fields import grid_pairs, outside_mask, progress, start_latent
         from scumble.methods.drag.optimize import optimize
+        from scumble.methods.drag.supervision import supervision_site
 
-        ctx = batch.context(inversion.levels, inversion.solver(batch.model))
-        held = None if batch.change is None else 1 - self._mask(batch)
+        ctx, held = batch.context(inversion.levels, inversion.solver(batch.model)), outside_mask(batch)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        look = LatentFeatures(batch.model, ctx, inversion.first, guidance, self.site(batch), held is not None)
+        site = supervision_site(batch.model.denoiser)
+        network = LatentFeatures(batch.model, ctx, inversion.first, guidance, site, held is not None)
 
-        def preserve(z: Tensor, seen: Features, first: Features) -> Tensor:
-            assert held is not None and seen.after is not None and first.after is not None
-            return self.mask_weight * ((seen.after - first.after) * held).abs().sum()
+        def mask_loss(z: Tensor, now: Features, before: Features) -> Tensor:
+            assert held is not None and now.after is not None and before.after is not None
+            return self.mask_weight * ((now.after - before.after) * held).abs().sum()
 
-        term, x = None if held is None else preserve, inversion.x_at(inversion.first)
-        if not self.pulls:
-            return optimize(x, look, self.grid(batch), self.settings(batch), term, self.progress(batch))
-        begin = self.pulled(batch, inversion)
         return optimize(
-            begin, look, self.grid(batch), self.settings(batch), term, self.progress(batch), lambda: look(x)
+            start_latent(batch, self, inversion),
+            network,
+            grid_pairs(batch, self.pairs(batch)),
+            self.drag_settings(batch),
+            None if held is None else mask_loss,
+            progress(batch, self.iterations),
+            (lambda: network(inversion.x_at(inversion.first))) if self.warps else None,
         )
 
-    def _mask(self, batch: EditBatch) -> Tensor:
-        assert batch.change is not None
-        if self.compat == "official":  # nearest, as F.interpolate does it: the first pixel of each cell
-            return (batch.change > 0).float()[..., :: batch.model.factor, :: batch.model.factor].to(batch.model.device)
-        return (batch.latent_change("max") > 0).float()
-
-    def render(self, batch: EditBatch, inversion: Inversion, found: DragResult) -> Tensor:
-        """Denoise, every kept state on the way in one batch; the result is the last row.
-
-        The original's row follows its stored path. The published code samples it anew from the same level.
-        """
-        import torch
-
-        from scumble.controls.source_branch import SourceBranch
+    def denoised(self, batch: EditBatch, inversion: Inversion, drag: DragResult) -> Tensor:
+        """Denoise the latent beside the original on its stored path; the result is the last row of the batch."""
+        from scumble.controls.start import StartAt
         from scumble.controls.stored_noise import StoredNoise, StoredSourceBranch
-        from scumble.methods.drag.bottleneck import StartAt
+        from scumble.methods.drag.fields import frame_values, keep_outside_mask
         from scumble.methods.drag.reference_attention import ReferenceAttention, reference_layers
 
-        values = torch.cat(self.chosen(found))
+        values = frame_values(drag, self.frames)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        original: list[Control] = []
+        controls: list[Control] = [StartAt(values, inversion.first), *keep_outside_mask(batch, inversion), guidance]
         if self.reference:
-            original = [StoredSourceBranch(inversion, guidance.cond, "source")]
+            controls.append(StoredSourceBranch(inversion, guidance.cond, "source"))
             if "uncond" in guidance.names:
-                original.append(StoredSourceBranch(inversion, guidance.uncond, "source_uncond"))
-            if self.compat == "official":
-                original = [SourceBranch(guidance, x=inversion.x_at(inversion.first))]
+                controls.append(StoredSourceBranch(inversion, guidance.uncond, "source_uncond"))
             layers = reference_layers(batch.model.denoiser, self.start_layer)
-            original.append(ReferenceAttention(layers, inversion.first + self.start_step))
-        controls = [StartAt(values, inversion.first), *self.keep_outside_map(batch, inversion), guidance, *original]
-        if self.compat != "official":
-            controls.append(StoredNoise(inversion))
+            controls.append(ReferenceAttention(layers, inversion.first + self.start_step))
+        controls.append(StoredNoise(inversion))
         return replace(batch, count=len(values)).denoise(inversion.levels, inversion.solver(batch.model), controls)

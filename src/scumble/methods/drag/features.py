@@ -1,15 +1,16 @@
-"""What each drag method looks at: the network as a function of the tensor it optimises, and only as much as needed."""
+"""The network as a function of the tensor that a drag optimizes, evaluated only as far as needed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import RunState
+from scumble.core.control import Control, RunState
 from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level
@@ -21,7 +22,7 @@ from scumble.models.forward import timesteps
 from scumble.models.taps import Tap
 from scumble.models.unet_halves import EncoderCache, decode_half, encode_half
 
-__all__ = ["BottleneckFeatures", "LatentFeatures", "LayerFeatures", "features_at"]
+__all__ = ["Bottleneck", "BottleneckFeatures", "LatentFeatures", "LayerFeatures", "features_at", "features_of"]
 
 
 def features_at(
@@ -125,6 +126,15 @@ class LayerFeatures:
         return Features(seen[0][0].float(), _after(self.ctx, self.i, self.x, prediction))
 
 
+def features_of(
+    layer: str, model: Model, ctx: RunState, i: int, x: Tensor, cond: Conditioning, site: str, whole: bool
+) -> BottleneckFeatures | LayerFeatures:
+    """The network as a function of the bottleneck (``mid_block``, the encoder runs once) or of another layer."""
+    if layer == "mid_block":
+        return BottleneckFeatures(model, ctx, i, x, cond, site, whole)
+    return LayerFeatures(model, ctx, i, x, cond, site, layer, whole)
+
+
 @dataclass
 class LatentFeatures:
     """The network as a function of x at one level.
@@ -165,3 +175,37 @@ class LatentFeatures:
             return rows[0]
         share = self.guidance.scale / (2 * self.guidance.scale - 1)
         return torch.cat([(1 - share) * rows[0], share * rows[1]])
+
+
+@dataclass
+class Bottleneck(Control):
+    """Overwrite the mid block's output, which holds the structure of the picture (arXiv 2404.01050 section 3.3).
+
+    The last output of the encoder still enters the decoder as a skip connection.
+
+    Args:
+        h: What to put there (1 or B, C', h', w').
+        until: Replace the output before this step only.
+        site: Another layer, for comparisons.
+        rows_of: Rows that are overwritten; others (a reference) keep their own.
+    """
+
+    h: Tensor
+    until: int
+    site: str = "mid_block"
+    rows_of: tuple[str, ...] = ("cond", "uncond")
+
+    def taps(self, ctx: RunState) -> Sequence[Any]:
+        """Overwrite before step ``until``."""
+        if ctx.i >= self.until:
+            return ()
+
+        def put(own: Tensor) -> Tensor:
+            made = own.clone()
+            for name in self.rows_of:
+                if name in ctx.layout:
+                    place = ctx.layout[name]
+                    made[place] = self.h.to(own.dtype).expand(place.stop - place.start, *own.shape[1:])
+            return made
+
+        return (Tap(self.site, put),)

@@ -1,37 +1,85 @@
-"""What methods that drag by optimising at one noise level share: their fields, where they begin, what they tell."""
+"""Fields of methods that drag points, and the steps that drags by optimization share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, Field, field_validator
 
-from scumble.errors import MethodError
 from scumble.inversion.settings import InversionSettings, InversionStart
+from scumble.methods.base import ImageMethod
 from scumble.methods.cache import Key
-from scumble.methods.drag.point_fields import PointFields
-from scumble.methods.drag.points import GridPairs
+from scumble.methods.drag.points import GridPairs, PointPair, flat_points, pairs_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from scumble.core.control import Control
+    from scumble.images import Window
     from scumble.inversion.inversion import Inversion
     from scumble.methods.batch import EditBatch
     from scumble.methods.drag.optimize import DragResult, DragSettings
+    from scumble.methods.drag.warp import Field as Pull
     from scumble.methods.report import Report
 
-__all__ = ["DRAGGED", "DragByOptimisation"]
+__all__ = [
+    "DRAGGED",
+    "DragByOptimisation",
+    "PointFields",
+    "drag_once",
+    "frame_values",
+    "grid_pairs",
+    "keep_outside_mask",
+    "outside_mask",
+    "pull_field",
+    "report_drag",
+    "start_latent",
+    "window_of",
+]
 
+CELLS = 4
+"""Grid steps per latent cell of a side: half the image's resolution where a cell has eight pixels, as published."""
 DRAGGED: Key[tuple[Tensor | None, Report]] = Key("dragged")
 """The result in the model's space, and what was reported about it."""
 
 
+class PointFields(ImageMethod):
+    """Fields of methods that move points. The change map is the mask: white may change."""
+
+    scene_wide: ClassVar[bool] = True
+    advice: ClassVar[str] = "try a smaller --reach, or free more in the mask"
+    """What to do about a point that did not arrive."""
+
+    points: tuple[tuple[float, float, float, float], ...] = ()
+    """Pairs of points, from x, y to x, y, in pixels of the image; the center of the first pixel is 0, 0."""
+    prompt: str = ""
+    """What the image shows; may be left empty."""
+
+    @field_validator("points", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        return flat_points(value)
+
+    def check(self, batch: EditBatch) -> None:
+        """Refuse points that cannot be dragged; give a notice where the mask holds one."""
+        super().check(batch)
+        for k, pair in enumerate(self.pairs(batch)):
+            for what, (x, y) in (("handle", pair.handle), ("target", pair.target)):
+                if batch.change is not None and not _free(batch, x, y):
+                    batch.notices.append(
+                        f"the {what} of pair {k + 1} lies where the mask is black: it cannot move there"
+                    )
+
+    def pairs(self, batch: EditBatch) -> tuple[PointPair, ...]:
+        """The points, checked."""
+        return pairs_of(self.points, window_of(batch).original)
+
+
 class DragByOptimisation(PointFields):
-    """Fields of methods that optimise at one noise level."""
+    """Fields of methods that optimize at one noise level."""
 
     takes_inversion: ClassVar[bool] = True
     advice: ClassVar[str] = "raise --iterations or --learning-rate, drag in shorter pulls, or free more in the mask"
@@ -39,84 +87,42 @@ class DragByOptimisation(PointFields):
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
     """Steps N of a full run."""
     strength: float = Field(default=0.7, ge=0, le=1)
-    """How deep into the noise the drag happens: more moves further and keeps less."""
+    """How much noise the drag happens in: more moves further and keeps less."""
     start: Literal["warp", "picture"] = "warp"
-    """Where the optimisation begins: at the noisy picture pulled along the points, which moves whole things, or at the
-    noisy picture itself, as published."""
+    """Where the optimization starts: warp, the noisy image pulled along the points, which moves whole objects; or
+    picture, the noisy image itself, as published."""
     iterations: int = Field(default=80, ge=0, le=10000)
-    """At most so many updates; long drags need more."""
+    """Largest number of updates; long drags need more."""
     learning_rate: float = Field(default=0.02, gt=0, le=10)
-    """Step of an update."""
-    window: int = Field(default=1, ge=0, le=64)
-    """Radius of the patch that is led along, in quarters of a latent cell."""
+    """Step size of an update."""
+    patch_radius: int = Field(default=1, ge=0, le=64, validation_alias=AliasChoices("patch_radius", "window"))
+    """Radius of the patch around a point that is led along, in quarters of a latent cell."""
     radius: int = Field(default=3, ge=1, le=64)
-    """Radius within which a point is looked for after an update, in quarters of a latent cell."""
+    """Radius within which a point is searched for after each update, in quarters of a latent cell."""
     mask_weight: float = Field(default=0.1, ge=0)
-    """Weight of the term that holds what the mask does not free."""
+    """Weight of the loss that holds everything outside the mask."""
     inversion_iterations: int = Field(default=3, ge=1, le=100)
-    """At most so many fixed-point iterations a level of the inversion; 1 is plain DDIM inversion."""
+    """Largest number of fixed-point iterations per level of the inversion; 1 is plain DDIM inversion."""
     inversion_start: InversionStart = "warm"
     """Where the inversion looks for each level first: warm is much more exact for the same cost, same as published."""
     lora_steps: int = Field(default=0, ge=0, le=10000)
-    """Train a LoRA for the picture so long before dragging; kept, so that the next drag has it at once. 0: none."""
+    """Train a LoRA on the image for this many steps before dragging; it is kept for the next drag. 0: none."""
     lora_rank: int = Field(default=16, ge=1, le=256)
     """Rank of that LoRA."""
     lora_learning_rate: float = Field(default=5e-4, gt=0, le=1)
     """Learning rate of that LoRA."""
     frames: int = Field(default=0, ge=0, le=200)
-    """Also make so many pictures of the way there."""
+    """Number of intermediate images of the drag to return as well."""
     compat: Literal["official"] | None = None
-    """official: as the published code does; what differs is said where it does."""
+    """official: follow the published code, quirks included."""
 
-    def run(self, batch: EditBatch) -> Tensor | None:
-        """Drag once, under the first candidate's noise: nothing but the place that a pulled thing left is drawn."""
-        same = "a drag is made once: all candidates are the same; another seed redraws what was uncovered"
-        if batch.samples[1] > 1 and same not in batch.notices:
-            batch.notices.append(same)
+    @property
+    def warps(self) -> bool:
+        """Whether the optimization starts at the image pulled along the points."""
+        return self.start == "warp" and self.iterations > 0
 
-        def drag() -> tuple[Tensor | None, Report]:
-            with self.prepared(batch) as single:
-                return self.drag(single), single.report
-
-        latent, report = batch.cache.get_or_make(DRAGGED, drag)
-        batch.report.update(report)
-        return None if latent is None else latent.expand(batch.shape)
-
-    def drag(self, batch: EditBatch) -> Tensor | None:
-        """Return the dragged picture in the model's space (1, C, h, w), or None when nothing is to change."""
-        raise MethodError(f"{self.method_name()} does not drag by itself")
-
-    @contextmanager
-    def prepared(self, batch: EditBatch) -> Iterator[EditBatch]:
-        """Yield the job of one candidate, with frozen weights and the picture's LoRA where one is asked for."""
-        from scumble.methods.drag.optimize import frozen
-
-        single = replace(batch, count=1, noise=batch.first_noise)
-        if not self.lora_steps:
-            with frozen(batch.model.denoiser):
-                yield single
-            return
-        from scumble.methods.drag.lora import Adapter, adapted, train_lora  # peft takes a second to import
-
-        adapter = Adapter(self.prompt, self.lora_steps, self.lora_rank, self.lora_learning_rate)
-        told = self._counter(single, self.lora_steps)
-        with batch.watch.phase("train", self.lora_steps, counts=False):
-            cond = batch.embed(self.prompt)
-            path = train_lora(batch.model, batch.picture, cond, adapter, on_step=told, cost=batch.cost)
-        with adapted(batch.model.denoiser, path), frozen(batch.model.denoiser):
-            yield single
-
-    def plan(self, batch: EditBatch) -> InversionSettings:
-        """The inversion to begin from: the one that was given, or deterministic and close to exact."""
-        if self.compat == "official":
-            return InversionSettings(
-                kind="ddim",
-                num_inference_steps=self.num_inference_steps,
-                skip=1 - self.strength,
-                prompt=self.prompt,
-                tolerance=0.0,
-                inversion_start="same",
-            )
+    def inversion_settings(self, batch: EditBatch) -> InversionSettings:
+        """How to invert: deterministic and close to exact; a given inversion is taken as it is."""
         if batch.inversion is not None:
             return InversionSettings(skip=1 - self.strength)
         return InversionSettings(
@@ -130,90 +136,177 @@ class DragByOptimisation(PointFields):
             offsets=True,
         )
 
-    def grid(self, batch: EditBatch) -> GridPairs:
-        """The points on the supervision grid."""
-        return self.on_grid(batch, GridPairs.as_published if self.compat == "official" else GridPairs.of)
-
-    @property
-    def pulls(self) -> bool:
-        """Whether the optimisation begins at the pulled picture."""
-        return self.start == "warp" and self.compat is None and self.iterations > 0
-
-    def begin(self, batch: EditBatch, inversion: Inversion) -> Tensor:
-        """x at the level of ``strength`` (1, C, h, w): the picture's, or the pulled picture's."""
-        return self.pulled(batch, inversion) if self.pulls else inversion.x_at(inversion.first)
-
-    def pulled(self, batch: EditBatch, inversion: Inversion) -> Tensor:
-        """x of the picture pulled along the points: its clean part pulled as a picture, its noise cell by cell."""
-        import torch
-        import torch.nn.functional as F
-
-        from scumble.methods.drag.warp import warp, warp_noise
-
-        level, cell = inversion.levels[inversion.first], batch.model.factor
-        mask = None if batch.change is None else batch.change.amax((0, 1))
-        with torch.no_grad():
-            picture = batch.model.encode(warp(batch.picture[0], self.field(batch), mask).image[None])
-        eps = (inversion.x_at(inversion.first) - level.a * inversion.x0) / level.s
-        coarse = None if mask is None else F.max_pool2d(mask[None, None], cell)[0, 0]
-        fresh = batch.noise.normal(batch.shape, "uncovered", 0).to(eps.device)
-        noise = warp_noise(eps[0], fresh[0], self.field(batch, cell=cell), coarse)
-        return level.a * picture + level.s * noise[None]
-
-    def settings(self, batch: EditBatch) -> DragSettings:
-        """Numbers of the optimisation. The published code stops two grid steps before the target."""
+    def drag_settings(self, batch: EditBatch, arrived: float = 1.0, longest: float | None = 1.0) -> DragSettings:
+        """The numbers of the optimization; for ``arrived`` and ``longest`` see :class:`DragSettings`."""
         import torch
 
         from scumble.methods.drag.optimize import DragSettings
 
-        official = self.compat == "official"
         return DragSettings(
             iterations=self.iterations,
             learning_rate=self.learning_rate,
-            window=self.window,
+            patch_radius=self.patch_radius,
             radius=self.radius,
-            arrived=2.0 if official else 1.0,
-            longest=None if official else 1.0,
+            arrived=arrived,
+            longest=longest,
             keep_every=max(self.iterations // self.frames, 1) if self.frames else 0,
             half=batch.model.dtype == torch.float16,
         )
 
-    def keep_outside_map(self, batch: EditBatch, inversion: Inversion) -> list[Control]:
-        """Keep the black part of the mask on the picture's own path; grey is freed later, white from the beginning."""
-        import torch
 
-        from scumble.controls.change_map import ChangeMap, release_index
+def drag_once(
+    batch: EditBatch, method: DragByOptimisation, drag: Callable[[EditBatch], Tensor | None]
+) -> Tensor | None:
+    """Drag one candidate, with frozen weights and the image's LoRA where one is asked for; all others are equal to it.
 
-        if batch.change is None or self.compat == "official":
-            return []
-        release = release_index(batch.latent_change("max"), inversion.steps, inversion.first)
-        freed = torch.where(release < inversion.steps, release - 1, release)
-        return [ChangeMap(freed, inversion, first=inversion.first)]
+    Candidates could only differ in the noise of the area that a drag uncovers.
 
-    def progress(self, batch: EditBatch) -> Callable[[int, DragResult], None]:
-        """Tell the person about each iteration, and stop when they ask for it."""
-        told = self._counter(batch, self.iterations)
-        return lambda k, drag: told(k)
+    Args:
+        batch: All candidates.
+        method: The fields.
+        drag: Returns the dragged image of one candidate in the model's space (1, C, h, w), or None.
+    """
+    same = "a drag is made once: all candidates are the same; another seed redraws what was uncovered"
+    if batch.samples[1] > 1 and same not in batch.notices:
+        batch.notices.append(same)
 
-    def _counter(self, batch: EditBatch, total: int) -> Callable[[int], None]:
-        def on_step(k: int) -> None:
-            batch.tell(k + 1, total, batch.x0)
+    def run() -> tuple[Tensor | None, Report]:
+        from scumble.methods.drag.optimize import frozen
 
-        return on_step
+        single = replace(batch, count=1, noise=batch.first_noise)
+        with ExitStack() as stack:
+            if method.lora_steps:
+                from scumble.methods.drag.lora import Adapter, adapted, train_lora  # peft takes a second to import
 
-    def chosen(self, drag: DragResult) -> list[Tensor]:
-        """Tensors of the frames of an animation, at most ``frames``, and last the result's."""
-        states = drag.states[: self.frames]
-        return [*(s for s in states if s is not drag.value), drag.value]
+                adapter = Adapter(method.prompt, method.lora_steps, method.lora_rank, method.lora_learning_rate)
+                on_step = progress(single, method.lora_steps)
+                with batch.watch.phase("train", method.lora_steps, counts=False):
+                    cond = batch.embed(method.prompt)
+                    path = train_lora(batch.model, batch.picture, cond, adapter, on_step=on_step, cost=batch.cost)
+                stack.enter_context(adapted(batch.model.denoiser, path))
+            stack.enter_context(frozen(batch.model.denoiser))
+            return drag(single), single.report
 
-    def finished(self, batch: EditBatch, made: Tensor, drag: DragResult) -> Tensor:
-        """Report the arrival, leave the frames for the editor, and return the result (1, C, h, w)."""
-        import torch
+    latent, report = batch.cache.get_or_make(DRAGGED, run)
+    batch.report.update(report)
+    return None if latent is None else latent.expand(batch.shape)
 
-        result = made[-1:]
-        if self.frames:
-            with torch.no_grad():
-                batch.report.frames[:] = [batch.picture, *(batch.model.decode(row) for row in made.split(1))]
-        points = self.arrival(batch, result, drag.handles)
-        batch.report.say(points=points, iterations=drag.updates, supervision=self.site(batch))
-        return result
+
+def start_latent(batch: EditBatch, method: DragByOptimisation, inversion: Inversion) -> Tensor:
+    """x at the level of ``strength`` (1, C, h, w): the image's, or that of the image pulled along the points.
+
+    Of the latter the clean part is pulled as an image, the noise cell by cell.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    from scumble.methods.drag.warp import warp, warp_noise
+
+    x = inversion.x_at(inversion.first)
+    if not method.warps:
+        return x
+    level, cell, pairs = inversion.levels[inversion.first], batch.model.factor, method.pairs(batch)
+    mask = None if batch.change is None else batch.change.amax((0, 1))
+    with torch.no_grad():
+        x0 = batch.model.encode(warp(batch.picture[0], pull_field(batch, pairs), mask).image[None])
+    eps = (x - level.a * inversion.x0) / level.s
+    coarse = None if mask is None else F.max_pool2d(mask[None, None], cell)[0, 0]
+    fresh = batch.noise.normal(batch.shape, "uncovered", 0).to(eps.device)
+    noise = warp_noise(eps[0], fresh[0], pull_field(batch, pairs, cell=cell), coarse)
+    return level.a * x0 + level.s * noise[None]
+
+
+def outside_mask(batch: EditBatch) -> Tensor | None:
+    """1 where the mask holds the latent (1, 1, h, w), else 0; None without a mask."""
+    return None if batch.change is None else 1 - (batch.latent_change("max") > 0).float()
+
+
+def keep_outside_mask(batch: EditBatch, inversion: Inversion) -> list[Control]:
+    """Keep the black part of the mask on the image's own path; gray is freed later, white from the beginning."""
+    import torch
+
+    from scumble.controls.change_map import ChangeMap, release_index
+
+    if batch.change is None:
+        return []
+    release = release_index(batch.latent_change("max"), inversion.steps, inversion.first)
+    freed = torch.where(release < inversion.steps, release - 1, release)
+    return [ChangeMap(freed, inversion, first=inversion.first)]
+
+
+def progress(batch: EditBatch, total: int) -> Callable[..., None]:
+    """A callback that reports iteration k of ``total``, and stops when the user asks for it."""
+
+    def on_iteration(k: int, *_: object) -> None:
+        batch.tell(k + 1, total, batch.x0)
+
+    return on_iteration
+
+
+def frame_values(drag: DragResult, frames: int) -> Tensor:
+    """The optimized tensors of an animation's frames, at most ``frames``, and last the result's, in one batch."""
+    import torch
+
+    return torch.cat([*(state for state in drag.states[:frames] if state is not drag.value), drag.value])
+
+
+def report_drag(batch: EditBatch, method: DragByOptimisation, latents: Tensor, drag: DragResult) -> Tensor:
+    """Report arrivals and frames, and return the last of the latents, the result (1, C, h, w)."""
+    import torch
+
+    from scumble.methods.drag.arrival import report_arrival
+    from scumble.methods.drag.supervision import supervision_site
+
+    result = latents[-1:]
+    if method.frames:
+        with torch.no_grad():
+            batch.report.frames[:] = [batch.picture, *(batch.model.decode(row) for row in latents.split(1))]
+    points = report_arrival(batch, method.pairs(batch), method.prompt, method.advice, result, drag.handles)
+    site = supervision_site(batch.model.denoiser)
+    batch.report.say(points=points, iterations=drag.updates, supervision=site)
+    return result
+
+
+def window_of(batch: EditBatch) -> Window:
+    """The window through which the model sees the image."""
+    from scumble.images import Window
+
+    return batch.window or Window(batch.size, batch.size, batch.size)
+
+
+def grid_pairs(
+    batch: EditBatch, pairs: tuple[PointPair, ...], rule: Callable[..., GridPairs] = GridPairs.of
+) -> GridPairs:
+    """The points on the supervision grid, which is finer than the latent, over the same image."""
+    cells = CELLS if batch.model.factor > 1 else 1
+    return rule(pairs, window_of(batch), (batch.shape[2] * cells, batch.shape[3] * cells))
+
+
+def pull_field(batch: EditBatch, pairs: tuple[PointPair, ...], reach: float | None = None, cell: int = 1) -> Pull:
+    """How the image at the model's size is pulled along the points; ``cell`` pixels of a side count as one."""
+    import torch.nn.functional as F
+
+    from scumble.methods.drag.warp import displacement, segment_at
+
+    window, mask = window_of(batch), None if batch.change is None else batch.change.amax((0, 1))
+    seen = [PointPair(window.point(*p.handle), window.point(*p.target)) for p in pairs]
+    segments: list[Tensor | None] = []
+    if mask is not None and reach is None:
+        segments = [segment_at(batch.picture[0], pair.handle, mask) for pair in seen]
+    height, width = batch.picture.shape[-2:]
+    if cell > 1:
+        mask = None if mask is None else F.max_pool2d(mask[None, None], cell)[0, 0]
+        segments = [None if one is None else F.avg_pool2d(one[None, None], cell)[0, 0] for one in segments]
+        seen = [PointPair(_coarse(p.handle, cell), _coarse(p.target, cell)) for p in seen]
+    return displacement((height // cell, width // cell), seen, mask, reach, segments)
+
+
+def _coarse(point: tuple[float, float], cell: int) -> tuple[float, float]:
+    return (point[0] + 0.5) / cell - 0.5, (point[1] + 0.5) / cell - 0.5
+
+
+def _free(batch: EditBatch, x: float, y: float) -> bool:
+    assert batch.change is not None
+    height, width = batch.change.shape[-2:]
+    column, row = window_of(batch).point(x, y)
+    return bool(batch.change[:, 0, min(max(round(row), 0), height - 1), min(max(round(column), 0), width - 1)].any())

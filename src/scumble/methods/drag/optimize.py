@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from scumble.methods.drag.points import GridPairs
-from scumble.methods.drag.supervision import FeatureGrid, motion_loss
-from scumble.methods.drag.tracking import track
+from scumble.methods.drag.supervision import FeatureGrid, motion_loss, track
 
 __all__ = ["DragResult", "Features", "DragSettings", "frozen", "optimize"]
 
@@ -39,7 +38,7 @@ class DragSettings:
     Attributes:
         iterations: K, at most so many updates.
         learning_rate: Of Adam.
-        window: r1 of motion supervision.
+        patch_radius: r1 of motion supervision.
         radius: r2 of tracking.
         arrived: A point nearer than this to its target has arrived.
         longest: Longest step that supervision asks for; None: always 1, as published.
@@ -49,7 +48,7 @@ class DragSettings:
 
     iterations: int
     learning_rate: float
-    window: int = 1
+    patch_radius: int = 1
     radius: int = 3
     arrived: float = 1.0
     longest: float | None = 1.0
@@ -132,7 +131,7 @@ def optimize(
             on_iteration(k, drag)
         with torch.enable_grad():
             loss = motion_loss(
-                now, drag.handles, targets, radius=search.window, arrived=search.arrived, longest=search.longest
+                now, drag.handles, targets, radius=search.patch_radius, arrived=search.arrived, longest=search.longest
             )
             if preserve is not None:
                 loss = loss + preserve(value, seen, first)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from scumble.errors import MethodError
 from scumble.models.sites import sites
 
-__all__ = ["FeatureGrid", "motion_loss", "supervision_site"]
+__all__ = ["FeatureGrid", "motion_loss", "supervision_site", "track"]
 
 
 @dataclass(frozen=True)
@@ -103,3 +103,27 @@ def supervision_site(denoiser: nn.Module) -> str:
         if site.divisor == 1:
             return site.path
     raise MethodError("this network has no decoder block at full size, so drags have no features to follow")
+
+
+def track(now: FeatureGrid, wanted: Tensor, handles: Tensor, radius: int) -> Tensor:
+    """Return for each handle the whole grid position near it whose feature is nearest (L1) to the wanted one.
+
+    The search region is the square of side 2 radius + 1 around the handle, cut at the border of the grid. Of equally
+    near positions the first in reading order is taken.
+
+    Args:
+        now: The features to search.
+        wanted: (N, C), the features of the handles where they began.
+        handles: (N, 2) whole numbers, where the points were last.
+        radius: r2, in grid steps.
+    """
+    found = []
+    for feature, handle in zip(wanted, handles, strict=True):
+        rows, columns = (
+            torch.arange(max(int(p) - radius, 0), min(int(p) + radius + 1, n), device=handle.device).float()
+            for p, n in zip(handle.tolist(), now.size, strict=True)
+        )
+        apart = (now.at(rows, columns) - feature[:, None, None]).abs().sum(0)
+        best = int(apart.argmin())
+        found.append(torch.stack([rows[best // len(columns)], columns[best % len(columns)]]))
+    return torch.stack(found)

@@ -1,4 +1,4 @@
-"""WarpDrag: the picture pulled along the points, and redrawn only where that shows; for any model."""
+"""WarpDrag: pull the image along the points and redraw it only where that shows; for any model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from scumble.methods.base import Sampled
-from scumble.methods.drag.point_fields import PointFields
+from scumble.methods.drag.fields import PointFields
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,23 +19,23 @@ __all__ = ["WarpDrag"]
 
 
 class WarpDrag(PointFields, Sampled):
-    """Pull the picture along the points at once; then let the model redraw what was uncovered and smooth the rest."""
+    """Pull the image along the points at once; then let the model redraw what was uncovered and smooth the rest."""
 
     paper: ClassVar[str] = "our own; the start of FastDrag, arXiv 2405.15769, with a change map (arXiv 2306.00950)"
 
     preview: bool = False
-    """Only pull, redraw nothing: a rough look in a moment."""
+    """Only pull, without redrawing: a quick preview."""
     negative_prompt: str = ""
-    """What the picture does not show."""
+    """What the image does not show."""
     guidance_scale: float = Field(default=1.0, ge=0, le=100)
     """Classifier-free guidance towards the prompt."""
     strength: float = Field(default=0.3, ge=0, le=1)
-    """How far what was moved is redrawn, to smooth its edges."""
+    """How strongly the moved part is redrawn, to smooth its edges."""
     fill_strength: float = Field(default=0.6, ge=0, le=1)
-    """How far what was uncovered, and filled from around, is redrawn; 1 invents it anew, and may invent too much."""
+    """How strongly the uncovered part, which is filled from its surroundings, is redrawn; 1 invents it from scratch."""
     reach: float | None = Field(default=None, gt=0)
-    """Radius in pixels of what a point takes along; by default the thing that the mask is drawn around, where one
-    stands out, else what lies up to the mask's black, or a sixth of the picture."""
+    """Radius in pixels of what a point takes along. Default: the object that the mask is drawn around, if one stands
+    out; else everything up to the black of the mask, or a sixth of the image."""
 
     @property
     def words(self) -> str:
@@ -43,11 +43,12 @@ class WarpDrag(PointFields, Sampled):
         return self.first_prompt or self.negative_prompt
 
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Warp, then sample with a strength for every place: uncovered, moved, or left alone."""
+        """Warp, then sample with one strength for the uncovered, one for the moved, and 0 for the untouched part."""
         import torch
 
         from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
         from scumble.images import latent_map
+        from scumble.methods.drag.arrival import report_arrival
 
         warped = self.warped(batch)
         if self.preview:
@@ -60,26 +61,30 @@ class WarpDrag(PointFields, Sampled):
         cells = latent_map(change, batch.model.factor, "max").to(batch.model.device)
         release = release_index(cells, steps)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        keep_outside_map = ChangeMap(release, NoisedSource(x0), fraction=batch.fraction(cells, steps))
-        made = x0.expand(batch.shape)
+        keep = ChangeMap(release, NoisedSource(x0), fraction=batch.fraction(cells, steps))
+        latents = x0.expand(batch.shape)
         if int(release.min()) < steps:
-            made = batch.denoise(levels, self.make_solver(steps), [keep_outside_map, guidance])
-        rows = [self.arrival(batch, made[k : k + 1]) for k in range(batch.count)]
+            latents = batch.denoise(levels, self.make_solver(steps), [keep, guidance])
+        rows = [
+            report_arrival(batch, self.pairs(batch), self.prompt, self.advice, latents[k : k + 1])
+            for k in range(batch.count)
+        ]
         batch.report.say_of_each(points=rows)
-        return made
+        return latents
 
     def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
-        """Decode, except for a preview, which is a picture already."""
+        """Decode, except for a preview, which is an image already."""
         return made if self.preview else super().decode(batch, made)
 
     def warped(self, batch: EditBatch) -> Warped:
-        """The picture pulled along the points, at the model's size."""
+        """The image pulled along the points, at the model's size."""
+        from scumble.methods.drag.fields import pull_field, window_of
         from scumble.methods.drag.warp import warp
 
         mask = None if batch.change is None else batch.change.amax((0, 1))
-        scaled = self.place(batch)
-        reach = None if self.reach is None else self.reach * scaled.scaled[0] / scaled.original[0]
-        return warp(batch.picture[0], self.field(batch, reach), mask)
+        window = window_of(batch)
+        reach = None if self.reach is None else self.reach * window.scaled[0] / window.original[0]
+        return warp(batch.picture[0], pull_field(batch, self.pairs(batch), reach), mask)
 
     def _change(self, batch: EditBatch, warped: Warped) -> Tensor:
         """Strength for every pixel (1, 1, H, W), a cell wider than what was touched, and nothing outside the mask."""

@@ -1,0 +1,109 @@
+"""DragNoise as the published code runs it, a fork of DragDiffusion's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from scumble.controls.start import StartAt
+from scumble.core.control import Control
+from scumble.core.guidance import Guidance
+from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
+from scumble.methods.batch import EditBatch
+from scumble.methods.drag.drag_noise import DragNoise
+from scumble.methods.drag.features import Bottleneck, features_of
+from scumble.methods.drag.fields import (
+    DragByOptimisation,
+    drag_once,
+    frame_values,
+    grid_pairs,
+    progress,
+    report_drag,
+)
+from scumble.methods.drag.optimize import DragResult, DragSettings, Features, optimize
+from scumble.methods.drag.points import GridPairs
+from scumble.methods.drag.supervision import supervision_site
+from scumble.methods.inversion_for import inversion_for
+
+__all__ = ["PRESETS", "denoised", "free", "grid", "inverted", "optimized", "settings"]
+
+STEPS = 50
+"""The code's number of steps where it ends the replacement, whatever the run's."""
+
+
+def inverted(method: DragByOptimisation, batch: EditBatch) -> Inversion:
+    """Plain DDIM inversion."""
+    settings = InversionSettings(
+        kind="ddim",
+        num_inference_steps=method.num_inference_steps,
+        skip=1 - method.strength,
+        prompt=method.prompt,
+        tolerance=0.0,
+        inversion_start="same",
+    )
+    return inversion_for(batch, settings)
+
+
+def grid(method: DragByOptimisation, batch: EditBatch) -> GridPairs:
+    """The points, with corners of pixels taken for centers."""
+    return grid_pairs(batch, method.pairs(batch), GridPairs.as_published)
+
+
+def settings(method: DragByOptimisation, batch: EditBatch) -> DragSettings:
+    """Stop two grid steps before the target, and always ask for a whole step."""
+    return method.drag_settings(batch, arrived=2.0, longest=None)
+
+
+def free(batch: EditBatch) -> Tensor | None:
+    """The mask at the latent's resolution: the first pixel of each cell, as F.interpolate's nearest does it."""
+    cell = batch.model.factor
+    return None if batch.change is None else (batch.change > 0).float()[..., ::cell, ::cell].to(batch.model.device)
+
+
+def optimized(method: DragNoise, batch: EditBatch, inversion: Inversion) -> DragResult:
+    """The mask term holds the next latent; without a mask it holds everything."""
+    ctx = batch.context(inversion.levels, inversion.solver(batch.model))
+    i, cond, site = inversion.first, batch.embed(method.prompt), supervision_site(batch.model.denoiser)
+    mask = free(batch)
+    held = 1 - (torch.zeros(1, 1, *batch.shape[2:], device=batch.model.device) if mask is None else mask)
+    network = features_of(method.layer, batch.model, ctx, i, inversion.x_at(i), cond, site, whole=True)
+
+    def mask_loss(value: Tensor, now: Features, before: Features) -> Tensor:
+        assert now.after is not None and before.after is not None
+        return method.mask_weight * ((now.after - before.after) * held).abs().sum()
+
+    on_iteration = progress(batch, method.iterations)
+    return optimize(
+        network.start.float(), network, grid(method, batch), settings(method, batch), mask_loss, on_iteration
+    )
+
+
+def denoised(method: DragNoise, batch: EditBatch, inversion: Inversion, drag: DragResult) -> Tensor:
+    """Denoise without a correction of the inversion's errors and without a map."""
+    values, cond = frame_values(drag, method.frames), batch.embed(method.prompt)
+    controls: list[Control] = [
+        StartAt(inversion.x_at(inversion.first), inversion.first),
+        Guidance(cond, cond),
+        Bottleneck(values, STEPS - method.end_steps, method.layer),
+    ]
+    return replace(batch, count=len(values)).denoise(inversion.levels, inversion.solver(batch.model), controls)
+
+
+def run(method: DragNoise, batch: EditBatch) -> Tensor | None:
+    """Drag one candidate; all others are equal to it."""
+
+    def drag(single: EditBatch) -> Tensor | None:
+        inversion = inverted(method, single)
+        if inversion.first == inversion.steps:
+            return None
+        with single.watch.phase("optimize", method.iterations, counts=False):
+            found = optimized(method, single, inversion)
+        return report_drag(single, method, denoised(method, single, inversion, found), found)
+
+    return drag_once(batch, method, drag)
+
+
+PRESETS = {"official": run}
