@@ -40,6 +40,10 @@ def energies(place: Any = "eps", steps: Any = None) -> EnergyGuidance:
     return EnergyGuidance([WeightedEnergy(energy, 1.0, place, steps or ActiveDuring())], NOTHING)
 
 
+def nowhere(ctx: RunState, i: int) -> Tensor:
+    return torch.zeros(1)
+
+
 def swap(until: int = 8, own: range = range(8)) -> AttentionSwap:
     gates = torch.zeros(8, 5)
     gates[:until] = 1
@@ -50,7 +54,7 @@ def swap(until: int = 8, own: range = range(8)) -> AttentionSwap:
 
 def injection(steps: range = range(8), path: str = "a.attn1") -> FeatureInjection:
     sites = InjectionSites("r.conv2", (f"{path}.to_q", f"{path}.to_k"))
-    return FeatureInjection(sites, lambda i: torch.zeros(1), NOTHING, range(8), steps)
+    return FeatureInjection(sites, nowhere, NOTHING, range(8), steps)
 
 
 def shift() -> AsymmetricStep:
@@ -108,7 +112,10 @@ def test_what_commutes_or_has_an_order_passes() -> None:
         ([shift(), swap()], "second time"),
         ([shift(), injection()], "second time"),
         ([shift(), ReferenceAttention(("a.attn1",))], "second time"),
-        ([shift(), AttentionMatch(("a",), StoredReference(NOTHING, lambda i: torch.zeros(1)), NOTHING)], "second time"),
+        (
+            [shift(), AttentionMatch(("a",), StoredReference(NOTHING, lambda ctx, i: torch.zeros(1)), NOTHING)],
+            "second time",
+        ),
         ([hold(), blend()], "what is kept"),
         ([swap(), injection()], "the last would win"),
         ([swap(), ReferenceAttention(("b.attn1",))], "the last would win"),

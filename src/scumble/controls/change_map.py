@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from scumble.core.control import Constraint, RunState, Start
+from scumble.core.control import Constraint, RunState, Start, Trajectory
 from scumble.core.rounding import SLACK
 from scumble.core.traits import Traits
 
@@ -17,9 +16,6 @@ __all__ = ["FEW_STEPS", "ChangeMap", "NoisedSource", "release_fraction", "releas
 
 FEW_STEPS = 16
 """Below this many steps places are freed inside a step too: from here on the strengths lie close enough."""
-
-Source = Callable[[RunState, int], Tensor]
-"""``source(ctx, i)`` is the kept picture at the level of step i; at ``i = ctx.steps`` it is the clean one."""
 
 
 def start_index(strength: float, steps: int) -> int:
@@ -101,7 +97,7 @@ class ChangeMap(Constraint):
     """
 
     release: Tensor
-    source: Source
+    source: Trajectory
     nested: bool = True
     skip: bool = True
     first: int = 0

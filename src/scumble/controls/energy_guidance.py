@@ -6,7 +6,7 @@ vector-Jacobian product. Energies of activations belong to the network's own gra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from scumble.controls.activation_reader import ActivationReader, joined
 from scumble.controls.cap import limit_norm
 from scumble.controls.slopes import Acting, place_of, slopes
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Control, RunState, Start, Transition
+from scumble.core.control import Branch, Control, RunState, Start, Trajectory, Transition
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import conditional_variance
 from scumble.core.traits import AttentionRead, Traits
@@ -37,11 +37,11 @@ class SourceRow:
 
     Attributes:
         cond: What the network is told for it.
-        trajectory: ``trajectory(ctx, i)`` is its x (1 or B, C, h, w) at the level of step i.
+        trajectory: Its x at each level.
     """
 
     cond: Conditioning
-    trajectory: Callable[[RunState, int], Tensor]
+    trajectory: Trajectory
 
 
 @dataclass

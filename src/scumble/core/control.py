@@ -17,7 +17,7 @@ from scumble.core.schedule import Level
 from scumble.core.solvers import Evaluation, Solver
 from scumble.core.traits import Traits
 
-__all__ = ["Constraint", "RunState", "Control", "Transition", "Network", "Branch", "Start", "StepResult"]
+__all__ = ["Constraint", "RunState", "Control", "Transition", "Network", "Branch", "Start", "StepResult", "Trajectory"]
 
 
 class Network(Protocol):
@@ -184,6 +184,17 @@ class RunState:
         self.cost.forward(x.shape[0])
         with torch.set_grad_enabled(grad):
             return self.network.predict(x, level, cond.expand(x.shape[0]), taps)
+
+
+class Trajectory(Protocol):
+    """An image at each noise level of a run: ``trajectory(ctx, i)`` is its x at the level of step i, clean at N.
+
+    It has one row, or one for each sample.
+    """
+
+    def __call__(self, ctx: RunState, i: int, /) -> Tensor:
+        """Return x (1 or B, C, H, W)."""
+        ...
 
 
 class Control:

@@ -119,6 +119,10 @@ class Inversion:
         """What the same step misses of the next x (B, C, h, w), or None."""
         return None if self.residuals is None else self.residuals[self._step(i)]
 
+    def rows(self, ctx: RunState, i: int) -> Tensor:
+        """The path as a trajectory of the rows that it has: one, or one for each sample."""
+        return self.x_at(i)
+
     def __call__(self, ctx: RunState, i: int) -> Tensor:
         """The path as the source of a change map: x at level i for every sample; at N the clean picture."""
         return self.x_at(i).expand(ctx.shape)

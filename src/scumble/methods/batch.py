@@ -20,7 +20,7 @@ from scumble.controls.change_map import (
     start_index,
 )
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Control, RunState, StepResult
+from scumble.core.control import Control, RunState, StepResult, Trajectory
 from scumble.core.cost import Cost
 from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
@@ -168,9 +168,7 @@ class EditBatch:
             return Guidance(Conditioning(), Conditioning(), 1.0)
         return Guidance(self.embed(prompt), self.embed(negative_prompt), scale)
 
-    def keep_outside_map(
-        self, steps: int, first: float, source: Callable[[RunState, int], Tensor] | None = None
-    ) -> ChangeMap:
+    def keep_outside_map(self, steps: int, first: float, source: Trajectory | None = None) -> ChangeMap:
         """The control that begins at step ``first`` from the source and keeps what the change map says.
 
         Args:

@@ -1,19 +1,20 @@
-"""A run with a source beside it: one that is sampled from the same seed, or one that an inversion has stored."""
+"""A run with a source beside it: sampled from the same seed, stored by an inversion, or noised to each level."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from scumble.controls.change_map import NoisedSource, start_index
 from scumble.controls.source_branch import SourceBranch
 from scumble.controls.stored_noise import StoredNoise, StoredSourceBranch
-from scumble.core.control import Control
+from scumble.core.control import Control, Trajectory
 from scumble.core.schedule import Level
 from scumble.core.solvers import Ddim, Solver
 from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import EditBatch
 
-__all__ = ["SourceRun", "picture_route", "seed_route"]
+__all__ = ["SourceRun", "along_inversion", "from_noised", "from_seed"]
 
 
 @dataclass(frozen=True)
@@ -25,45 +26,66 @@ class SourceRun:
         solver: Its rule.
         first: The step at which it begins.
         prompt: What the source shows.
-        source: ``source(ctx, i)`` is the source at the level of step i.
-        beside: The controls that lead source and run along, given the step from which on the source's row is not
-            needed (None: always).
+        source: The source at each level.
+        lead: Controls that lead the run along the source, and keep what a change map keeps.
+        branch: Controls that evaluate the source beside the run, given the step from which on that is not needed
+            (None: always).
     """
 
     levels: tuple[Level, ...]
     solver: Solver
     first: int
     prompt: str
-    source: SourceBranch | Inversion
-    beside: Callable[[int | None], list[Control]]
+    source: Trajectory
+    lead: tuple[Control, ...] = ()
+    branch: Callable[[int | None], tuple[Control, ...]] = lambda until: ()
 
     @property
     def steps(self) -> int:
         """N, the number of steps of the whole run."""
         return len(self.levels) - 1
 
+    @property
+    def nothing(self) -> bool:
+        """Whether no step is run: the image stays as it is."""
+        return self.first == self.steps
 
-def seed_route(
-    batch: EditBatch, steps: int | None, eta: float, prompt: str, negative_prompt: str, scale: float
-) -> SourceRun:
-    """The source is what the seed and its prompt give, with ``steps`` steps (50) and guidance ``scale``."""
+    @property
+    def sampled(self) -> bool:
+        """Whether the source exists only where it is evaluated beside the run."""
+        return isinstance(self.source, SourceBranch)
+
+    def beside(self, until: int | None = None) -> list[Control]:
+        """Return the controls that lead the run, and evaluate the source until a step (None: always)."""
+        return [*self.lead, *self.branch(until)]
+
+
+def from_seed(batch: EditBatch, steps: int, eta: float, prompt: str, negative_prompt: str, scale: float) -> SourceRun:
+    """The source is what the seed and its prompt give, with guidance ``scale``; sampled only where it is evaluated."""
     source = SourceBranch(batch.guidance(prompt, negative_prompt, scale))
 
-    def beside(until: int | None) -> list[Control]:
+    def branch(until: int | None) -> tuple[Control, ...]:
         source.until = until
-        return [source]
+        return (source,)
 
-    return SourceRun(batch.levels(50 if steps is None else steps), Ddim(eta=eta), 0, prompt, source, beside)
+    return SourceRun(batch.levels(steps), Ddim(eta=eta), 0, prompt, source, branch=branch)
 
 
-def picture_route(batch: EditBatch, inversion: Inversion) -> SourceRun:
-    """The source is the picture on its stored path; the run takes its noise, and a change map holds the path."""
+def along_inversion(batch: EditBatch, inversion: Inversion) -> SourceRun:
+    """The source is the image on its stored path; the run takes its noise, and a change map keeps the path."""
+    keep = batch.keep_outside_map(inversion.steps, inversion.first, inversion)
+    noise = StoredNoise(inversion, offsets=inversion.kind != "ddim")
 
-    def beside(until: int | None) -> list[Control]:
-        keep_outside_map = batch.keep_outside_map(inversion.steps, inversion.first, inversion)
-        noise = StoredNoise(inversion, offsets=inversion.kind != "ddim")
-        return [keep_outside_map, noise, StoredSourceBranch(inversion, batch.embed(inversion.prompt), until=until)]
+    def branch(until: int | None) -> tuple[Control, ...]:
+        return (StoredSourceBranch(inversion, batch.embed(inversion.prompt), until=until),)
 
-    return SourceRun(
-        inversion.levels, inversion.solver(batch.model), inversion.first, inversion.prompt, inversion, beside
-    )
+    solver, first = inversion.solver(batch.model), inversion.first
+    return SourceRun(inversion.levels, solver, first, inversion.prompt, inversion.rows, (keep, noise), branch)
+
+
+def from_noised(batch: EditBatch, steps: int, eta: float, prompt: str, start: float) -> SourceRun:
+    """The source is the image noised to each level; the run begins at the share ``start`` of the way to noise."""
+    levels, source = batch.levels(steps), NoisedSource(batch.x0)
+    first = start_index(start, len(levels) - 1)
+    keep = batch.keep_outside_map(len(levels) - 1, first, source)
+    return SourceRun(levels, Ddim(eta=eta), first, prompt, source, (keep,))

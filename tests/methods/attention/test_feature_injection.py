@@ -85,7 +85,7 @@ def run(
     cost = Cost()
     ctx = RunState(model, levels, Ddim(), CounterNoise(range(batch)), (batch, 4, 16, 16), torch.device("cpu"), cost)
     inject = FeatureInjection(
-        injection_sites(model.denoiser), path.__getitem__, model.embed([source]), feature, attention, cache
+        injection_sites(model.denoiser), lambda _, i: path[i], model.embed([source]), feature, attention, cache
     )
     guidance = Guidance(model.embed([target]), model.embed([negative]), scale)
     controls = [From(path[0].expand(batch, -1, -1, -1)), guidance, inject, Leading(), *([watch] if watch else [])]

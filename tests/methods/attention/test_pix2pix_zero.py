@@ -129,7 +129,7 @@ def test_a_step_takes_one_reference_row_one_gradient_row_and_two_of_guidance(tin
 
 def test_the_loss_falls_along_the_gradient(tiny_sd: Model) -> None:
     caption, edited, ctx = tiny_sd.embed(["a photo of a cat"]), tiny_sd.embed(["a red dog"]), context(tiny_sd, 4)
-    match = AttentionMatch(cross(tiny_sd), StoredReference(caption, lambda i: start()), edited)
+    match = AttentionMatch(cross(tiny_sd), StoredReference(caption, lambda ctx, i: start()), edited)
     with torch.no_grad():
         wanted = match.reference(ctx, match.paths)[-1]
         gradient, before = match.slope(ctx, start(), edited, wanted)

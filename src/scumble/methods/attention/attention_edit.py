@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from scumble.core.control import RunState
+from scumble.core.control import Trajectory
 from scumble.errors import InputError, nearest
 from scumble.methods.attention.attention_swap import AttentionSwap, SwapSites, gate_table
 from scumble.methods.attention.local_blend import BlendWords, LocalBlend, map_sites
@@ -132,7 +132,7 @@ class AttentionEdit:
         prompts: PromptPair,
         denoiser: nn.Module,
         shape: Sequence[int],
-        source: Callable[[RunState, int], Tensor],
+        source: Trajectory,
         first: int,
         steps: int,
     ) -> LocalBlend | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Control, RunState
+from scumble.core.control import Branch, Control, RunState, Trajectory
 from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Evaluation
@@ -28,18 +28,18 @@ class StoredReference:
 
     Args:
         cond: What the source shows.
-        trajectory: ``trajectory(i)`` is its x (1 or B, C, h, w).
+        trajectory: Its x at each level (1 or B, C, h, w).
     """
 
     cond: Conditioning
-    trajectory: Callable[[int], Tensor]
+    trajectory: Trajectory
 
     def __call__(self, ctx: RunState, paths: Sequence[str]) -> list[Maps]:
         """Return the probabilities (B, heads, queries, K) of each layer, of the conditional row alone."""
         found: Maps = {}
         with early_exit():
             taps = reading_until_complete(paths, found, "probs")
-            ctx.evaluate(self.trajectory(ctx.i), ctx.level, self.cond, taps)
+            ctx.evaluate(self.trajectory(ctx, ctx.i), ctx.level, self.cond, taps)
         return [found]
 
 

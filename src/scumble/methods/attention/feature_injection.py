@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Control, RunState
+from scumble.core.control import Branch, Control, RunState, Trajectory
 from scumble.core.traits import Replacement, Traits
 from scumble.errors import MethodError
 from scumble.inversion.chunks import Chunks
@@ -93,7 +93,7 @@ class SourceFeatures:
     def record(
         self,
         ctx: RunState,
-        trajectory: Callable[[int], Tensor],
+        trajectory: Trajectory,
         cond: Conditioning,
         wanted: Mapping[int, tuple[str, ...]],
         chunk: int | None = None,
@@ -102,7 +102,7 @@ class SourceFeatures:
 
         Args:
             ctx: The run.
-            trajectory: ``trajectory(i)`` is the source at the level of step i.
+            trajectory: The source at each level.
             cond: What the source is told.
             wanted: Step -> the modules whose outputs are needed there.
             chunk: Steps per network call; None lets the memory decide.
@@ -124,12 +124,12 @@ class SourceFeatures:
     def _call(
         self,
         ctx: RunState,
-        trajectory: Callable[[int], Tensor],
+        trajectory: Trajectory,
         cond: Conditioning,
         steps: Sequence[int],
         paths: Iterable[str],
     ) -> None:
-        x = [trajectory(i) for i in steps]
+        x = [trajectory(ctx, i) for i in steps]
         levels = [ctx.levels[i] for i, rows in zip(steps, x, strict=True) for _ in range(rows.shape[0])]
         seen: dict[str, Tensor] = {}
         told = cond if cond.batch == 1 else Conditioning.cat([cond] * len(steps))
@@ -147,7 +147,7 @@ class FeatureInjection(Control):
 
     Args:
         sites: Which modules.
-        trajectory: ``trajectory(i)`` is the source (1 or B, C, h, w) at the level of step i.
+        trajectory: The source at each level (1 or B, C, h, w).
         cond: What the source is told.
         feature_steps: Steps of the run at which the feature is injected.
         attention_steps: Steps of the run at which queries and keys are injected.
@@ -158,7 +158,7 @@ class FeatureInjection(Control):
     """
 
     sites: InjectionSites
-    trajectory: Callable[[int], Tensor]
+    trajectory: Trajectory
     cond: Conditioning
     feature_steps: range
     attention_steps: range
@@ -187,7 +187,7 @@ class FeatureInjection(Control):
             self.cache.record(ctx, self.trajectory, self.cond, ahead, self.chunk)
         if self._cached(ctx.i):
             return rows
-        return [*rows, Branch("source", self.cond, self.trajectory(ctx.i))]
+        return [*rows, Branch("source", self.cond, self.trajectory(ctx, ctx.i))]
 
     def _cached(self, step: int) -> bool:
         return self.cache is not None and set(self.wanted(step)) <= set(self.cache.known.get(step, {}))

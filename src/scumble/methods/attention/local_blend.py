@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scumble.core.control import Constraint, RunState
+from scumble.core.control import Constraint, RunState, Trajectory
 from scumble.models.sites import sites
 from scumble.models.taps import Tap
 
@@ -70,7 +70,7 @@ class LocalBlend(Constraint):
 
     maps: tuple[str, ...]
     size: tuple[int, int]
-    source: Callable[[RunState, int], Tensor]
+    source: Trajectory
     words: BlendWords
     threshold: float = 0.3
     subtract: BlendWords | None = None

@@ -63,10 +63,10 @@ class Pix2PixZero(FromSeed, WordedDirection):
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, then sample along the direction, each step beginning with a move towards the source's attention."""
-        from scumble.controls.stored_noise import StoredNoise
         from scumble.core.guidance import Guidance
         from scumble.core.solvers import Ddim
         from scumble.methods.attention.attention_match import AttentionMatch, StoredReference, WalkingReference
+        from scumble.methods.source_run import along_inversion
         from scumble.models.sites import sites
 
         said = self.source_prompt or (batch.inversion.prompt if batch.inversion is not None else "")
@@ -88,12 +88,9 @@ class Pix2PixZero(FromSeed, WordedDirection):
             walking = WalkingReference(replace(guidance, cond=caption), start)
             match = AttentionMatch(paths, walking, edited, rate)
             return batch.denoise(levels, Ddim(), [match, guidance])
-        found = self._inversion(batch, caption, said)
-        stored = StoredReference(caption, lambda i: found.x_at(i))
-        keep_outside_map = batch.keep_outside_map(found.steps, found.first, found)
-        match = AttentionMatch(paths, stored, edited, rate)
-        noise = StoredNoise(found, offsets=found.kind != "ddim")
-        return batch.denoise(found.levels, found.solver(batch.model), [keep_outside_map, noise, match, guidance])
+        source = along_inversion(batch, self._inversion(batch, caption, said))
+        match = AttentionMatch(paths, StoredReference(caption, source.source), edited, rate)
+        return batch.denoise(source.levels, source.solver, [*source.lead, match, guidance])
 
     def rate(self, batch: EditBatch) -> float:
         """The step size of the move towards the source's attention."""

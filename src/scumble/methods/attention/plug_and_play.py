@@ -76,11 +76,12 @@ class PlugAndPlay(InversionFields):
             prompt: Prompt under which the features are taken.
             slack: Rounding that is forgiven in shares of the steps.
         """
-        from scumble.controls.stored_noise import StoredNoise
         from scumble.methods.attention.feature_injection import FeatureInjection, injection_sites
+        from scumble.methods.source_run import along_inversion
 
-        steps, first = inversion.steps, inversion.first
-        if first == steps:
+        source = along_inversion(batch, inversion)
+        steps, first = source.steps, source.first
+        if source.nothing:
             return None
         features, attention = (
             range(first, first + window_steps(share, steps - first, slack).stop)
@@ -88,11 +89,9 @@ class PlugAndPlay(InversionFields):
         )
         sites, cond = injection_sites(batch.model.denoiser), batch.embed(prompt)
         cache = self._cache(batch, inversion)
-        inject = FeatureInjection(sites, inversion.x_at, cond, features, attention, cache, chunk=self.chunk)
-        keep = batch.keep_outside_map(steps, first, inversion)
-        noise = StoredNoise(inversion, offsets=inversion.kind != "ddim")
-        controls = [keep, noise, self.target(batch, self.guidance_scale), inject]
-        return batch.denoise(inversion.levels, inversion.solver(batch.model), controls)
+        inject = FeatureInjection(sites, source.source, cond, features, attention, cache, chunk=self.chunk)
+        controls = [*source.lead, self.target(batch, self.guidance_scale), inject]
+        return batch.denoise(source.levels, source.solver, controls)
 
     def _cache(self, batch: EditBatch, inversion: Inversion) -> SourceFeatures | None:
         """One cache for all batches of the edit, unless each candidate has a path of its own."""

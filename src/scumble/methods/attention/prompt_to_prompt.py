@@ -70,7 +70,7 @@ class PromptToPrompt(InversionFields, FromSeed, WordFields):
         """Swap the source's attention into the edited rows, blend, and keep what the map keeps."""
         from scumble.methods.attention.attention_swap import swap_sites
 
-        if source.first == source.steps:
+        if source.nothing:
             return None
         targets = tuple(self.prompts[k % len(self.prompts)] for k in range(*batch.samples))
         prompts = self._prompts(batch, source.prompt, targets if self.prompts[1:] else self.prompts)
@@ -85,7 +85,7 @@ class PromptToPrompt(InversionFields, FromSeed, WordFields):
     def source(self, batch: EditBatch, **more: object) -> SourceRun:
         """The run of the source: from the seed, or along the image's inversion."""
         from scumble.methods.inversion_for import inversion_for
-        from scumble.methods.source_run import picture_route
+        from scumble.methods.source_run import along_inversion
 
         if batch.image is None and batch.inversion is None:
             return self._from_seed(batch)
@@ -100,10 +100,10 @@ class PromptToPrompt(InversionFields, FromSeed, WordFields):
         if batch.inversion is None:
             fixed["prompt"] = self._source_prompt(self.source_prompt)
         settings = self.inversion_settings(self.trajectory, **fixed)
-        return picture_route(batch, inversion_for(batch, settings, shared=self.variants > 1))
+        return along_inversion(batch, inversion_for(batch, settings, shared=self.variants > 1))
 
     def _from_seed(self, batch: EditBatch) -> SourceRun:
-        from scumble.methods.source_run import seed_route
+        from scumble.methods.source_run import from_seed
 
         if self.trajectory not in (None, "seed"):
             raise InputError(f"trajectory {self.trajectory} needs a picture to invert; without one use seed")
@@ -111,7 +111,8 @@ class PromptToPrompt(InversionFields, FromSeed, WordFields):
             raise InputError("a change map needs a picture: generate first, then edit the result with the map")
         scale = self.guidance_scale if self.source_guidance_scale is None else self.source_guidance_scale
         prompt = self._source_prompt(self.source_prompt)
-        return seed_route(batch, self.num_inference_steps, self.eta or 0.0, prompt, self.negative_prompt, scale)
+        steps = self.num_inference_steps or batch.default_steps
+        return from_seed(batch, steps, self.eta or 0.0, prompt, self.negative_prompt, scale)
 
     def _prompts(self, batch: EditBatch, source: str, targets: tuple[str, ...]) -> PromptPair:
         from scumble.methods.attention.attention_edit import PromptPair

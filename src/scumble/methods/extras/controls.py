@@ -46,7 +46,7 @@ def _source(batch: EditBatch, prompt: str, also: Sequence[Extra]) -> SourceRow:
     said = next((one.source_prompt for one in also if isinstance(one, LayoutTarget) and one.source_prompt), prompt)
     if batch.inversion is not None:
         path = batch.inversion.to(batch.model.device)
-        return SourceRow(batch.embed(said), lambda ctx, i: path.x_at(i))
+        return SourceRow(batch.embed(said), path.rows)
     with torch.no_grad():
         draw = batch.noise.select(0, 1).normal((1, *batch.shape[1:]), "start", 0).to(batch.model.device)
     x0 = batch.x0

@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from scumble.core.schedule import Level
 from scumble.errors import InputError
 from scumble.methods.base import FromSeed
 from scumble.methods.inversion_fields import InversionFields
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from scumble.core.control import Control, RunState
-    from scumble.core.solvers import Solver
     from scumble.methods.batch import EditBatch
+    from scumble.methods.source_run import SourceRun
 
-__all__ = ["BesideSource", "MeasuredSourceRun"]
+__all__ = ["BesideSource"]
 
 Trajectory = Literal["seed", "noised", "edit-friendly", "ddim"]
-
-
-@dataclass(frozen=True)
-class MeasuredSourceRun:
-    """A run, what holds it, and the picture beside it that it is compared with.
-
-    Attributes:
-        levels: Its N + 1 levels.
-        solver: Its rule.
-        prompt: What the source shows.
-        controls: What leads the run, and the source where it is sampled beside it.
-        trajectory: ``trajectory(ctx, i)`` is the source at the level of step i.
-        nothing: No step is run; the picture stays.
-    """
-
-    levels: tuple[Level, ...]
-    solver: Solver
-    prompt: str
-    controls: list[Control]
-    trajectory: Callable[[RunState, int], Tensor]
-    nothing: bool = False
 
 
 class BesideSource(FromSeed, InversionFields):
@@ -65,15 +39,14 @@ class BesideSource(FromSeed, InversionFields):
     inversion_iterations: int = Field(default=3, ge=1, le=100)
     """Fixed-point iterations of each level of a ddim inversion."""
 
-    def route(self, batch: EditBatch, compared: bool = True, **more: object) -> MeasuredSourceRun:
+    def source(self, batch: EditBatch, **more: object) -> SourceRun:
         """Return the run from the seed, or from the picture where there is one.
 
         Args:
-            job: The batch.
-            compared: Whether anything is compared with the source; else none is sampled beside the run.
+            batch: The batch.
             **more: Further settings of the inversion.
         """
-        return self._from_picture(batch, **more) if _has_picture(batch) else self._from_seed(batch, compared)
+        return self._from_picture(batch, **more) if _has_picture(batch) else self._from_seed(batch)
 
     def scale(self, batch: EditBatch) -> float:
         """The guidance of the run."""
@@ -81,54 +54,36 @@ class BesideSource(FromSeed, InversionFields):
             return self.guidance_scale
         return 1.0 if _has_picture(batch) else 5.0
 
-    def _from_seed(self, batch: EditBatch, compared: bool) -> MeasuredSourceRun:
-        from scumble.controls.source_branch import SourceBranch
-        from scumble.core.solvers import Ddim
+    def _from_seed(self, batch: EditBatch) -> SourceRun:
+        from scumble.methods.source_run import from_seed
 
         if self.trajectory not in (None, "seed"):
             raise InputError(f"trajectory {self.trajectory} needs a picture; without one use seed")
         if self.change_map is not None:
             raise InputError("a change map needs a picture: generate first, then edit the result with the map")
-        levels = batch.levels(self.num_inference_steps or batch.default_steps)
-        said = self.source_prompt or self.prompts[0]
+        steps, prompt = self.num_inference_steps or batch.default_steps, self.source_prompt or self.prompts[0]
         scale = self.scale(batch) if self.source_guidance_scale is None else self.source_guidance_scale
-        beside = SourceBranch(batch.guidance(said, self.negative_prompt, scale))
-        return MeasuredSourceRun(levels, Ddim(eta=self.eta or 0.0), said, [beside] if compared else [], beside)
+        return from_seed(batch, steps, self.eta or 0.0, prompt, self.negative_prompt, scale)
 
-    def _from_picture(self, batch: EditBatch, **more: object) -> MeasuredSourceRun:
-        from scumble.controls.change_map import NoisedSource, start_index
-        from scumble.controls.stored_noise import StoredNoise
-        from scumble.core.solvers import Ddim
+    def _from_picture(self, batch: EditBatch, **more: object) -> SourceRun:
         from scumble.methods.inversion_for import inversion_for
+        from scumble.methods.source_run import along_inversion, from_noised
 
         if self.trajectory == "seed":
             raise InputError("trajectory seed makes its own source: use scumble generate (Editor.generate)")
-        said = self.source_prompt or self.prompts[0]
+        prompt = self.source_prompt or self.prompts[0]
         if self.trajectory == "noised":
-            levels = batch.levels(self.num_inference_steps or batch.default_steps)
-            steps = len(levels) - 1
-            first = start_index(self.start, steps)
-            source = NoisedSource(batch.x0)
-            keep_outside_map = batch.keep_outside_map(steps, first, source)
-            return MeasuredSourceRun(levels, Ddim(eta=self.eta or 0.0), said, [keep_outside_map], source)
+            steps = self.num_inference_steps or batch.default_steps
+            return from_noised(batch, steps, self.eta or 0.0, prompt, self.start)
         settings = self.inversion_settings(
             self.trajectory or (None if batch.inversion is not None else "ddim"),
-            prompt=said if batch.inversion is None else self.source_prompt,
+            prompt=prompt if batch.inversion is None else self.source_prompt,
             eta=self.eta or None,
             iterations=self.inversion_iterations,
             **more,
         )
-        found = inversion_for(batch, settings, shared=True)
-        keep_outside_map = batch.keep_outside_map(found.steps, found.first, found)
-        noise = StoredNoise(found, offsets=found.kind != "ddim")
-        return MeasuredSourceRun(
-            found.levels,
-            found.solver(batch.model),
-            found.prompt or said,
-            [keep_outside_map, noise],
-            lambda ctx, i: found.x_at(i),
-            found.first == found.steps,
-        )
+        run = along_inversion(batch, inversion_for(batch, settings, shared=True))
+        return run if run.prompt else replace(run, prompt=prompt)
 
 
 def _has_picture(batch: EditBatch) -> bool:

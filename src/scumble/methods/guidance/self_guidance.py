@@ -53,14 +53,14 @@ class SelfGuidance(WordWishes, BesideSource):
                 f"self-guidance looks for words in one prompt, got {len(self.prompts)}: run it once for each"
             )
         published = {"inversion_start": "same"} if self.compat else {}
-        route = self.route(batch, compared=bool(self.strength), **published)
-        if route.nothing:
+        source = self.source(batch, **published)
+        if source.nothing:
             return None
         official = self.compat == "official"
         steps = ActiveDuring(0.0, self.until, self.alternate)
-        sources = {SOURCE: SourceRow(batch.embed(route.prompt), route.trajectory)}
+        sources = {SOURCE: SourceRow(batch.embed(source.prompt), source.source)}
         sources |= {f"reference{k}": r.row(batch) for k, r in enumerate(self.references)}
-        guides = layout_energies(self, batch, self.prompts[0], route.prompt, steps, official, self.references)
+        guides = layout_energies(self, batch, self.prompts[0], source.prompt, steps, official, self.references)
         if not guides:
             raise InputError("nothing is wished: say what is to move, resize, rotate, or which shape or look to keep")
         guidance = self.target(batch, self.scale(batch))
@@ -74,9 +74,9 @@ class SelfGuidance(WordWishes, BesideSource):
             scale=self.strength if official else 1.0,
             by_sigma=not official,
         )
-        made = batch.denoise(
-            route.levels, route.solver, [*route.controls, guidance, *([energy] if self.strength else [])]
-        )
+        beside = source.beside() if source.sampled and self.strength else source.lead
+        controls = [*beside, guidance, *([energy] if self.strength else [])]
+        made = batch.denoise(source.levels, source.solver, controls)
         batch.report.say_of_each(
             energies=[
                 {name: round(float(v[min(k, len(v) - 1)]), 5) for name, v in energy.values.items()}

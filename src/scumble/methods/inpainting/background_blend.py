@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from scumble.controls.change_map import Source
-from scumble.core.control import Constraint, RunState, Start
+from scumble.core.control import Constraint, RunState, Start, Trajectory
 from scumble.core.traits import Traits
 
 __all__ = ["BackgroundBlend", "LateBlend", "SharedSource"]
@@ -36,7 +35,7 @@ class BackgroundBlend(Constraint):
 
     masks: Masks
     final: Tensor
-    source: Source
+    source: Trajectory
     first: int = 0
     from_noise: bool = False
 
