@@ -24,6 +24,7 @@ from scumble.errors import InputError
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.records.metadata import read_metadata
 from scumble.work.batch import Batch, Finished
+from scumble.work.driver import Rules
 from scumble.work.ledger import Ledger
 
 TINY = str(Path(__file__).parents[1] / "reference" / "tiny-sd")
@@ -56,7 +57,7 @@ def write_list(path: Path, **changes: Any) -> None:
     path.write_text("\n".join(json.dumps(one) for one in (header, *lines)), encoding="utf-8")
 
 
-def run(inputs: Path, folder: Path, name: str = "list.jsonl", **options: Any) -> tuple[list[Finished], int]:
+def run(inputs: Path, folder: Path | str, name: str = "list.jsonl", **options: Any) -> tuple[list[Finished], int]:
     with Batch(inputs / name, folder, **{"workers": 1, **options}) as results:
         return list(results), results.exit_code()
 
@@ -102,8 +103,6 @@ def test_results_are_those_of_the_bare_editor(inputs: Path, whole: Path, tiny_ed
 
 
 def test_three_workers_any_order_and_a_resume_give_the_same_files(inputs: Path, whole: Path, tmp_path: Path) -> None:
-    from scumble.work.driver import Rules
-
     results, code = run(inputs, tmp_path, order="shuffle", rules=Rules(first=2))
     assert len(results) == 2 and code == 1
     there = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("[rf]*")}
@@ -299,3 +298,16 @@ def test_kills_of_worker_and_driver_leave_the_very_files_of_an_undisturbed_run(
         process.communicate(timeout=120)
     assert process.returncode == 0
     assert files(tmp_path) == files(whole)
+
+
+def test_results_go_to_an_address_and_are_found_there_again(
+    inputs: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    address = f"file://{tmp_path / 'far' / 'out'}"
+    results, code = run(inputs, address, rules=Rules(first=5))
+    assert code == 1 and all(str(file).startswith(address) for one in results for file in one.files)
+    shutil.rmtree(tmp_path / "state")  # the ledger is lost with its machine
+    results, code = run(inputs, address)
+    assert code == 0 and sum(one.kept for one in results) == 5
+    assert files(tmp_path / "far" / "out") == files(whole)

@@ -37,7 +37,7 @@ def batch(words: Sequence[str]) -> None:
 def make(
     requests: Annotated[str, Parameter(allow_leading_hyphen=True)],
     *fields: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
-    output: Annotated[Path, Parameter(name=["--output", "-o"])],
+    output: Annotated[str, Parameter(name=["--output", "-o"])],
     maps: str | None = None,
     prompts: str | None = None,
     inversions: str | None = None,
@@ -82,7 +82,7 @@ def make(
     requests
         A list (.jsonl, .csv, .tsv; - is JSONL from stdin), a folder of pictures, or a finished picture to make again.
     output
-        Folder of the results and their ledger.
+        Folder of the results and their ledger; or an address such as s3://bucket/out for the results.
     maps
         How the change map of a picture is called, such as '{stem}_mask.png' or 'masks/{stem}.*'.
     prompts

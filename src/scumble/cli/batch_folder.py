@@ -16,6 +16,7 @@ from scumble.errors import InputError
 from scumble.work.asks import ask
 from scumble.work.estimate import duration, remaining
 from scumble.work.ledger import Ledger
+from scumble.work.sink import home_of
 
 __all__ = ["look"]
 
@@ -26,7 +27,7 @@ LAST = 5
 
 
 def look(
-    folder: Path,
+    results: str,
     *,
     status: Annotated[bool, Parameter(negative="")] = False,
     report: Annotated[bool, Parameter(negative="")] = False,
@@ -42,8 +43,8 @@ def look(
 
     Parameters
     ----------
-    folder
-        The folder that scumble batch -o or the studio fills.
+    results
+        The folder (or address) that scumble batch -o or the studio fills.
     status
         How many are done, how fast, how long still, what failed.
     report
@@ -63,6 +64,7 @@ def look(
     as_json
         Print the status as JSON.
     """
+    folder = home_of(results)
     if rebuild:
         from scumble.work.rebuild import rebuild as again
 

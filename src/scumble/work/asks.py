@@ -27,7 +27,7 @@ def taken(folder: Path) -> list[Mapping[str, Any]]:
     place = ledger_folder(folder) / "asks"
     if not place.is_dir():
         return []
-    wishes = []
+    wishes = list[Mapping[str, Any]]()
     for path in sorted(place.glob("*.json")):
         try:
             wish = json.loads(path.read_text(encoding="utf-8"))

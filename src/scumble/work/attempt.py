@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from scumble.records.recipe import versions
 from scumble.records.request import MapFromWords, Request
 from scumble.work.commit import temporary_path, written
 from scumble.work.crew import Tell
+from scumble.work.sink import RemoteSink
 
 __all__ = ["Attempt"]
 
@@ -38,12 +40,25 @@ class Attempt:
         device: ``cpu``, ``cuda:0``, ``mps``.
         threads: Of a CPU worker; it may decide a grey level, so it is a number of the whole batch.
         publish: Give results their final names here (on a cluster) rather than leave that to the driver.
+        address: Where results go instead of ``folder``; then that is only the ledger's.
     """
 
-    def __init__(self, folder: str, token: str, device: str = "cpu", threads: int = 1, publish: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str,
+        token: str,
+        device: str = "cpu",
+        threads: int = 1,
+        publish: bool = False,
+        address: str | None = None,
+    ) -> None:
         torch.set_num_threads(threads)
         self.folder, self.token, self.device, self.publish = Path(folder), token, device, publish
         self.about = {"device": device, "threads": threads, "machine": platform.node(), **versions()}
+        self._sink = None if address is None else RemoteSink(address)
+        if self._sink is not None:
+            self._scratch = tempfile.TemporaryDirectory(prefix="scumble-")
+            self.folder = Path(self._scratch.name)
         self._editors: dict[str, Editor] = {}
         self._contents: dict[tuple[str, int, int], str] = {}
 
@@ -61,11 +76,11 @@ class Attempt:
         method = _method(request)
         finals = [self.folder / name for name in output_names(payload["output"], _pictures(method, request.count))]
         common = {"key": key, "inputs": inputs, "model": [request.model.name or "", weights]}
-        there = [path for path in finals if path.exists()]
+        there = [path for path in finals if self._is_there(path)]
         if there and not payload.get("overwrite"):
             keys = {_key_inside(path) for path in there}
             if keys == {key} and len(there) == len(finals):
-                return {**common, "remark": "found", "files": [_placed(self.folder, path) for path in _files(there)]}
+                return {**common, "remark": "found", "files": [self._placed(path) for path in _files(there)]}
             if not keys <= {key, payload.get("older")}:
                 raise InputError(f"{there[0].name} is there and was not made by this request: --overwrite replaces it")
         result, batch = self._edited(editor, request, method, payload.get("batch"), tell, cancelled)
@@ -158,6 +173,32 @@ class Attempt:
                 if torch.cuda.is_available():
                     torch.cuda.empty_cache()
 
+    def _is_there(self, path: Path) -> bool:
+        """Whether a result is there; one at an address is fetched, to be looked into."""
+        if self._sink is None:
+            return path.exists()
+        for file in (path, sidecar_path(path)):
+            name = file.relative_to(self.folder).as_posix()
+            file.unlink(missing_ok=True)
+            if self._sink.size(name) is not None:
+                self._sink.fetch(name, file)
+        return path.exists()
+
+    def _placed(self, path: Path) -> dict[str, Any]:
+        """What the driver has to know of a file that was there."""
+        pixels = None if path.suffix == ".json" else load_image(path).sha256
+        known = {"path": path.relative_to(self.folder).as_posix(), "size": path.stat().st_size}
+        return {**known, "file": content_sha256(path), "pixels": pixels, "remote": self._sink is not None}
+
+    def _sent(self, one: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a finished file to the address."""
+        assert self._sink is not None
+        temporary = self.folder / one["temporary"]
+        try:
+            return {**self._sink.put(temporary, one["path"]), "pixels": one["pixels"]}
+        finally:
+            temporary.unlink(missing_ok=True)
+
     def _save(
         self, result: Result, request: Request, output: str, finals: list[Path], key: str
     ) -> list[dict[str, Any]]:
@@ -172,6 +213,8 @@ class Attempt:
             if sidecar_path(temporary).is_file():
                 files.append(written(self.folder, sidecar_path(temporary), sidecar_path(final)))
             files.append(written(self.folder, temporary, final, pixels))
+        if self._sink is not None:
+            return [self._sent(one) for one in files]
         if self.publish:
             from scumble.work.commit import durable, named
 
@@ -243,12 +286,3 @@ def _key_inside(path: Path) -> str | None:
 
 def _files(pictures: list[Path]) -> list[Path]:
     return [one for path in pictures for one in (sidecar_path(path), path) if one.is_file()]
-
-
-def _placed(folder: Path, path: Path) -> dict[str, Any]:
-    return {
-        "path": path.relative_to(folder).as_posix(),
-        "size": path.stat().st_size,
-        "file": content_sha256(path),
-        "pixels": None if path.suffix == ".json" else load_image(path).sha256,
-    }

@@ -20,6 +20,7 @@ from scumble.work.local import LocalCrew
 from scumble.work.lock import holder
 from scumble.work.prepare import Checked, check, entries_of, gather
 from scumble.work.seats import seats
+from scumble.work.sink import RemoteSink, home_of, is_address
 from scumble.work.stale import stale
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Finished:
     Attributes:
         id: The request's.
         state: done, failed or cancelled.
-        files: The result's pictures.
+        files: The result's pictures: paths, or addresses.
         error: Why there is none, one line.
         hint: What to do about it.
         cost: seconds, forward and backward rows, peak bytes.
@@ -49,7 +50,7 @@ class Finished:
 
     id: str
     state: str
-    files: tuple[Path, ...] = ()
+    files: tuple[Path | str, ...] = ()
     error: str | None = None
     hint: str | None = None
     cost: Mapping[str, Any] = field(default_factory=dict)
@@ -104,7 +105,8 @@ class Batch:
         take_over: bool = False,
         on_event: Callable[[Event], None] = lambda event: None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = home_of(folder)
+        self.address = str(folder) if is_address(folder) else None
         self._given, self._patterns, self._recursive, self._redo = requests, patterns or Patterns(), recursive, redo
         self._workers, self._threads, self._name, self._order = workers, threads, name, order
         self._wishes, self._select, self._rules = wishes or Wishes(), select or Selection(), rules or Rules()
@@ -149,10 +151,14 @@ class Batch:
         )  # fmt: skip
         return self.checked
 
+    def _options(self) -> dict[str, Any]:
+        """What every worker is made with."""
+        return {"folder": str(self.folder.absolute()), "threads": self._threads, "address": self.address}
+
     def _started(self) -> LocalCrew:
         """The workers of this machine, begun when they are first needed."""
         if self.crew is None:
-            options = {"folder": str(self.folder.absolute()), "threads": self._threads}
+            options = self._options()
             places = seats("cpu" if self._ray is not None else self._workers, options)
             self.crew = LocalCrew(JOB, places, silence=self._patience["silence"], grace=self._patience["grace"] or 5.0)
         return self.crew
@@ -178,9 +184,9 @@ class Batch:
         assert self.ledger is not None and self.driver is not None, "use it inside with"
         for row in self.ledger.rows("done"):
             if row.id in self._names:
-                yield _finished(row, self.folder, kept=True)
+                yield self._finished(row, kept=True)
         for row in self.driver.run():
-            yield _finished(row, self.folder)
+            yield self._finished(row)
         self._clean = not self.driver.stopping
 
     def counts(self) -> dict[str, int]:
@@ -229,7 +235,7 @@ class Batch:
             if self._select.again:
                 ledger.requeue((row.number for row in finished), "made anew")
             else:
-                for number, reason in stale(ledger, finished, self._select.verify).items():
+                for number, reason in stale(ledger, finished, self._select.verify, self._sink()).items():
                     ledger.requeue([number], reason)
             self._restrict(ledger, [row for row in ledger.rows() if row.id in self._names])
         if old:
@@ -237,6 +243,9 @@ class Batch:
         reserve = ledger_folder(self.folder) / "reserve"
         if not reserve.exists():
             reserve.write_bytes(b"\0" * RESERVE)
+
+    def _sink(self) -> RemoteSink | None:
+        return None if self.address is None else RemoteSink(self.address)
 
     def _restrict(self, ledger: Ledger, rows: list[Row]) -> None:
         only = self._select.only
@@ -266,7 +275,7 @@ class Batch:
         else:
             from scumble.work.ray import RayCrew
 
-            options = {"folder": str(self.folder.absolute()), "threads": self._threads}
+            options = self._options()
             self._hands = RayCrew(JOB, options, **self._ray)
         self.driver = Driver(ledger, self._hands, self._rules, self._on_event)
 
@@ -282,6 +291,15 @@ class Batch:
         if self.ledger is not None:
             self.ledger.close(clean=True)
             self.ledger = None
+
+    def _finished(self, row: Row, kept: bool = False) -> Finished:
+        names = [one.path for one in row.files if not one.path.endswith(".json")]
+        files: list[Path | str] = [
+            self.folder / name if self.address is None else f"{self.address.rstrip('/')}/{name}" for name in names
+        ]
+        cost = {"seconds": row.seconds, "forward": row.forward, "backward": row.backward, "peak": row.peak}
+        kept = kept or row.reason == "found"
+        return Finished(row.id, row.state, tuple(files), row.error, row.hint, cost, row.attempts, kept)
 
     def _list_name(self) -> str:
         return Path(self._given).name if isinstance(self._given, str | Path) else "requests from Python"
@@ -313,7 +331,8 @@ def batch(
     Args:
         requests: A list's path (JSONL, CSV), a folder of pictures, or an iterable of ``Request``, mappings of fields,
             ``Recipe`` and finished pictures' paths.
-        folder: Where the results and the ledger go.
+        folder: Where the results and the ledger go; or an address that fsspec knows (``s3://bucket/out``) for the
+            results, whose ledger then is on this machine.
         workers: ``auto`` (one for each GPU, else one), how many, or device names.
         threads: Of each worker on a processor; part of what decides the pictures' last bits.
         defaults: Fields for all requests that do not give them.
@@ -344,10 +363,3 @@ def batch(
         rules=Rules(retries=retries, time_limit=time_limit, first=first, overwrite=overwrite, other_weights=again),
         ray={"address": ray} if isinstance(ray, str) else ray,
     )
-
-
-def _finished(row: Row, folder: Path, kept: bool = False) -> Finished:
-    files = tuple(folder / one.path for one in row.files if not one.path.endswith(".json"))
-    cost = {"seconds": row.seconds, "forward": row.forward, "backward": row.backward, "peak": row.peak}
-    kept = kept or row.reason == "found"
-    return Finished(row.id, row.state, files, row.error, row.hint, cost, row.attempts, kept)

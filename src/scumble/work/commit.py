@@ -45,6 +45,9 @@ def named(folder: Path, files: Iterable[Mapping[str, Any]]) -> tuple[OutputFile,
     """
     results = []
     for one in files:
+        if one.get("remote"):
+            results.append(OutputFile(one["path"], one["file"], one["size"], 0, one.get("pixels")))
+            continue
         final = folder / one["path"]
         try:
             if one.get("temporary"):

@@ -17,7 +17,7 @@ from pathlib import Path
 from scumble.errors import InputError
 from scumble.files import atomic_write
 
-__all__ = ["NETWORKS", "file_system", "inside", "ledger_folder", "settled_place", "snapshot_path"]
+__all__ = ["NETWORKS", "file_system", "inside", "ledger_folder", "settled_place", "snapshot_path", "state_folder"]
 
 NETWORKS = ("nfs", "cifs", "smb", "9p", "ceph", "lustre", "beegfs", "gpfs", "afs", "fuse.")
 """Kinds of file systems, by the beginning of their name, on which no ledger is written."""
@@ -67,7 +67,7 @@ def settled_place(folder: Path, take_over: bool = False) -> Path:
             f"the ledger of {folder} is on the disk of {known['host']}: run it there, or --take-over from its last copy"
         )
     else:
-        local = _state() / "ledgers" / secrets.token_hex(8)
+        local = state_folder() / "ledgers" / secrets.token_hex(8)
         text = json.dumps({"host": here, "path": str(local)})
         with atomic_write(pointer) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
@@ -98,5 +98,6 @@ def _read(pointer: Path) -> dict[str, str] | None:
         return None
 
 
-def _state() -> Path:
+def state_folder() -> Path:
+    """Where this machine keeps what belongs to no folder of results."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "scumble"

@@ -197,6 +197,8 @@ class RayCrew:
             self._events.append(Event("", "note", None, {"text": f"{wanted} workers wanted, {placed} have a place"}))
 
     def _probe(self, token: str) -> Path | None:
+        if self.options.get("address") is not None:  # results go to an address, the folder is this machine's alone
+            return None
         inside = Path(str(self.options.get("folder", ""))) / ".scumble"
         return inside / f"probe-{token}" if inside.is_dir() else None
 
