@@ -11,7 +11,7 @@ from PIL import Image
 from scumble.controls.change_map import release_index, start_index
 from scumble.editing.editor import Editor
 from scumble.methods.registry import method_class
-from scumble.studio.counting import Uncountable, counting_model
+from scumble.models.counting import Uncountable, counting_model
 from scumble.studio.plan import release_table
 
 COUNTED: dict[str, dict[str, Any]] = {

@@ -180,11 +180,15 @@ def test_a_bad_list_is_refused_whole_with_line_numbers_and_nothing_is_written(
 
 
 def test_the_command_says_what_there_is_and_makes_nothing_on_a_dry_run(
-    inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    inputs: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main(["batch", str(inputs / "list.jsonl"), "-o", str(tmp_path / "out"), "--dry-run", "--json"])
+    assert (
+        command([str(inputs / "list.jsonl"), "-o", str(tmp_path / "out"), "--dry-run", "--json", "--workers", "1"]) == 0
+    )
     told = json.loads(capsys.readouterr().out)
-    assert (told["requests"], told["pictures"]) == (COUNT, COUNT + 1) and told["bytes"] > 0
+    assert (told["requests"], told["pictures"], told["kinds"]) == (COUNT, COUNT + 1, 2) and told["bytes"] > 0
+    with Ledger.read(whole) as ledger:  # what it says is what was counted when the list was made
+        assert told["forward"] == sum(row.forward or 0 for row in ledger.rows())
     assert not (tmp_path / "out").exists()
 
 

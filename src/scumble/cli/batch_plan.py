@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
@@ -20,43 +20,55 @@ BYTES_A_PIXEL = 1.9
 """Of a PNG as diffusion models make them (512 px: 0.5 MB)."""
 
 
-def show_plan(todo: Batch, as_json: bool) -> None:
-    """Print how many requests and pictures there are, how many kinds, and the space they take."""
+def show_plan(todo: Batch, as_json: bool) -> int:
+    """Print what a list comes to; return the exit code: 2 when a kind of request cannot be made at all.
+
+    Requests that differ in words and seeds alone, on pictures of one size, cost the same: one of each kind is counted.
+    """
     assert todo.checked is not None
     entries = entries_of(todo.checked.named)
+    kinds: dict[str, list[Entry]] = {}
+    for entry in entries:
+        kinds.setdefault(canonical(_shape(entry.body)), []).append(entry)
+    plans = todo.plans([group[0].body for group in kinds.values()])
     place = todo.folder.absolute()
     while not place.exists():
         place = place.parent
-    told = {
-        "requests": len(entries),
-        "pictures": sum(entry.count for entry in entries),
-        "plans": len({canonical(_shape(entry.body)) for entry in entries}),
-        "bytes": _bytes(entries),
-        "free": shutil.disk_usage(place).free,
-    }
-    print(json.dumps(told) if as_json else _text(told))
+    told: dict[str, Any] = {"requests": len(entries), "pictures": sum(entry.count for entry in entries)}
+    told["kinds"] = len(kinds)
+    told |= dict.fromkeys(("forward", "backward", "bytes", "uncounted"), 0)
+    problems = []
+    for plan, group in zip(plans, kinds.values(), strict=True):
+        told["forward"] += plan.get("forward", 0) * len(group)
+        told["backward"] += plan.get("backward", 0) * len(group)
+        told["bytes"] += int(plan.get("pixels", 0) * len(group) * BYTES_A_PIXEL)
+        told["uncounted"] += len(group) if "unknown" in plan else 0
+        if "problem" in plan:
+            lines = ", ".join(str(entry.source or entry.id) for entry in group[:20])
+            problems.append(f"{plan['problem']} (requests {lines}{', …' if len(group) > 20 else ''})")
+    told["free"], told["problems"] = shutil.disk_usage(place).free, problems
+    print(json.dumps(told, ensure_ascii=False) if as_json else _text(told))
+    return 2 if problems else 0
 
 
 def _shape(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A request without pictures, words and seeds: what is equal in it costs the same at the same size."""
+    """What a request's cost depends on: not words, seeds or names, and of the picture its size alone."""
     parameters = {name: bool(value) if "prompt" in name else value for name, value in body["parameters"].items()}
-    aside = ("id", "seed", "output", "labels", "priority", "image", "change_map", "parameters")
-    return {**{name: value for name, value in body.items() if name not in aside}, "parameters": parameters}
-
-
-def _bytes(entries: Sequence[Entry]) -> int:
-    pixels = 0
-    for entry in entries:
-        image = entry.body.get("image")
-        if image is not None:
-            with Image.open(image["path"]) as header:
-                pixels += header.width * header.height * entry.count
-    return int(pixels * BYTES_A_PIXEL)
+    aside = ("id", "seed", "output", "labels", "priority", "image", "parameters")
+    rest = {name: value for name, value in body.items() if name not in aside}
+    image = body.get("image")
+    if image is None:
+        return {**rest, "parameters": parameters}
+    with Image.open(image["path"]) as header:  # the pixels are not read
+        return {**rest, "parameters": parameters, "size": header.size}
 
 
 def _text(told: Mapping[str, Any]) -> str:
     lines = [
-        f"{told['requests']} requests, {told['pictures']} pictures, {told['plans']} kinds of work; nothing was made",
+        f"{told['requests']} requests, {told['pictures']} pictures, {told['kinds']} kinds of work; nothing was made",
+        f"{told['forward']:,} forward and {told['backward']:,} backward rows of the network",
         f"about {told['bytes'] / 1e6:,.1f} MB of results as PNG; {told['free'] / 1e9:,.1f} GB are free",
     ]
-    return "\n".join(lines)
+    if told["uncounted"]:
+        lines.append(f"{told['uncounted']} requests look into the network: their cost depends on the picture")
+    return "\n".join([*lines, *told["problems"]])

@@ -50,9 +50,9 @@ def run(todo: Batch, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
     if dry_run:
         from scumble.cli.batch_plan import show_plan
 
+        code = show_plan(todo, as_json)
         todo.close()
-        show_plan(todo, as_json)
-        return
+        sys.exit(code)
     with todo:
         _begin(todo, say)
         code = _loop(todo, say, as_json, quiet)

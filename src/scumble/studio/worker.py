@@ -129,8 +129,8 @@ class Maker:
     def answer_count(self, request: dict[str, Any], folder: str, change_map: str | None) -> dict[str, Any] | None:
         """Count the rows and calls of a request; None where they depend on the picture."""
         from scumble.editing.editor import Editor
+        from scumble.models.counting import Uncountable, counting_model
         from scumble.records.request import Request
-        from scumble.studio.counting import Uncountable, counting_model
 
         asked = Request.model_validate(request)
         place = Path(folder)

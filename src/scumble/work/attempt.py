@@ -18,6 +18,7 @@ from scumble.hashing import sha256
 from scumble.images import load_image, sidecar_path
 from scumble.methods.base import Method
 from scumble.methods.progress import Progress
+from scumble.models.counting import Uncountable, counting_model
 from scumble.records.file_ref import content_sha256, file_refs
 from scumble.records.metadata import read_metadata
 from scumble.records.model_spec import ModelSpec
@@ -98,16 +99,33 @@ class Attempt:
         }
 
     def ask(self, what: str, data: Any) -> Any:
-        """``settle``: check lines of a list; ``foreign``: which of these pictures were made by nobody's request."""
+        """``settle``: check lines of a list; ``foreign``: which of these pictures were made by nobody's request;
+        ``plan``: what requests cost, counted by their own loop without a network."""
         if what == "settle":
             from scumble.records.settle import settle
 
             return settle(*data)
+        if what == "plan":
+            return [self._planned(Request.model_validate(body)) for body in data]
         if what == "foreign":
             return [_key_inside(Path(path)) is None for path in data]
         raise InputError(f"a worker cannot answer {what!r}")
 
     # ------------------------------------------------------------------ inside
+
+    def _planned(self, request: Request) -> dict[str, Any]:
+        """Forward and backward rows, or what keeps them from being known; and the pixels of all pictures."""
+        method = _method(request)
+        editor = Editor(counting_model(self._editor(request.model).model))
+        try:
+            result = _run(editor, request, method, request.batch_size or min(request.count, 8), _silent, _never)
+        except Uncountable:
+            return {"unknown": f"{request.method} looks into the network: its cost depends on the picture"}
+        except ScumbleError as error:
+            return {"problem": str(error)}
+        width, height = result.images[0].size
+        rows = {"forward": result.cost.forward_rows, "backward": result.cost.backward_rows}
+        return {**rows, "pixels": width * height * len(result.images)}
 
     def _editor(self, spec: ModelSpec, tell: Tell | None = None) -> Editor:
         name = spec.model_dump_json()
@@ -264,6 +282,14 @@ def _run(
         options["inversion"] = request.inversion.path
     picture = None if request.image is None else load_image(request.image.path or "")
     return editor.edit(picture, method, view=request.view, **options)
+
+
+def _silent(kind: str, **data: Any) -> None:
+    return None
+
+
+def _never() -> bool:
+    return False
 
 
 def _extras(request: Request) -> list[Any]:

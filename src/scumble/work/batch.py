@@ -18,7 +18,7 @@ from scumble.work.entry import Added, Row
 from scumble.work.ledger import Ledger, ledger_folder
 from scumble.work.local import LocalCrew
 from scumble.work.lock import holder
-from scumble.work.prepare import Checked, check, entries_of, gather
+from scumble.work.prepare import Checked, asked, check, entries_of, gather
 from scumble.work.seats import seats
 from scumble.work.sink import RemoteSink, home_of, is_address
 from scumble.work.stale import stale
@@ -162,6 +162,10 @@ class Batch:
             places = seats("cpu" if self._ray is not None else self._workers, options)
             self.crew = LocalCrew(JOB, places, silence=self._patience["silence"], grace=self._patience["grace"] or 5.0)
         return self.crew
+
+    def plans(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """What requests cost, counted in a worker: ``forward``, ``backward``, ``pixels``; or ``unknown`` or ``problem``."""
+        return [one for answer in asked(self._started(), "plan", [[body] for body in bodies]) for one in answer]
 
     def __enter__(self) -> Batch:
         try:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Requests = str | Path | Found | Iterable[Request | Recipe | Mapping[str, Any] | str | Path]
 
-__all__ = ["ORDERS", "Checked", "check", "entries_of", "gather"]
+__all__ = ["ORDERS", "Checked", "asked", "check", "entries_of", "gather"]
 
 CHUNK = 200
 ORDERS = ("affinity", "list", "shuffle", "short-first")
@@ -133,14 +133,14 @@ def _settled(lines: Sequence[Line], wishes: Wishes, crew: Callable[[], LocalCrew
     results: dict[int, Settled] = {}
     if heavy:
         chunks = [heavy[k : k + CHUNK] for k in range(0, len(heavy), CHUNK)]
-        answers = _asked(crew(), "settle", [([lines[k] for k in chunk], wishes) for chunk in chunks])
+        answers = asked(crew(), "settle", [([lines[k] for k in chunk], wishes) for chunk in chunks])
         results = {
             k: one for chunk, answer in zip(chunks, answers, strict=True) for k, one in zip(chunk, answer, strict=True)
         }
     return [results[k] if k in results else settle([line], wishes)[0] for k, line in enumerate(lines)]
 
 
-def _asked(crew: LocalCrew, what: str, questions: Sequence[Any]) -> list[Any]:
+def asked(crew: LocalCrew, what: str, questions: Sequence[Any]) -> list[Any]:
     """Put questions to the first worker that is ready, one after the other."""
     answers: list[Any] = []
     worker: str | None = None
@@ -188,7 +188,7 @@ def _in_the_way(named: Sequence[Named], folder: Path, crew: Callable[[], LocalCr
     ]
     if not there:
         return []
-    (foreign,) = _asked(crew(), "foreign", [[str(folder / name) for _, name in there]])
+    (foreign,) = asked(crew(), "foreign", [[str(folder / name) for _, name in there]])
     return [
         Problem(
             one.line.source,
