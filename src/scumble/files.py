@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -44,6 +47,11 @@ def refuse_overwriting(path: Path, source: Path | None = None) -> None:
         raise InputError(f"{path.name} exists; give another name or --overwrite")
 
 
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+_ABANDONED = 900.0
+"""Seconds after which a temporary file that does not grow belongs to nobody."""
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yield a temporary name in the same folder; the file becomes ``path`` when the block ends without an error.
@@ -55,6 +63,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         InputError: If the file cannot be written; an existing file stays as it was.
     """
     path = Path(path)
+    _refuse_special(path)
+    _sweep(path.parent.absolute())
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         yield unfinished
@@ -77,3 +87,26 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _refuse_special(path: Path) -> None:
+    """A link would be replaced rather than followed, and a pipe or device never become a file."""
+    try:
+        link, other = path.is_symlink(), path.exists() and not path.is_file()
+    except (OSError, ValueError) as error:  # too long, or a NUL in it
+        raise InputError(f"the output cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    if link:
+        raise InputError(f"the output {path.name} is a link; name the file itself")
+    if other:
+        raise InputError(f"the output {path.name} is a folder, pipe or device; give the name of a file")
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left in a folder, once per process: temporary files that nobody has touched lately."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if _TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED:
+                        Path(entry.path).unlink()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from scumble.errors import ScumbleError
+from scumble.errors import CheckpointError, InputError, MethodError, ScumbleError
+from scumble.untrusted import printable
 
 if TYPE_CHECKING:
     from cyclopts import App
 
 __all__ = ["main", "make_app"]
 
-FAILED = 2
+FAILED, BAD_INPUT, NOT_LOADED, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes: it began and failed; wrong words or files; a model or other weights cannot be loaded; Ctrl-C."""
 
 COMMANDS = {
     "edit": ("scumble.cli.edit:edit", "Edit a picture with any method."),
@@ -55,16 +58,25 @@ def make_app() -> App:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; exit code 0 only when what was asked for is there, 2 with one line otherwise."""
+    """Run the command line: exit code 0 only when what was asked for is there, else one line and another code.
+
+    With ``--json`` the line is a JSON object with the error's kind, its message and the exit code, on stdout.
+    """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
         _dispatch(words)
     except ScumbleError as error:
-        _fail(str(error))
+        _fail(str(error), _code_of(error), type(error).__name__, words)
     except KeyboardInterrupt as stop:
-        _fail(str(stop) or "interrupted; nothing was half-written")
+        _fail(str(stop) or "interrupted; nothing was half-written", INTERRUPTED, "Interrupted", words)
     except BrokenPipeError:
         sys.exit(FAILED)
+
+
+def _code_of(error: ScumbleError) -> int:
+    if isinstance(error, CheckpointError):
+        return NOT_LOADED
+    return BAD_INPUT if isinstance(error, InputError | MethodError) else FAILED
 
 
 def _dispatch(words: list[str]) -> None:
@@ -86,9 +98,12 @@ def run_app(app: App, words: Sequence[str]) -> None:
         told = " ".join(str(error).split())
         if "into dict[" in told:
             told += """ Give it as JSON, such as '{"red cube": 2}', or one by one, such as --resize.cube 2"""
-        _fail(told)
+        _fail(told, BAD_INPUT, "InputError", words)
 
 
-def _fail(message: str) -> None:
-    print(f"scumble: {message}", file=sys.stderr)
-    sys.exit(FAILED)
+def _fail(message: str, code: int, kind: str, words: Sequence[str]) -> NoReturn:
+    if "--json" in words:
+        print(json.dumps({"error": {"kind": kind, "message": message, "code": code}}, ensure_ascii=False))
+    else:
+        print(f"scumble: {printable(message)}", file=sys.stderr)
+    sys.exit(code)

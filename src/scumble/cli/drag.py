@@ -88,6 +88,7 @@ def drag(words: Sequence[str]) -> None:
                 seed=common.seed,
                 count=common.count,
                 batch_size=common.batch_size,
+                exact_batch=common.exact_batch,
                 on_step=on_step,
                 inversion=inversion,
                 view=view,

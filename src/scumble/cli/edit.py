@@ -51,6 +51,10 @@ class Common:
     """Number of candidates."""
     batch_size: int | None = None
     """Candidates computed at once; all up to 8 by default."""
+    exact_batch: Annotated[bool, Parameter(negative="")] = False
+    """Make every candidate by itself: then not even the last bit depends on how many are made at once."""
+    threads: int | None = None
+    """Processor threads; they can decide the last bit of a pixel, and are recorded."""
     device: str | None = None
     """cpu, cuda or mps."""
     dtype: str | None = None
@@ -112,7 +116,9 @@ def edit(words: Sequence[str]) -> None:
         from scumble.images import load_image, save_image
 
         picture = None if image is None else load_image(image)
-        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype, runtime=common.runtime)
+        editor = Editor.from_pretrained(
+            common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
+        )
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
                 picture,
@@ -120,6 +126,7 @@ def edit(words: Sequence[str]) -> None:
                 seed=common.seed,
                 count=common.count,
                 batch_size=common.batch_size,
+                exact_batch=common.exact_batch,
                 on_step=on_step,
                 inversion=inversion,
                 also=acting(common.also),
@@ -144,13 +151,16 @@ def generate(words: Sequence[str]) -> None:
         target = settled_target(common.output, f"{method.method_name()}.png", common.overwrite)
         from scumble.editing.editor import Editor
 
-        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype, runtime=common.runtime)
+        editor = Editor.from_pretrained(
+            common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
+        )
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.generate(
                 made,
                 seed=common.seed,
                 count=common.count,
                 batch_size=common.batch_size,
+                exact_batch=common.exact_batch,
                 on_step=on_step,
                 also=acting(common.also),
             )

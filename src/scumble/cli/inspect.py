@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from scumble.errors import InputError
+from scumble.untrusted import printable
 
 __all__ = ["info", "methods"]
 
@@ -76,7 +77,7 @@ def info(path: Path, *, as_json: Json = False) -> None:
         print(json.dumps(told, ensure_ascii=False, indent=2))
         return
     for key, value in _flat(told):
-        print(f"{key}: {value}")
+        print(printable(f"{key}: {value}"))
 
 
 def _inversion(path: Path) -> dict[str, Any]:

@@ -20,7 +20,9 @@ def redo(
     image: Path | None = None,
     change_map: Annotated[Path | None, Parameter(name=["--map", "--mask"])] = None,
     inversion: Path | None = None,
+    inputs: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     model: str | None = None,
+    allow_fetch: Annotated[bool, Parameter(negative="")] = False,
     device: str | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -37,8 +39,12 @@ def redo(
         The change map; found likewise.
     inversion
         The inversion file, where one was used; found likewise.
+    inputs
+        More folders in which the recipe's files are looked for by their content; may be given several times.
     model
-        The model; the recipe's by default.
+        The model; by default the one of the package that the recipe names.
+    allow_fetch
+        Also take models from the hub that the recipe names.
     device
         cpu, cuda or mps.
     output
@@ -52,13 +58,22 @@ def redo(
 
     if not path.exists():
         raise InputError(f"{path.name} does not exist")
-    done = repeat(path, image=image, change_map=change_map, inversion=inversion, model=model, device=device)
+    done = repeat(
+        path,
+        image=image,
+        change_map=change_map,
+        inversion=inversion,
+        inputs=inputs,
+        model=model,
+        device=device,
+        allow_fetch=allow_fetch,
+    )
     for warning in done.warnings:
         print(f"note: {warning}", file=sys.stderr)
     if output is not None:
         save_image(done.image, output, embed(done.recipe.model_dump(mode="json")))
     if as_json:
-        told = {"largest": done.largest, "share": done.share, "warnings": done.warnings}
+        told = {"largest": done.largest, "share": done.share, "warnings": done.warnings, "lossy": done.lossy}
         print(json.dumps(told))
     else:
         print(f"largest pixel difference: {done.largest} of 255 ({done.share:.2%} of the pixels differ)")

@@ -66,6 +66,7 @@ class Edit:
         windows: The windows of a recipe that is made again.
         only: Make this candidate alone, just as the whole edit makes it; None: all.
         cancel: Asked before each network call whether to stop.
+        exact_batch: Whether the batch size is 1 for the sake of the last bit.
     """
 
     model: Model
@@ -81,6 +82,7 @@ class Edit:
     windows: Sequence[WindowRecord] = ()
     only: int | None = None
     cancel: Cancel | None = None
+    exact_batch: bool = False
 
     @property
     def watch(self) -> Watch:
@@ -360,6 +362,7 @@ def _recipe(asked: Edit, seed: int, count: int, batch_size: int, size: tuple[int
         seed=seed,
         count=count,
         batch_size=batch_size,
+        exact_batch=asked.exact_batch,
         size=size,
         model={"name": model.name, "sha256": model.weights_hash},
         environment=environment(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from pydantic import ValidationError
 
 from scumble.editing.edit import Edit, edit_picture, make_pictures
@@ -42,10 +44,13 @@ class Editor:
 
     Args:
         model: A loaded model; usually made by :meth:`from_pretrained` or :meth:`from_pipe`.
+        threads: Processor threads of its runs, which can decide the last bit of a pixel; None: as torch has it.
     """
 
-    def __init__(self, model: Model) -> None:
-        self.model = model
+    def __init__(self, model: Model, threads: int | None = None) -> None:
+        if threads is not None and threads < 1:
+            raise InputError(f"threads must be 1 or more, got {threads}")
+        self.model, self.threads = model, threads
         self._answering: Answering | None = None
 
     @classmethod
@@ -56,6 +61,7 @@ class Editor:
         device: str | None = None,
         dtype: str | None = None,
         runtime: str | None = None,
+        threads: int | None = None,
     ) -> Editor:
         """Load a model: the bundled one, a bundled name, a diffusers folder, one ``.safetensors`` file, or a hub id.
 
@@ -65,6 +71,7 @@ class Editor:
             dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: what the networks compute in.
             runtime: ``torch`` (also None), ``openvino`` (twice as fast on a processor), ``compile``, or ``auto``:
                 OpenVINO where it is installed and the planned rows pay for its conversion.
+            threads: Processor threads of its runs; None: as torch has it.
 
         Raises:
             CheckpointError: If it cannot be loaded (a pickle is refused).
@@ -75,7 +82,7 @@ class Editor:
 
         name = parse_runtime(runtime)
         converted = name == "openvino"  # its networks are converted from float32, whatever they compute in
-        editor = cls(load(source, device=device, dtype="float32" if converted else dtype))
+        editor = cls(load(source, device=device, dtype="float32" if converted else dtype), threads)
         if name != "torch":
             editor._answering = Answering(editor.model, name, dtype)
         return editor
@@ -86,6 +93,19 @@ class Editor:
         from scumble.models.loading import from_pipe
 
         return cls(from_pipe(pipe))
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for the network, and run with the editor's number of threads."""
+        with turn_of(self.model.denoiser):
+            before = torch.get_num_threads()
+            if self.threads is not None:
+                torch.set_num_threads(self.threads)
+            try:
+                yield
+            finally:
+                if self.threads is not None:
+                    torch.set_num_threads(before)
 
     @property
     def busy(self) -> bool:
@@ -100,6 +120,7 @@ class Editor:
         seed: int | None = None,
         count: int = 1,
         batch_size: int | None = None,
+        exact_batch: bool = False,
         on_step: OnStep | None = None,
         cancel: Cancel | None = None,
         inversion: Inversion | str | Path | None = None,
@@ -115,6 +136,7 @@ class Editor:
             seed: Seed of the first candidate, candidate k has ``seed + k``; None draws one and records it.
             count: Number of candidates.
             batch_size: How many candidates are computed at once; all up to 8 by default.
+            exact_batch: Make every candidate by itself: then not even the last bit depends on how many are made.
             on_step: Called with a :class:`Progress` after each step of sampling, and at each network call or update of
                 the other phases (``stage`` names it); returning False stops the edit.
             cancel: Asked before each network call; returning True stops the edit.
@@ -141,15 +163,16 @@ class Editor:
             method,
             seed,
             max(count, method.variants) if method.variants > 1 else count,
-            batch_size,
+            1 if exact_batch else batch_size,
             _view(view, fields),
             on_step,
             tuple(also),
             stored,
             cancel=cancel,
+            exact_batch=exact_batch,
         )
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
-        with turn_of(self.model.denoiser):
+        with self._turn():
             self._settle_runtime(method, count)
             result = edit_picture(asked, picture)
         if stored is not None:
@@ -210,9 +233,10 @@ class Editor:
             inversion,
             windows=recipe.windows,
             only=recipe.index,
+            exact_batch=recipe.exact_batch,
         )
         picture = None if recipe.input is None else self._picture(image, method, inversion)
-        with turn_of(self.model.denoiser):
+        with self._turn():
             result = make_pictures(asked, self._size(method)) if picture is None else edit_picture(asked, picture)
         return replace(result, recipe=result.recipe.model_copy(update={"inversion": recipe.inversion}))
 
@@ -250,7 +274,7 @@ class Editor:
         chosen = _inversion_settings(settings, fields)
         picture = load_image(image)
         part = part_to_invert(self.model, picture, change_map, view or View())
-        with turn_of(self.model.denoiser), user_errors(1, part.window):
+        with self._turn(), user_errors(1, part.window):
             if self._answering is not None:
                 self._answering.settle(chosen.num_inference_steps or 50)
             drawn = secrets.randbits(31) if seed is None else seed
@@ -263,6 +287,7 @@ class Editor:
         seed: int | None = None,
         count: int = 1,
         batch_size: int | None = None,
+        exact_batch: bool = False,
         on_step: OnStep | None = None,
         cancel: Cancel | None = None,
         also: Sequence[Extra] = (),
@@ -271,8 +296,11 @@ class Editor:
         if method.takes_image and not method.image_optional:
             raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
         method = method.with_defaults(self.model.defaults)
-        asked = Edit(self.model, method, seed, count, batch_size, View(), on_step, tuple(also), cancel=cancel)
-        with turn_of(self.model.denoiser):
+        size = 1 if exact_batch else batch_size
+        asked = Edit(
+            self.model, method, seed, count, size, View(), on_step, tuple(also), cancel=cancel, exact_batch=exact_batch
+        )
+        with self._turn():
             self._settle_runtime(method, count)
             return make_pictures(asked, self._size(method))
 

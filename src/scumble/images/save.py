@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from scumble.errors import InputError
 from scumble.files import PICTURE_FORMATS, atomic_write, refuse_overwriting
 from scumble.images.carried import Carried, options_for
 from scumble.images.jpeg_blocks import with_segments
+from scumble.untrusted import parse_json, read_text
 
 __all__ = ["check_target", "save_image", "sidecar_path"]
 
@@ -56,6 +56,8 @@ def save_image(
     if not 1 <= quality <= 100:
         raise InputError(f"quality must be from 1 to 100, got {quality}")
     kind = PICTURE_FORMATS[path.suffix.lower()]
+    if kind != "PNG" and metadata:
+        _refuse_foreign(sidecar_path(path))
     remarks: list[str] = [] if notices is None else notices
     carried = carried or Carried()
     if image.info.get("icc_profile"):
@@ -113,12 +115,26 @@ def check_target(path: str | Path, alpha: bool = False, *, overwrite: bool = Tru
     return path
 
 
+def _refuse_foreign(path: Path) -> None:
+    """Other software keeps notes beside pictures too (Google's takeout does): those are not overwritten."""
+    if path.exists() and not _is_ours(path):
+        raise InputError(
+            f"{path.name} is there already and is not Scumble's: give another name, or leave the recipe out"
+            " (--no-metadata, metadata=False)"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        known = parse_json(read_text(path, "the file"), path.name)
+    except InputError:
+        return False
+    return isinstance(known, dict) and _OWN_KEY in known
+
+
 def _write_sidecar(path: Path, metadata: Mapping[str, str] | None) -> None:
     if metadata:
         with atomic_write(path) as unfinished:
             unfinished.write_text(json.dumps(dict(metadata), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    elif path.is_file():
-        with contextlib.suppress(ValueError):
-            known = json.loads(path.read_text(encoding="utf-8"))
-            if isinstance(known, dict) and _OWN_KEY in known:
-                path.unlink()
+    elif path.is_file() and _is_ours(path):
+        path.unlink()
