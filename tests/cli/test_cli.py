@@ -30,10 +30,10 @@ def run(*words: str) -> None:
     main([*words])
 
 
-def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+def refused(capsys: pytest.CaptureFixture[str], *words: str, code: int = 2) -> str:
     with pytest.raises(SystemExit) as stop:
         main([*words])
-    assert stop.value.code == 2
+    assert stop.value.code == (3 if "no-such-model" in words else code)
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.startswith("scumble: ") and told.err.count("\n") == 1, told.err
@@ -119,7 +119,7 @@ def test_help_of_edit_shows_the_flags_of_the_method(capsys: pytest.CaptureFixtur
         (("edit", "in.png", "--model", "pickled.ckpt"), "pickle"),
         (("edit", "in.png", "--model", "empty"), "model_index.json"),
         (("edit", "in.png", "-o", "nowhere/out.png"), "does not exist"),
-        (("edit", "in.png", "-o", "out.bmp"), ".png, .jpg or .webp"),
+        (("edit", "in.png", "-o", "out.bmp"), ".png, .jpg, .webp"),
         (("edit", "in.png", "--map", "tall.png", "--model", MODEL), "64x300"),
         (("edit", "in.png", "--device", "tpu", "--model", MODEL), "tpu"),
         (("edit", "in.png", "--method", "text-to-image"), "scumble generate"),
@@ -139,7 +139,8 @@ def test_bad_input_is_one_clear_line_and_writes_nothing(
     Path("empty").mkdir()
     Image.new("L", (64, 300)).save("tall.png")
     before = sorted(p.name for p in folder.iterdir())
-    assert expected in refused(capsys, *words)
+    loading = expected in ("pickle", "model_index.json")
+    assert expected in refused(capsys, *words, code=3 if loading else 2)
     assert sorted(p.name for p in folder.iterdir()) == before
 
 
@@ -164,5 +165,28 @@ def test_an_interrupted_edit_is_one_line_and_leaves_nothing(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("scumble.core.loop._step", interrupted)
-    assert "interrupted" in refused(capsys, "edit", "in.png", "--model", MODEL, "--steps", "2", "-o", "o.png")
+    assert "interrupted" in refused(capsys, "edit", "in.png", "--model", MODEL, "--steps", "2", "-o", "o.png", code=130)
     assert not Path("o.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "code"),
+    [
+        (("edit", "missing.png"), "InputError", 2),
+        (("edit", "in.png", "--strenght", "1"), "InputError", 2),
+        (("edit", "in.png", "--model", "no-such-model"), "CheckpointError", 3),
+    ],
+)
+def test_with_json_an_error_is_json(
+    words: tuple[str, ...], kind: str, code: int, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "--json"])
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (stop.value.code, error["code"], error["kind"]) == (code, code, kind)
+    assert error["message"]
+
+
+def test_python_dash_m_is_the_same_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "scumble", "frobnicate"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "frobnicate" in done.stderr

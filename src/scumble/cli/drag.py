@@ -80,7 +80,9 @@ def drag(words: Sequence[str]) -> None:
         from scumble.images import load_image
 
         picture = None if image is None else load_image(image)
-        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype, runtime=common.runtime)
+        editor = Editor.from_pretrained(
+            common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
+        )
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
                 picture,

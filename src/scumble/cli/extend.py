@@ -60,7 +60,9 @@ def extend(words: Sequence[str]) -> None:
 
         picture = load_image(image)
         sides = {"left": prompt_left, "right": prompt_right, "top": prompt_top, "bottom": prompt_bottom}
-        editor = Editor.from_pretrained(common.model, device=common.device, dtype=common.dtype, runtime=common.runtime)
+        editor = Editor.from_pretrained(
+            common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
+        )
         with progress_bar(common.quiet or common.json, "extending") as on_step:
             grown = grow(
                 editor,
