@@ -130,6 +130,12 @@ def test_only_so_many_as_asked_are_handed_out(ledger: Ledger) -> None:
     assert ledger.counts()["queued"] == 3
 
 
+def test_a_worker_that_keeps_more_and_more_is_begun_anew(ledger: Ledger) -> None:
+    run(ledger, [entry(k, parameters={"resident": 100 if k < 12 else 200}) for k in range(14)])
+    assert ledger.counts()["done"] == 14
+    assert ledger.base.execute("SELECT count(*) FROM worker").fetchone() == (2,)
+
+
 def test_a_request_is_cancelled_at_its_next_step(ledger: Ledger) -> None:
     ledger.add([entry(0, parameters={"seconds": 3}), entry(1)])
     hands = crew(ledger.folder)

@@ -60,7 +60,14 @@ class Toy:
         if self.options.get("publish"):
             named(self.folder, files)
             files = [{**one, "temporary": None} for one in files]
-        return {"files": files, "key": key, "cost": {"seconds": 0.01, "forward": 5}, "batch": payload.get("batch")}
+        resident = request.get("parameters", {}).get("resident", 0)
+        return {
+            "files": files,
+            "resident": resident,
+            "key": key,
+            "cost": {"seconds": 0.01, "forward": 5},
+            "batch": payload.get("batch"),
+        }
 
     def trouble(self, kind: str | None, payload: Mapping[str, Any]) -> None:
         once = self.folder / f"{payload['output']}.was-here"

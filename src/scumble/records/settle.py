@@ -154,7 +154,7 @@ def _cell(name: str, text: str, kind: type[Method]) -> Any:
 
 
 def _takes_text(name: str, kind: type[Method]) -> bool:
-    if name in ("image", "inversion", "model", "id", "output", "method", "window", "detail"):
+    if name in ("image", "inversion", "model", "id", "output", "method", "window", "detail", "dtype", "runtime"):
         return True
     declared = kind.model_fields.get(name)
     if declared is None:
@@ -165,9 +165,9 @@ def _takes_text(name: str, kind: type[Method]) -> bool:
 
 
 def _model(fields: dict[str, Any]) -> Any:
-    model, dtype = fields.pop("model", None), fields.pop("dtype", None)
+    model, flat = fields.pop("model", None), {name: fields.pop(name, None) for name in ("dtype", "runtime")}
     model = {"name": model} if isinstance(model, str) else dict(model or {})
-    return {**model, "dtype": dtype} if dtype is not None else model
+    return {**model, **{name: value for name, value in flat.items() if value is not None}}
 
 
 def _view(fields: dict[str, Any], kind: type[Method]) -> dict[str, Any]:

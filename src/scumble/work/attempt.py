@@ -16,6 +16,7 @@ from scumble.editing.result import Result
 from scumble.errors import CheckpointError, InputError, MemoryLimitError, ScumbleError
 from scumble.hashing import sha256
 from scumble.images import load_image, sidecar_path
+from scumble.memory import in_use
 from scumble.methods.base import Method
 from scumble.methods.progress import Progress
 from scumble.models.counting import Uncountable, counting_model
@@ -90,6 +91,7 @@ class Attempt:
             **common,
             "files": self._save(result, request, payload["output"], finals, key),
             "batch": batch,
+            "resident": in_use(torch.device(self.device)),
             "cost": {
                 "seconds": result.cost.seconds,
                 "forward": cost["forward_rows"],
@@ -133,16 +135,19 @@ class Attempt:
             if tell is not None:
                 tell("loading", model=spec.name or "")
             asked = spec.asked()
-            dtype = asked.pop("dtype", None)
+            settings: dict[str, Any] = {
+                "device": self.device,
+                **{one: asked.pop(one) for one in ("dtype", "runtime") if one in asked},
+            }
             if asked:
                 raise InputError(f"a model's {', '.join(asked)} cannot be set in this version")
             try:
-                editor = Editor.from_pretrained(spec.name, device=self.device, dtype=dtype)
+                editor = Editor.from_pretrained(spec.name, **settings)
             except MemoryLimitError:
                 if not self._editors:
                     raise
                 self._editors.clear()
-                editor = Editor.from_pretrained(spec.name, device=self.device, dtype=dtype)
+                editor = Editor.from_pretrained(spec.name, **settings)
             except (OSError, RuntimeError) as error:
                 raise CheckpointError(f"{spec.name or 'the bundled model'} cannot be loaded: {error}") from error
             self._editors[name] = editor

@@ -85,6 +85,10 @@ class Crew(Protocol):
         """Let whoever is at this task stop at the next step; after a grace its process is ended."""
         ...
 
+    def replace(self, worker: str) -> None:
+        """Begin a worker anew as soon as it has nothing to do."""
+        ...
+
     def stop(self) -> None:
         """End all workers now."""
         ...

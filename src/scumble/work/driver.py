@@ -19,6 +19,9 @@ from scumble.work.stale import CHANGED_RESULT
 
 __all__ = ["Driver", "Rules"]
 
+GROWN = 1.5
+"""A worker whose memory has grown so many times since its tenth request is begun anew."""
+SETTLED = 10
 TURN = 1.0
 """Seconds after which the loop looks round even when nothing was said."""
 COPY = 60.0
@@ -67,7 +70,6 @@ class Driver:
     crew: Crew
     rules: Rules = field(default_factory=Rules)
     on_event: Callable[[Event], None] = lambda event: None
-    payload: Callable[[Claim], Mapping[str, Any]] | None = None
     ended_by: str | None = None
     unloadable: bool = False
 
@@ -81,6 +83,7 @@ class Driver:
         self._space_since, self._space_next, self._space_delay = 0.0, 0.0, SPACE_FIRST
         self._loaded, self._copy_next = False, time.monotonic() + COPY
         self._folders: set[Path] = set()
+        self._memory: dict[str, list[int]] = {}
 
     def drain(self) -> None:
         """Hand out nothing more; what is running is finished. From any thread, and from a signal's handler."""
@@ -155,8 +158,6 @@ class Driver:
         return [row for row in rows if row.state in ("done", "failed", "cancelled")], claims
 
     def _payload(self, claim: Claim) -> Mapping[str, Any]:
-        if self.payload is not None:
-            return self.payload(claim)
         return {
             "request": claim.body,
             "output": claim.output,
@@ -191,10 +192,22 @@ class Driver:
             self.ended_by = str(event.data["error"])
             return Outcome(claim.number, "lost", self.ended_by)
         outcome = outcome_of_event(event, self.ledger.folder)
+        self._watch_memory(event, outcome)
         if outcome.kind == "done":
             self._loaded = True
             self._folders.update((self.ledger.folder / one.path).parent for one in outcome.files)
         return outcome
+
+    def _watch_memory(self, event: Event, outcome: Outcome) -> None:
+        """Begin a worker anew that keeps more and more, or whose device has been full: what is left there is in pieces."""
+        sizes = self._memory.setdefault(event.worker, [])
+        sizes.append(int(event.data.get("resident") or 0))
+        settled = sizes[SETTLED - 1] if len(sizes) >= SETTLED else 0
+        full = outcome.kind == "out-of-memory" or outcome.batch is not None
+        if (settled and sizes[-1] > GROWN * settled) or (full and "cuda" in event.worker):
+            self.crew.replace(event.worker)
+            self._memory.pop(event.worker)
+            self.on_event(Event(event.worker, "note", None, {"text": f"{event.worker} is begun anew: its memory grew"}))
 
     def _clear_after(self, event: Event) -> None:
         """Remove what a dead worker has left half-written."""
@@ -233,6 +246,7 @@ class Driver:
 
     def _compare_weights(self, event: Event) -> None:
         self._loaded = True
+        self._memory.pop(event.worker, None)  # what it holds now is rightly more
         name, weights = str(event.data.get("model", "")), str(event.data.get("weights", ""))
         others = sum(count for before, count in self.ledger.weights(name).items() if before != weights)
         if others and not self.rules.other_weights:

@@ -158,6 +158,12 @@ class RayCrew:
             if any(task.number == number for task in one.flying.values()):
                 self._bury(one, "cancelled" if self._head(one).number == number else "lost", "", number)
 
+    def replace(self, worker: str) -> None:
+        """Begin a worker anew, when it has nothing to do."""
+        actor = self._actors.get(worker)
+        if actor is not None and not actor.flying:
+            self._end(actor)
+
     def stop(self) -> None:
         """End all actors now."""
         for one in list(self._actors.values()):
