@@ -199,7 +199,7 @@ class Driver:
         return outcome
 
     def _watch_memory(self, event: Event, outcome: Outcome) -> None:
-        """Begin a worker anew that keeps more and more, or whose device has been full: what is left there is in pieces."""
+        """Begin a worker anew that keeps more and more, or whose device was full: what is left there is in pieces."""
         sizes = self._memory.setdefault(event.worker, [])
         sizes.append(int(event.data.get("resident") or 0))
         settled = sizes[SETTLED - 1] if len(sizes) >= SETTLED else 0
