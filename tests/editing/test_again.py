@@ -11,6 +11,7 @@ from PIL import Image
 
 from scumble.methods.registry import METHODS
 from scumble.models.base import Model
+from scumble.records.metadata import parameters_text
 from tests.support.all_methods import ALL, FROM_SEED, editor_for, short, soft_map
 
 
@@ -31,6 +32,22 @@ def test_each_of_nine_candidates_in_batches_of_two_is_made_again_to_the_byte(
     for k in (1, 4, 8):
         recipe = made.recipe_of(ranked.index(k))
         assert recipe.index == k
-        again = editor.again(given, method.model_copy(update={"keep": None} if "keep" in ALL[name] else {}), recipe)
+        again = editor.again(given, method.model_copy(update=recipe.used), recipe)
         difference = np.asarray(again.image, int) - np.asarray(made.images[ranked.index(k)], int)
         assert np.abs(difference).max() == 0
+
+
+DECIDING = ("skip", "guidance_scale", "source_guidance_scale", "eta", "trajectory", "num_inference_steps", "t_edit")
+
+
+@pytest.mark.parametrize("name", ["ddpm-inversion", "prompt-to-prompt", "self-guidance", "pix2pix-zero", "diffuseit"])
+def test_a_recipe_says_what_defaults_came_to(name: str, tiny_sd: Model, picture: Image.Image, tmp_path: Path) -> None:
+    """So that another default, some day, changes no recipe of today."""
+    method = short(name, tmp_path, tiny_sd)
+    recipe = editor_for(name, tiny_sd).edit(picture, method, seed=1).recipe
+    settled = recipe.settled_parameters()
+    left = [field for field in DECIDING if field in settled and settled[field] is None]
+    assert not left
+    assert recipe.environment["threads"] == "1" and recipe.environment["processor"]
+    text = parameters_text(recipe.model_dump(mode="json"))
+    assert ("CFG scale: " in text and "Denoising strength: " in text) or name in ("pix2pix-zero", "diffuseit")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -144,6 +144,7 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
             "view": asked.view,
             "fade": asked.view.fade,
             "windows": windows,
+            "used": used_defaults(asked.method, work.runs[0].used),
         }
     )
     return Result(images, recipe, work.cost, work.notices, reports, picture, change, work.frames())
@@ -175,7 +176,9 @@ def make_pictures(asked: Edit, window: Window) -> Result:
     if order is not None:
         images, reports = [images[k] for k in order], [{**reports[k], "candidate": k} for k in order]
     cost.seconds, cost.peak_bytes = time.perf_counter() - started, memory.peak
-    return Result(images, _recipe(asked, seed, count, size, window.original), cost, notices, reports)
+    recipe = _recipe(asked, seed, count, size, window.original)
+    recipe = recipe.model_copy(update={"used": used_defaults(asked.method, run.used)})
+    return Result(images, recipe, cost, notices, reports)
 
 
 class _Work:
@@ -373,6 +376,12 @@ def _recipe(asked: Edit, seed: int, count: int, batch_size: int, size: tuple[int
         files=_files(asked),
         also=[{"kind": one.kind, **without_folders(one.model_dump(mode="json"))} for one in asked.also],
     )
+
+
+def used_defaults(method: Method, used: Mapping[str, Any]) -> dict[str, Any]:
+    """What the defaults of fields that were left out came to."""
+    fields = type(method).model_fields
+    return {name: value for name, value in used.items() if name in fields and getattr(method, name) is None}
 
 
 def _files(asked: Edit) -> dict[str, dict[str, str]]:

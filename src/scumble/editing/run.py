@@ -74,6 +74,7 @@ class Run:
         self.inversion, self.also, self.part = inversion, tuple(also), part
         self.cache, self.frame_pictures = Cache(), list[Tensor]()
         self.reports: list[dict[str, Any]] = []
+        self.used: dict[str, Any] = {}
         self._rebuilt: Tensor | None = None
 
     def __call__(self, seed: int, first: int, stop: int) -> list[Pixels]:
@@ -96,6 +97,7 @@ class Run:
             pixels=prepared.pixels,
             edit_noise=self._noise(CounterNoise([seed])),
             watch=self.watch,
+            used=self.used,
             substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
         self.cost.before_call = _before_call(batch)

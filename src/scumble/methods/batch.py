@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,8 @@ from scumble.models.base import Model
 
 __all__ = ["X0", "EditBatch"]
 
+T = TypeVar("T")
+
 X0: Key[Tensor] = Key("x0")
 """The picture in the model's space."""
 
@@ -63,6 +66,7 @@ class EditBatch:
         window: How the picture came to that size; None: it had it.
         extra: What acts besides the method's own controls, behind them.
         watch: Who looks on, and the phase the edit is in.
+        used: What defaults of the method's fields came to, by field; goes into the recipe.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
         substeps: Whether places are freed inside a step too; None: below ``FEW_STEPS`` steps.
         pixels: The untouched window at the picture's own size (h, w, 3), or None.
@@ -88,6 +92,7 @@ class EditBatch:
     substeps: bool | None = False
     edit_noise: NoiseSource | None = None
     watch: Watch = field(default_factory=Watch)
+    used: dict[str, Any] = field(default_factory=dict)
     pixels: npt.NDArray[np.uint8] | None = None
     fresh: Tensor | None = None
     started_from: tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]] | None = None
@@ -198,6 +203,11 @@ class EditBatch:
         model = copy.copy(self.model)
         model.clip_sample = None
         return replace(self, model=model)
+
+    def use(self, name: str, value: T) -> T:
+        """Record what the default of a method's field came to, and return it."""
+        self.used[name] = value
+        return value
 
     def tell(self, step: int, steps: int, x0: Tensor, preview: Callable[[], Tensor] | None = None) -> None:
         """Tell whoever watches about a step, and stop when they ask for it: every phase of a run reports here.

@@ -35,6 +35,17 @@ EXTENDED: Key[Inversion] = Key("extended inversion")
 """The one that was given, with the levels that it lacked."""
 
 
+FIELDS = {
+    "kind": "trajectory",
+    "num_inference_steps": "num_inference_steps",
+    "skip": "skip",
+    "prompt": "source_prompt",
+    "guidance_scale": "source_guidance_scale",
+    "eta": "eta",
+}
+"""Setting -> field of methods that leave it to the default."""
+
+
 def inversion_for(batch: EditBatch, settings: InversionSettings, shared: bool = False) -> Inversion:
     """Return the inversion that was given with the batch, or compute one.
 
@@ -67,7 +78,10 @@ def _resolved(batch: EditBatch, settings: InversionSettings) -> InversionSetting
     defaults = {"num_inference_steps": steps, "skip": skip, "prompt": "", "guidance_scale": 1.0, "eta": 1.0}
     missing = {name: value for name, value in defaults.items() if getattr(settings, name) is None}
     fixed = {"kind": kind, **({"eta": 0.0} if kind == "ddim" else {})}
-    return settings.model_copy(update={**missing, **fixed})
+    resolved = settings.model_copy(update={**missing, **fixed})
+    for name, called in FIELDS.items():
+        batch.use(called, getattr(resolved, name))
+    return resolved
 
 
 def _invert(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, count: int) -> Inversion:

@@ -64,7 +64,10 @@ def parameters_text(recipe: Mapping[str, Any]) -> str:
     Reads a recipe's ``method``, ``parameters``, ``seed``, ``index``, ``size``, ``model`` and ``environment``; what it
     does not have is left out. Values with commas, colons or line breaks are quoted as JSON.
     """
-    chosen = _part(recipe, "parameters")
+    chosen = {**_part(recipe, "parameters"), **_part(recipe, "used")}
+    strength, skip = chosen.get("strength"), chosen.get("skip")
+    if strength is None and isinstance(skip, int | float):
+        strength = round(1 - skip, 6)  # an inversion that skips steps redraws the rest
     model = _part(recipe, "model")
     lines = [str(chosen.get("prompt") or "")]
     if chosen.get("negative_prompt"):
@@ -72,11 +75,11 @@ def parameters_text(recipe: Mapping[str, Any]) -> str:
     seed, size = recipe.get("seed"), recipe.get("size")
     fields = {
         "Steps": chosen.get("num_inference_steps"),
-        "Sampler": chosen.get("solver") or chosen.get("sampler"),
+        "Sampler": chosen.get("solver") or chosen.get("sampler") or ("ddim" if skip is not None else None),
         "CFG scale": chosen.get("guidance_scale"),
         "Seed": None if seed is None else seed + (recipe.get("index") or 0),
         "Size": f"{size[0]}x{size[1]}" if size else None,
-        "Denoising strength": chosen.get("strength"),
+        "Denoising strength": strength,
         "Model": model.get("name"),
         "Model hash": str(model["sha256"])[:10] if model.get("sha256") else None,
         "Method": recipe.get("method"),

@@ -83,6 +83,8 @@ class Asyrp(ImageMethod):
         t_edit = self.t_edit if self.t_edit is not None else max(d.about.t_edit for d in directions)
         t_boost = self.t_boost if self.t_boost is not None else min(d.about.t_boost for d in directions)
         steps = self.num_inference_steps or max(d.about.steps for d in directions)
+        for name, value in (("t_edit", t_edit), ("t_boost", t_boost), ("num_inference_steps", steps)):
+            batch.use(name, value)
         guidance = batch.guidance(self.prompt, "", 1.0)
         if self.compat == "official":
             return self._official(batch, guidance, _shift(directions, strengths, steps), steps, t_edit, t_boost)

@@ -106,7 +106,8 @@ class Pix2PixZero(FromSeed, WordedDirection):
 
         if self.guidance_scale is not None:
             return self.guidance_scale
-        return 5.0 if from_seed or self.compat == "official" or is_large_model(batch.model) else 1.5
+        scale = 5.0 if from_seed or self.compat == "official" or is_large_model(batch.model) else 1.5
+        return batch.use("guidance_scale", scale)
 
     def _inversion(self, batch: EditBatch, caption: Conditioning, said: str) -> Inversion:
         import torch

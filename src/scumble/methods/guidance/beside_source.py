@@ -52,7 +52,7 @@ class BesideSource(FromSeed, InversionFields):
         """The guidance of the run."""
         if self.guidance_scale is not None:
             return self.guidance_scale
-        return 1.0 if _has_picture(batch) else 5.0
+        return batch.use("guidance_scale", 1.0 if _has_picture(batch) else 5.0)
 
     def _from_seed(self, batch: EditBatch) -> SourceRun:
         from scumble.methods.source_run import from_seed

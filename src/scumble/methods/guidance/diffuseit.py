@@ -126,7 +126,7 @@ class DiffuseIT(ImageMethod):
         rule = self.solver or ("ddpm" if official else "ddim")
         levels = batch.levels(self.num_inference_steps, rule)
         steps = len(levels) - 1
-        first = start_index(1 - self._usual(batch, self.skip, 0.4, 0.15), steps)
+        first = start_index(1 - batch.use("skip", self._usual(batch, self.skip, 0.4, 0.15)), steps)
         source = NoisedSource(batch.x0)
         release = release_index(batch.latent_change(), steps, first)
         # What is free from the start is not put back when the first step is taken again.
@@ -138,7 +138,7 @@ class DiffuseIT(ImageMethod):
             [WeightedEnergy(energy, place=place) for energy in self.energies(batch, steps)],
             words.cond,
             ActivationReader(decode=batch.model.decode),
-            cap=None if official else self._usual(batch, self.limit, None, 0.15),
+            cap=None if official else batch.use("limit", self._usual(batch, self.limit, None, 0.15)),
         )
         again = Resample(first, self.resample if rule == "ddpm" else 1, official)
         watch = [DivergenceCheck(first, self.restart_above, decode=batch.model.decode)] if watched else []
@@ -172,12 +172,12 @@ class DiffuseIT(ImageMethod):
             target = None if self.target_image is None else extract(other_picture(batch, self.target_image))
         rest = steps - 1 - round((1 - self.divergence_until) * steps)
         style = 0.0 if target is None else self.style_weight
-        divergence = self._usual(batch, self.divergence_weight, 100.0, 0.0)
+        divergence = batch.use("divergence_weight", self._usual(batch, self.divergence_weight, 100.0, 0.0))
         weights = self.contrast_weight, self.similarity_weight, divergence, style
         energies: list[Energy] = [VitEnergy(extract, known, target, *weights, rest, of)] if any(weights) else []
         if self.target_image is not None and self.pixel_weight:
             energies.append(PixelDistance(other_picture(batch, self.target_image), self.pixel_weight, of))
-        clip_weight = self._usual(batch, self.clip_weight, 2000.0, 0.0)
+        clip_weight = batch.use("clip_weight", self._usual(batch, self.clip_weight, 2000.0, 0.0))
         if self.prompt and clip_weight:
             scorer = scorer_of(batch.cache, self.clip, batch.model.device)
             goal = composed_goal(scorer, self.prompt, self.source_prompt, source)

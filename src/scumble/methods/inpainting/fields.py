@@ -96,7 +96,8 @@ class RegionInit(MaskFields):
 
         if self.skip is None and self.fills(batch):
             return next(i for i, level in enumerate(levels) if level.s <= FILLED_NOISE * level.a)
-        return start_index(1 - (self.default_skip if self.skip is None else self.skip), len(levels) - 1)
+        skip = batch.use("skip", self.default_skip) if self.skip is None else self.skip
+        return start_index(1 - skip, len(levels) - 1)
 
     def source(self, batch: EditBatch) -> Tensor:
         """What is noised and blended in (1 or B, C, h, w): the picture in the model's space, filled or not."""

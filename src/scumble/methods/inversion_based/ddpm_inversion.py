@@ -87,7 +87,8 @@ class DDPMInversion(NoiseEdits, InversionFields):
         """Guidance towards the prompts; without any, the same as during the inversion."""
         if not any((*self.prompts, self.negative_prompt)):
             return batch.guidance(inversion.prompt, "", inversion.guidance_scale)
-        return self.target(batch, default if self.guidance_scale is None else self.guidance_scale)
+        scale = batch.use("guidance_scale", default) if self.guidance_scale is None else self.guidance_scale
+        return self.target(batch, scale)
 
     def _skip(self, batch: EditBatch) -> float | None:
         if self.skip is not None or self.least_skip == 0:
