@@ -100,7 +100,7 @@ def test_single_steps_agree_with_the_published_code(name: str, reference: Any) -
         ctx.i = first + k
         x = case[f"x_{k}"].requires_grad_(True)
         found = batch.model.predict(x, ctx.level, Conditioning())
-        own = method.words(batch, mask)
+        own = method.text_energies(batch, mask)
         if isinstance(method, LocalClipGuidedDiffusion):
             own.append(Background(batch.x0, mask, method.squares_weight, 0.0, over_batch=True))
         ctx.leaf = x

@@ -35,7 +35,7 @@ class BlendedDiffusion(ClipGuided):
         from scumble.methods.inpainting.background_blend import BackgroundBlend, LateBlend, SharedSource
 
         mask, first = self.mask(batch), self.first(batch)
-        energies = self.words(batch, mask)
+        energies = self.text_energies(batch, mask)
         keep_outside_map: BackgroundBlend
         if self.compat == "official":
             keep_outside_map = LateBlend(lambda i: mask, mask, SharedSource(batch.x0), first)

@@ -92,7 +92,7 @@ class ClipGuided(ClipRanking, RegionInit):
 
         return Ddim(eta=self.eta) if self.solver == "ddim" else ancestral(batch)
 
-    def words(self, batch: EditBatch, mask: Tensor) -> list[Energy]:
+    def text_energies(self, batch: EditBatch, mask: Tensor) -> list[Energy]:
         """The energies of the words and of the range; none without words."""
         from scumble.energies.clip import ClipRegion
         from scumble.energies.picture import RangeExcess

@@ -41,7 +41,7 @@ class LocalClipGuidedDiffusion(ClipGuided):
         from scumble.methods.inpainting.background_blend import BackgroundBlend
 
         mask, official = self.mask(batch), self.compat == "official"
-        energies = self.words(batch, mask)
+        energies = self.text_energies(batch, mask)
         if (self.prompt or not official) and (self.squares_weight or self.perceptual_weight):
             source = batch.x0 if official else torch.where(mask, torch.zeros_like(batch.x0), batch.x0)
             distance = None
