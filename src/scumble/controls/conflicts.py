@@ -81,7 +81,9 @@ def _same_layers(name: str, one: Traits, other_name: str, other: Traits) -> None
 def _no_gradient(one: Traits, other: Traits) -> None:
     """A map that is overwritten carries no gradient to x."""
     replaced = one.replaces_cross_attention
-    for read in other.takes_gradient if replaced is not None else ():
+    if replaced is None:
+        return
+    for read in other.takes_gradient:
         if read.layers and read.steps and read.layers <= replaced.layers and read.steps <= replaced.steps:
             raise MethodError(
                 f"energy {read.name} reads attention that is replaced at every step where it acts, so it has"

@@ -272,6 +272,7 @@ class _Work:
             asked.inversion,
             asked.also,
             (k, len(self.parts)),
+            self.runs[-1].cache.for_window() if self.runs else None,
         )
 
     def _account(self, k: int, reports: list[dict[str, Any]]) -> None:

@@ -52,6 +52,7 @@ class Run:
         inversion: The picture's inversion in this window, when one was given.
         also: What acts besides the method.
         part: Which of how many windows it is.
+        cache: What batches share, and what other windows share with this one; None: nothing yet.
     """
 
     def __init__(
@@ -67,12 +68,13 @@ class Run:
         inversion: Inversion | None = None,
         also: Sequence[Extra] = (),
         part: tuple[int, int] = (0, 1),
+        cache: Cache | None = None,
     ) -> None:
         self.model, self.method, self.prepared, self.view = model, method, prepared, view
         self.feather, self.cost, self.notices, self.asked = feather, cost, notices, watch or Watch()
         self.watch = Watch(None if self.asked.on_step is None else self._progress, self.asked.cancel)
         self.inversion, self.also, self.part = inversion, tuple(also), part
-        self.cache, self.frame_pictures = Cache(), list[Tensor]()
+        self.cache, self.frame_pictures = cache or Cache(), list[Tensor]()
         self.reports: list[dict[str, Any]] = []
         self.used: dict[str, Any] = {}
         self._rebuilt: Tensor | None = None
