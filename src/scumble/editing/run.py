@@ -97,6 +97,7 @@ class Run:
             inversion=self.inversion,
             window=prepared.window,
             pixels=prepared.pixels,
+            pixels_change=prepared.change,
             edit_noise=self._noise(CounterNoise([seed])),
             watch=self.watch,
             used=self.used,
@@ -151,7 +152,8 @@ class Run:
         substitute = self._substitute(batch)
         if batch.fresh is not None and prepared.fresh is None and substitute is None:
             prepared = replace(prepared, fresh=_at_size(batch.fresh, prepared.window))
-        rebuilt = self._again(batch, substitute) if self.view.detail == "keep" else None
+        keeps = self.view.detail == "keep" and not self.method.needs_no_network
+        rebuilt = self._again(batch, substitute) if keeps else None
         pixels, moved = finished(
             decoded, prepared, rebuilt, self.view, strength, index, self.feather, enforce, substitute
         )

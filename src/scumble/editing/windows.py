@@ -15,7 +15,7 @@ from scumble.images import Box, Window, fit, region
 from scumble.images.islands import Island, bounding_box, islands, merged
 from scumble.methods.base import Method
 from scumble.models.base import Model
-from scumble.records.view import View, WindowRecord
+from scumble.records.view import VIEW_0_1, View, WindowRecord
 
 __all__ = ["Part", "choose_parts", "recorded", "whole_part", "window_record"]
 
@@ -76,6 +76,8 @@ def choose_parts(
         _inside(fixed, box, points)
         return [Part(fixed, None if change is None else fixed.cut(change), box or fixed.box)], notices
     whole = whole_part(model, size, change, native)
+    if method.needs_no_network and view != VIEW_0_1:
+        return [_own_size(size, change, box, points)], notices
     if view.tiles:
         return _tiled(model, method, size, change, box, view), notices
     if box is None or where is None or view.window == "whole":
@@ -154,6 +156,23 @@ def _inside(window: Window, box: Box | None, points: Sequence[Sequence[float]]) 
         for x, y in (one[:2], one[2:]):
             if not (left - 0.5 <= x < right and top - 0.5 <= y < bottom):
                 raise InputError(f"the inversion is of the region {place}; the point {x:g},{y:g} lies outside")
+
+
+def _own_size(size: tuple[int, int], change: Tensor | None, box: Box | None, points: Sequence[Sequence[float]]) -> Part:
+    """The surroundings of a map as they are, for what needs no network; the whole picture where there is no map."""
+    place: Box = (0, 0, *size)
+    if box is not None:
+        left, top, right, bottom = _with_points(box, points, size)
+        margin = max((right - left + bottom - top) // 4, 32)
+        place = (
+            max(left - margin, 0),
+            max(top - margin, 0),
+            min(right + margin, size[0]),
+            min(bottom + margin, size[1]),
+        )
+    sides = (place[2] - place[0], place[3] - place[1])
+    window = Window(size, sides, sides, place)
+    return Part(window, None if change is None else window.cut(change), box or place)
 
 
 def _tiled(

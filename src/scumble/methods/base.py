@@ -106,6 +106,11 @@ class Method(BaseModel):
         return None, None
 
     @property
+    def needs_no_network(self) -> bool:
+        """Whether it works on the picture alone, and so at its own size."""
+        return False
+
+    @property
     def keeps_outside(self) -> bool:
         """Whether pixels outside the change map are given back byte for byte."""
         return True

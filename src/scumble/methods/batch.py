@@ -70,6 +70,7 @@ class EditBatch:
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
         substeps: Whether places are freed inside a step too; None: below ``FEW_STEPS`` steps.
         pixels: The untouched window at the picture's own size (h, w, 3), or None.
+        pixels_change: The change map there (1 or B, 1, h, w), or None.
         fresh: Set by methods: what they filled in before they began (1 or B, 1, H, W), and so lends no detail.
         started_from: Set by methods that began at another picture: it (h, w, 3) at the picture's own size, and where
             it was filled in (h, w).
@@ -94,6 +95,7 @@ class EditBatch:
     watch: Watch = field(default_factory=Watch)
     used: dict[str, Any] = field(default_factory=dict)
     pixels: npt.NDArray[np.uint8] | None = None
+    pixels_change: Tensor | None = None
     fresh: Tensor | None = None
     started_from: tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]] | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -34,6 +34,7 @@ __all__ = [
     "grid_pairs",
     "keep_outside_mask",
     "outside_mask",
+    "pull",
     "pull_field",
     "report_drag",
     "start_latent",
@@ -57,6 +58,8 @@ class PointFields(ImageMethod):
     """Pairs of points, from x, y to x, y, in pixels of the image; the center of the first pixel is 0, 0."""
     prompt: str = ""
     """What the image shows; may be left empty."""
+    edge: Literal["fade", "cut"] = "fade"
+    """How a pull ends at its reach and at the mask's edge: falling to nothing, or cut off as in version 0.1."""
 
     @field_validator("points", mode="before")
     @classmethod
@@ -205,14 +208,14 @@ def start_latent(batch: EditBatch, method: DragByOptimisation, inversion: Invers
     x = inversion.x_at(inversion.first)
     if not method.warps:
         return x
-    level, cell, pairs = inversion.levels[inversion.first], batch.model.factor, method.pairs(batch)
+    level, cell = inversion.levels[inversion.first], batch.model.factor
     mask = None if batch.change is None else batch.change.amax((0, 1))
     with torch.no_grad():
-        x0 = batch.model.encode(warp(batch.picture[0], pull_field(batch, pairs), mask).image[None])
+        x0 = batch.model.encode(warp(batch.picture[0], pull_field(batch, method), mask).image[None])
     eps = (x - level.a * inversion.x0) / level.s
     coarse = None if mask is None else F.max_pool2d(mask[None, None], cell)[0, 0]
     fresh = batch.noise.normal(batch.shape, "uncovered", 0).to(eps.device)
-    noise = warp_noise(eps[0], fresh[0], pull_field(batch, pairs, cell=cell), coarse)
+    noise = warp_noise(eps[0], fresh[0], pull_field(batch, method, cell=cell), coarse)
     return level.a * x0 + level.s * noise[None]
 
 
@@ -282,23 +285,47 @@ def grid_pairs(
     return rule(pairs, window_of(batch), (batch.shape[2] * cells, batch.shape[3] * cells))
 
 
-def pull_field(batch: EditBatch, pairs: tuple[PointPair, ...], reach: float | None = None, cell: int = 1) -> Pull:
+def pull_field(batch: EditBatch, method: PointFields, reach: float | None = None, cell: int = 1) -> Pull:
     """How the image at the model's size is pulled along the points; ``cell`` pixels of a side count as one."""
+    mask = None if batch.change is None else batch.change.amax((0, 1))
+    return pull(batch.picture[0], mask, window_of(batch), method.pairs(batch), method.edge, reach, cell)
+
+
+def pull(
+    image: Tensor,
+    mask: Tensor | None,
+    window: Window,
+    pairs: Sequence[PointPair],
+    edge: Literal["fade", "cut"] = "fade",
+    reach: float | None = None,
+    cell: int = 1,
+) -> Pull:
+    """How an image (C, H, W) is pulled along points of the whole picture, of which it shows a window.
+
+    Args:
+        image: The window.
+        mask: (H, W), what may move; None: everything.
+        window: How points of the picture come to it.
+        pairs: In pixels of the picture.
+        edge: How the pull ends.
+        reach: Radius of what a point takes along, in pixels of the image; None: the thing under it.
+        cell: So many pixels of a side count as one.
+    """
     import torch.nn.functional as F
 
-    from scumble.methods.drag.warp import displacement, segment_at
+    from scumble.methods.drag.warp import CUT, FADE, displacement, segment_at, solid_segment_at
 
-    window, mask = window_of(batch), None if batch.change is None else batch.change.amax((0, 1))
-    seen = [PointPair(window.point(*p.handle), window.point(*p.target)) for p in pairs]
+    segment, ends = (segment_at, CUT) if edge == "cut" else (solid_segment_at, FADE)
+    moved = [PointPair(window.point(*p.handle), window.point(*p.target)) for p in pairs]
     segments: list[Tensor | None] = []
     if mask is not None and reach is None:
-        segments = [segment_at(batch.picture[0], pair.handle, mask) for pair in seen]
-    height, width = batch.picture.shape[-2:]
+        segments = [segment(image, pair.handle, mask) for pair in moved]
+    height, width = image.shape[-2:]
     if cell > 1:
         mask = None if mask is None else F.max_pool2d(mask[None, None], cell)[0, 0]
         segments = [None if one is None else F.avg_pool2d(one[None, None], cell)[0, 0] for one in segments]
-        seen = [PointPair(_coarse(p.handle, cell), _coarse(p.target, cell)) for p in seen]
-    return displacement((height // cell, width // cell), seen, mask, reach, segments)
+        moved = [PointPair(_coarse(p.handle, cell), _coarse(p.target, cell)) for p in moved]
+    return displacement((height // cell, width // cell), moved, mask, reach, segments, ends)
 
 
 def _coarse(point: tuple[float, float], cell: int) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,18 @@ from torch import Tensor
 from scumble.images import filled
 from scumble.methods.drag.points import PointPair
 
-__all__ = ["Field", "Warped", "displacement", "segment_at", "warp", "warp_noise"]
+__all__ = [
+    "CUT",
+    "FADE",
+    "Edge",
+    "Field",
+    "Warped",
+    "displacement",
+    "segment_at",
+    "solid_segment_at",
+    "warp",
+    "warp_noise",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -28,8 +39,44 @@ UNLIKE = 0.35
 """A place belongs to a thing when it differs from the ground by this share of what its handle differs by."""
 PLAIN = 0.05
 """A handle that differs less from the ground (colours in [-1, 1]) stands out from nothing."""
+RAGGED = 0.6
+"""A thing of which less than this share is left when its thin parts are taken off is no thing but texture."""
 SOLID = 0.5
 """Pixels moved by more than this share of the way count as the moved thing, the others as what lies behind it."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """How a pull ends: at its reach, and at the edge of the mask.
+
+    Attributes:
+        disc: Share of the way at squared distances from the handle, in units of the squared reach.
+        rim: Factor of the share at distances from the mask's black, given the handle's own distance.
+    """
+
+    disc: Callable[[Array], Array]
+    rim: Callable[[Array, float], Array]
+
+
+def _smooth(ramp: Array) -> Array:
+    ramp = np.clip(ramp, 0.0, 1.0)
+    return np.asarray(ramp * ramp * (3.0 - 2.0 * ramp))
+
+
+def _fading_disc(squared: Array) -> Array:
+    return _smooth((1.0 - np.sqrt(squared)) / (1.0 - FLAT))
+
+
+def _fading_rim(depth: Array, own: float) -> Array:
+    return _smooth((depth - 1.0) / max(own - 1.0, 1.0))
+
+
+FLAT = 0.3
+"""Share of the reach within which everything goes the whole way."""
+FADE = Edge(_fading_disc, _fading_rim)
+"""Exactly nothing moves at the reach and at the mask's edge, and nothing tears there."""
+CUT = Edge(lambda squared: np.asarray(np.exp(-(squared**2))), lambda depth, own: np.ones_like(depth))
+"""As in version 0.1: a third of the way is left at the reach, and all of it at the mask's edge."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +113,7 @@ def displacement(
     mask: Tensor | None = None,
     radius: float | None = None,
     things: Sequence[Tensor | None] = (),
+    edge: Edge = FADE,
 ) -> Field:
     """Return a smooth field that takes every handle exactly to its target and fades to nothing.
 
@@ -77,6 +125,7 @@ def displacement(
         mask: (H, W), what may move: above 0. None: everything.
         radius: In pixels; None: up to the nearest place that the mask holds, or a sixth of the shorter side.
         things: For each pair the thing (H, W) in [0, 1] that moves with it as a whole (:func:`thing_at`), or None.
+        edge: How the pull ends.
     """
     height, width = size
     rows, columns = ((np.arange(n * FINE) + 0.5) / FINE - 0.5 for n in (height, width))
@@ -89,7 +138,9 @@ def displacement(
     ways = np.array([pair.target[::-1] for pair in pairs]) - handles
     reaches = [_reach(black, handle, size) if radius is None else radius for handle in handles]
 
-    shares = np.stack([_disc(handle, reach, rows, columns) for handle, reach in zip(handles, reaches, strict=True)])
+    shares = np.stack(
+        [_disc(handle, reach, rows, columns, edge) for handle, reach in zip(handles, reaches, strict=True)]
+    )
     held_by = [None if thing is None else _fine(thing) for thing in things] or [None] * len(pairs)
     near = np.stack([1 / ((rows[:, None] - h[0]) ** 2 + (columns[None] - h[1]) ** 2 + 1e-6) for h in handles])
     for k, thing in enumerate(held_by):
@@ -97,6 +148,14 @@ def displacement(
             rivals = sum(near[j] * (other > 0) for j, other in enumerate(held_by) if other is not None)
             shares[k] = thing * near[k] / np.maximum(rivals, near[k])
     shares *= free
+    if black is not None:
+        depth = _depth(held)
+        for k, handle in enumerate(handles):
+            one, own = held_by[k], float(np.sqrt(((black - handle) ** 2).sum(-1).min()))
+            if one is None and reaches[k] <= own:  # it has fallen to nothing before
+                continue
+            if one is None or bool(((one > 0) & (depth <= 1.0) & (free > 0)).any()):
+                shares[k] *= edge.rim(depth, min(own, reaches[k]))
     shares[shares < 1e-3] = 0.0
     between = np.array([_at(shares, (handle + 0.5) * FINE - 0.5) for handle in handles])
     pull, *_ = np.linalg.lstsq(between, ways, rcond=1e-6)
@@ -109,9 +168,16 @@ def _reach(black: npt.NDArray[np.int64] | None, handle: Array, size: tuple[int, 
     return max(float(np.sqrt(((black - handle) ** 2).sum(-1).min())), 2.0)
 
 
-def _disc(handle: Array, reach: float, rows: Array, columns: Array) -> Array:
-    apart = (rows[:, None] - handle[0]) ** 2 + (columns[None] - handle[1]) ** 2
-    return np.asarray(np.exp(-((apart / reach**2) ** 2)))
+def _disc(handle: Array, reach: float, rows: Array, columns: Array, edge: Edge) -> Array:
+    return edge.disc(((rows[:, None] - handle[0]) ** 2 + (columns[None] - handle[1]) ** 2) / reach**2)
+
+
+def _depth(held: npt.NDArray[np.bool_]) -> Array:
+    """Distance of every sample from the nearest pixel that the mask holds."""
+    from scipy import ndimage
+
+    depth = ndimage.distance_transform_edt(~held)
+    return np.repeat(np.repeat(depth, FINE, 0), FINE, 1)
 
 
 def _at(shares: Array, place: Array) -> Array:
@@ -138,6 +204,73 @@ def segment_at(image: Tensor, handle: tuple[float, float], mask: Tensor) -> Tens
         handle: In pixels.
         mask: (H, W), what may move: above 0.
     """
+    thing = _coarse_segment(image, handle, mask)
+    if thing is None:
+        return None
+    wider = F.max_pool2d(thing[None, None].float(), 3, 1, 1)
+    full = F.interpolate(wider, size=image.shape[-2:], mode="bilinear", align_corners=False)[0, 0] > SOLID
+    return (full & (mask.cpu() > 0)).float()
+
+
+def solid_segment_at(image: Tensor, handle: tuple[float, float], mask: Tensor) -> Tensor | None:
+    """The same with a smooth outline at the picture's own resolution, and None where only texture stands out.
+
+    In a photograph many places differ from the ground somewhere; what is left of a thing without its thin parts must
+    be most of it. Near the outline, pixels go by whether their color is nearer to the thing's or to the ground's.
+    """
+    thing = _coarse_segment(image, handle, mask)
+    if thing is None:
+        return None
+    whole = thing[None, None].float()
+    opened = F.max_pool2d(1 - F.max_pool2d(1 - whole, 3, 1, 1), 3, 1, 1)
+    if max(image.shape[-2:]) > COARSE:
+        if _is_cut(whole, mask):
+            return None
+        if float(opened.sum()) < RAGGED * float(whole.sum()):
+            return None
+        whole = opened
+    size, shape = image.shape[-2:], thing.shape
+    small = F.interpolate(image[None].float().cpu(), size=shape, mode="area")
+    inner, outer = 1 - F.max_pool2d(1 - whole, 3, 1, 1), F.max_pool2d(whole, 3, 1, 1)
+    of_thing, of_ground = _nearby(small, inner if bool(inner.any()) else whole), _nearby(small, 1 - outer)
+    sure, maybe = (F.interpolate(one, size=size, mode="bilinear", align_corners=False) for one in (inner, outer))
+    colors = image[None].float().cpu()
+    thing_like, ground_like = (
+        (F.interpolate(one, size=size, mode="bilinear", align_corners=False) - colors).square().sum(1, keepdim=True)
+        for one in (of_thing, of_ground)
+    )
+    full = (sure > SOLID) | ((maybe > SOLID) & (thing_like < ground_like))
+    smooth = F.avg_pool2d(full.float(), 5, 1, 2, count_include_pad=False)[0, 0] > SOLID
+    return _whole(smooth & (mask.cpu() > 0), handle)
+
+
+def _whole(found: Tensor, handle: tuple[float, float]) -> Tensor:
+    """The connected part under the handle, its holes filled."""
+    from scipy import ndimage
+
+    labels, _ = ndimage.label(found.numpy())
+    row, column = (min(max(round(p), 0), n - 1) for p, n in zip(handle[::-1], found.shape, strict=True))
+    one = labels == labels[row, column] if labels[row, column] else found.numpy()
+    return torch.from_numpy(ndimage.binary_fill_holes(one)).float()
+
+
+def _is_cut(whole: Tensor, mask: Tensor) -> bool:
+    """Whether most of a thing's outline is the edge of the mask or of the picture: then it ends elsewhere."""
+    free = (F.adaptive_max_pool2d((mask > 0)[None, None].float().cpu(), list(whole.shape[-2:])) > 0).float()
+    grown = F.max_pool2d(F.pad(whole, (1, 1, 1, 1)), 3, 1, 1)
+    outline = (grown > 0) & (F.pad(whole, (1, 1, 1, 1)) == 0)
+    held = F.pad(free, (1, 1, 1, 1)) == 0
+    return float((outline & held).sum()) > 0.5 * float(outline.sum())
+
+
+def _nearby(small: Tensor, where: Tensor) -> Tensor:
+    """The mean color (1, C, h, w) of the marked places around every place."""
+    weight = F.avg_pool2d(where, 15, 1, 7, count_include_pad=False)
+    return F.avg_pool2d(small * where, 15, 1, 7, count_include_pad=False) / weight.clamp_min(1e-4)
+
+
+def _coarse_segment(image: Tensor, handle: tuple[float, float], mask: Tensor) -> Tensor | None:
+    """The thing as truth values on a grid whose longer side is at most ``COARSE``."""
     shrink = min(1.0, COARSE / max(image.shape[-2:]))
     size = [max(round(n * shrink), 1) for n in image.shape[-2:]]
     small = F.interpolate(image[None].float().cpu(), size=size, mode="area")[0]
@@ -163,9 +296,7 @@ def segment_at(image: Tensor, handle: tuple[float, float], mask: Tensor) -> Tens
     thing = ~_grown(outside & ~thing, ~thing)
     if int(thing.sum()) < 4 or int((thing & free).sum()) > 0.9 * int(free.sum()):
         return None
-    wider = F.max_pool2d(thing[None, None].float(), 3, 1, 1)
-    full = F.interpolate(wider, size=image.shape[-2:], mode="bilinear", align_corners=False)[0, 0] > SOLID
-    return (full & (mask.cpu() > 0)).float()
+    return thing
 
 
 def _grown(seed: Tensor, within: Tensor) -> Tensor:
@@ -207,10 +338,13 @@ def _sources(size: tuple[int, int], field: Field, mask: Tensor | None) -> tuple[
     if mask is not None:
         free = mask.cpu().numpy() > 0
         lands &= free[at.clip(0, height - 1), to.clip(0, width - 1)] | (field.share == 0)
-    nearness = (down - at) ** 2 + (across - to) ** 2
-    order = np.lexsort((-nearness[lands], field.share[lands]))  # of equal shares the nearest last: it wins
     source = np.full(height * width, -1)
-    source[(at[lands] * width + to[lands])[order]] = np.flatnonzero(lands)[order]
+    still = lands & (field.share == 0)  # the last of a pixel's samples stands for it; what moves lies in front
+    source[(at[still] * width + to[still])] = np.flatnonzero(still)
+    moving = lands & (field.share > 0)
+    nearness = (down[moving] - at[moving]) ** 2 + (across[moving] - to[moving]) ** 2
+    order = np.lexsort((-nearness, field.share[moving]))  # of equal shares the nearest last: it wins
+    source[(at[moving] * width + to[moving])[order]] = np.flatnonzero(moving)[order]
     covered, source = source >= 0, source.clip(0)
     row, column = np.divmod(source, width * FINE)
     here = np.arange(height * width)
