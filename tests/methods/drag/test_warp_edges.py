@@ -28,7 +28,7 @@ def test_nothing_moves_at_the_edge_of_the_mask(reach: float | None) -> None:
     held = _mask() == 0
     rim = torch.nn.functional.max_pool2d(held[None, None].float(), 3, 1, 1)[0, 0] > 0
     held_fine, rim_fine = (np.repeat(np.repeat(one.numpy(), FINE, 0), FINE, 1) for one in (held, rim))
-    assert np.abs(field.offset[held_fine]).max() == 0.0 and np.abs(field.offset[rim_fine]).max() < 0.1
+    assert np.abs(field.offset[held_fine]).max() == 0.0 and np.abs(field.offset[rim_fine]).max() < 0.2
     steps = np.abs(np.diff(field.offset[..., 1], axis=1)).max()
     assert steps < 0.9 and np.abs(field.offset).max() == pytest.approx(8.0, abs=0.2)
 
