@@ -18,6 +18,7 @@ from torch import Tensor
 from scumble.core.cost import Cost
 from scumble.core.loop import Stopped
 from scumble.editing.composed import Composed, Patch
+from scumble.editing.maps_from_words import is_from_words, map_for
 from scumble.editing.prepared import Prepared, prepare, profile_in
 from scumble.editing.result import Result
 from scumble.editing.run import Run, stopped, user_errors
@@ -118,7 +119,7 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
         InputError: For unusable input; MethodError: for what is not defined for the method or the model.
     """
     seed, count, size = asked.numbers()
-    change, notices = _change_map(asked.method, picture)
+    change, notices = _change_map(asked, picture)
     fixed = None if asked.inversion is None else _window_of(asked.inversion, picture.size)
     parts, remarks = choose_parts(asked.model, asked.method, picture.size, change, asked.view, fixed)
     parts, differences = recorded(parts, asked.windows)
@@ -330,10 +331,16 @@ def _looked_at(window: Window, asked: Edit) -> str:
     return f"worked on the whole picture at {size}, {how}{more}"
 
 
-def _change_map(method: Method, picture: Picture) -> tuple[Tensor | None, list[str]]:
+def _change_map(asked: Edit, picture: Picture) -> tuple[Tensor | None, list[str]]:
+    method = asked.method
     if not isinstance(method, ImageMethod) or method.change_map is None:
         return None, []
-    change, notices = load_map(method.change_map, picture.size, polarity=method.polarity)
+    if is_from_words(method.change_map):
+        image, remark = map_for(asked.model, method, picture.rgb)
+        change, notices = load_map(image, picture.size)
+        notices = [*notices, remark]
+    else:
+        change, notices = load_map(method.change_map, picture.size, polarity=method.polarity)
     change = method.prepare_map(change)
     return change, [*notices, describe_map(change)]
 

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from scumble.editing.editor import Editor
+from scumble.editing.maps_from_words import is_from_words
 from scumble.errors import InputError
 from scumble.file_field import NamedFile, marked_files
 from scumble.hashing import tensor_sha256
@@ -213,6 +214,8 @@ def _map(recipe: Recipe, method: Method, given: Any, beside: Beside, size: tuple
         if sha256(given) != wanted["sha256"]:
             raise InputError(f"the given map is not the one that was used ({wanted['name'] or 'made in memory'})")
         return given
+    if is_from_words(wanted["name"]):
+        return wanted["name"]  # made again from the image and the recipe's words
     found = beside.map(wanted, size, sha256)
     if found is None:
         name = wanted["name"] or "made in memory"
@@ -234,6 +237,8 @@ def _warnings(was: Recipe, now: Recipe) -> list[str]:
     found = []
     if was.model["sha256"] != now.model["sha256"]:
         found.append(f"the weights of {was.model['name']} are not those that made the picture")
+    if is_from_words((was.change_map or {}).get("name")) and was.change_map != now.change_map:
+        found.append(f"the map made of {(was.change_map or {})['name']} is not the one that was used")
     for key, value in was.environment.items():
         if now.environment.get(key) != value:
             found.append(f"{key} was {value}, now {now.environment.get(key)}")
