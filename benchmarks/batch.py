@@ -32,7 +32,7 @@ def main() -> None:
         print(f"{count} edits of {STEPS} steps on the bundled model: bare loop {bare['wall']:.1f} s, a worker"
               f" {one['wall']:.1f} s ({100 * (one['wall'] / bare['wall'] - 1):+.1f} %)")  # fmt: skip
         print(f"processor time, with import and loading: {bare['cpu']:.1f} s, {one['cpu']:.1f} s"
-              f" ({100 * (one['cpu'] / bare['cpu'] - 1):+.1f} %), of which the driver {one['driver']:.2f} s")  # fmt: skip
+              f" ({100 * (one['cpu'] / bare['cpu'] - 1):+.1f} %), the driver {one['driver']:.2f} s")  # fmt: skip
         print(f"beside the edit a request takes {1000 * one['gap']:.1f} ms")
         print(f"two workers against one: {one['wall'] / two['wall']:.2f} times as fast")
         same = all(a.read_bytes() == (folder / "two" / a.name).read_bytes() for a in (folder / "one").glob("*.png"))

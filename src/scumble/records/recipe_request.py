@@ -13,6 +13,7 @@ from scumble.file_field import named_files
 from scumble.files import READABLE_PICTURES
 from scumble.hashing import tensor_sha256
 from scumble.images import load_image, load_map
+from scumble.images.change_map import Polarity
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.inversion import Inversion
 from scumble.methods.base import ImageMethod, Method
@@ -98,10 +99,10 @@ def _files_of(recipe: Recipe, method: Method, folders: list[Path]) -> dict[str, 
     named += [one for k, about in enumerate(recipe.also) for one in named_files(from_recipe(about), f"also.{k}.")]
     for one in named:
         ref = recipe.files.get(one.place)
-        path = None if ref is None else beside.file(ref)
-        if ref is None or path is None:
+        there = None if ref is None else beside.file(ref)
+        if ref is None or there is None:
             raise InputError(f"{one.place}: {Path(one.path).name!r} is not there; say where with --inputs")
-        places[f"files.{one.place}"] = (str(path), ref["sha256"])
+        places[f"files.{one.place}"] = (str(there), ref["sha256"])
     return places
 
 
@@ -116,7 +117,7 @@ def _picture(wanted: dict[str, str], beside: Beside) -> Path:
 
 
 def _map(wanted: dict[str, str], method: Method, size: tuple[int, int], beside: Beside) -> Path:
-    polarity = getattr(method, "polarity", "white-changes")
+    polarity: Polarity = method.polarity if isinstance(method, ImageMethod) else "white-changes"
 
     def sha256(path: Path) -> str:
         change, _ = load_map(path, size, polarity=polarity)
