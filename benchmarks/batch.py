@@ -114,9 +114,8 @@ def ledger_alone() -> None:
         each = (time.perf_counter() - started) / ROWS
         size = (Path(place) / ".scumble" / "ledger.sqlite").stat().st_size / ROWS
         cpu = (time.process_time() - cpu) / ROWS
-        print(
-            f"the ledger alone: {1000 * each:.2f} ms a request ({1000 * cpu:.2f} ms of processor time), {size:.0f} bytes"
-        )
+        took = f"{1000 * each:.2f} ms a request ({1000 * cpu:.2f} ms of processor time)"
+        print(f"the ledger alone: {took}, {size:.0f} bytes")
 
 
 def grouping() -> None:

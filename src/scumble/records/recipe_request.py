@@ -8,12 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from scumble.core.polarity import Polarity
 from scumble.errors import CheckpointError, InputError, first_problem
 from scumble.file_field import named_files
 from scumble.files import READABLE_PICTURES
 from scumble.hashing import tensor_sha256
 from scumble.images import load_image, load_map
-from scumble.images.change_map import Polarity
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.inversion import Inversion
 from scumble.methods.base import ImageMethod, Method
