@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from scumble.editing.composed import Composed, Patch
 from scumble.editing.maps_from_words import is_from_words, map_for
 from scumble.editing.prepared import Prepared, prepare, profile_in
 from scumble.editing.result import Result
-from scumble.editing.run import Run, stopped, user_errors
+from scumble.editing.run import PHOTOGRAPHS, Run, stopped, user_errors
 from scumble.editing.windows import Part, choose_parts, recorded, window_record
 from scumble.errors import InputError
 from scumble.file_field import named_files
@@ -35,7 +36,7 @@ from scumble.models.base import Model
 from scumble.models.tiled import TiledModel
 from scumble.records.metadata import without_folders
 from scumble.records.recipe import Recipe, environment
-from scumble.records.view import View, WindowRecord
+from scumble.records.view import VIEW_0_1, View, WindowRecord
 
 if TYPE_CHECKING:
     from scumble.methods.extras.extras import Extra
@@ -45,8 +46,8 @@ __all__ = ["Edit", "edit_picture", "make_pictures"]
 MAX_SEED = 2**63 - 1
 REPEATS = 0.5
 """Redrawn share from which tiles tend to repeat things."""
-DOUBTFUL = 24.0
-"""PSNR in dB below which a small model's own autoencoder says that it has never seen such a picture."""
+WHOLE_WORD = 3
+"""Tokens of a word that a tokenizer knows as a whole: the word between two markers."""
 
 
 @dataclass(frozen=True)
@@ -293,12 +294,22 @@ class _Work:
             self.notices.append(_looked_at(part.window, self.asked))
         if self.profile is not None:
             self.notices.append(f'colors were worked on in sRGB and returned to "{self.profile.name}"')
+        self._tell_words()
         method = self.asked.method
         if self.asked.view.tiles and method.strength_is_global and getattr(method, "strength", 0) > REPEATS:
             strength = getattr(method, "strength", 0)
             self.notices.append(
                 f"tiles at strength {strength:g} may repeat objects; {REPEATS:g} or less keeps the composition"
             )
+
+    def _tell_words(self) -> None:
+        """Name the words of the prompt that a small model has never read: it knows every word it read as a whole."""
+        model = self.asked.model
+        if not model.takes_text or model.native_size >= PHOTOGRAPHS:
+            return
+        for word in dict.fromkeys(re.findall(r"[a-z]+", self.asked.method.first_prompt.lower())):
+            if len(model.tokens(word)) > WHOLE_WORD:
+                self.notices.append(f'"{word}" is not a word this model knows')
 
 
 class _Views(Sequence[Image.Image]):  # type: ignore[type-arg]
@@ -350,6 +361,8 @@ def _feather(asked: Edit, part: Part, k: int) -> int:
     given = asked.method.feathered
     if given is not None:
         return given
+    if asked.view == VIEW_0_1:
+        return 0
     if k < len(asked.windows):
         return asked.windows[k].feather
     if part.change is None:

@@ -18,7 +18,7 @@ from scumble.core.noise import CounterNoise, NoiseSource
 from scumble.editing.finish import Substitute, finished
 from scumble.editing.prepared import Prepared
 from scumble.errors import CancelledError, MemoryLimitError, MethodError
-from scumble.images import Window, to_bytes
+from scumble.images import Window, psnr, to_bytes
 from scumble.inversion.inversion import Inversion
 from scumble.methods.base import ImageMethod, Method
 from scumble.methods.batch import EditBatch
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 __all__ = ["OnStep", "Run", "stopped", "user_errors"]
 
 Pixels = npt.NDArray[np.uint8]
+
+PHOTOGRAPHS = 256
+"""Trained side in pixels from which a model is one of photographs."""
+DOUBTFUL = 24.0
+"""PSNR in dB below which a small model's own autoencoder says that it has never seen such a picture."""
 
 
 class Run:
@@ -181,7 +186,19 @@ class Run:
             with torch.no_grad():
                 latent = batch.x0 if substitute is None else self.model.encode(substitute.image.to(self.model.device))
                 self._rebuilt = self.model.decode(latent).cpu()
+            self._tell_kind(batch, self._rebuilt)
         return self._rebuilt
+
+    def _tell_kind(self, batch: EditBatch, rebuilt: Tensor) -> None:
+        """Say so where a small model rebuilds the picture so badly that it can never have seen its like."""
+        if self.model.factor == 1 or self.model.native_size >= PHOTOGRAPHS or self.part[0] > 0:
+            return
+        found = psnr(rebuilt.clamp(-1, 1), batch.picture.cpu(), 2)
+        if found < DOUBTFUL:
+            self.notices.append(
+                f"this model has only seen drawn solids: it rebuilds this picture with {found:.0f} dB, so expect no"
+                " photograph; --model takes a checkpoint"
+            )
 
     def _progress(self, progress: Progress) -> bool | None:
         assert self.asked.on_step is not None

@@ -14,6 +14,7 @@ from PIL import Image
 from scumble.errors import ScumbleError
 from scumble.hashing import sha256
 from scumble.images import save_image
+from scumble.records.view import VIEW_0_1
 from scumble_lab.bench.bench_editor import BenchEditor
 from scumble_lab.bench.case import Sample
 from scumble_lab.bench.editors import EDITORS
@@ -73,7 +74,7 @@ def _made(editor: BenchEditor, sample: Sample, workshop: Workshop, seed: int) ->
     if editor.trivial is not None:
         return editor.trivial(sample, _own_seed(sample, seed)), {}
     method = editor.build(sample)
-    result = workshop.editor_for(editor).edit(sample.source, method, seed=seed)
+    result = workshop.editor_for(editor).edit(sample.source, method, seed=seed, view=VIEW_0_1)
     image = result.image if editor.finish is None else editor.finish(result.image, sample)
     told = {
         "method": method.method_name(),

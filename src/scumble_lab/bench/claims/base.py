@@ -12,6 +12,7 @@ from PIL import Image
 from scumble.editing.editor import Editor
 from scumble.errors import InputError
 from scumble.methods.base import Method
+from scumble.records.view import VIEW_0_1
 from scumble_lab.bench.case import Sample
 from scumble_lab.bench.collect import Collected, collect
 from scumble_lab.bench.folder import Benchmark
@@ -89,7 +90,7 @@ class Bench:
 
     def edit(self, sample: Sample, method: Method, seed: int = 0, pixels: bool = False) -> Image.Image:
         """The picture that a method makes of a case."""
-        return self.editor(pixels).edit(sample.source, method, seed=seed).image
+        return self.editor(pixels).edit(sample.source, method, seed=seed, view=VIEW_0_1).image
 
     def scored(self, sample: Sample, made: Image.Image) -> dict[str, float]:
         """All figures of a picture."""
