@@ -158,7 +158,7 @@ class Studio:
 
     def stroke(self, *places: tuple[float, float], parts: int = 12) -> Studio:
         """Paint through places of the picture with the mouse."""
-        mouse = self.page.mouse
+        mouse = self.fitted().page.mouse
         mouse.move(*self.at(*places[0]))
         mouse.down()
         for x, y in places[1:]:

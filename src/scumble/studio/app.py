@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 import secrets
@@ -10,7 +11,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 import numpy as np
@@ -41,6 +42,11 @@ MOST_JSON = 2_000_000
 MOST_QUEUED = 200
 MOST_COUNT = 64
 MOST_WORDS = 4000
+FAN = 8
+"""Strengths of a fan."""
+FAN_SIDE, LIVE_SIDE = 320, 1280
+QUICK_STEPS = 12
+"""What is not kept is made in at most so many steps."""
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
@@ -250,6 +256,7 @@ def make_app(studio: Studio) -> FastAPI:
             _gone("that map is not in this folder")
         if not dot:
             strengths = await asyncio.to_thread(studio.maps.strengths, digest)
+            assert strengths is not None
             return Response(strengths.tobytes(), media_type="application/octet-stream", headers=IMMUTABLE)
         if max is not None:
             copy, kind = await asyncio.to_thread(studio.pictures.copy_of, path, f"map-{digest}", min(4096, max))
@@ -283,6 +290,18 @@ def make_app(studio: Studio) -> FastAPI:
             )
         )
         return Response(pulled["jpeg"], media_type="image/jpeg", headers={"X-Moved": f"{pulled['moved']:.4f}"})
+
+    @app.post("/api/live")
+    async def live(edit: Edit) -> Response:
+        shown = await _quick(studio, edit, None, LIVE_SIDE)
+        return Response(shown[0], media_type="image/jpeg")
+
+    @app.post("/api/fan")
+    async def fan(edit: Edit) -> list[dict[str, Any]]:
+        strengths = [(k + 1) / FAN for k in range(FAN)]
+        shown = await _quick(studio, edit, strengths, FAN_SIDE)
+        data = [f"data:image/jpeg;base64,{base64.b64encode(one).decode()}" for one in shown]
+        return [{"strength": value, "picture": one} for value, one in zip(strengths, data, strict=True)]
 
     # ---- jobs
 
@@ -436,7 +455,7 @@ def _error(status: int, text: str) -> JSONResponse:
     return JSONResponse({"error": text if is_name else text[:1].upper() + text[1:]}, status)
 
 
-def _gone(text: str) -> Any:
+def _gone(text: str) -> NoReturn:
     raise HTTPException(404, text)
 
 
@@ -466,7 +485,6 @@ def _picture_info(studio: Studio, digest: str) -> dict[str, Any]:
     one = studio.store.picture(digest)
     if one is None or studio.pictures.path(digest) is None:
         _gone("that picture is not in this folder")
-        raise AssertionError
     return {**one, "recipe": None}
 
 
@@ -561,6 +579,33 @@ async def _plan(studio: Studio, edit: Edit) -> dict[str, Any]:
     return await plan_of(studio, edit, checked, info, map_id)
 
 
+async def _quick(studio: Studio, edit: Edit, strengths: list[float] | None, side: int) -> list[bytes]:
+    """Make an edit that is not kept, if nothing else is being made: real work goes first."""
+    planned = await _plan(studio, edit)
+    if not planned["ok"]:
+        raise HTTPException(422, "something does not fit yet")
+    if studio.jobs.busy():
+        raise HTTPException(409, "an edit is being made")
+    picture, change_map = studio.pictures.path(str(edit.picture)), studio.maps.path(_settled_map(studio, edit) or "")
+    assert picture is not None
+    parameters = dict(planned["parameters"])
+    if planned["steps"] > QUICK_STEPS:
+        parameters["num_inference_steps"] = QUICK_STEPS
+    request = records.Request(
+        image=FileRef(path=picture.relative_to(studio.folder).as_posix()),
+        method=edit.method,
+        parameters=parameters,
+        seed=edit.seed,
+    )
+    near = None if change_map is None else change_map.relative_to(studio.folder).as_posix()
+    asked = {"request": request.model_dump(mode="json"), "folder": str(studio.folder), "change_map": near}
+    try:
+        shown: list[bytes] = await wait_for(studio.jobs.ask("quick", **asked, strengths=strengths, side=side))
+    except RuntimeError as error:
+        raise HTTPException(400, str(error)) from error
+    return shown
+
+
 async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[str, Any]:
     """File an edit: one request a candidate, or one for all where they are looked at together."""
     info = next(one for one in studio.methods if one["name"] == edit.method)
@@ -598,7 +643,7 @@ async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[s
                 else FileRef(path=map_path.relative_to(studio.folder).as_posix(), sha256=map_id),
                 seed=edit.seed + (0 if single else k),
                 count=edit.count if single else 1,
-                model=studio.model,  # type: ignore[arg-type]
+                model=studio.model,
                 priority=-1 if edit.live else 0,
                 output=output,
                 labels=labels,
@@ -627,7 +672,6 @@ def _result(studio: Studio, name: str) -> dict[str, Any]:
     one = studio.store.result(name)
     if one is None or not (studio.folder / one["file"]).is_file():
         _gone("that result is not in this folder")
-        raise AssertionError
     return one
 
 

@@ -93,7 +93,7 @@ class Desk:
             change=change,
             window=Window(image.size, image.size, image.size),
         )
-        warped = WarpDrag(points=tuple(tuple(pair) for pair in scaled), preview=True).warped(batch)  # type: ignore[arg-type]
+        warped = WarpDrag(points=tuple(tuple(pair) for pair in scaled), preview=True).warped(batch)
         shown = _hatched(to_image(warped.image[None])[0], warped.uncovered)
         buffer = io.BytesIO()
         shown.save(buffer, "JPEG", quality=88)

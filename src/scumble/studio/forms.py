@@ -58,7 +58,7 @@ class Forms:
             built = kind(**given)
         spelled = {name: spellings[0] for name, spellings in flags.SHORT.items()}
         changed = {name: value for name, value in given.items() if not _is_default(kind, name, value)}
-        where = {"picture": picture, "change_map": change_map, "seed": seed, "count": count}
+        where: dict[str, Any] = {"picture": picture, "change_map": change_map, "seed": seed, "count": count}
         command = command_line(method, changed, spelled, **where, output=output, model=model)
         return {
             "faults": faults,

@@ -351,7 +351,8 @@ class Jobs:
         if self._asked is None:
             return
         (what, future), self._asked = self._asked, None
-        error, value = event.data.get("error"), event.data.get("value")
+        error: Any = event.data.get("error")
+        value: Any = event.data.get("value")
         if what == "load":
             if error is not None:
                 self._tell_model(state="failed", error=f"The model could not be loaded: {error}")

@@ -153,6 +153,7 @@ def _listener(host: str, port: int) -> socket.socket:
         line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         line.bind((host, port))
+        line.listen(128)  # from here on a browser waits instead of being refused
     except OSError as error:
         raise InputError(f"{host}:{port} cannot be listened to: {error.strerror or error}") from error
     line.set_inheritable(True)

@@ -46,7 +46,7 @@ class Maker:
         return self._editor
 
     def ask(self, what: str, data: Any) -> Any:
-        """Answer ``load``, ``count`` or ``redo``."""
+        """Answer ``load``, ``count``, ``quick`` or ``redo``."""
         return getattr(self, f"answer_{what}")(**data)
 
     def answer_load(self) -> dict[str, Any]:
@@ -142,6 +142,27 @@ class Maker:
         except Uncountable:
             return None
         return {"rows": cost.forward_rows + cost.backward_rows, "calls": cost.network_calls}
+
+    def answer_quick(
+        self, request: dict[str, Any], folder: str, change_map: str | None, strengths: list[float] | None, side: int
+    ) -> list[bytes]:
+        """Make an edit that is not kept: one JPEG for the screen, or one for each strength of the whole picture."""
+        from PIL import Image
+
+        from scumble.records.request import Request
+
+        asked = Request.model_validate(request)
+        picture = self._picture(str(Path(folder) / asked.image.path))  # type: ignore[operator, union-attr]
+        near: Any = None if change_map is None else str(Path(folder) / change_map)
+        shown = []
+        for value in [near] if strengths is None else strengths:
+            more = {} if value is None else {"change_map": value}
+            image = self._loaded().edit(picture, asked.build({}, **more), seed=asked.seed).image.convert("RGB")
+            image.thumbnail((side, side), Image.Resampling.LANCZOS)
+            buffer = io.BytesIO()
+            image.save(buffer, "JPEG", quality=88)
+            shown.append(buffer.getvalue())
+        return shown
 
     def _picture(self, path: str) -> Any:
         from scumble.images import load_image

@@ -1,6 +1,7 @@
 // The row above the picture: what the chosen tool needs.
 import * as operations from "../paint/operations";
 import * as doc from "../state/document";
+import * as server from "../state/server";
 import * as view from "../state/view";
 import { diameter } from "./pointer";
 import { fit, zoomTo } from "./viewport";
@@ -108,6 +109,29 @@ export function Options() {
           Fill
         </button>
       )}
+      {doc.info.value?.releases && (
+        <>
+          <button
+            type="button"
+            class="pill second"
+            aria-expanded={!!doc.fan.value}
+            disabled={doc.fanBusy.value || server.model.value.state !== "ready"}
+            title="The whole picture at eight strengths, to choose one by its look"
+            onClick={() => (doc.fan.value ? doc.closeFan() : void doc.openFan())}
+          >
+            {doc.fanBusy.value ? "Fanning…" : "Fan"}
+          </button>
+          <button
+            type="button"
+            class="pill second"
+            aria-pressed={doc.liveMode.value}
+            title="Show after every stroke what the edit would make, in few steps; nothing is kept"
+            onClick={doc.toggleLive}
+          >
+            <i class="dot" data-on={doc.liveMode.value ? "" : undefined} data-busy={doc.liveBusy.value ? "" : undefined} /> Live
+          </button>
+        </>
+      )}
       <span class="push" />
       <button
         type="button"
@@ -117,6 +141,35 @@ export function Options() {
       >
         {Math.round(view.viewport.value.scale * 100)} %
       </button>
+    </div>
+  );
+}
+
+/** Eight strengths as pictures: hover to look, click to paint with it. */
+export function Fan() {
+  const fan = doc.fan.value;
+  if (!fan) return null;
+  return (
+    <div class="fan" role="listbox" aria-label="Strengths by their look" data-floating onPointerLeave={() => (doc.fanShown.value = null)}>
+      {fan.map((one) => (
+        <button
+          type="button"
+          key={one.strength}
+          class="card"
+          role="option"
+          aria-selected={Math.abs(view.strength.value - one.strength) < 0.01}
+          aria-label={`Strength ${one.strength.toFixed(2)}`}
+          onPointerEnter={() => (doc.fanShown.value = one.picture)}
+          onFocus={() => (doc.fanShown.value = one.picture)}
+          onClick={() => {
+            view.strength.value = Math.round(one.strength * 100) / 100;
+            doc.closeFan();
+          }}
+        >
+          <img src={one.picture} alt="" draggable={false} />
+          <kbd>{one.strength.toFixed(2)}</kbd>
+        </button>
+      ))}
     </div>
   );
 }

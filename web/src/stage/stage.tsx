@@ -7,7 +7,7 @@ import * as server from "../state/server";
 import * as view from "../state/view";
 import { CompareOptions, Divider } from "./compare";
 import { Legend, Notes } from "./notes";
-import { Options } from "./options";
+import { Fan, Options } from "./options";
 import { Overlay } from "./overlay";
 import { Pairs } from "./points";
 import { diameter, Pointer, sketch } from "./pointer";
@@ -27,7 +27,9 @@ function watched(): { id: number; preview: number } | null {
 function over(): string | null {
   const result = view.selected.value ? server.results.value.get(view.selected.value) : null;
   if (result) return view.compare.value === "change" ? `api/results/${result.id}/change.png` : `api/results/${result.id}/file`;
+  if (doc.fanShown.value) return doc.fanShown.value;
   const job = watched();
+  if (!job && doc.liveMode.value) return doc.live.value;
   return job ? `api/jobs/${job.id}/preview?v=${job.preview}` : null;
 }
 
@@ -55,14 +57,16 @@ export function Stage() {
     const stopDrawing = effect(() => {
       const { width, height } = view.stageSize.value;
       const place = view.viewport.value;
-      const visible = view.overlay.value && !(comparing() && !view.before.value) && !doc.warp.value;
+      const visible = view.overlay.value && !doc.fanShown.value && !(comparing() && !view.before.value) && !doc.warp.value;
       const palette = view.palette.value;
       void doc.painted.value;
       const map = doc.map.value;
       const job = server.working.value.find((one) => one.edit === doc.edit.value);
       const release = server.plan.value?.release;
-      const film =
-        job && job.stage === "sample" && release && server.plan.value
+      const bare = doc.liveMode.value && !!doc.live.value;
+      const film = bare
+        ? () => false
+        : job && job.stage === "sample" && release && server.plan.value
           ? (value: number) => (release[value] ?? 0) <= job.step + (server.plan.value!.steps - job.steps)
           : null;
       cancelAnimationFrame(frame);
@@ -159,6 +163,7 @@ export function Stage() {
       </div>
       {!picture && <Welcome />}
       {picture && (comparing() ? <CompareOptions /> : <Options />)}
+      {picture && !comparing() && <Fan />}
       {picture && (
         <div class="status" data-floating>
           <Legend />

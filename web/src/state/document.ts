@@ -153,6 +153,8 @@ export function takePicture(one: PictureInfo, links: Link[]): void {
     map.value = new StrengthMap(one.width, one.height);
     points.value = [];
     dropWarp();
+    closeFan();
+    live.value = null;
     chain.value = [...links, { picture: one.id, result: null }];
     edit.value = null;
     view.selected.value = null;
@@ -278,6 +280,73 @@ export function dropWarp(): void {
   warp.value = null;
 }
 
+// ---- live mode and the fan of strengths -----------------------------------------------------------------------------
+
+/** What the edit would make now, while live mode is on; made in few steps and never kept. */
+export const live = signal<string | null>(null);
+export const liveBusy = signal(false);
+/** The whole picture at eight strengths, to choose one by its look. */
+export const fan = signal<{ strength: number; picture: string }[] | null>(null);
+export const fanBusy = signal(false);
+export const fanShown = signal<string | null>(null);
+let liveAsked = "";
+
+async function quick(path: string): Promise<Response> {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "X-Scumble": "1", "Content-Type": "application/json" },
+    body: JSON.stringify({ ...request(), count: 1 }),
+  });
+  if (!answer.ok) throw new Refusal(((await answer.json()) as { error: string }).error, answer.status);
+  return answer;
+}
+
+/** Ask for the picture of the present document if it is another one than was asked for last; one at a time. */
+export async function liveSoon(): Promise<void> {
+  const wanted = JSON.stringify(request());
+  if (!liveMode.value || !picture.value || liveBusy.value || wanted === liveAsked || document.hidden) return;
+  if (server.working.value.length || !statistics.value.count || !settled.value) return;
+  liveBusy.value = true;
+  liveAsked = wanted;
+  try {
+    const url = URL.createObjectURL(await (await quick("api/live")).blob());
+    if (live.value) URL.revokeObjectURL(live.value);
+    live.value = url;
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.status !== 409) fault(error);
+  } finally {
+    liveBusy.value = false;
+    setTimeout(() => void liveSoon(), 0);
+  }
+}
+
+export function toggleLive(): void {
+  liveMode.value = !liveMode.value;
+  liveAsked = "";
+  if (!liveMode.value && live.value) {
+    URL.revokeObjectURL(live.value);
+    live.value = null;
+  }
+  void liveSoon();
+}
+
+export async function openFan(): Promise<void> {
+  fanBusy.value = true;
+  try {
+    await settle();
+    fan.value = (await (await quick("api/fan")).json()) as { strength: number; picture: string }[];
+  } catch (error) {
+    fault(error);
+  } finally {
+    fanBusy.value = false;
+  }
+}
+
+export function closeFan(): void {
+  fan.value = null;
+  fanShown.value = null;
+}
+
 // ---- values --------------------------------------------------------------------------------------------------------
 
 export function setValue(name: string, value: unknown): void {
@@ -330,6 +399,7 @@ export async function settle(): Promise<void> {
   try {
     await sending;
     if (!timer) settled.value = true;
+    void liveSoon();
   } catch (error) {
     fault(error);
   } finally {
