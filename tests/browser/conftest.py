@@ -140,7 +140,9 @@ class Studio:
         return self
 
     def fresh(self, path: Path) -> Studio:
-        """Begin with a picture, an empty map and the usual values."""
+        """Begin with a picture, an empty map, the usual values, and nothing in the queue."""
+        self.page.evaluate("() => fetch('api/jobs/cancel', {method: 'POST', headers: {'X-Scumble': '1'}, body: '{}'})")
+        self.until("!studio.server.working.value.length && !studio.server.waiting.value.length")
         self.js("(studio.doc.picture.value = null, studio.doc.values.value = {}, studio.doc.seed.value = 42, "
                 "studio.doc.count.value = 1, studio.doc.method.value = 'differential-diffusion', "
                 "studio.view.tool.value = 'brush', studio.view.selected.value = null, studio.view.dialog.value = null, "

@@ -580,11 +580,11 @@ async def _plan(studio: Studio, edit: Edit) -> dict[str, Any]:
 
 
 async def _quick(studio: Studio, edit: Edit, strengths: list[float] | None, side: int) -> list[bytes]:
-    """Make an edit that is not kept, if nothing else is being made: real work goes first."""
+    """Make an edit that is not kept; a live one only while nothing else is being made: real work goes first."""
     planned = await _plan(studio, edit)
     if not planned["ok"]:
         raise HTTPException(422, "something does not fit yet")
-    if studio.jobs.busy():
+    if strengths is None and studio.jobs.busy():
         raise HTTPException(409, "an edit is being made")
     picture, change_map = studio.pictures.path(str(edit.picture)), studio.maps.path(_settled_map(studio, edit) or "")
     assert picture is not None

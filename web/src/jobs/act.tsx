@@ -65,7 +65,7 @@ function Cost() {
           <b>{range(plan.seconds)}</b>
         </span>
       )}
-      {plan.bytes ? <span>{Math.round(plan.bytes / 1e6)} MB</span> : null}
+      {plan.bytes && plan.bytes > 5e5 ? <span>{Math.round(plan.bytes / 1e6)} MB</span> : null}
     </p>
   );
 }
