@@ -258,9 +258,17 @@ class _Watch:
         from scumble.images import to_image
 
         started = time.monotonic()
-        picture = to_image(progress.preview().detach().cpu()[:1])[0]
         ground, mask = self._base()
-        shown = picture.convert("RGB").resize(ground.size, Image.Resampling.BICUBIC)
+        made = to_image(progress.preview().detach().cpu()[:1])[0].convert("RGB")
+        box, window = (0, 0, *ground.size), getattr(progress, "window", None)
+        if window is not None:  # what was padded is cut off, and the part lies where it belongs
+            made = made.crop((0, 0, *window.scaled))
+            across, down = (here / there for here, there in zip(ground.size, window.original, strict=True))
+            left, top, right, bottom = window.box
+            box = (round(left * across), round(top * down), round(right * across), round(bottom * down))
+        size = (max(1, box[2] - box[0]), max(1, box[3] - box[1]))
+        shown = ground.copy()
+        shown.paste(made.resize(size, Image.Resampling.BICUBIC), box[:2])
         if mask is not None:
             shown = Image.composite(shown, ground, mask)
         buffer = io.BytesIO()

@@ -12,6 +12,8 @@ const STAGES: Record<string, string> = {
   encode: "reading the picture",
   invert: "inverting the picture",
   adapt: "adapting to the picture",
+  train: "adapting to the picture",
+  measure: "measuring what came out",
   optimise: "pulling the points",
   optimize: "pulling the points",
   sample: "",
