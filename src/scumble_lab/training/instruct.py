@@ -2,7 +2,8 @@
 
 It takes eight channels: the noisy latent, and the latent of the picture to be edited (the posterior's mean, not scaled,
 as in diffusers' pipeline). It begins as the latent model, with zeros for the new channels, and learns from pairs of
-our world and their true edits, in both directions. Autoencoder and text encoder stay those of the latent model.
+our world and their true edits, in both directions. Autoencoder and text encoder stay those of the latent model; only
+embeddings of words that no caption holds are learned besides (`open_words`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from scumble_lab.training.latent import decode, latent_scheduler
 from scumble_lab.training.loop import Draw
 from scumble_lab.training.losses import denoising_loss
+from scumble_lab.training.open_words import OpenWords
 from scumble_lab.training.pairs import WORDINGS, open_pairs
 from scumble_lab.training.run_folder import RunFolder
 from scumble_lab.training.sheet import save_sheet
@@ -54,6 +56,7 @@ class InstructTask:
         self.pairs = open_pairs(
             folder.root / "pairs", config.pairs, config.held_out, PAIRS_SEED, self.teacher.vae, size.picture
         )
+        self.words = OpenWords.into(self.teacher.text)
         self.empty = token_ids(build_tokenizer(), [""])
         self.unet = widened(self.teacher.unet).to(memory_format=torch.channels_last).requires_grad_(True)
         if self.device.type == "cpu":
@@ -61,12 +64,12 @@ class InstructTask:
         self.abar = latent_scheduler().alphas_cumprod.to(self.device)
 
     def modules(self) -> Mapping[str, nn.Module]:
-        """The U-Net alone: the text encoder is shared with the latent model."""
-        return {"unet": self.unet}
+        """The U-Net, and the words that it has to be told apart by."""
+        return {"unet": self.unet, "words": self.words}
 
     def rates(self) -> Mapping[str, float]:
-        """The schedule's rate."""
-        return {"unet": 1.0}
+        """Rows of an embedding need large steps."""
+        return {"unet": 1.0, "words": self.config.word_rate}
 
     def loss(self, draw: Draw, batch: int, progress: float) -> tuple[Tensor, Mapping[str, Tensor]]:
         """One batch; words, picture or both are left out now and then, so that there are two guidance scales."""
@@ -115,8 +118,7 @@ class InstructTask:
         return float(self.teacher.vae.config.scaling_factor)
 
     def _words(self, ids: Tensor) -> Tensor:
-        with torch.no_grad():
-            words: Tensor = self.teacher.text(ids.to(self.device))[0]
+        words: Tensor = self.teacher.text(ids.to(self.device))[0]
         return words
 
     def _loss(

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from scumble.errors import CheckpointError
+from scumble.files import atomic_write
 from scumble.models.loading.settings import FILE as SETTINGS
 from scumble.models.loading.settings import Defaults, FolderSettings
 from scumble_lab.bench.classifier import AttributeNet
@@ -23,9 +24,10 @@ from scumble_lab.training.fast import STARTS, fast_scheduler
 from scumble_lab.training.instruct import widened
 from scumble_lab.training.latent import build_latent, latent_scheduler, text_encoder_of
 from scumble_lab.training.latents import finished_vae
+from scumble_lab.training.open_words import EMBEDDING, OpenWords
 from scumble_lab.training.pixel import build_pixel, pixel_scheduler
 from scumble_lab.training.run_folder import RunFolder, load_average
-from scumble_lab.training.storage import disk_errors
+from scumble_lab.training.storage import Checkpoint, disk_errors
 from scumble_lab.training.tokenizer import build_tokenizer
 from scumble_lab.training.training_record import Facts, TrainingRun, read_facts, write_facts
 
@@ -124,7 +126,9 @@ def _write_instruct(shop: RunFolder, folder: Path) -> None:
     size = shop.size
     side = size.picture // 2 ** (len(size.vae.channels) - 1)
     unet = widened(build_latent(size.latent, side, size.vae.latent_channels, size.clip.text_width))
-    load_average(shop.checkpoint("instruct"), "unet", unet)
+    checkpoint = shop.checkpoint("instruct")
+    load_average(checkpoint, "unet", unet)
+    _write_open_words(checkpoint, folder.parent / FOLDERS["latent"] / "text_encoder" / "model.safetensors")
     unet.half().save_pretrained(folder / "unet", safe_serialization=True)
     latent_scheduler().save_pretrained(folder / "scheduler")
     index = json.loads((BUNDLED / FOLDERS["latent"] / "model_index.json").read_text())
@@ -132,6 +136,19 @@ def _write_instruct(shop: RunFolder, folder: Path) -> None:
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
     defaults = Defaults(num_inference_steps=20, guidance_scale=4.0, image_guidance_scale=1.5)
     _write_settings(folder, defaults)
+
+
+def _write_open_words(checkpoint: Checkpoint, path: Path) -> None:
+    """Put learned embeddings of words that no caption holds into the shared text encoder; captions read as before."""
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing, and the instruction model shares it: publish latent first")
+    state = load_file(path)
+    key = EMBEDDING if EMBEDDING in state else EMBEDDING.removeprefix("text_model.")
+    words = OpenWords(state[key].float())
+    load_average(checkpoint, "words", words)
+    state[key] = words.full().detach().to(state[key].dtype)
+    with atomic_write(path) as partial:
+        save_file(state, partial, metadata={"format": "pt"})
 
 
 def _write_settings(folder: Path, defaults: Defaults) -> None:

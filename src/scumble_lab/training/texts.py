@@ -12,7 +12,7 @@ from transformers import CLIPTokenizer
 from scumble_lab.training.tokenizer import token_ids
 from scumble_lab.world import COLORS, MATERIALS, SHAPES, SIZES, Scene, caption, captions
 
-__all__ = ["WORDINGS", "Spoiler", "reworded", "wordings"]
+__all__ = ["OPENINGS", "SYNONYMS", "WORDINGS", "Spoiler", "reworded", "wordings"]
 
 WORDINGS = 4
 
@@ -29,7 +29,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 """What else people call things; said now and then in training, so that the models know it too."""
 
-_OPENINGS = ("a photo of", "a picture of", "an image of")
+OPENINGS = ("a photo of", "a picture of", "an image of")
 
 
 def reworded(text: str, rng: random.Random) -> str:
@@ -38,7 +38,7 @@ def reworded(text: str, rng: random.Random) -> str:
     for i, word in enumerate(words[:-1]):
         if word in ("a", "an"):
             words[i] = "an" if words[i + 1][0] in "aeiou" else "a"
-    opening = f"{rng.choice(_OPENINGS)} " if rng.random() < 0.06 else ""
+    opening = f"{rng.choice(OPENINGS)} " if rng.random() < 0.06 else ""
     return opening + " ".join(words)
 
 
