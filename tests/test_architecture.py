@@ -69,7 +69,7 @@ def test_imports_go_down_only(path: Path) -> None:
     package = package_of(path)
     if package in RANK:
         wrong = {other for other in packages_used(path) if other != package and RANK[other] <= RANK[package]}
-        assert not wrong, f"{path.name} in {package} imports from {', '.join(sorted(wrong))}, which does not stand below"
+        assert not wrong, f"{path.name} in {package} imports from {', '.join(sorted(wrong))}, not below it"
 
 
 def test_no_two_packages_import_each_other() -> None:

@@ -95,8 +95,9 @@ def redo(
         more["change_map"] = _map(recipe, method, change_map, beside, source.rgb.size)
     stored = None if recipe.inversion is None else _inversion(recipe.inversion, inversion, beside)
     if editor is None:
+        runtime, dtype = _runtime_of(recipe.environment)
         editor = Editor.from_pretrained(
-            model or _model(recipe, allow_fetch), device=device, **_runtime_of(recipe.environment)
+            model or _model(recipe, allow_fetch), device=device, runtime=runtime, dtype=dtype
         )
     fields = type(method).model_fields
     # Where candidates were ranked and only the best kept, the one that is wanted may be any.
@@ -223,14 +224,14 @@ def _map(recipe: Recipe, method: Method, given: Any, beside: Beside, size: tuple
     return found
 
 
-def _runtime_of(environment: Mapping[str, str]) -> dict[str, str]:
-    """What answered for the network, where it is installed here; elsewhere PyTorch, and a warning says so."""
+def _runtime_of(environment: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Runtime and precision that made it, where that runtime is installed; elsewhere PyTorch, and a warning says so."""
     from scumble.models.runtime.openvino import installed_version
 
     name = environment.get("runtime", "torch").split(" ")[0]
     if name == "openvino" and installed_version() is not None:
-        return {"runtime": name, "dtype": environment.get("dtype", "float32")}
-    return {}
+        return name, environment.get("dtype", "float32")
+    return None, None
 
 
 def _warnings(was: Recipe, now: Recipe) -> list[str]:

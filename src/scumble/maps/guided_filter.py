@@ -27,7 +27,7 @@ def guided_filter(guide: Floats, values: Floats, radius: int, eps: float = 1e-4)
     mean, mean_values = _box(guide, radius), _box(values, radius)
     covariance = _box(guide[..., :, None] * guide[..., None, :], radius) - mean[..., :, None] * mean[..., None, :]
     with_values = _box(guide * values[..., None], radius) - mean * mean_values[..., None]
-    slopes = np.linalg.solve(covariance + eps * np.eye(3), with_values[..., None])[..., 0]
+    slopes: Floats = np.linalg.solve(covariance + eps * np.eye(3), with_values[..., None])[..., 0]
     offsets = mean_values - (slopes * mean).sum(-1)
     return _box(slopes, radius), _box(offsets, radius)
 
@@ -50,7 +50,7 @@ def fitted_to_edges(image: Image.Image, values: Floats, radius: int, eps: float 
     """
     size = image.size
     scale = min(1.0, working / max(size))
-    small = tuple(max(1, round(side * scale)) for side in size)
+    small = (max(1, round(size[0] * scale)), max(1, round(size[1] * scale)))
     guide = np.asarray(image.convert("RGB").resize(small, Image.Resampling.BOX), np.float64) / 255
     slopes, offsets = guided_filter(guide, _resized(values, small), max(1, round(radius * scale)), eps)
     full = np.asarray(image.convert("RGB"), np.float32) / 255
@@ -85,7 +85,6 @@ def _box(values: Floats, radius: int) -> Floats:
     return filtered
 
 
-def _resized(values: Floats, size: tuple[int, ...]) -> Floats:
-    width, height = size
+def _resized(values: Floats, size: tuple[int, int]) -> Floats:
     image = Image.fromarray(values.astype(np.float32), mode="F")
-    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float64)
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR), np.float64)

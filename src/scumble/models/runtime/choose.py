@@ -31,7 +31,7 @@ def parse_runtime(name: str | None) -> RuntimeName:
         return "torch"
     for known in names:
         if name == known:
-            return known  # type: ignore[no-any-return]
+            return known
     raise InputError(f"runtime must be one of {', '.join(names)}, got {name!r}{nearest(name, names)}")
 
 

@@ -26,8 +26,8 @@ class Compiled:
         backend: Of ``torch.compile``.
     """
 
-    name = "compile"
-    remark = ""
+    name: str = "compile"
+    remark: str = ""
 
     def __init__(self, model: Model, backend: str = "inductor") -> None:
         self.version = torch.__version__

@@ -71,7 +71,7 @@ class OpenVino:
         InputError: If OpenVINO is missing, or the model is not on the processor.
     """
 
-    name = "openvino"
+    name: str = "openvino"
 
     def __init__(self, model: Model, precision: str = "float32", cache: RuntimeCache | None = None) -> None:
         if model.device.type != "cpu":
