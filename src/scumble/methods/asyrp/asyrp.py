@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -12,18 +11,18 @@ from scumble.file_field import FileField
 from scumble.inversion.settings import InversionSettings, InversionStart
 from scumble.methods.base import ImageMethod
 from scumble.methods.cache import Key
+from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from scumble.controls.asymmetric_step import AsyrpShift
     from scumble.core.control import Control
-    from scumble.core.guidance import Guidance
     from scumble.inversion.inversion import Inversion
     from scumble.methods.asyrp.direction import Direction
     from scumble.methods.batch import EditBatch
 
-__all__ = ["Asyrp"]
+__all__ = ["Asyrp", "shift_of"]
 
 
 class Asyrp(ImageMethod):
@@ -68,12 +67,8 @@ class Asyrp(ImageMethod):
         key: Key[list[Direction]] = Key(f"directions/{self.directions}", everywhere=True)
         return batch.cache.get_or_make(key, lambda: [load(path) for path in self.directions])
 
-    def run(self, batch: EditBatch) -> Tensor | None:
-        """Invert without noise, then sample with the asymmetric step."""
-        from scumble.controls.asymmetric_step import AsymmetricStep
-        from scumble.controls.stored_noise import StoredNoise
-        from scumble.methods.asyrp.solver import BoostedDdim
-
+    def settled(self, batch: EditBatch) -> tuple[list[Direction], tuple[float, ...], int, int, int]:
+        """Directions, one strength for each, N, t_edit and t_boost."""
         directions = self.load(batch)
         if not directions:
             raise InputError("no direction was given: name one with --directions; scumble train asyrp makes one")
@@ -85,12 +80,20 @@ class Asyrp(ImageMethod):
         steps = self.num_inference_steps or max(d.about.steps for d in directions)
         for name, value in (("t_edit", t_edit), ("t_boost", t_boost), ("num_inference_steps", steps)):
             batch.use(name, value)
+        return directions, strengths, steps, t_edit, t_boost
+
+    @with_presets
+    def run(self, batch: EditBatch) -> Tensor | None:
+        """Invert without noise, then sample with the asymmetric step."""
+        from scumble.controls.asymmetric_step import AsymmetricStep
+        from scumble.controls.stored_noise import StoredNoise
+        from scumble.methods.asyrp.solver import BoostedDdim
+
+        directions, strengths, steps, t_edit, t_boost = self.settled(batch)
         guidance = batch.guidance(self.prompt, "", 1.0)
-        if self.compat == "official":
-            return self._official(batch, guidance, _shift(directions, strengths, steps), steps, t_edit, t_boost)
         found = self._inversion(batch, steps)
         steps = found.steps
-        acting = AsymmetricStep(_shift(directions, strengths, steps), t_edit, guidance)
+        acting = AsymmetricStep(shift_of(directions, strengths, steps), t_edit, guidance)
         controls: list[Control] = [batch.keep_outside_map(steps, found.first, found)]
         if found.kind == "ddim":
             solver = BoostedDdim(t_boost)
@@ -113,26 +116,9 @@ class Asyrp(ImageMethod):
         )
         return inversion_for(batch, settings, shared=True)
 
-    def _official(
-        self, batch: EditBatch, guidance: Guidance, shift: AsyrpShift, steps: int, t_edit: int, t_boost: int
-    ) -> Tensor:
-        import torch
 
-        from scumble.controls.asymmetric_step import AsymmetricStep
-        from scumble.controls.start import StartAt
-        from scumble.inversion.current_level import current_level_path, spread_levels
-        from scumble.methods.asyrp.solver import BoostedDdim
-
-        plain = batch.without_clipping()
-        levels = spread_levels(batch.model.schedule, steps)
-        solver = BoostedDdim(t_boost)
-        ctx = replace(plain.context(levels, solver), shape=(1, *batch.shape[1:]))
-        with torch.no_grad(), batch.watch.phase("invert", steps):
-            xs = current_level_path(ctx, batch.x0, guidance)
-        return plain.denoise(levels, solver, [StartAt(xs[0], 0), guidance, AsymmetricStep(shift, t_edit, guidance)])
-
-
-def _shift(directions: list[Direction], strengths: tuple[float, ...], steps: int) -> AsyrpShift:
+def shift_of(directions: list[Direction], strengths: tuple[float, ...], steps: int) -> AsyrpShift:
+    """The shift of the bottleneck by all directions together."""
     from scumble.methods.asyrp.direction import joint_shift
 
     return lambda h, temb, t: joint_shift(directions, strengths, h, temb, t, steps)

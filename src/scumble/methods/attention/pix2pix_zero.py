@@ -11,14 +11,16 @@ from scumble.errors import InputError
 from scumble.inversion.settings import InversionSettings, InversionStart
 from scumble.methods.attention.worded_direction import WordedDirection
 from scumble.methods.base import FromSeed
+from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from scumble.core.conditioning import Conditioning
-    from scumble.core.control import Control
     from scumble.core.guidance import Guidance
+    from scumble.core.noise import NoiseSource
     from scumble.inversion.inversion import Inversion
+    from scumble.methods.attention.whitened_inversion import Regularizer
     from scumble.methods.batch import EditBatch
 
 __all__ = ["Pix2PixZero"]
@@ -61,26 +63,18 @@ class Pix2PixZero(FromSeed, WordedDirection):
     """official: the published code, that is an inversion whose levels are one off and whose list lacks both ends, a
     draw from the VAE's posterior, and a trajectory of the unguided copy, which is pulled to the source's own words."""
 
+    @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, then sample along the direction, each step beginning with a move towards the source's attention."""
-        from scumble.core.guidance import Guidance
         from scumble.core.solvers import Ddim
         from scumble.methods.attention.attention_match import AttentionMatch, StoredReference, WalkingReference
+        from scumble.methods.defaults import is_large_model
         from scumble.methods.source_run import along_inversion
         from scumble.models.sites import sites
 
-        said = self.source_prompt or (batch.inversion.prompt if batch.inversion is not None else "")
-        if not said.strip():
-            raise InputError("pix2pix-zero needs to know what the picture shows: say it with --source-prompt")
-        caption = batch.embed(said)
-        edited = self.edited(batch, caption, said)
-        from_seed = batch.image is None and batch.inversion is None
-        words = self.negative_prompt if self.negative_prompt is not None else "" if from_seed else said
-        negative = batch.embed(words)
-        guidance = Guidance(edited, negative, self._scale(batch, from_seed))
+        caption, said, guidance = self.prompts(batch, 5.0 if is_large_model(batch.model) else 1.5)
+        edited, from_seed = guidance.cond, _from_seed(batch)
         paths = [site.path for site in sites(batch.model.denoiser, "cross_attention")]
-        if self.compat == "official":
-            return self._official(batch, caption, guidance, paths, from_seed)
         rate = self.rate(batch)
         if from_seed:
             levels = batch.levels(self.num_inference_steps)
@@ -92,6 +86,32 @@ class Pix2PixZero(FromSeed, WordedDirection):
         match = AttentionMatch(paths, StoredReference(caption, source.source), edited, rate)
         return batch.denoise(source.levels, source.solver, [*source.lead, match, guidance])
 
+    def prompts(self, batch: EditBatch, scale: float) -> tuple[Conditioning, str, Guidance]:
+        """The source prompt, embedded and in words, and guidance along the direction.
+
+        Args:
+            batch: The batch.
+            scale: Default guidance of edits of an image.
+        """
+        from scumble.core.guidance import Guidance
+
+        said = self.source_prompt or (batch.inversion.prompt if batch.inversion is not None else "")
+        if not said.strip():
+            raise InputError("pix2pix-zero needs to know what the picture shows: say it with --source-prompt")
+        caption = batch.embed(said)
+        edited = self.edited(batch, caption, said)
+        default = "" if _from_seed(batch) else said
+        negative = batch.embed(default if self.negative_prompt is None else self.negative_prompt)
+        usual = 5.0 if _from_seed(batch) else scale
+        chosen = batch.use("guidance_scale", usual) if self.guidance_scale is None else self.guidance_scale
+        return caption, said, Guidance(edited, negative, chosen)
+
+    def regularizer(self, noise: NoiseSource) -> Regularizer:
+        """What keeps the inversion's noise white."""
+        from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from
+
+        return Regularizer(drawn_from(noise), self.correlation_weight, self.divergence_weight, self.rounds)
+
     def rate(self, batch: EditBatch) -> float:
         """The step size of the move towards the source's attention."""
         from scumble.energies.sites import site_sizes
@@ -101,21 +121,13 @@ class Pix2PixZero(FromSeed, WordedDirection):
         queries = sum(h * w for h, w in site_sizes(batch.model.denoiser, batch.shape).values())
         return PUBLISHED_RATE * PUBLISHED_PLACES * (batch.shape[2] * batch.shape[3]) / queries
 
-    def _scale(self, batch: EditBatch, from_seed: bool) -> float:
-        from scumble.methods.defaults import is_large_model
-
-        if self.guidance_scale is not None:
-            return self.guidance_scale
-        scale = 5.0 if from_seed or self.compat == "official" or is_large_model(batch.model) else 1.5
-        return batch.use("guidance_scale", scale)
-
     def _inversion(self, batch: EditBatch, caption: Conditioning, said: str) -> Inversion:
         import torch
 
         from scumble.core.guidance import Guidance
         from scumble.core.solvers import Ddim
         from scumble.inversion.inversion import Inversion
-        from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, whitened_path
+        from scumble.methods.attention.whitened_inversion import whitened_path
         from scumble.methods.inversion_for import INVERSION, inversion_for
 
         if batch.inversion is not None:
@@ -125,7 +137,7 @@ class Pix2PixZero(FromSeed, WordedDirection):
             levels = batch.levels(self.num_inference_steps)
             noise = batch.first_noise
             ctx = replace(batch.context(levels, Ddim()), noise=noise, shape=(1, *batch.shape[1:]))
-            regulate = Regularizer(drawn_from(noise), self.correlation_weight, self.divergence_weight, self.rounds)
+            regulate = self.regularizer(noise)
             with torch.no_grad(), batch.watch.phase("invert", self.num_inference_steps):
                 plain = Guidance(caption, caption, 1.0)
                 xs = whitened_path(ctx, batch.x0, plain, regulate, start=self.inversion_start)
@@ -133,28 +145,6 @@ class Pix2PixZero(FromSeed, WordedDirection):
 
         return batch.cache.get_or_make(INVERSION, invert)
 
-    def _official(
-        self, batch: EditBatch, caption: Conditioning, guidance: Guidance, paths: list[str], from_seed: bool
-    ) -> Tensor:
-        import torch
 
-        from scumble.controls.start import StartAt
-        from scumble.core.guidance import Guidance
-        from scumble.core.solvers import Ddim
-        from scumble.methods.attention.attention_match import TwinMatch, WalkingReference
-        from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, published_walk
-
-        levels, x = batch.levels(self.num_inference_steps), batch.noise.normal(batch.shape, "start", 0)
-        if not from_seed:
-            ctx = batch.context(levels, Ddim())
-            regulate = Regularizer(
-                drawn_from(batch.noise), self.correlation_weight, self.divergence_weight, self.rounds
-            )
-            plain = Guidance(caption, caption, 1.0)
-            with torch.no_grad(), batch.watch.phase("invert", self.num_inference_steps):
-                x = published_walk(ctx, batch.posterior_draw(), plain, regulate, batch.model.schedule)[-1]
-        reference = WalkingReference(replace(guidance, cond=caption), x)
-        rate = PUBLISHED_RATE if self.cross_attention is None else self.cross_attention
-        match = TwinMatch(paths, reference, guidance.cond, rate, uncond=guidance.uncond)
-        controls: list[Control] = [StartAt(x, 0), guidance, match]
-        return batch.denoise(levels, Ddim(), controls)
+def _from_seed(batch: EditBatch) -> bool:
+    return batch.image is None and batch.inversion is None

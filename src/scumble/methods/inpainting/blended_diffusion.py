@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from scumble.methods.inpainting.clip_guided import ClipGuided
+from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from scumble.methods.batch import EditBatch
-    from scumble.methods.inpainting.background_blend import BackgroundBlend
 
 __all__ = ["BlendedDiffusion"]
 
@@ -29,19 +29,13 @@ class BlendedDiffusion(ClipGuided):
     """official: the published code, whose background is one level too noisy, whose noise of the background is shared
     by the batch, whose predicted picture is never clipped, and whose CLIP sees grey around the region."""
 
+    @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Begin from the noised picture; guide inside, blend outside."""
+        """Start from the noised image; guide inside the mask, blend outside."""
         from scumble.controls.change_map import NoisedSource
-        from scumble.methods.inpainting.background_blend import BackgroundBlend, LateBlend, SharedSource
+        from scumble.methods.inpainting.background_blend import BackgroundBlend
 
         mask, first = self.mask(batch), self.first(batch)
-        energies = self.text_energies(batch, mask)
-        keep_outside_map: BackgroundBlend
-        if self.compat == "official":
-            keep_outside_map = LateBlend(lambda i: mask, mask, SharedSource(batch.x0), first)
-        else:
-            fresh = self.solver == "ddpm" if self.fresh_noise is None else self.fresh_noise
-            keep_outside_map = BackgroundBlend(
-                lambda i: mask, mask, NoisedSource(self.source(batch), fresh=fresh), first
-            )
-        return self.sample(batch, keep_outside_map, energies, official=self.compat == "official")
+        fresh = self.solver == "ddpm" if self.fresh_noise is None else self.fresh_noise
+        blend = BackgroundBlend(lambda i: mask, mask, NoisedSource(self.source(batch), fresh=fresh), first)
+        return self.sample(batch, blend, self.text_energies(batch, mask))

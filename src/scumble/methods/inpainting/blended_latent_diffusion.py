@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from scumble.core.schedule import Schedule
 from scumble.errors import MethodError
 from scumble.methods.base import Prompted, Sampled
 from scumble.methods.inpainting.fields import ClipRanking, RegionInit
+from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,14 +56,13 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
             )
         super().check(batch)
 
+    @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
         """Begin from the noised picture (from noise with skip 0); blend before every step and at the end."""
         from scumble.controls.change_map import NoisedSource
         from scumble.methods.inpainting.background_blend import BackgroundBlend
         from scumble.methods.inpainting.mask_shrinking import MaskSchedule
 
-        if self.compat == "official":
-            return self._official(batch)
         levels = batch.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
         first = self.first_step(batch, levels)
@@ -100,19 +99,3 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
             return self.shrink
         thin = factor >= COARSE and any(is_thin(own) for own in mask.split(1))
         return THIN_DILATIONS if thin else 0
-
-    def _official(self, batch: EditBatch) -> Tensor:
-        """text_editing_SD2.py of the published code, section 3.3 of its method."""
-        from scumble.controls.change_map import NoisedSource
-        from scumble.core.solvers import Ddim
-        from scumble.methods.inpainting.background_blend import LateBlend
-
-        own = {"_class_name": "DDIMScheduler", "timestep_spacing": "leading", "steps_offset": 0}
-        config = {**batch.model.schedule.config, **own, "set_alpha_to_one": False}
-        levels = Schedule.from_config(config).levels(self.num_inference_steps)
-        first = int(self.num_inference_steps * (self.skip or 0.0))
-        mask = self.mask(batch)
-        source = NoisedSource(batch.x0, fresh=True)
-        keep_outside_map = LateBlend(lambda i: mask, mask, source, first, from_noise=True, exact_end=False)
-        guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        return batch.denoise(levels, Ddim(), [keep_outside_map, guidance])

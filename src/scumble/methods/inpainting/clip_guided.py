@@ -63,13 +63,11 @@ class ClipGuided(ClipRanking, RegionInit):
         if self.prompt:
             scorer_of(batch.cache, self.clip, batch.model.device)
 
-    def sample(self, batch: EditBatch, keep_outside_map: Control, energies: list[Energy], official: bool) -> Tensor:
+    def sample(self, batch: EditBatch, keep_outside_map: Control, energies: list[Energy]) -> Tensor:
         """Run the loop from where ``keep_outside_map`` says, under the gradient of the energies."""
         from scumble.controls.energy_guidance import ClassifierGuidance
         from scumble.energies.protocol import WeightedEnergy
 
-        if official:
-            batch = batch.without_clipping()
         levels = batch.levels(self.num_inference_steps, self.solver)
         guidance = batch.guidance("", "", 1.0)
         place: Place = "mean" if self.solver == "ddpm" else "eps"
@@ -102,7 +100,7 @@ class ClipGuided(ClipRanking, RegionInit):
         energies: list[Energy] = []
         if self.clip_weight:
             scorer = scorer_of(batch.cache, self.clip, batch.model.device)
-            around = batch.x0 if self.outside == "source" and not self.compat else None
+            around = batch.x0 if self.outside == "source" else None
             text = scorer.text_features([self.prompt])
             energies.append(
                 ClipRegion(

@@ -8,10 +8,12 @@ from pydantic import Field
 
 from scumble.methods.inpainting.clip_guided import ClipGuided
 from scumble.methods.inpainting.fields import scorer_of
+from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from scumble.energies.protocol import Energy
     from scumble.methods.batch import EditBatch
 
 __all__ = ["LocalClipGuidedDiffusion"]
@@ -31,38 +33,38 @@ class LocalClipGuidedDiffusion(ClipGuided):
     the squares over the batch, never clips, shows the CLIP grey around the region, and has no background term
     without words."""
 
+    @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Begin from the noised picture and follow the losses."""
+        """Start from the noised image and follow the losses."""
+        import torch
+
+        mask = self.mask(batch)
+        outside = torch.where(mask, torch.zeros_like(batch.x0), batch.x0)
+        return self.guided(batch, mask, [*self.text_energies(batch, mask), *self.background(batch, mask, outside)])
+
+    def guided(self, batch: EditBatch, mask: Tensor, energies: list[Energy]) -> Tensor:
+        """Sample without blending."""
         import torch
 
         from scumble.controls.change_map import NoisedSource
-        from scumble.energies.perception import perceptual_distance
-        from scumble.energies.picture import Background
         from scumble.methods.inpainting.background_blend import BackgroundBlend
 
-        mask, official = self.mask(batch), self.compat == "official"
-        energies = self.text_energies(batch, mask)
-        if (self.prompt or not official) and (self.squares_weight or self.perceptual_weight):
-            source = batch.x0 if official else torch.where(mask, torch.zeros_like(batch.x0), batch.x0)
-            distance = None
-            if self.perceptual_weight:
-                name, distance = perceptual_distance(
-                    source, lambda: scorer_of(batch.cache, self.clip, batch.model.device)
-                )
-                batch.report.say(perceptual_distance=name)
-            energies.append(
-                Background(
-                    source,
-                    mask,
-                    self.squares_weight,
-                    self.perceptual_weight,
-                    distance,
-                    over_batch=official,
-                    of=self.judge,
-                )
-            )
         everything = torch.ones_like(mask)
-        keep_outside_map = BackgroundBlend(
-            lambda i: everything, everything, NoisedSource(self.source(batch)), self.first(batch)
+        source = NoisedSource(self.source(batch))
+        return self.sample(
+            batch, BackgroundBlend(lambda i: everything, everything, source, self.first(batch)), energies
         )
-        return self.sample(batch, keep_outside_map, energies, official=official)
+
+    def background(self, batch: EditBatch, mask: Tensor, source: Tensor, over_batch: bool = False) -> list[Energy]:
+        """The loss that holds what is outside the mask; none without a weight."""
+        from scumble.energies.perception import perceptual_distance
+        from scumble.energies.picture import Background
+
+        weights, distance = (self.squares_weight, self.perceptual_weight), None
+        if not any(weights):
+            return []
+        if self.perceptual_weight:
+            scorer = lambda: scorer_of(batch.cache, self.clip, batch.model.device)  # noqa: E731
+            name, distance = perceptual_distance(source, scorer)
+            batch.report.say(perceptual_distance=name)
+        return [Background(source, mask, *weights, distance, over_batch=over_batch, of=self.judge)]
