@@ -21,6 +21,7 @@ from scumble.methods.registry import method_class
 from scumble.records.view import View
 
 if TYPE_CHECKING:
+    from scumble.editing.estimate import Plan
     from scumble.editing.result import Result
 
 __all__ = ["VIEW_TITLE", "Common", "default_method", "edit", "edit_method", "generate", "report", "settled_target"]
@@ -51,6 +52,8 @@ class Common:
     """Number of candidates."""
     batch_size: int | None = None
     """Candidates computed at once; all up to 8 by default."""
+    plan: Annotated[bool, Parameter(negative="")] = False
+    """Only say what it will cost: network calls, forward and backward rows."""
     exact_batch: Annotated[bool, Parameter(negative="")] = False
     """Make every candidate by itself: then not even the last bit depends on how many are made at once."""
     threads: int | None = None
@@ -119,6 +122,20 @@ def edit(words: Sequence[str]) -> None:
         editor = Editor.from_pretrained(
             common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
         )
+        if common.plan:
+            tell_plan(
+                editor.plan(
+                    picture,
+                    made,
+                    count=common.count,
+                    batch_size=1 if common.exact_batch else common.batch_size,
+                    inversion=inversion,
+                    also=acting(common.also),
+                    view=view,
+                ),
+                common,
+            )
+            return
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
                 picture,
@@ -154,6 +171,10 @@ def generate(words: Sequence[str]) -> None:
         editor = Editor.from_pretrained(
             common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
         )
+        if common.plan:
+            size = 1 if common.exact_batch else common.batch_size
+            tell_plan(editor.plan(None, made, count=common.count, batch_size=size, also=acting(common.also)), common)
+            return
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.generate(
                 made,
@@ -190,6 +211,16 @@ def _run(name: str, command: Callable[..., None], method: type[Method], words: S
     app = App(name=f"scumble {name}", version_flags=[])
     app.default(with_fields(command, method, title=f"Parameters of {method.method_name()}"))
     run_app(app, words)
+
+
+def tell_plan(planned: Plan, common: Common) -> None:
+    """Print what an edit will cost."""
+    if not common.json:
+        print(planned)
+        return
+    names = ("network_calls", "forward_rows", "backward_rows")
+    bounds = {name: {n: getattr(cost, n) for n in names} for name, cost in vars(planned).items() if name != "why"}
+    print(json.dumps({**bounds, "exact": planned.exact, "why": planned.why}))
 
 
 def acting(texts: Sequence[str]) -> list[Any]:

@@ -13,6 +13,7 @@ import torch
 from pydantic import ValidationError
 
 from scumble.editing.edit import Edit, edit_picture, make_pictures
+from scumble.editing.estimate import Plan, plan
 from scumble.editing.invert import invert_picture, part_to_invert, picture_of
 from scumble.editing.result import Result
 from scumble.editing.run import OnStep, user_errors
@@ -303,6 +304,41 @@ class Editor:
         with self._turn():
             self._settle_runtime(method, count)
             return make_pictures(asked, self._size(method))
+
+    def plan(
+        self,
+        image: Source | None,
+        method: Method,
+        *,
+        count: int = 1,
+        batch_size: int | None = None,
+        inversion: Inversion | str | Path | None = None,
+        also: Sequence[Extra] = (),
+        view: View | None = None,
+    ) -> Plan:
+        """Say what an edit will cost, by running its loop with a network that only counts.
+
+        Args:
+            image: As for :meth:`edit`; None also where one is made from nothing.
+            method: What to do.
+            count: Number of candidates.
+            batch_size: How many candidates are computed at once.
+            inversion: The picture's inversion, where one is there.
+            also: What is to act besides the method.
+            view: How to look at the picture.
+
+        Returns:
+            Rows and calls, exact where they do not depend on the image, else the fewest and the most.
+        """
+        method = method.with_defaults(self.model.defaults)
+        stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
+        number = max(count, method.variants) if method.variants > 1 else count
+        asked = Edit(self.model, method, 0, number, batch_size, view or View(), None, tuple(also), stored)
+        with self._turn():
+            if image is None and stored is None:
+                return plan(asked, lambda one: make_pictures(one, self._size(method)))
+            picture = self._picture(image, method, stored)
+            return plan(asked, lambda one: edit_picture(one, picture))
 
     def _settle_runtime(self, method: Method, count: int) -> None:
         if self._answering is not None:

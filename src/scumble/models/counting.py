@@ -1,41 +1,91 @@
-"""What an edit will cost, counted by its own loop on a network that answers nothing. Runs in a worker."""
+"""A model whose network answers with zeros: the same loop runs, and only its calls are counted."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["Uncountable", "counting_model"]
+import torch
+from torch import Tensor
+
+from scumble.core.conditioning import Conditioning
+from scumble.core.prediction import Prediction
+from scumble.core.schedule import Level
+from scumble.models.base import Model
+from scumble.models.taps import Tap
+
+__all__ = ["CountingModel"]
 
 
-class Uncountable(Exception):
-    """The edit looks into the network, so that its cost depends on the picture."""
+class CountingModel:
+    """Stands in for a model to find out what an edit costs.
 
+    Taps see zeros of the right shape (attention sees evenly everywhere); shapes are learned from one row of the real
+    network, once for each set of taps. With gradients enabled what it returns depends on ``x``, at no cost.
 
-def counting_model(model: Any) -> Any:
-    """Return a copy of a model whose networks are not evaluated: predictions, encodings and decodings are zeros.
-
-    The loop around them stays the method's own, and so do its counts. Whoever reads or changes activations raises
-    :class:`Uncountable`.
+    Args:
+        model: The model.
+        restless: Never answer twice the same, so that nothing that iterates comes to rest.
     """
-    import torch
 
-    from scumble.core.prediction import Prediction
+    def __init__(self, model: Model, restless: bool = False) -> None:
+        self.model, self.restless = model, restless
+        self._level, self._sign, self._answers = 0.0, 1.0, 0
+        self._shapes: dict[tuple[str, str], tuple[int, ...]] = {}
 
-    counting = copy.copy(model)
+    def __getattr__(self, name: str) -> Any:
+        """Everything that is not about evaluating networks is the model's."""
+        if name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
 
-    def predict(x: Any, level: Any, cond: Any, taps: Sequence[Any] = ()) -> Any:
-        if taps:
-            raise Uncountable
-        return Prediction.from_output(model.schedule.prediction_type, torch.zeros_like(x), x, level)
+    def encode(self, image: Tensor, sample_noise: Tensor | None = None) -> Tensor:
+        """Return zeros (B, C, h, w) that depend on the picture."""
+        height, width = (side // self.model.factor for side in image.shape[-2:])
+        shape = (image.shape[0], self.model.channels, height, width)
+        return torch.zeros(shape, device=self.model.device) + _nothing(image)
 
-    def encode(image: Any, sample_noise: Any = None) -> Any:
-        height, width = image.shape[-2:]
-        return torch.zeros(len(image), model.channels, height // model.factor, width // model.factor)
+    def decode(self, x0: Tensor) -> Tensor:
+        """Return mid-grey (B, 3, H, W) that depends on ``x0``."""
+        height, width = (side * self.model.factor for side in x0.shape[-2:])
+        return torch.zeros(x0.shape[0], 3, height, width, device=x0.device) + _nothing(x0)
 
-    def decode(x0: Any) -> Any:
-        return torch.zeros(len(x0), 3, x0.shape[-2] * model.factor, x0.shape[-1] * model.factor)
+    def predict(
+        self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Tap] = ()
+    ) -> Prediction:
+        """Return zeros, after the taps have seen zeros."""
+        unknown = [tap for tap in taps if (tap.site, tap.what) not in self._shapes]
+        if unknown:
+            self._learn(x, level, cond, unknown)
+        for tap in taps:
+            shape = self._shapes[tap.site, tap.what]
+            even = 1.0 / shape[-1] if tap.what == "probs" else 0.0
+            tap.fn(torch.full((x.shape[0], *shape), even, device=x.device) + _nothing(x))
+        zeros = torch.full_like(x, self._value(level) if self.restless else 0.0) + _nothing(x)
+        learned = str(self.model.schedule.config.get("variance_type") or "").startswith("learned")
+        return Prediction(zeros, zeros, zeros if learned else None)
 
-    counting.predict, counting.encode, counting.decode = predict, encode, decode
-    return counting
+    def _value(self, level: Level | Sequence[Level]) -> float:
+        """Within a level each answer differs from the last one by less than that did from the one before."""
+        t = level.t if isinstance(level, Level) else level[0].t
+        if t != self._level:
+            self._level, self._sign, self._answers = t, -self._sign, 0
+        self._answers += 1
+        return self._sign * 0.4**self._answers
+
+    def _learn(self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Tap]) -> None:
+        def note(key: tuple[str, str]) -> Any:
+            def look(value: Tensor) -> None:
+                self._shapes[key] = tuple(value.shape[1:])
+
+            return look
+
+        first = level if isinstance(level, Level) else level[0]
+        looking = [Tap(tap.site, note((tap.site, tap.what)), tap.what) for tap in taps]
+        with torch.no_grad():
+            self.model.predict(x[:1].detach(), first, cond.rows(0, 1), looking)
+
+
+def _nothing(x: Tensor) -> Tensor:
+    """0, with x's graph where it has one."""
+    return x.sum() * 0 if x.requires_grad else torch.zeros((), device=x.device)
