@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from scumble.methods.progress import Progress
     from scumble.records.recipe import Recipe
     from scumble.records.request import Request
+    from scumble.records.view import View
     from scumble.work.batch import batch
     from scumble.work.ledger import Ledger
 else:
@@ -73,6 +74,7 @@ else:
             "Request": "scumble.records.request:Request",
             "Result": "scumble.editing.result:Result",
             "ScumbleError": "scumble.errors:ScumbleError",
+            "View": "scumble.records.view:View",
             "batch": "scumble.work.batch:batch",
             "energies": "scumble.energies",
             "extras": "scumble.methods.extras",
@@ -117,6 +119,7 @@ __all__ = [
     "ScumbleError",
     "SelfGuidance",
     "TextToImage",
+    "View",
     "WarpDrag",
     "__version__",
     "batch",
