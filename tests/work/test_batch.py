@@ -130,16 +130,23 @@ def test_what_changed_is_made_again_and_nothing_else(inputs: Path, whole: Path, 
     assert {name for name in now if now[name] != expected[name]} == {"r0.png", "r3.png"}
 
 
-def test_a_file_that_another_request_made_is_not_replaced(inputs: Path, whole: Path, tmp_path: Path) -> None:
+def test_files_of_others_are_not_replaced_and_a_broken_picture_fails_alone(
+    inputs: Path, whole: Path, tmp_path: Path
+) -> None:
     folder, own_inputs = tmp_path / "out", tmp_path / "in"
     shutil.copytree(inputs, own_inputs)
     folder.mkdir()
     for name in files(whole):
         shutil.copy(whole / name, folder / name)
     write_list(own_inputs / "list.jsonl", prompt="something else")
+    (own_inputs / "cut.png").write_bytes((inputs / "p0.png").read_bytes()[:600])  # its header is whole
+    with (own_inputs / "list.jsonl").open("a") as more:
+        more.write("\n" + json.dumps({"id": "cut", "image": "cut.png"}))
     results, code = run(own_inputs, folder)
-    assert code == 1 and {one.id: one.error for one in results if one.error} == {
-        "r0": "r0.png is there and was not made by this request: --overwrite replaces it"}  # fmt: skip
+    errors = {one.id: one.error for one in results if one.error}
+    assert code == 1 and set(errors) == {"r0", "cut"}
+    assert errors["r0"] == "r0.png is there and was not made by this request: --overwrite replaces it"
+    assert str(errors["cut"]).startswith("cut.png")
     assert files(folder) == files(whole)
 
 
