@@ -139,7 +139,8 @@ def test_files_of_others_are_not_replaced_and_a_broken_picture_fails_alone(
     for name in files(whole):
         shutil.copy(whole / name, folder / name)
     write_list(own_inputs / "list.jsonl", prompt="something else")
-    (own_inputs / "cut.png").write_bytes((inputs / "p0.png").read_bytes()[:600])  # its header is whole
+    whole_picture = (inputs / "p0.png").read_bytes()
+    (own_inputs / "cut.png").write_bytes(whole_picture[: len(whole_picture) // 2])  # its header is whole
     with (own_inputs / "list.jsonl").open("a") as more:
         more.write("\n" + json.dumps({"id": "cut", "image": "cut.png"}))
     results, code = run(own_inputs, folder)
