@@ -71,6 +71,18 @@ class Attempt:
             ScumbleError: With what is wrong with the request.
         """
         request = Request.model_validate(payload["request"])
+        try:
+            return self._make(request, payload, tell, cancelled)
+        except ScumbleError as error:  # a ledger may be shown to others: it does not tell where a person works
+            text = str(error)
+            for _, ref in file_refs(request):
+                if ref.path:
+                    text = text.replace(ref.path, Path(ref.path).name)
+            raise type(error)(text) from error
+
+    def _make(
+        self, request: Request, payload: Mapping[str, Any], tell: Tell, cancelled: Callable[[], bool]
+    ) -> dict[str, Any]:
         editor = self._editor(request.model, tell)
         contents, inputs = self._read(request)
         weights = editor.model.weights_hash
