@@ -95,10 +95,10 @@ def run_app(app: App, words: Sequence[str]) -> None:
     try:
         app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        told = " ".join(str(error).split())
-        if "into dict[" in told:
-            told += """ Give it as JSON, such as '{"red cube": 2}', or one by one, such as --resize.cube 2"""
-        _fail(told, BAD_INPUT, "InputError", words)
+        message = " ".join(str(error).split())
+        if "into dict[" in message:
+            message += """ Give it as JSON, such as '{"red cube": 2}', or one by one, such as --resize.cube 2"""
+        _fail(message, BAD_INPUT, "InputError", words)
 
 
 def _fail(message: str, code: int, kind: str, words: Sequence[str]) -> NoReturn:

@@ -57,7 +57,7 @@ def noise(
 
     _check_table(output)
     editor = Editor.from_pretrained(model, device=device)
-    found = measured.analyse_noise(
+    statistics = measured.analyse_noise(
         editor,
         images,
         prompts=prompt or (),
@@ -65,11 +65,11 @@ def noise(
         guidance_scale=guidance_scale,
         seed=seed,
     )
-    measured.write_csv(output, found)
+    measured.write_csv(output, statistics)
     if plot is not None:
-        measured.plot(plot, found)
+        measured.plot(plot, statistics)
         print(plot)
-    for name, steps in found.items():
+    for name, steps in statistics.items():
         inner = [s for s in steps if s.correlation is not None]
         variance = sum(s.variance for s in steps) / len(steps)
         correlation = sum(s.correlation or 0.0 for s in inner) / max(len(inner), 1)
@@ -118,11 +118,11 @@ def features(
     from scumble_lab.analysis.features import analyse_features
 
     editor = Editor.from_pretrained(model, device=device)
-    found = analyse_features(
+    sheet = analyse_features(
         editor, image, prompt=prompt, num_inference_steps=num_inference_steps, steps=step, layers=layer
     )
-    found.write(output, grid)
-    for row in found.rows:
+    sheet.write(output, grid)
+    for row in sheet.rows:
         print(f"{row.layer} from step {row.step}: {row.psnr:.1f} dB", file=sys.stderr)
     print(output)
     print(grid)

@@ -50,7 +50,7 @@ def make(
     from scumble_lab.bench.folder import make as write
     from scumble_lab.bench.tasks import named_tasks
 
-    made = write(
+    benchmark = write(
         folder,
         named_tasks(tasks),
         count,
@@ -60,7 +60,7 @@ def make(
         tuple(w.strip() for w in words.split(",") if w.strip()),
         veil,
     )
-    print(f"{len(made.cases)} cases of {len(made.tasks)} tasks in {folder}")
+    print(f"{len(benchmark.cases)} cases of {len(benchmark.tasks)} tasks in {folder}")
 
 
 @app.command
@@ -120,8 +120,8 @@ def run(
     def on_result(done: Done, number: int, total: int) -> None:
         nonlocal finished
         finished = number
-        said = f"failed: {done.error}" if done.error else f"{done.seconds:.1f} s"
-        print(f"{number}/{total} {done.editor} {done.case}: {said}", file=sys.stderr, flush=True)
+        outcome = f"failed: {done.error}" if done.error else f"{done.seconds:.1f} s"
+        print(f"{number}/{total} {done.editor} {done.case}: {outcome}", file=sys.stderr, flush=True)
 
     for notice in benchmark.notices:
         on_notice(notice)
@@ -133,11 +133,11 @@ def run(
             on_notice=on_notice,
         )  # fmt: skip
     except KeyboardInterrupt:
-        made = f"interrupted; what was made is kept, {counted(finished, 'result')} in this run"
-        told = f"{made}: the same command{' without --again' if again else ''} goes on from there"
-        raise KeyboardInterrupt(told) from None
-    told = f"{tally.made} results made, {tally.kept} were there, {len(tally.failed)} failed"
-    print(f"{told}, in {duration(tally.seconds)}; next: scumble bench report {folder}")
+        state = f"interrupted; what was made is kept, {counted(finished, 'result')} in this run"
+        message = f"{state}: the same command{' without --again' if again else ''} goes on from there"
+        raise KeyboardInterrupt(message) from None
+    message = f"{tally.made} results made, {tally.kept} were there, {len(tally.failed)} failed"
+    print(f"{message}, in {duration(tally.seconds)}; next: scumble bench report {folder}")
     if said := spent(benchmark).text():
         print(said)
 

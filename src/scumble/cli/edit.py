@@ -192,11 +192,11 @@ def generate(words: Sequence[str]) -> None:
 
 def edit_method(words: Sequence[str], default: str, takes_image: bool) -> type[Method]:
     """Return the method that ``--method`` names, refusing one that belongs to the other command."""
-    found: type[Method] = method_class(method_of(words, default))
-    if found.takes_image is not takes_image and not found.image_optional:
-        other = "scumble edit IMAGE" if found.takes_image else "scumble generate"
-        raise InputError(f"{found.method_name()} belongs to: {other} --method {found.method_name()}")
-    return found
+    method: type[Method] = method_class(method_of(words, default))
+    if method.takes_image is not takes_image and not method.image_optional:
+        other = "scumble edit IMAGE" if method.takes_image else "scumble generate"
+        raise InputError(f"{method.method_name()} belongs to: {other} --method {method.method_name()}")
+    return method
 
 
 def default_method(words: Sequence[str]) -> str:
@@ -254,8 +254,8 @@ def report(result: Result, target: Path, common: Common) -> None:
     cost = result.cost.as_dict()
     if common.json:
         recipes = [result.recipe_of(k).model_dump(mode="json") for k in range(len(written))]
-        told = {"outputs": [str(p) for p in written], "recipes": recipes, "cost": cost, "notices": result.notices}
-        print(json.dumps(told, ensure_ascii=False))
+        record = {"outputs": [str(p) for p in written], "recipes": recipes, "cost": cost, "notices": result.notices}
+        print(json.dumps(record, ensure_ascii=False))
         return
     if not common.quiet:
         for notice in result.notices:

@@ -79,8 +79,10 @@ def extend(words: Sequence[str]) -> None:
             )
         grown.save(target, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
         if not common.quiet:
-            told = f"{len(grown.recipes)} strips, {grown.cost.network_calls} network calls, {grown.cost.seconds:.1f} s"
-            print("\n".join([*grown.notices, told]), file=sys.stderr)
+            summary = (
+                f"{len(grown.recipes)} strips, {grown.cost.network_calls} network calls, {grown.cost.seconds:.1f} s"
+            )
+            print("\n".join([*grown.notices, summary]), file=sys.stderr)
         print(target)
 
     app = App(name="scumble extend", version_flags=[])

@@ -52,8 +52,8 @@ def with_fields(
     """
     signature = inspect.signature(common, eval_str=True)
     group = Group(title, sort_key=1)
-    own = [p for p in signature.parameters.values() if p.name != into]
-    taken = {p.name for p in own}
+    parameters = [p for p in signature.parameters.values() if p.name != into]
+    taken = {p.name for p in parameters}
     added = [_flag(name, model, group, taken) for name in model.model_fields if name not in without]
     names = [p.name for p in added]
 
@@ -62,7 +62,7 @@ def with_fields(
         given = {name: bound.arguments.pop(name) for name in names if name in bound.arguments}
         common(*bound.args, **{**bound.kwargs, into: {k: v for k, v in given.items() if v is not UNSET}})
 
-    new = signature.replace(parameters=[*own, *added])
+    new = signature.replace(parameters=[*parameters, *added])
     command.__signature__ = new  # type: ignore[attr-defined]
     command.__annotations__ = {p.name: p.annotation for p in new.parameters.values()}
     command.__doc__ = common.__doc__

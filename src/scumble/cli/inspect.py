@@ -29,14 +29,14 @@ def methods(name: str | None = None, *, as_json: Json = False) -> None:
     from scumble.methods.registry import method_class, method_names
 
     classes = [method_class(n) for n in ([name] if name else method_names())]
-    told = [_describe(c) for c in classes]
+    descriptions = [_describe(c) for c in classes]
     if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        print(json.dumps(descriptions, ensure_ascii=False, indent=2))
         return
-    for method in told:
+    for method in descriptions:
         print(f"{method['name']}  ({method['paper']})")
         print(f"    {method['summary']}")
-        for field in method["parameters"] if name or len(told) < 2 else []:
+        for field in method["parameters"] if name or len(descriptions) < 2 else []:
             print(f"    --{field['name'].replace('_', '-')} = {field['default']!r}: {field['help']}")
         if not name:
             flags = ", ".join(f["name"].replace("_", "-") for f in method["parameters"])
@@ -72,44 +72,44 @@ def info(path: Path, *, as_json: Json = False) -> None:
 
     if not path.exists():
         raise InputError(f"{path.name} does not exist")
-    told = _inversion(path) if path.suffix == ".safetensors" else read_metadata(path)
+    record = _inversion(path) if path.suffix == ".safetensors" else read_metadata(path)
     if as_json:
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        print(json.dumps(record, ensure_ascii=False, indent=2))
         return
-    for key, value in _flat(told):
+    for key, value in _flat(record):
         print(printable(f"{key}: {value}"))
 
 
 def _inversion(path: Path) -> dict[str, Any]:
     from scumble.inversion.inversion import Inversion
 
-    found = Inversion.load(path)
+    inversion = Inversion.load(path)
     return {
-        "inversion": found.kind,
-        "picture": {"name": found.picture_name, "sha256": found.picture_sha256, "size": list(found.size)},
-        "model": {"name": found.model, "sha256": found.model_sha256},
-        "prompt": found.prompt,
-        "guidance_scale": found.guidance_scale,
-        "eta": found.eta,
-        "steps": found.steps,
-        "first_step": found.first,
-        "seed": found.seed,
-        "latents": list(found.xs.shape),
-        "reconstruction_error": dict(found.error),
-        "made": dict(found.report),
-        "version": found.version,
+        "inversion": inversion.kind,
+        "picture": {"name": inversion.picture_name, "sha256": inversion.picture_sha256, "size": list(inversion.size)},
+        "model": {"name": inversion.model, "sha256": inversion.model_sha256},
+        "prompt": inversion.prompt,
+        "guidance_scale": inversion.guidance_scale,
+        "eta": inversion.eta,
+        "steps": inversion.steps,
+        "first_step": inversion.first,
+        "seed": inversion.seed,
+        "latents": list(inversion.xs.shape),
+        "reconstruction_error": dict(inversion.error),
+        "made": dict(inversion.report),
+        "version": inversion.version,
     }
 
 
 def _flat(told: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """One line for each value; the items of a list of recipes, as an extended picture has, are numbered from 1."""
-    found: list[tuple[str, Any]] = []
+    pairs: list[tuple[str, Any]] = []
     for key, value in told.items():
         if isinstance(value, dict):
-            found += _flat(value, f"{prefix}{key}.")
+            pairs += _flat(value, f"{prefix}{key}.")
         elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
             for number, item in enumerate(value, start=1):
-                found += _flat(item, f"{prefix}{key}.{number}.")
+                pairs += _flat(item, f"{prefix}{key}.{number}.")
         else:
-            found.append((prefix + key, value))
-    return found
+            pairs.append((prefix + key, value))
+    return pairs

@@ -73,7 +73,7 @@ def redo(
     if output is not None:
         save_image(done.image, output, embed(done.recipe.model_dump(mode="json")))
     if as_json:
-        told = {"largest": done.largest, "share": done.share, "warnings": done.warnings, "lossy": done.lossy}
-        print(json.dumps(told))
+        record = {"largest": done.largest, "share": done.share, "warnings": done.warnings, "lossy": done.lossy}
+        print(json.dumps(record))
     else:
         print(f"largest pixel difference: {done.largest} of 255 ({done.share:.2%} of the pixels differ)")

@@ -103,8 +103,8 @@ def asyrp(
 
     if output.suffix != ".safetensors" or not output.parent.is_dir():
         raise InputError(f"a direction is saved as NAME.safetensors in a folder that exists, not as {output}")
-    found = sorted(p for p in pictures.glob("*") if p.suffix.lower() in READABLE_PICTURES)[:count]
-    if not found:
+    paths = sorted(p for p in pictures.glob("*") if p.suffix.lower() in READABLE_PICTURES)[:count]
+    if not paths:
         raise InputError(f"{pictures} holds no pictures ({', '.join(READABLE_PICTURES)}): give a folder with some")
     loaded = load(model)
     about = DirectionInfo(
@@ -115,9 +115,9 @@ def asyrp(
     kind: dict[str, Any] = {"epochs": epochs, "rate": rate, "optimiser": optimiser, "seed": seed, "frames": frames}
     if by == "clip":
         scorer = ClipScorer.load(clip, loaded.device)
-        direction = train_direction(loaded, scorer, found, about, **kind, told=print)
+        direction = train_direction(loaded, scorer, paths, about, **kind, told=print)
     else:
-        direction = teach_direction(loaded, found, about, far=far, **kind, told=print)
+        direction = teach_direction(loaded, paths, about, far=far, **kind, told=print)
     print(direction.save(output, torch.float16))
 
 
@@ -244,18 +244,18 @@ def _trained(
     say: Callable[[str], None],
 ) -> Direction:
     about = replace(about, model=model.name, model_sha256=model.weights_hash)
-    made, losses = None, list[float]()
+    direction, losses = None, list[float]()
     each = sum(level.t >= about.t_edit for level in ctx.levels[: ctx.steps])
     for step, block in train(ctx, model, cond, origins, loss, about, epochs, rate, optimiser, seed):
-        made = block
+        direction = block
         losses.append(step.loss)
         if len(losses) == each:
             mean = sum(losses) / each
             say(f"epoch {step.epoch}, picture {step.picture}: mean loss {mean:.5f}, {step.seconds:.2f} s a step")
             losses.clear()
-    if made is None:
+    if direction is None:
         raise InputError(f"no step of {about.steps} lies at timestep {about.t_edit} or above: lower t_edit")
-    return Direction(about, made.eval().requires_grad_(False))
+    return Direction(about, direction.eval().requires_grad_(False))
 
 
 def _interval(

@@ -20,10 +20,10 @@ __all__ = ["ActivationReader", "joined"]
 
 def joined(reads: Iterable[Needs]) -> Needs:
     """Everything that any of several energies reads."""
-    found = list(reads)
-    attention = dict.fromkeys(path for r in found for path in r.attention)
-    features = dict.fromkeys(path for r in found for path in r.features)
-    return Needs(tuple(attention), tuple(features), any(r.prediction for r in found))
+    every = list(reads)
+    attention = dict.fromkeys(path for r in every for path in r.attention)
+    features = dict.fromkeys(path for r in every for path in r.features)
+    return Needs(tuple(attention), tuple(features), any(r.prediction for r in every))
 
 
 @dataclass(frozen=True)
@@ -78,17 +78,17 @@ class ActivationReader:
             if not reads.prediction:
                 leave()
 
-        found: Prediction | None = None
+        prediction: Prediction | None = None
         try:
             with early_exit():
-                found = ctx.evaluate(x, ctx.level, cond, self.taps(ctx, reads, [name], seen, done), grad)
+                prediction = ctx.evaluate(x, ctx.level, cond, self.taps(ctx, reads, [name], seen, done), grad)
         finally:
             ctx.layout = layout
-        made = seen.setdefault(name, Observation(ctx, x))
-        made.x, made.decode = x, self.decode
-        if found is not None:
-            made.x0, made.eps = found.x0, found.eps
-        return made
+        observation = seen.setdefault(name, Observation(ctx, x))
+        observation.x, observation.decode = x, self.decode
+        if prediction is not None:
+            observation.x0, observation.eps = prediction.x0, prediction.eps
+        return observation
 
     def complete(self, seen: Observation, prediction: Prediction) -> None:
         """Add a row's prediction to what was seen of it."""

@@ -89,15 +89,15 @@ class AsymmetricStep(Control):
             twins = [name for name in ctx.layout if name.endswith(TWIN)]
             if not twins:
                 return None
-            made = h.clone()
+            shifted = h.clone()
             for name in twins:
                 # The row itself may be evaluated in another call, with a graph; then the twin's own h is the same.
                 base = h[ctx.layout.get(name.removesuffix(TWIN), ctx.layout[name])]
                 temb = self._temb
                 if temb is not None and temb.shape[0] == h.shape[0]:
                     temb = temb[ctx.layout[name]]
-                made[ctx.layout[name]] = base + self.shift(base, temb, ctx.level.t)
-            return made
+                shifted[ctx.layout[name]] = base + self.shift(base, temb, ctx.level.t)
+            return shifted
 
         return (Tap("time_embedding", read), Tap(self.site, put))
 
@@ -105,8 +105,8 @@ class AsymmetricStep(Control):
         """Take x0 from the twins."""
         if not self.active(ctx):
             return prediction
-        own = {name: rows.get(name + TWIN, rows[name]) for name in ("uncond", "cond") if name in rows}
-        shifted = self.guidance.combine(own) if self.guidance is not None else next(iter(own.values()))
+        twins = {name: rows.get(name + TWIN, rows[name]) for name in ("uncond", "cond") if name in rows}
+        shifted = self.guidance.combine(twins) if self.guidance is not None else next(iter(twins.values()))
         return Prediction(shifted.x0, prediction.eps, prediction.variance)
 
     def after(self, ctx: RunState, move: Transition) -> Transition:

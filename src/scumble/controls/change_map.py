@@ -116,8 +116,8 @@ class ChangeMap(Constraint):
 
     def before(self, ctx: RunState, x: Tensor) -> Tensor:
         """Put back what is not released at this step."""
-        held = self.release >= ctx.i if self.nested else self.release == ctx.i
-        return torch.where(held, self.source(ctx, ctx.i), x) if bool(held.any()) else x
+        closed = self.release >= ctx.i if self.nested else self.release == ctx.i
+        return torch.where(closed, self.source(ctx, ctx.i), x) if bool(closed.any()) else x
 
     def settle(self, ctx: RunState, x: Tensor) -> Tensor:
         """Hold back what is released inside this step; at the last level put back what was never released."""

@@ -135,9 +135,9 @@ class EnergyGuidance(Control):
         for _ in range(MOST_REPEATS if goals else 1):
             leaf = x.detach().requires_grad_(True)
             reads = joined(g.energy.reads for _, g, _ in at_x)
-            seen = self.looker.once(ctx, leaf, self.cond, reads, self.row, grad=True)
+            observation = self.looker.once(ctx, leaf, self.cond, reads, self.row, grad=True)
             with torch.enable_grad():
-                values = {one[0]: self._value(one, seen) for one in at_x}
+                values = {one[0]: self._value(one, observation) for one in at_x}
                 if goals and all(bool((values[k] <= goal).all()) for k, goal in goals.items()):
                     return x
                 loss = sum(w * values[k].sum() for k, _, w in at_x)
@@ -196,12 +196,12 @@ class EnergyGuidance(Control):
             if name != self.row and name in rows:
                 self.looker.complete(seen, rows[name])
         self._measure(acting)
-        made = prediction.detach()
+        guided = prediction.detach()
         with torch.enable_grad():
             gradients = self.through_network(ctx, rows[self.row], prediction)
-            x = self._x(ctx, made)
+            x = self._x(ctx, guided)
             direct = [one for one in acting if not one[1].through_network]
-            for place, slope in slopes(ctx, x, made, self.looker.decode, direct, self._value).items():
+            for place, slope in slopes(ctx, x, guided, self.looker.decode, direct, self._value).items():
                 if slope.x0 is None:
                     raise MethodError("energies that leave out the network must judge the predicted picture")
                 gradient = self.scale * slope.x0 / ctx.level.a
@@ -209,12 +209,12 @@ class EnergyGuidance(Control):
         for gradient in gradients.values():
             self._finite(ctx, gradient)
         if "eps" in gradients:
-            made = self.shift_noise(ctx, made, gradients["eps"], x)
+            guided = self.shift_noise(ctx, guided, gradients["eps"], x)
         if "x0" in gradients:
-            made = replace(made, x0=made.x0 - gradients["x0"])
+            guided = replace(guided, x0=guided.x0 - gradients["x0"])
         self._shift = gradients.get("mean/step")
         self._beta = gradients.get("mean/beta")
-        return made
+        return guided
 
     def after(self, ctx: RunState, move: Transition) -> Transition:
         """Move the mean."""
@@ -263,8 +263,8 @@ class EnergyGuidance(Control):
         inside, outside = [one for one in acting if _inside(one)], [one for one in acting if not _inside(one)]
         roots: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
         at_x: dict[str, Tensor] = {}
-        apart = slopes(ctx, leaf, self.judged(row, judged), self.looker.decode, outside, self._value, half)
-        for place, slope in apart.items():
+        separate = slopes(ctx, leaf, self.judged(row, judged), self.looker.decode, outside, self._value, half)
+        for place, slope in separate.items():
             pairs = ((row.x0, slope.x0), (row.eps, slope.eps))
             roots[place] = [(tensor, gradient) for tensor, gradient in pairs if gradient is not None]
             if slope.x is not None:
@@ -286,14 +286,14 @@ class EnergyGuidance(Control):
         """Return the weighted energies of activations, summed for each place, with the network's graph."""
         if not acting:
             return {}
-        seen = self._seen.setdefault(self.row, Observation(ctx, leaf))
-        seen.x, seen.decode = leaf, self.looker.decode
+        observation = self._seen.setdefault(self.row, Observation(ctx, leaf))
+        observation.x, observation.decode = leaf, self.looker.decode
         with_graph = EnergyGuidance.judged(self, row, judged)
-        seen.x0, seen.eps = with_graph.x0, with_graph.eps
+        observation.x0, observation.eps = with_graph.x0, with_graph.eps
         losses: dict[str, Tensor] = {}
         for one in acting:
             place = place_of(one[1])
-            losses[place] = losses.get(place, 0.0) + one[2] * self._value(one, seen).sum()
+            losses[place] = losses.get(place, 0.0) + one[2] * self._value(one, observation).sum()
         return losses
 
     def _value(self, one: Acting, seen: Observation) -> Tensor:
@@ -328,11 +328,11 @@ class EnergyGuidance(Control):
     ) -> Tensor:
         """Return the gradient at the leaf, given the network's outputs and the gradients at them (None: 1)."""
         outputs, at_outputs = zip(*roots, strict=True)
-        (found,) = torch.autograd.grad(outputs, leaf, at_outputs, retain_graph=keep, allow_unused=True)
-        if found is None:
+        (gradient,) = torch.autograd.grad(outputs, leaf, at_outputs, retain_graph=keep, allow_unused=True)
+        if gradient is None:
             raise MethodError("the energies do not depend on the noisy picture: their maps are overwritten by another")
         ctx.cost.backward(leaf.shape[0])
-        return found * (self.scale / self._half(ctx))
+        return gradient * (self.scale / self._half(ctx))
 
     def _known(self, acting: list[Acting], name: str) -> bool:
         return all((name, k) in self._origins for k, g, _ in acting if g.energy.source == name)
@@ -357,8 +357,8 @@ class EnergyGuidance(Control):
             if name not in self.sources:
                 raise MethodError(f"energies at place x compare with {name!r}, but no such source was given")
             source = self.sources[name]
-            own = [entry for entry in acting if entry[1].energy.source == name]
-            reads = joined(g.energy.reads for _, g, _ in own)
+            entries = [entry for entry in acting if entry[1].energy.source == name]
+            reads = joined(g.energy.reads for _, g, _ in entries)
             x = source.trajectory(ctx, ctx.i)
             self._seen[name] = self.looker.once(ctx, x, source.cond, reads, name, grad=False)
         self._measure(acting)

@@ -71,15 +71,15 @@ def slopes(
         leaves.append(picture.detach().requires_grad_(True))
         return leaves[-1]
 
-    seen = Observation(ctx, at_x, at_x0, at_eps, decode=cut)
+    observation = Observation(ctx, at_x, at_x0, at_eps, decode=cut)
     sums: dict[str, list[Tensor | None]] = {}
     for one in acting:
-        loss = one[2] * value(one, seen).sum()
-        found = torch.autograd.grad(loss * scale, leaves, allow_unused=True)
-        if all(gradient is None for gradient in found):
+        loss = one[2] * value(one, observation).sum()
+        gradients = torch.autograd.grad(loss * scale, leaves, allow_unused=True)
+        if all(gradient is None for gradient in gradients):
             raise MethodError(f"energy {one[1].energy.name} does not depend on the predicted picture")
         total = sums.setdefault(place_of(one[1]), [None] * 4)
-        for n, gradient in enumerate(found):
+        for n, gradient in enumerate(gradients):
             total[n] = _added(total[n], gradient)
     return {
         place: Slopes(total[0], _through_decoder(total[1], total[3], decoded, at_x0), total[2])

@@ -53,10 +53,10 @@ class SourceBranch(Control):
         """Combine the source's rows; the run's own prediction is left alone."""
         if "source" in rows:
             names = {"cond": "source", "uncond": "source_uncond"}
-            made = self.guidance.combine({name: rows[names[name]] for name in self.guidance.names})
+            combined = self.guidance.combine({name: rows[names[name]] for name in self.guidance.names})
             if ctx.network.clip_sample is not None:
-                made = made.clipped(ctx.level, ctx.network.clip_sample)
-            self.visits.append(Evaluation(ctx.i, ctx.level, self(ctx, ctx.i), made))
+                combined = combined.clipped(ctx.level, ctx.network.clip_sample)
+            self.visits.append(Evaluation(ctx.i, ctx.level, self(ctx, ctx.i), combined))
         return prediction
 
     def after(self, ctx: RunState, move: Transition) -> Transition:

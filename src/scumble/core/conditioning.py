@@ -61,10 +61,10 @@ class Conditioning:
         """
 
         def join(tensors: list[Tensor | None]) -> Tensor | None:
-            found = [t for t in tensors if t is not None]
-            if 0 < len(found) < len(parts):
+            present = [t for t in tensors if t is not None]
+            if 0 < len(present) < len(parts):
                 raise ValueError("rows with and without a kind of conditioning cannot share one call of the network")
-            return torch.cat(found) if found else None
+            return torch.cat(present) if present else None
 
         return Conditioning(**{f.name: join([getattr(part, f.name) for part in parts]) for f in fields(Conditioning)})
 

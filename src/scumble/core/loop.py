@@ -71,10 +71,10 @@ def denoise(ctx: RunState, controls: Sequence[Control], on_step: Callback | None
 def _before(ctx: RunState, constraints: Sequence[Constraint], others: Sequence[Control], x: Tensor) -> Tensor:
     for control in constraints:
         x = control.before(ctx, x)
-    kept = x
+    constrained = x
     for other in others:
         x = other.before(ctx, x)
-    if x is not kept:
+    if x is not constrained:
         for control in constraints:
             x = control.before(ctx, x)
     return x
@@ -91,16 +91,16 @@ def _evaluate(ctx: RunState, controls: Sequence[Control], x: Tensor) -> dict[str
     if len({row.name for row in rows}) < len(rows):
         raise ValueError(f"two rows have the same name: {', '.join(row.name for row in rows)}")
     taps = [tap for control in controls for tap in control.taps(ctx)]
-    found = {row.name: row.known for row in rows if row.known is not None}
+    predictions = {row.name: row.known for row in rows if row.known is not None}
     for grad in (False, True):
         group = [row for row in rows if row.known is None and row.grad is grad]
         if not group:
             continue
-        own = x
+        leaf_or_x = x
         if grad:
-            own = ctx.leaf = x.detach().requires_grad_(True)
-        found |= _call(ctx, group, own, taps, grad)
-    return {row.name: found[row.name] for row in rows}
+            leaf_or_x = ctx.leaf = x.detach().requires_grad_(True)
+        predictions |= _call(ctx, group, leaf_or_x, taps, grad)
+    return {row.name: predictions[row.name] for row in rows}
 
 
 def _call(ctx: RunState, group: list[Branch], x: Tensor, taps: Sequence[Any], grad: bool) -> dict[str, Prediction]:

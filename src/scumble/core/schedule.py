@@ -228,8 +228,8 @@ class Schedule:
         times = np.interp(np.log(sigmas), np.log(table), np.arange(len(table)))
         if dpm:  # the network gets whole timesteps
             times = np.trunc(times if self.config.get("beta_schedule") == "squaredcos_cap_v2" else times.round())
-        found = (_variance_preserving(float(t), 1 / (1 + float(g) ** 2)) for t, g in zip(times, sigmas, strict=True))
-        return (*found, self._final(solver))
+        levels = (_variance_preserving(float(t), 1 / (1 + float(g) ** 2)) for t, g in zip(times, sigmas, strict=True))
+        return (*levels, self._final(solver))
 
     def _flow_levels(self, n: int) -> tuple[Level, ...]:
         total, shift = self.num_train_timesteps, float(self.config.get("shift") or self.config.get("flow_shift") or 1.0)

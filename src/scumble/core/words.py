@@ -118,8 +118,8 @@ class PlacedGuidance(Guidance):
         here = self._here(ctx)
         if not here:
             return super().branches(ctx, rows)
-        own = [Branch("uncond", self.uncond)] if self._needs_uncond(here) else []
-        return [*rows, *own, Branch("cond", self.cond), *(Branch(name, one.cond) for name, one in here)]
+        first = [Branch("uncond", self.uncond)] if self._needs_uncond(here) else []
+        return [*rows, *first, Branch("cond", self.cond), *(Branch(name, one.cond) for name, one in here)]
 
     def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Combine the rows of this step."""

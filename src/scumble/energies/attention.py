@@ -178,10 +178,10 @@ class Centroid(OfWords):
 
     def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |c - (c_source + by)|``."""
-        found = self._centers(self.own(seen))
+        centers = self._centers(self.own(seen))
         wanted = self.target if origin is None else self.by
-        goal = torch.tensor(wanted, dtype=found.dtype, device=found.device).expand_as(found)
-        return distance(found, goal if origin is None else origin + goal, self.squared)
+        goal = torch.tensor(wanted, dtype=centers.dtype, device=centers.device).expand_as(centers)
+        return distance(centers, goal if origin is None else origin + goal, self.squared)
 
 
 @dataclass
@@ -204,8 +204,8 @@ class Size(OfWords):
     def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |size - factor size_source|``."""
         assert origin is not None
-        found = self._sizes(self.own(seen))
-        return distance(found, (origin * self.factor).expand_as(found), self.squared)
+        sizes = self._sizes(self.own(seen))
+        return distance(sizes, (origin * self.factor).expand_as(sizes), self.squared)
 
 
 @dataclass
@@ -225,7 +225,7 @@ class Shape(OfWords):
     def measure(self, seen: Observation) -> Tensor:
         """The wanted silhouettes, and behind them how much a place counts; all layers in one row of numbers
         (B, tokens + 1, cells)."""
-        made = []
+        shapes = []
         for site, maps in zip(self.sites, self.theirs(seen), strict=True):
             counts = torch.ones_like(maps[:, :1])
             for columns, change in self.free:
@@ -233,21 +233,21 @@ class Shape(OfWords):
                 taken = torch.maximum(going, change(going)).amax(1, keepdim=True)
                 counts = torch.minimum(counts, 1 - taken)
             wanted = self.transform((hard_shape if self.hard else soft_shape)(maps))
-            made.append(torch.cat([wanted, counts], 1).flatten(2))
-        return torch.cat(made, -1)
+            shapes.append(torch.cat([wanted, counts], 1).flatten(2))
+        return torch.cat(shapes, -1)
 
     def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |shape - T(shape_source)|``, tokens by tokens where they correspond, else their means."""
         assert origin is not None
         total, at = torch.zeros((), device=seen.x.device), 0
         for maps in self.own(seen):
-            found = soft_shape(maps).flatten(2)
-            wanted, counts = origin[..., at : at + found.shape[-1]].split([origin.shape[1] - 1, 1], 1)
-            at += found.shape[-1]
-            if found.shape[1] != wanted.shape[1]:
-                found, wanted = found.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
-            wanted = wanted.expand_as(found)
-            total = total + distance(counts * found, counts * wanted, self.squared) / len(self.sites)
+            shape = soft_shape(maps).flatten(2)
+            wanted, counts = origin[..., at : at + shape.shape[-1]].split([origin.shape[1] - 1, 1], 1)
+            at += shape.shape[-1]
+            if shape.shape[1] != wanted.shape[1]:
+                shape, wanted = shape.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
+            wanted = wanted.expand_as(shape)
+            total = total + distance(counts * shape, counts * wanted, self.squared) / len(self.sites)
         return total
 
 
@@ -278,10 +278,10 @@ class Appearance(OfWords):
     def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |look - look_source|``; the silhouette itself carries no gradient."""
         assert origin is not None
-        found = self._looks(self.own(seen)[-1], seen.features[self.features])
-        if found.shape[1] != origin.shape[1]:
-            found, origin = found.mean(1, keepdim=True), origin.mean(1, keepdim=True)
-        return distance(found, origin.expand_as(found), self.squared)
+        appearance = self._looks(self.own(seen)[-1], seen.features[self.features])
+        if appearance.shape[1] != origin.shape[1]:
+            appearance, origin = appearance.mean(1, keepdim=True), origin.mean(1, keepdim=True)
+        return distance(appearance, origin.expand_as(appearance), self.squared)
 
 
 @dataclass
@@ -303,8 +303,8 @@ class Tint(OfWords):
     def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
         """``mean |colour - colour_source|``; the silhouette itself carries no gradient."""
         assert origin is not None
-        found = _mean_inside(hard_shape(self.own(seen)[-1].detach()), seen.picture).mean(1)
-        return distance(found, origin.expand_as(found), self.squared)
+        tint = _mean_inside(hard_shape(self.own(seen)[-1].detach()), seen.picture).mean(1)
+        return distance(tint, origin.expand_as(tint), self.squared)
 
 
 def _mean_inside(where: Tensor, psi: Tensor) -> Tensor:

@@ -40,8 +40,8 @@ def view_maps(
     """
     identity = torch.eye(3, dtype=torch.float64).expand(*numbers.shape[:-1], 3, 3)
     turned = torch.where(_happens(numbers[..., 0], chance), _affine(numbers[..., 1:4], degrees, shift), identity)
-    seen = torch.where(_happens(numbers[..., 4], chance), _perspective(numbers[..., 5:13], distortion), identity)
-    return torch.stack([turned, seen], dim=-3)
+    view = torch.where(_happens(numbers[..., 4], chance), _perspective(numbers[..., 5:13], distortion), identity)
+    return torch.stack([turned, view], dim=-3)
 
 
 def warp(pictures: Tensor, maps: Tensor) -> Tensor:
@@ -56,14 +56,16 @@ def warp(pictures: Tensor, maps: Tensor) -> Tensor:
     y, x = torch.meshgrid(ys, xs, indexing="ij")
     places = torch.stack([x, y, torch.ones_like(x)], dim=-1)
     maps = maps.cpu()
-    seen = torch.einsum("bij,hwj->bhwi", maps[:, 1], places)
-    in_front = seen[..., 2:] > 1e-6
-    seen = torch.where(in_front, seen[..., :2] / seen[..., 2:].clamp_min(1e-6), torch.full_like(seen[..., :2], 9.0))
+    warped = torch.einsum("bij,hwj->bhwi", maps[:, 1], places)
+    in_front = warped[..., 2:] > 1e-6
+    warped = torch.where(
+        in_front, warped[..., :2] / warped[..., 2:].clamp_min(1e-6), torch.full_like(warped[..., :2], 9.0)
+    )
     # How much of the pixel at that place lies inside the frame: 1 up to the outermost pixel's centre, 0 one beyond.
     sides = torch.tensor([width, height], dtype=torch.float64)
-    inside = ((1 - seen.abs()) * sides / 2 + 0.5).clamp(0, 1).prod(dim=-1)
-    seen = torch.cat([seen.clamp(-2, 2), torch.ones_like(seen[..., :1])], dim=-1)
-    grid = torch.einsum("bij,bhwj->bhwi", maps[:, 0], seen)[..., :2].to(pictures.device, pictures.dtype)
+    inside = ((1 - warped.abs()) * sides / 2 + 0.5).clamp(0, 1).prod(dim=-1)
+    warped = torch.cat([warped.clamp(-2, 2), torch.ones_like(warped[..., :1])], dim=-1)
+    grid = torch.einsum("bij,bhwj->bhwi", maps[:, 0], warped)[..., :2].to(pictures.device, pictures.dtype)
     views = F.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return views * inside.to(pictures.device, pictures.dtype)[:, None]
 

@@ -12,8 +12,8 @@ __all__ = ["with_gradient"]
 
 def with_gradient(at: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
     """Return values (B,) whose sum has the given gradient at ``at`` (B, …): for energies that find it by themselves."""
-    found: Tensor = _WithGradient.apply(at, value, gradient)
-    return found
+    result: Tensor = _WithGradient.apply(at, value, gradient)
+    return result
 
 
 class _WithGradient(torch.autograd.Function):

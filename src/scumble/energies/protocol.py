@@ -221,5 +221,5 @@ def per_sample(values: Tensor) -> Tensor:
 
 def distance(a: Tensor, b: Tensor, squared: bool) -> Tensor:
     """Mean absolute difference of each sample, or half the mean squared one (B,)."""
-    apart = a - b
-    return per_sample(0.5 * apart.square() if squared else apart.abs())
+    difference = a - b
+    return per_sample(0.5 * difference.square() if squared else difference.abs())

@@ -68,8 +68,8 @@ def columns_of(model: Model, word: str, prompt: str, source: str | None) -> Colu
     Raises:
         InputError: If one of them has no such word.
     """
-    own = tuple(model.word_tokens(prompt, word))
-    return Columns(own, own if source in (None, prompt) else tuple(model.word_tokens(source or "", word)))
+    columns = tuple(model.word_tokens(prompt, word))
+    return Columns(columns, columns if source in (None, prompt) else tuple(model.word_tokens(source or "", word)))
 
 
 def head_columns(model: Model, phrase: str, prompt: str, source: str | None) -> Columns:
@@ -83,11 +83,11 @@ def head_columns(model: Model, phrase: str, prompt: str, source: str | None) -> 
     """
     whole = columns_of(model, phrase, prompt, source)
     words = words_of(phrase)
-    kept = next((k for k, word in enumerate(words) if k and word in SMALL_WORDS), len(words))
-    noun = columns_of(model, words[kept - 1], prompt, source)
-    own = tuple(c for c in noun.own if c in whole.own)
+    end = next((k for k, word in enumerate(words) if k and word in SMALL_WORDS), len(words))
+    noun = columns_of(model, words[end - 1], prompt, source)
+    columns = tuple(c for c in noun.own if c in whole.own)
     theirs = tuple(c for c in noun.source if c in whole.source)
-    return Columns(own, theirs) if own and theirs else whole
+    return Columns(columns, theirs) if columns and theirs else whole
 
 
 def described(phrase: str, prompt: str) -> str:
@@ -95,30 +95,30 @@ def described(phrase: str, prompt: str) -> str:
 
     They go up to a small word or the beginning; the first occurrence counts.
     """
-    words, own = words_of(prompt), words_of(phrase)
-    for k in range(len(words) - len(own) + 1):
-        if own and words[k : k + len(own)] == own:
+    words, phrase_words = words_of(prompt), words_of(phrase)
+    for k in range(len(words) - len(phrase_words) + 1):
+        if phrase_words and words[k : k + len(phrase_words)] == phrase_words:
             first = k
             while first and words[first - 1] not in SMALL_WORDS:
                 first -= 1
-            return " ".join(words[first : k + len(own)])
+            return " ".join(words[first : k + len(phrase_words)])
     return phrase
 
 
 def common_columns(model: Model, prompt: str, source: str, without: Sequence[str] = ()) -> Columns:
     """Return the columns of all words that both prompts have, small words and given phrases left out."""
     taken = {c for phrase in without for c in model.word_tokens(prompt, phrase)}
-    own: list[int] = []
+    shared: list[int] = []
     theirs: list[int] = []
     for word in dict.fromkeys(words_of(prompt)):
         if word in SMALL_WORDS:
             continue
         try:
-            found = columns_of(model, word, prompt, source)
+            columns = columns_of(model, word, prompt, source)
         except InputError:
             continue
-        pairs = list(zip(found.own, found.source, strict=False))
-        if len(found.own) == len(found.source):
-            own += [a for a, _ in pairs if a not in taken]
+        pairs = list(zip(columns.own, columns.source, strict=False))
+        if len(columns.own) == len(columns.source):
+            shared += [a for a, _ in pairs if a not in taken]
             theirs += [b for a, b in pairs if a not in taken]
-    return Columns(tuple(own), tuple(theirs))
+    return Columns(tuple(shared), tuple(theirs))

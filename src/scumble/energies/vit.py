@@ -28,9 +28,9 @@ def contrast(keys: Tensor, source: Tensor, temperature: float = TEMPERATURE) -> 
         source: Keys of the source (1 or B, T, D); no gradient.
         temperature: Of the softmax.
     """
-    own = keys / keys.norm(dim=-1, keepdim=True)
+    unit_keys = keys / keys.norm(dim=-1, keepdim=True)
     other = source.detach() / source.detach().norm(dim=-1, keepdim=True)
-    logits = own @ other.transpose(-1, -2) / temperature
+    logits = unit_keys @ other.transpose(-1, -2) / temperature
     places = torch.arange(keys.shape[1], device=keys.device).expand(keys.shape[0], -1)
     return F.cross_entropy(logits.transpose(1, 2), places, reduction="none")
 

@@ -27,10 +27,10 @@ def current_level_path(ctx: RunState, x0: Tensor, guidance: Guidance) -> list[Te
         x at each level but the clean one, noisiest first.
     """
     x = x0.expand(ctx.shape)
-    found = [x]
+    path = [x]
     for i in range(ctx.steps - 1, 0, -1):
         (prediction,) = guided(ctx, x[None], guidance, range(i, i + 1))
-        made = Prediction.from_eps(prediction.eps, x, ctx.levels[i])
-        x = ctx.levels[i - 1].a * made.x0 + ctx.levels[i - 1].s * made.eps
-        found.append(x)
-    return found[::-1]
+        evaluated = Prediction.from_eps(prediction.eps, x, ctx.levels[i])
+        x = ctx.levels[i - 1].a * evaluated.x0 + ctx.levels[i - 1].s * evaluated.eps
+        path.append(x)
+    return path[::-1]

@@ -59,8 +59,8 @@ def ddim(
     for i in range(ctx.steps - 1, first - 1, -1):
         known, guess, moved = x, x, 0.0
         for _ in range(iterations):
-            found = _back(ctx, i, known, _eps(ctx, i, guess, guidance))
-            moved, guess, evaluations = float((found - guess).abs().max()), found, evaluations + 1
+            noisier = _back(ctx, i, known, _eps(ctx, i, guess, guidance))
+            moved, guess, evaluations = float((noisier - guess).abs().max()), noisier, evaluations + 1
             if moved <= tolerance:
                 break
         x, residual = guess, max(residual, moved)
@@ -84,11 +84,11 @@ def warm_ddim(
         moved = math.inf
         for _ in range(iterations):
             new_eps = _eps(ctx, i, guess, guidance)
-            found = _back(ctx, i, x, new_eps)
-            change, evaluations = float((found - guess).abs().max()), evaluations + 1
+            noisier = _back(ctx, i, x, new_eps)
+            change, evaluations = float((noisier - guess).abs().max()), evaluations + 1
             if change > moved:
                 break  # the iterate before, `guess`, is the better one
-            moved, guess, eps = change, found, new_eps
+            moved, guess, eps = change, noisier, new_eps
             if moved <= tolerance:
                 break
         x, residual = guess, max(residual, moved)

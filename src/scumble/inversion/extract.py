@@ -46,12 +46,12 @@ def guided(ctx: RunState, xs: Tensor, guidance: Guidance, indices: range) -> lis
     cond = Conditioning.cat([row.cond.expand(len(x)) for row in rows])
     level = levels[0] if len(indices) == 1 else levels * len(rows)
     joint = ctx.evaluate(torch.cat([x] * len(rows)) if len(rows) > 1 else x, level, cond)
-    found = []
+    combined = []
     for k in range(len(indices)):
         places = [n * len(x) + k * batch for n in range(len(rows))]
-        own = {row.name: joint.rows(at, at + batch) for row, at in zip(rows, places, strict=True)}
-        found.append(guidance.combine(own))
-    return found
+        predictions = {row.name: joint.rows(at, at + batch) for row, at in zip(rows, places, strict=True)}
+        combined.append(guidance.combine(predictions))
+    return combined
 
 
 def step(ctx: RunState, i: int, x: Tensor, prediction: Prediction) -> tuple[Tensor, float | Tensor]:
@@ -104,8 +104,8 @@ def _predictions(
     while k < len(xs) - 1:
         with chunks.measured() as size:
             stop = min(k + size, len(xs) - 1)
-            found = guided(ctx, xs[k:stop], guidance, range(first + k, first + stop))
-        yield from zip(range(first + k, first + stop), found, strict=True)
+            batch_of_levels = guided(ctx, xs[k:stop], guidance, range(first + k, first + stop))
+        yield from zip(range(first + k, first + stop), batch_of_levels, strict=True)
         k = stop
 
 

@@ -31,10 +31,10 @@ def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -
         raise InputError(f"an inversion is saved as NAME{SUFFIX}, not as {path.name!r}")
     if not path.parent.is_dir():
         raise InputError(f"the folder {path.parent} of the output does not exist")
-    own = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    meta = {"format": FORMAT, "sha256": tensors_sha256(own), "about": json.dumps(about)}
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    meta = {"format": FORMAT, "sha256": tensors_sha256(stored), "about": json.dumps(about)}
     with atomic_write(path) as temporary:
-        save_file(own, temporary, metadata=meta)
+        save_file(stored, temporary, metadata=meta)
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -210,10 +210,10 @@ class Inversion:
         if unknown:
             raise CheckpointError(f"the inversion {name} was made by a newer version (it has {', '.join(unknown)})")
         levels = tuple(Level(*level) for level in about["levels"])
-        found = cls(**{**about, **tensors, "levels": levels, "size": tuple(about.get("size", (0, 0)))})
-        if found.xs.dim() != 5 or len(found.xs) != found.steps - found.first + 1:
-            raise CheckpointError(f"the inversion {name} is damaged: {len(found.xs)} latents for its levels")
-        return found
+        inversion = cls(**{**about, **tensors, "levels": levels, "size": tuple(about.get("size", (0, 0)))})
+        if inversion.xs.dim() != 5 or len(inversion.xs) != inversion.steps - inversion.first + 1:
+            raise CheckpointError(f"the inversion {name} is damaged: {len(inversion.xs)} latents for its levels")
+        return inversion
 
     def _step(self, i: int) -> int:
         if not self.first <= i < self.steps:

@@ -27,7 +27,7 @@ def guided_filter(guide: Floats, values: Floats, radius: int, eps: float = 1e-4)
     mean, mean_values = _box(guide, radius), _box(values, radius)
     covariance = _box(guide[..., :, None] * guide[..., None, :], radius) - mean[..., :, None] * mean[..., None, :]
     with_values = _box(guide * values[..., None], radius) - mean * mean_values[..., None]
-    slopes: Floats = np.linalg.solve(covariance + eps * np.eye(3), with_values[..., None])[..., 0]
+    slopes = np.linalg.solve(covariance + eps * np.eye(3), with_values[..., None])[..., 0].astype(np.float64)
     offsets = mean_values - (slopes * mean).sum(-1)
     return _box(slopes, radius), _box(offsets, radius)
 

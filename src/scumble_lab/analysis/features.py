@@ -60,9 +60,9 @@ class Frozen(Control):
                 if k not in self.known:
                     self.known[k] = own[k].clone()
                     return None
-                made = own.clone()
-                made[k] = self.known[k]
-                return made
+                changed = own.clone()
+                changed[k] = self.known[k]
+                return changed
 
             return Tap(self.layers[k], keep)
 
@@ -153,18 +153,18 @@ def analyse_features(
     cond, solver = batch.embed(prompt), inversion.solver(model)
 
     def sampled(step: int, controls: Sequence[Control], batch: int) -> list[Image.Image]:
-        own = EditBatch(model=model, noise=CounterNoise([0] * batch), count=batch, size=place.size, image=tensor)
+        edit_batch = EditBatch(model=model, noise=CounterNoise([0] * batch), count=batch, size=place.size, image=tensor)
         begin = StartAt(inversion.x_at(n - step), n - step)
-        made = own.denoise(inversion.levels, solver, [begin, *controls, Guidance(cond, cond)])
+        latents = edit_batch.denoise(inversion.levels, solver, [begin, *controls, Guidance(cond, cond)])
         with torch.no_grad():
-            return to_image(place.undo(torch.cat([model.decode(row) for row in made.split(1)]).cpu()))
+            return to_image(place.undo(torch.cat([model.decode(row) for row in latents.split(1)]).cpu()))
 
     rows, pictures = [], []
     for step in wanted:
         (plain,) = sampled(step, [], 1)
-        found = sampled(step, [Frozen(chosen)], len(chosen))
-        pictures.append([plain, *found])
-        rows += [_compared(layer, step, plain, made) for layer, made in zip(chosen, found, strict=True)]
+        results = sampled(step, [Frozen(chosen)], len(chosen))
+        pictures.append([plain, *results])
+        rows += [_compared(layer, step, plain, made) for layer, made in zip(chosen, results, strict=True)]
     return FeatureAnalysis(tuple(rows), _grid(pictures, ["plain", *chosen], wanted))
 
 

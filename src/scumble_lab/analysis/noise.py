@@ -57,18 +57,18 @@ def step_noise(zs: Tensor, levels: Sequence[Level], first: int = 0) -> list[Step
     """
     flat = zs.detach().double().flatten(2)
     noisy = [k for k in range(len(flat)) if bool(flat[k].any())]
-    found = []
+    statistics = []
     for k in noisy:
-        own = flat[k]
+        flat_noise = flat[k]
         correlation = angle = obtuse = None
         if k + 1 in noisy:
             after = flat[k + 1]
-            correlation = float(torch.corrcoef(torch.stack([own.flatten(), after.flatten()]))[0, 1])
-            angles = torch.rad2deg(torch.arccos(torch.cosine_similarity(own, after, dim=1).clamp(-1, 1)))
+            correlation = float(torch.corrcoef(torch.stack([flat_noise.flatten(), after.flatten()]))[0, 1])
+            angles = torch.rad2deg(torch.arccos(torch.cosine_similarity(flat_noise, after, dim=1).clamp(-1, 1)))
             angle, obtuse = float(angles.mean()), float((angles > 90).double().mean())
-        variance = float(own.var(correction=0))
-        found.append(StepNoise(first + k, levels[first + k].t, variance, correlation, angle, obtuse))
-    return found
+        variance = float(flat_noise.var(correction=0))
+        statistics.append(StepNoise(first + k, levels[first + k].t, variance, correlation, angle, obtuse))
+    return statistics
 
 
 def analyse_noise(
@@ -102,8 +102,8 @@ def analyse_noise(
         raise InputError("no picture was given")
     if prompts and len(prompts) != len(images):
         raise InputError(f"{len(prompts)} prompts were given for {len(images)} pictures")
-    told = prompts or [""] * len(images)
-    found: dict[str, list[StepNoise]] = {}
+    captions = prompts or [""] * len(images)
+    by_method: dict[str, list[StepNoise]] = {}
     for kind in ("edit-friendly", "naive"):
         inversions = [
             editor.invert(
@@ -117,19 +117,19 @@ def analyse_noise(
                 chunk=chunk,
                 measured=False,
             )
-            for k, (image, prompt) in enumerate(zip(images, told, strict=True))
+            for k, (image, prompt) in enumerate(zip(images, captions, strict=True))
         ]
         shapes = {tuple(one.xs.shape) for one in inversions}
         if len(shapes) > 1:
             raise InputError("the pictures differ in size: give pictures of one size")
         levels = inversions[0].levels
         maps = [one.zs for one in inversions if one.zs is not None]
-        found[kind] = step_noise(torch.cat(maps, dim=1), levels)
-    steps, shape = [s.step for s in found["naive"]], (len(images), *inversions[0].xs.shape[2:])
+        by_method[kind] = step_noise(torch.cat(maps, dim=1), levels)
+    steps, shape = [s.step for s in by_method["naive"]], (len(images), *inversions[0].xs.shape[2:])
     noise = CounterNoise(range(seed, seed + len(images)))
     drawn = [noise.normal(shape, "step", i) if i in steps else torch.zeros(shape) for i in range(len(levels) - 1)]
-    found["native"] = step_noise(torch.stack(drawn), levels)
-    return found
+    by_method["native"] = step_noise(torch.stack(drawn), levels)
+    return by_method
 
 
 def write_csv(path: str | Path, found: Mapping[str, Sequence[StepNoise]]) -> None:

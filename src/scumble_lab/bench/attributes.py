@@ -40,17 +40,17 @@ def left_to_right(scene: Scene) -> list[tuple[Object, float]]:
 
 def targets(scenes: Sequence[Scene]) -> dict[str, Tensor]:
     """Class numbers: object heads (B, SLOTS) with absent slots ignored, scene heads (B,), and `x` (B, SLOTS)."""
-    found: dict[str, list[object]] = {key: [] for key in (*OBJECT_HEADS, *SCENE_HEADS, "x")}
+    columns: dict[str, list[object]] = {key: [] for key in (*OBJECT_HEADS, *SCENE_HEADS, "x")}
     for scene in scenes:
         order = left_to_right(scene)
         absent = SLOTS - len(order)
         for key, words in OBJECT_HEADS.items():
-            found[key].append([words.index(getattr(item, key)) for item, _ in order] + [_ABSENT] * absent)
-        found["x"].append([x for _, x in order] + [float("nan")] * absent)
-        found["count"].append(len(order))
-        found["floor"].append(FLOORS.index(scene.floor))
-        found["sky"].append(SKIES.index(scene.sky))
-    return {key: torch.tensor(values) for key, values in found.items()}
+            columns[key].append([words.index(getattr(item, key)) for item, _ in order] + [_ABSENT] * absent)
+        columns["x"].append([x for _, x in order] + [float("nan")] * absent)
+        columns["count"].append(len(order))
+        columns["floor"].append(FLOORS.index(scene.floor))
+        columns["sky"].append(SKIES.index(scene.sky))
+    return {key: torch.tensor(values) for key, values in columns.items()}
 
 
 def outputs() -> tuple[int, int]:

@@ -57,8 +57,8 @@ class BenchEditor:
     def build(self, sample: Sample) -> Method:
         """The method with its settings for a case."""
         assert self.method is not None
-        made: Method = method_class(self.method)(**self.settings(sample))
-        return made
+        method: Method = method_class(self.method)(**self.settings(sample))
+        return method
 
     def does(self, sample_task: str) -> bool:
         """Whether a task is for it; of other benchmarks, drags are for all that drag, the rest for all words."""

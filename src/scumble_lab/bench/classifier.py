@@ -122,9 +122,9 @@ class Classifier:
             best = {key: max(share, key=share.__getitem__) for key, share in scene.items()}
             objects = []
             for slot in range(int(best["count"])):
-                said = {k: dict(zip(words, chances[k][i][slot], strict=True)) for k, words in OBJECT_HEADS.items()}
-                named = {key: max(share, key=share.__getitem__) for key, share in said.items()}
-                objects.append(ReadObject(**named, x=float(logits["x"][i, slot]), probabilities=said))
+                read = {k: dict(zip(words, chances[k][i][slot], strict=True)) for k, words in OBJECT_HEADS.items()}
+                named = {key: max(share, key=share.__getitem__) for key, share in read.items()}
+                objects.append(ReadObject(**named, x=float(logits["x"][i, slot]), probabilities=read))
             readings.append(Reading(tuple(objects), best["floor"], best["sky"], scene))
         return readings
 

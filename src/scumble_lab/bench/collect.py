@@ -102,18 +102,18 @@ def collect(
             raise InputError(f"there are no results of {name!r}{nearest(name, there)}; there are: {', '.join(there)}")
     notices = [*benchmark.notices, *judges.notices]
     chosen = [name for name in there if names is None or name in names]
-    found = {name: find_results(benchmark, name, _asked(benchmark, name)) for name in chosen}
+    results_of = {name: find_results(benchmark, name, _asked(benchmark, name)) for name in chosen}
     rows = []
-    for name, results in found.items():
+    for name, results in results_of.items():
         rows += [Row(name, _case(benchmark, case), error=why) for case, why in results.errors.items()]
         if results.missing:
-            told = counted(len(results.missing), "missing result")
-            notices.append(f"{name}: {told}, the first is {results.missing[0]}.png")
+            remark = counted(len(results.missing), "missing result")
+            notices.append(f"{name}: {remark}, the first is {results.missing[0]}.png")
         if results.extra:
-            told = counted(len(results.extra), "file")
-            notices.append(f"{name}: {told} of no case left out: {', '.join(results.extra[:3])}")
+            remark = counted(len(results.extra), "file")
+            notices.append(f"{name}: {remark} of no case left out: {', '.join(results.extra[:3])}")
     for case in benchmark.cases:
-        makers = [name for name, results in found.items() if case.id in results.pictures]
+        makers = [name for name, results in results_of.items() if case.id in results.pictures]
         if makers:
             try:
                 sample = benchmark.load(case)
@@ -142,29 +142,29 @@ def _score_case(
     """All editors' results of one case; those that were scored before by the same judges are not scored again."""
     case = sample.case
     base = f"{sample_print(sample)} {judges.fingerprint} {benchmark.style} {jpeg_compat}"
-    kept = ScoreFile(benchmark.folder, case.id, base)
-    found: dict[str, dict[str, float]] = {}
+    score_file = ScoreFile(benchmark.folder, case.id, base)
+    by_editor: dict[str, dict[str, float]] = {}
     pictures: dict[str, tuple[Image.Image, bytes]] = {}
     rows = []
     for name in makers:
         try:
-            made = result_picture(benchmark, name, sample)
+            picture = result_picture(benchmark, name, sample)
         except ScumbleError as error:
             rows.append(Row(name, case, error=str(error)))
             continue
-        content = made.tobytes()
-        figures = kept.get(name, content)
+        content = picture.tobytes()
+        figures = score_file.get(name, content)
         if figures is None:
-            pictures[name] = (jpeg(made) if jpeg_compat else made, content)
+            pictures[name] = (jpeg(picture) if jpeg_compat else picture, content)
         else:
-            found[name] = figures
-    readings = judges.readings([made for made, _ in pictures.values()]) if case.after is not None else None
-    for k, (name, (made, content)) in enumerate(pictures.items()):
+            by_editor[name] = figures
+    readings = judges.readings([picture for picture, _ in pictures.values()]) if case.after is not None else None
+    for k, (name, (picture, content)) in enumerate(pictures.items()):
         read: Reading | None = None if readings is None else readings[k]
-        found[name] = score(sample, made, judges, read, benchmark.style)
-        kept.put(name, content, found[name])
-    kept.save()
-    rows += [Row(name, case, found[name] | _cost(benchmark, name, case)) for name in makers if name in found]
+        by_editor[name] = score(sample, picture, judges, read, benchmark.style)
+        score_file.put(name, content, by_editor[name])
+    score_file.save()
+    rows += [Row(name, case, by_editor[name] | _cost(benchmark, name, case)) for name in makers if name in by_editor]
     return rows
 
 

@@ -92,14 +92,14 @@ def read_points(data: bytes) -> dict[str, Any]:
     """
     _refuse_bombs(data)
     try:
-        found = _Restricted(io.BytesIO(data)).load()
+        record = _Restricted(io.BytesIO(data)).load()
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can fail in any way
         raise InputError(f"the point data is damaged: {type(error).__name__}") from error
-    if not isinstance(found, dict) or not {"prompt", "points", "mask"} <= set(found):
+    if not isinstance(record, dict) or not {"prompt", "points", "mask"} <= set(record):
         raise InputError("the point data holds no prompt, points and mask")
-    return found
+    return record
 
 
 def sample_files(folder: str | Path) -> list[Path]:
@@ -108,10 +108,10 @@ def sample_files(folder: str | Path) -> list[Path]:
     Raises:
         InputError: If there is none.
     """
-    found = sorted(Path(folder).glob("*/*/meta_data.pkl"))
-    if not found:
+    paths = sorted(Path(folder).glob("*/*/meta_data.pkl"))
+    if not paths:
         raise InputError(f"{Path(folder).name} holds no DragBench: expected category/sample/meta_data.pkl")
-    return found
+    return paths
 
 
 def read_sample(file: Path) -> DragSample:
@@ -147,5 +147,5 @@ def dragged_points(
     result = result.convert("RGB").resize(source.size, Image.Resampling.BILINEAR)
     size = (source.height, source.width)
     before, after = (FeatureGrid(features(image, prompt).float(), size) for image in (source.convert("RGB"), result))
-    found = nearest_features(before, after, torch.tensor([[y0, x0] for x0, y0, _, _ in points]).round()).tolist()
-    return [math.dist(place, (y1, x1)) for place, (_, _, x1, y1) in zip(found, points, strict=True)]
+    arrived = nearest_features(before, after, torch.tensor([[y0, x0] for x0, y0, _, _ in points]).round()).tolist()
+    return [math.dist(place, (y1, x1)) for place, (_, _, x1, y1) in zip(arrived, points, strict=True)]

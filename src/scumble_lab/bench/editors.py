@@ -98,10 +98,10 @@ def _shifted(sample: Sample) -> dict[str, Any]:
     all that stays: those of the old floor would hold on to it."""
     from scumble_lab.world.captions import FLOOR_PHRASES
 
-    scene, said = sample.case.scene_before, sample.case.source_prompt
+    scene, source_prompt = sample.case.scene_before, sample.case.source_prompt
     if scene is not None and sample.case.task == "floor":
-        said = said.replace(f" {FLOOR_PHRASES[scene.floor]}", "")
-    return {"directions": (sample.case.word,), "prompt": said}
+        source_prompt = source_prompt.replace(f" {FLOOR_PHRASES[scene.floor]}", "")
+    return {"directions": (sample.case.word,), "prompt": source_prompt}
 
 
 def _has_direction(case: Case) -> bool:

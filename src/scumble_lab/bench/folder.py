@@ -162,7 +162,7 @@ def open_folder(folder: Path) -> Benchmark:
         if case.id != name:
             raise InputError(f"cases/{name}/case.json is of a case {case.id!r}, not of {name!r}")
     extra = sorted({path.name for path in (folder / "cases").iterdir()} - set(names))
-    told = (f"{counted(len(extra), 'unlisted folder')} in cases left out: {', '.join(extra[:5])}",) if extra else ()
+    remarks = (f"{counted(len(extra), 'unlisted folder')} in cases left out: {', '.join(extra[:5])}",) if extra else ()
     under = f" under a veil ({about['veil']})" if about.get("veil") else ""
     title = f"still-life world{under}, seed {about['seed']}, {about['size']} px"
     return Benchmark(
@@ -170,7 +170,7 @@ def open_folder(folder: Path) -> Benchmark:
         title,
         cases,
         lambda case: _read_sample(folder / "cases" / case.id, case),
-        told,
+        remarks,
         has_truth=lambda case: (folder / "cases" / case.id / "target.png").is_file(),
     )
 
@@ -236,8 +236,8 @@ def _read_sample(folder: Path, case: Case) -> Sample:
         *((name, mask.shape[::-1]) for name, mask in (("change", change), ("region", region)) if mask is not None),
     ):
         if size is not None and size != source.size:
-            told = f"cases/{case.id}/{name}.png is {size[0]}x{size[1]}"
-            raise InputError(f"{told}, the source {source.width}x{source.height}")
+            remark = f"cases/{case.id}/{name}.png is {size[0]}x{size[1]}"
+            raise InputError(f"{remark}, the source {source.width}x{source.height}")
     return Sample(case, source, target, change, region)
 
 

@@ -79,36 +79,36 @@ class Judges:
             InputError: for a device that is not there.
         """
         device = str(parse_device(device))
-        found = cls(pie_compat=pie_compat)
+        judges = cls(pie_compat=pie_compat)
         try:
-            found.classifier = load_classifier(classifier, device)
+            judges.classifier = load_classifier(classifier, device)
         except CheckpointError as error:
-            found.notices.append(f"success is not judged: {error}")
+            judges.notices.append(f"success is not judged: {error}")
         try:
-            found.clip = ClipScorer.load(clip, device)
+            judges.clip = ClipScorer.load(clip, device)
         except CheckpointError as error:
-            found.notices.append(f"words are not judged: {error}")
+            judges.notices.append(f"words are not judged: {error}")
         try:
             if vit is not None:
-                found.vision = VisionTower.load(vit, device)
-                found.notices.append(f"structure is judged by {found.vision.name}")
-            elif found.clip is not None:
-                found.vision = VisionTower.of(found.clip)
+                judges.vision = VisionTower.load(vit, device)
+                judges.notices.append(f"structure is judged by {judges.vision.name}")
+            elif judges.clip is not None:
+                judges.vision = VisionTower.of(judges.clip)
         except CheckpointError as error:
-            found.notices.append(f"structure is not judged: {error}")
+            judges.notices.append(f"structure is not judged: {error}")
         if lpips is not None:
             try:
-                found.lpips = (lpips, load_lpips(lpips, device))
-                found.notices.append(f"LPIPS is by {lpips}")
+                judges.lpips = (lpips, load_lpips(lpips, device))
+                judges.notices.append(f"LPIPS is by {lpips}")
             except CheckpointError as error:
-                found.notices.append(f"LPIPS is left out: {error}")
+                judges.notices.append(f"LPIPS is left out: {error}")
         if dift is not None:
             try:
-                found.dift = Dift.load(dift, device)
-                found.notices.append(f"dragged points are found by the features of {found.dift.model.name}")
+                judges.dift = Dift.load(dift, device)
+                judges.notices.append(f"dragged points are found by the features of {judges.dift.model.name}")
             except CheckpointError as error:
-                found.notices.append(f"dragged points are not found: {error}")
-        return found
+                judges.notices.append(f"dragged points are not found: {error}")
+        return judges
 
     @property
     def fingerprint(self) -> str:
@@ -160,5 +160,5 @@ class Judges:
             while len(self._seen) >= REMEMBERED:
                 del self._seen[next(iter(self._seen))]
             self._seen[key] = see(to_tensor(picture))[0].cpu()
-        found = self._seen[key] = self._seen.pop(key)  # the youngest again
-        return found
+        features = self._seen[key] = self._seen.pop(key)  # the youngest again
+        return features

@@ -47,8 +47,8 @@ def one_result(benchmark: Benchmark, workshop: Workshop, name: str, case: str, m
         target.parent.mkdir(parents=True, exist_ok=True)
         target.with_suffix(".json").unlink(missing_ok=True)
         clear_unfinished(target.parent, (case,))
-        image, told = _made(EDITORS[name], benchmark.sample(case), workshop, int(mark["seed"]))
-        record |= told
+        image, details = _made(EDITORS[name], benchmark.sample(case), workshop, int(mark["seed"]))
+        record |= details
         save_image(image, target)
     except Exception as caught:
         error = f"{type(caught).__name__}: {(str(caught).splitlines() or [''])[0]}"
@@ -76,14 +76,14 @@ def _made(editor: BenchEditor, sample: Sample, workshop: Workshop, seed: int) ->
     method = editor.build(sample)
     result = workshop.editor_for(editor).edit(sample.source, method, seed=seed, view=VIEW_0_1)
     image = result.image if editor.finish is None else editor.finish(result.image, sample)
-    told = {
+    record = {
         "method": method.method_name(),
         "parameters": method.model_dump(mode="json"),
         "cost": result.cost.as_dict(),
         "notices": result.notices,
         "report": result.reports[0] if result.reports else {},
     }
-    return image, plain(told)
+    return image, plain(record)
 
 
 def _own_seed(sample: Sample, seed: int) -> int:

@@ -45,13 +45,13 @@ def find_results(benchmark: Benchmark, editor: str, cases: Sequence[Case] | None
             errors[path.stem] = str(read_json(path).get("error", "its picture is missing"))
     due = [case.id for case in (benchmark.cases if cases is None else cases)]
     files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    own = {f"{name}{suffix}" for name in names for suffix in (".png", ".json")}
+    file_names = {f"{name}{suffix}" for name in names for suffix in (".png", ".json")}
     return Found(
         editor,
         tuple(name for name in due if name in present),
         errors,
         tuple(name for name in due if name not in present and name not in errors),
-        tuple(sorted(name for name in files - own if not name.startswith("."))),
+        tuple(sorted(name for name in files - file_names if not name.startswith("."))),
     )
 
 
@@ -62,8 +62,8 @@ def result_picture(benchmark: Benchmark, editor: str, sample: Sample) -> Image.I
         InputError: if the file cannot be read or has another size than the source.
     """
     path = benchmark.results / editor / f"{sample.case.id}.png"
-    made = load_image(path).rgb
-    if made.size != sample.source.size:
-        sizes = " but ".join(f"{w}x{h}" for w, h in (made.size, sample.source.size))
+    picture = load_image(path).rgb
+    if picture.size != sample.source.size:
+        sizes = " but ".join(f"{w}x{h}" for w, h in (picture.size, sample.source.size))
         raise InputError(f"results/{editor}/{path.name} is {sizes.replace(' but ', ', the source is ')}")
-    return made
+    return picture

@@ -122,12 +122,12 @@ def _work(
 def _file_about(benchmark: Benchmark, about: dict[str, Any], due: Collection[tuple[str, str]]) -> None:
     """File what a run was made with; models and commits of earlier runs stay named while any result is kept."""
     path = benchmark.results / "run.json"
-    kept = any((found.parent.name, found.stem) not in due for found in benchmark.results.glob("*/*.json"))
+    others_remain = any((found.parent.name, found.stem) not in due for found in benchmark.results.glob("*/*.json"))
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         old = json.loads(path.read_text())
         about["models"] = old["models"] | about["models"]
         commits = [*old.get("commits", []), *([old["commit"]] if old.get("commit") else [])]
-        about["commits"] = [c for c in dict.fromkeys(commits) if c != about["commit"]] if kept else []
+        about["commits"] = [c for c in dict.fromkeys(commits) if c != about["commit"]] if others_remain else []
     write_json(path, about)
 
 

@@ -83,17 +83,17 @@ def score(
         read: What the classifier reads in the result.
         style: Of the benchmark: others than `world` have the figures that they publish too.
     """
-    made, source = pixels.unit(result), pixels.unit(sample.source)
-    figures: dict[str, float] = {"changed": pixels.change_share(made, source)}
+    result_pixels, source = pixels.unit(result), pixels.unit(sample.source)
+    figures: dict[str, float] = {"changed": pixels.change_share(result_pixels, source)}
     left = math.nan
     if sample.target is not None:
         target = pixels.unit(sample.target)
-        figures |= _to_truth(made, target, sample.change)
+        figures |= _to_truth(result_pixels, target, sample.change)
         if sample.case.task == "move":
-            figures |= _arrival(made, target, sample)
+            figures |= _arrival(result_pixels, target, sample)
             left = figures["moved"]
         if sample.case.task == "resize":
-            figures["resized"] = _size_left(made, source, target, sample)
+            figures["resized"] = _size_left(result_pixels, source, target, sample)
     if read is not None and sample.case.after is not None:
         figures["success"] = succeeded(sample.case, read, left)
         figures["kept"] = kept_share(sample.case, read)
@@ -105,10 +105,10 @@ def score(
         figures["lpips"] = judges.lpips[1](result, sample.source)
     if sample.region is not None:
         figures |= _asked(sample, result, judges)
-        figures["seam"] = seam(made, sample.region)
-        figures["adherence"] = adherence.pearson(sample.region, adherence.change_strength(made, source))
+        figures["seam"] = seam(result_pixels, sample.region)
+        figures["adherence"] = adherence.pearson(sample.region, adherence.change_strength(result_pixels, source))
         if style != "world":
-            figures |= _published(made, source, sample, result, judges)
+            figures |= _published(result_pixels, source, sample, result, judges)
     if style == "drag-bench":
         figures |= _dragged(sample, result, judges)
     return figures
@@ -155,8 +155,8 @@ def _size_left(made: Tensor, source: Tensor, target: Tensor, sample: Sample) -> 
     size = sample.source.height
     true, other = (truths(scene, size).masks[item].numpy() for scene in (after, before))
     empty = render([edit(after, "remove", item)], size)[0] / 255
-    found, was = (width_of(picture, target, true, other, empty) for picture in (made, source))
-    return abs(math.log(found) / math.log(was)) if was != 1 else math.nan
+    width, was = (width_of(picture, target, true, other, empty) for picture in (made, source))
+    return abs(math.log(width) / math.log(was)) if was != 1 else math.nan
 
 
 def _words(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:
@@ -173,11 +173,11 @@ def _words(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, flo
 
 def _asked(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:
     """What the judge chooses for the region, with the source around it."""
-    said = asked.answers(sample.case)
-    if judges.clip is None or len(said) < 2 or sample.region is None:
+    choices = asked.answers(sample.case)
+    if judges.clip is None or len(choices) < 2 or sample.region is None:
         return {}
     shown = judges.features(Image.composite(result, sample.source, Image.fromarray(sample.region)))
-    texts = [text for one in said if (text := judges.text(one)) is not None]
+    texts = [text for one in choices if (text := judges.text(one)) is not None]
     return {} if shown is None else {"asked": asked.chooses_first(shown, texts)}
 
 

@@ -41,10 +41,10 @@ class ScoreFile:
     def __init__(self, folder: Path, case: str, base: str) -> None:
         self.path, self.base = folder / "scores" / f"{case}.json", base
         try:
-            kept = json.loads(self.path.read_text())
+            record = json.loads(self.path.read_text())
         except (OSError, ValueError):
-            kept = {}
-        self._kept: dict[str, Any] = kept if isinstance(kept, dict) else {}
+            record = {}
+        self._kept: dict[str, Any] = record if isinstance(record, dict) else {}
         self._changed = False
 
     def get(self, editor: str, picture: bytes) -> dict[str, float] | None:
@@ -56,8 +56,8 @@ class ScoreFile:
 
     def put(self, editor: str, picture: bytes, figures: dict[str, float]) -> None:
         """Keep the figures of an editor's picture."""
-        told = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-        self._kept[editor] = {"of": self._key(picture), "figures": told}
+        finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+        self._kept[editor] = {"of": self._key(picture), "figures": finite}
         self._changed = True
 
     def save(self) -> None:

@@ -77,11 +77,11 @@ def draw(task: str, number: int, seed: int = 0, size: int = 64, words: Sequence[
     attempts = _ATTEMPTS * (10 if words else 1)
     for _ in range(attempts):
         try:
-            found = _draw(task, rng)
-            if words and _new_word(task, found) not in words:
+            drawn = _draw(task, rng)
+            if words and _new_word(task, drawn) not in words:
                 reason = f"none to {' or '.join(words)}"
                 continue
-            return _sample(task, f"{task}-{number:03d}", found, size)
+            return _sample(task, f"{task}-{number:03d}", drawn, size)
         except InputError as error:
             reason = str(error)
     raise InputError(f"found no {task} to ask for in {attempts} scenes: {reason}")
@@ -101,8 +101,8 @@ def _draw(task: str, rng: random.Random) -> _Drawn:
         if any(left < 0.01 or right > 0.99 for left, _, right, _ in after.boxes()):
             raise InputError("an object would leave the picture")
         return _Drawn(scene, after, f"continue the picture to the {'right' if side > 0 else 'left'}")
-    after, said = sample_edit(scene, task, rng)
-    return _Drawn(scene, after, said)
+    after, words = sample_edit(scene, task, rng)
+    return _Drawn(scene, after, words)
 
 
 def _addition(after: Scene, rng: random.Random) -> _Drawn:
@@ -231,8 +231,8 @@ def _points(before: Scene, after: Scene, size: int) -> tuple[tuple[float, float,
     rows, columns = np.nonzero(truths(before, size).masks[0].numpy())
     order = np.argsort((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2, kind="stable")[:40]
     given = [(columns[k] + 0.5, rows[k] + 0.5) for k in order]
-    found = correspond(before, after, given, size)
-    for (x0, y0), (x1, y1), seen in zip(given, found.points, found.visible, strict=True):
+    matches = correspond(before, after, given, size)
+    for (x0, y0), (x1, y1), seen in zip(given, matches.points, matches.visible, strict=True):
         if seen:
             return ((float(x0 - 0.5), float(y0 - 0.5), round(float(x1) - 0.5, 3), round(float(y1) - 0.5, 3)),)
     raise InputError("no point of the object is seen both before and after")

@@ -69,19 +69,19 @@ class Spent:
         """It all in a sentence or two; nothing where nothing was made."""
         if not self.results and not self.runs:
             return ""
-        said = f"Its {counted(self.results, 'result')} took {duration(self.working)}, added up one by one"
+        sentence = f"Its {counted(self.results, 'result')} took {duration(self.working)}, added up one by one"
         if not self.runs:
-            return f"{said}; what that was by the clock is not recorded."
+            return f"{sentence}; what that was by the clock is not recorded."
         jobs = " and ".join(map(str, self.jobs)) + (" job" if self.jobs == (1,) else " jobs")
         runs = "the run" if self.runs == 1 else f"the {self.runs} runs together"
-        said += f"; {runs}, with {jobs}, took {duration(self.wall)} by the clock."
+        sentence += f"; {runs}, with {jobs}, took {duration(self.wall)} by the clock."
         if self.made > self.results:
-            said += (
+            sentence += (
                 f" {self.made - self.results} of the {self.made} results made in that time were replaced or removed."
             )
         elif self.made < self.results:
-            said += f" Of {self.results - self.made} of the results the clock's time was not recorded."
-        return said
+            sentence += f" Of {self.results - self.made} of the results the clock's time was not recorded."
+        return sentence
 
 
 def spent(benchmark: Benchmark) -> Spent:

@@ -50,10 +50,10 @@ def save_verdict(folder: Path, verdict: Verdict) -> None:
 
 def read_verdicts(folder: Path) -> list[Verdict]:
     """All verdicts that are filed, by name; files that are none are left out."""
-    found = []
+    verdicts = []
     for path in sorted((folder / "claims").glob("*.json")):
         try:
-            found.append(Verdict.model_validate(json.loads(path.read_text())))
+            verdicts.append(Verdict.model_validate(json.loads(path.read_text())))
         except (OSError, ValueError, ValidationError):
             continue
-    return found
+    return verdicts

@@ -111,8 +111,10 @@ class ClipTask:
         right = torch.arange(batch, device=self.device)
         contrast = (F.cross_entropy(logits, right) + F.cross_entropy(logits[:, :batch].t(), right)) / 2
         per_object, _ = outputs()
-        said = self.head(pooled)
-        heads = split(said[:, : SLOTS * per_object].unflatten(1, (SLOTS, per_object)), said[:, SLOTS * per_object :])
+        answers = self.head(pooled)
+        heads = split(
+            answers[:, : SLOTS * per_object].unflatten(1, (SLOTS, per_object)), answers[:, SLOTS * per_object :]
+        )
         attributes = attribute_loss(heads, {key: value[index] for key, value in self.true.items()})
         loss = contrast + self.config.attribute_weight * attributes
         return loss, {"contrast": contrast.detach(), "attributes": attributes.detach()}
@@ -140,21 +142,23 @@ def render_as_input(scenes: Sequence[Scene], size: int, device: torch.device | s
 def retrieval(clip: CLIPModel, ids: Tensor, pictures: Tensor) -> tuple[float, float]:
     """Share of sentences (N, L) that find their picture among N, and of pictures that find their sentence."""
     texts = text_features(clip, ids)
-    seen = torch.cat([picture_features(clip, x)[0] for x in pictures.split(64)])
-    match, right = texts @ seen.t(), torch.arange(len(ids), device=ids.device)
+    image_features = torch.cat([picture_features(clip, x)[0] for x in pictures.split(64)])
+    match, right = texts @ image_features.t(), torch.arange(len(ids), device=ids.device)
     return (match.argmax(1) == right).float().mean().item(), (match.argmax(0) == right).float().mean().item()
 
 
 @torch.no_grad()
 def zero_shot(clip: CLIPModel, tokenizer: CLIPTokenizer, scenes: Sequence[Scene], pictures: Tensor) -> dict[str, float]:
     """Share of single-object pictures whose true word wins against all others of its kind in the sentence."""
-    seen = torch.cat([picture_features(clip, x)[0] for x in pictures.split(64)])
+    image_features = torch.cat([picture_features(clip, x)[0] for x in pictures.split(64)])
     shares = {}
     for key, words in OBJECT_HEADS.items():
         texts = [caption(_with(scene, key, word)) for scene in scenes for word in words]
-        ids = token_ids(tokenizer, texts).to(seen.device)
-        made = torch.cat([text_features(clip, part) for part in ids.split(256)]).unflatten(0, (len(scenes), len(words)))
-        best = torch.einsum("nkd,nd->nk", made, seen).argmax(1).tolist()
+        ids = token_ids(tokenizer, texts).to(image_features.device)
+        caption_features = torch.cat([text_features(clip, part) for part in ids.split(256)]).unflatten(
+            0, (len(scenes), len(words))
+        )
+        best = torch.einsum("nkd,nd->nk", caption_features, image_features).argmax(1).tolist()
         right = [words[b] == getattr(scene.objects[0], key) for b, scene in zip(best, scenes, strict=True)]
         shares[key] = sum(right) / len(right)
     return shares

@@ -79,8 +79,8 @@ def confirmed(scenes: Sequence[Scene], readings: Sequence[Reading]) -> dict[str,
                 hits[key].append(value)
             hits["whole_object"].append(all(right.values()))
         if len(wanted) > 1:
-            found = [place for place in places if place is not None]
-            hits["order"].append(len(found) == len(wanted) and found == sorted(found))
+            known = [place for place in places if place is not None]
+            hits["order"].append(len(known) == len(wanted) and known == sorted(known))
     shares = {key: sum(values) / max(1, len(values)) for key, values in hits.items()}
     for key in ("floor", "sky"):
         right_ones = [getattr(s, key) == getattr(r, key) for s, r in zip(scenes, readings, strict=True)]
@@ -126,16 +126,16 @@ def _measure_latent(folder: Path, classifier: Classifier, count: int, sheets: Pa
     scenes = unseen_scenes(count)
     true = _as_input(scenes, side)
     rebuilt = torch.cat([pipe.vae.decode(pipe.vae.encode(x).latent_dist.mean).sample for x in true.split(32)])
-    made, began = [], time.monotonic()
+    decoded, began = [], time.monotonic()
     for start in range(0, count, 32):
         texts = [caption(scene) for scene in scenes[start : start + 32]]
         latents = sample_latents(
             pipe.unet, pipe.text_encoder, pipe.tokenizer, texts,
             steps=steps, guidance=guidance, seed=start, scheduler=pipe.scheduler,
         )  # fmt: skip
-        made.append(decode(pipe.vae, latents))
+        decoded.append(decode(pipe.vae, latents))
     seconds = (time.monotonic() - began) / count
-    pictures = torch.cat(made)
+    pictures = torch.cat(decoded)
     if sheets is not None:
         sheets.mkdir(parents=True, exist_ok=True)
         save_sheet(pictures[:32], sheets / f"{folder.name}.png")

@@ -128,26 +128,26 @@ class LatentTask:
         errors = []
         for part in torch.arange(len(x0), device=self.device).split(64):
             words = self.text(ids[part])[0]
-            _, said = denoising_loss(
+            _, figures = denoising_loss(
                 lambda x, t: self.unet(x, t, words).sample,  # noqa: B023
                 x0[part], t[part], noise[part], self.abar, self.config.snr_limit,
             )  # fmt: skip
-            errors.append(said["mse"] * len(part))
+            errors.append(figures["mse"] * len(part))
         return {"mse": (torch.stack(errors).sum() / len(x0)).item()}
 
     def sheet(self, path: Path) -> None:
         """Pictures for held-out sentences."""
         texts = [caption(scene) for scene in self.world.scenes[self.world.trained :][:8]]
         latents = sample_latents(self.unet, self.text, self.tokenizer, texts, steps=20)
-        made = decode(self.vae, latents)
-        save_sheet(torch.cat([made, self.world.unseen(8)]), path)
+        pictures = decode(self.vae, latents)
+        save_sheet(torch.cat([pictures, self.world.unseen(8)]), path)
 
 
 @torch.no_grad()
 def decode(vae: AutoencoderKL, latents: Tensor) -> Tensor:
     """Scaled latents to pictures (B, 3, H, W) in [-1, 1], on the CPU."""
-    made = vae.decode(latents.to(next(vae.parameters())) / vae.config.scaling_factor).sample
-    return made.float().cpu().clamp(-1, 1)
+    pictures = vae.decode(latents.to(next(vae.parameters())) / vae.config.scaling_factor).sample
+    return pictures.float().cpu().clamp(-1, 1)
 
 
 @torch.no_grad()

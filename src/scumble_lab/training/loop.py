@@ -254,9 +254,9 @@ def train(
     with _Watch(run, quiet) if accelerator.is_main_process else nullcontext() as watch:
         while (share := run.share()) < 1.0:
             began = time.monotonic()
-            said = run.step(share)
+            figures = run.step(share)
             if watch:
-                watch.after_step(said, began)
+                watch.after_step(figures, began)
     return run.at
 
 

@@ -29,11 +29,11 @@ def denoising_loss(
     a, s = level.sqrt(), (1 - level).sqrt()
     x = (a * x0 + s * noise).contiguous(memory_format=torch.channels_last)
     snr = abar[t] / (1 - abar[t])
-    said = predict(x, t).float()
+    output = predict(x, t).float()
     if prediction == "v_prediction":
-        error = (said - (a * noise - s * x0)).square().mean((1, 2, 3))
+        error = (output - (a * noise - s * x0)).square().mean((1, 2, 3))
         weight, of_epsilon = snr.clamp(max=snr_limit) / (snr + 1), error * abar[t]
     else:
-        error = (said - noise).square().mean((1, 2, 3))
+        error = (output - noise).square().mean((1, 2, 3))
         weight, of_epsilon = snr.clamp(max=snr_limit) / snr, error
     return (error * weight).mean(), {"mse": of_epsilon.mean().detach()}

@@ -236,12 +236,12 @@ def load_published(networks: Mapping[str, nn.Module], model: str, bundled: Path)
             continue
         path = bundled / _WHERE[model, name]
         try:
-            held = load_file(path)
+            published = load_file(path)
             wanted = network.state_dict()
-            network.load_state_dict({**wanted, **{key: held[key].float() for key in wanted if key in held}})
+            network.load_state_dict({**wanted, **{key: published[key].float() for key in wanted if key in published}})
         except (OSError, SafetensorError, RuntimeError) as error:
             raise CheckpointError(f"{path} cannot be a start for this {name}: {error}") from error
-        if missing := [key for key, _ in network.named_parameters() if key not in held]:
+        if missing := [key for key, _ in network.named_parameters() if key not in published]:
             raise CheckpointError(f"{path} is of another size: it has no {missing[0]}")
     facts = read_facts(bundled / FOLDERS["latent" if model == "vae" else model])
     return tuple(run for run in facts.runs if run.name == model) if facts else ()

@@ -25,8 +25,8 @@ def recolouring(folder: Path, classifier: Classifier, count: int) -> dict[str, f
     cases = [draw("recolour", number, seed=_SEED) for number in range(count)]
     shares = {}
     for name in ("sdedit", "ddpm-inversion"):
-        made = [editor.edit(sample.source, EDITORS[name].build(sample), seed=0).image for sample in cases]
-        pictures = torch.stack([torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1) for image in made])
+        edited = [editor.edit(sample.source, EDITORS[name].build(sample), seed=0).image for sample in cases]
+        pictures = torch.stack([torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1) for image in edited])
         hits = [succeeded(sample.case, read) for sample, read in zip(cases, classifier(pictures), strict=True)]
         shares[f"recolour_{name}"] = sum(hits) / count
     return shares

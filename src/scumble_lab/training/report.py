@@ -119,10 +119,10 @@ def _card(model: str, facts: Facts) -> str:
     lines = [f"# {title}", "", text, "", "## Training", "", *_data_lines(facts)]
     lines += ["", "| | seed | batch | steps | samples seen | minutes | held-out figures |", "|-|-|-|-|-|-|-|"]
     for run in facts.runs:
-        said = ", ".join(f"{key} {value:.3f}" for key, value in run.figures.items())
+        figures = ", ".join(f"{key} {value:.3f}" for key, value in run.figures.items())
         lines.append(
             f"| {run.name}{', continued' * run.continues} | {run.seed} | {run.batch} | {run.steps:,} "
-            f"| {run.samples:,} | {run.seconds / 60:.1f} | {said} |"
+            f"| {run.samples:,} | {run.seconds / 60:.1f} | {figures} |"
         )
     lines += ["", "Again:", "", "```"]
     names = dict.fromkeys(run.name for run in facts.runs)

@@ -47,11 +47,11 @@ class RunFolder:
         Raises:
             CheckpointError: if there is none, with the command that makes it.
         """
-        found = latest_checkpoint(self.folder(model))
-        if found is None:
+        newest = latest_checkpoint(self.folder(model))
+        if newest is None:
             command = f"scumble train {model} --size {self.size.name} --out {self.root}"
             raise CheckpointError(f"no complete checkpoint of the {model} in {self.folder(model)}: run `{command}`")
-        return found
+        return newest
 
 
 def load_average(checkpoint: Checkpoint, name: str, module: nn.Module) -> nn.Module:
@@ -61,9 +61,9 @@ def load_average(checkpoint: Checkpoint, name: str, module: nn.Module) -> nn.Mod
         CheckpointError: if the checkpoint is of another model or size.
     """
     prefix = f"{name}."
-    held = {key.removeprefix(prefix): v for key, v in checkpoint.tensors("ema").items() if key.startswith(prefix)}
+    averaged = {key.removeprefix(prefix): v for key, v in checkpoint.tensors("ema").items() if key.startswith(prefix)}
     names = {key for key, _ in module.named_parameters()}
-    if set(held) != names:
+    if set(averaged) != names:
         raise CheckpointError(f"{checkpoint.folder} does not fit this {name}: it was trained with another size")
-    module.load_state_dict(held, strict=False)
+    module.load_state_dict(averaged, strict=False)
     return module.eval()

@@ -96,12 +96,12 @@ class Spoiler:
         weight = self.weight[ids] + 1e-9
         place = torch.multinomial(weight, 1, generator=draw)[:, 0]
         pick = torch.randint(0, self.others.shape[1], (len(ids),), generator=draw)
-        made = ids.clone()
+        spoiled = ids.clone()
         usable = self.weight[ids[rows, place]] > 0
-        made[rows, place] = torch.where(usable, self.others[ids[rows, place], pick], ids[rows, place])
+        spoiled[rows, place] = torch.where(usable, self.others[ids[rows, place], pick], ids[rows, place])
         exchanged, possible = self._exchange_shapes(ids)
         use = possible & (torch.rand(len(ids), generator=draw) < 0.2)
-        return self._with_articles(torch.where(use[:, None], exchanged, made))
+        return self._with_articles(torch.where(use[:, None], exchanged, spoiled))
 
     def _exchange_shapes(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """`a red cube and a blue cone` to `a red cone and a blue cube`: false, since colours differ."""
@@ -109,10 +109,10 @@ class Spoiler:
         named = self.shape[ids] >= 0
         first = named.int().argmax(1)
         last = ids.shape[1] - 1 - named.flip(1).int().argmax(1)
-        made = ids.clone()
-        made[rows, first], made[rows, last] = ids[rows, last], ids[rows, first]
+        exchanged = ids.clone()
+        exchanged[rows, first], exchanged[rows, last] = ids[rows, last], ids[rows, first]
         different = self.shape[ids[rows, first]] != self.shape[ids[rows, last]]
-        return made, (named.sum(1) == 2) & different
+        return exchanged, (named.sum(1) == 2) & different
 
     def _with_articles(self, ids: Tensor) -> Tensor:
         """`a` or `an` as the next word wants it, so that grammar does not give the lie away."""

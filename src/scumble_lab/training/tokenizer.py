@@ -62,13 +62,13 @@ def learned_merges(words: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _merged(word: list[str], pair: tuple[str, str]) -> list[str]:
-    made: list[str] = []
+    merges: list[str] = []
     for piece in word:
-        if made and (made[-1], piece) == pair:
-            made[-1] += piece
+        if merges and (merges[-1], piece) == pair:
+            merges[-1] += piece
         else:
-            made.append(piece)
-    return made
+            merges.append(piece)
+    return merges
 
 
 def token_ids(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> Tensor:

@@ -76,25 +76,25 @@ class VaeTask:
         posterior = self.vae.encode(x).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         z = mean + draw.normal(mean) * (0.5 * logvar).exp()
-        made = self.vae.decode(z).sample.float()
+        decoded = self.vae.decode(z).sample.float()
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        l1, l2 = (made - x).abs().mean(), (made - x).square().mean()
-        loss = l1 + 2 * l2 + 0.5 * gradient_loss(made, x) + self.config.kl_weight * kl
+        l1, l2 = (decoded - x).abs().mean(), (decoded - x).square().mean()
+        loss = l1 + 2 * l2 + 0.5 * gradient_loss(decoded, x) + self.config.kl_weight * kl
         return loss, {"l2": l2.detach(), "kl": kl.detach()}
 
     def validate(self) -> Mapping[str, float]:
         """PSNR on held-out scenes, and the largest and smallest standard deviation of a latent channel."""
         true = self.world.unseen(self.world.held_out, self.device)
         latents = torch.cat([self.vae.encode(x).latent_dist.mean for x in true.split(32)])
-        made = torch.cat([self.vae.decode(z).sample for z in latents.split(32)])
+        decoded = torch.cat([self.vae.decode(z).sample for z in latents.split(32)])
         std = latents.std((0, 2, 3))
-        return {"psnr": mean_psnr(made, true), "std_min": std.min().item(), "std_max": std.max().item()}
+        return {"psnr": mean_psnr(decoded, true), "std_min": std.min().item(), "std_max": std.max().item()}
 
     def sheet(self, path: Path) -> None:
         """Held-out pictures above their reconstructions."""
         true = self.world.unseen(16, self.device)
-        made = self.vae(true).sample
-        save_sheet(torch.cat([true[:8], made[:8], true[8:], made[8:]]), path)
+        rebuilt = self.vae(true).sample
+        save_sheet(torch.cat([true[:8], rebuilt[:8], true[8:], rebuilt[8:]]), path)
 
 
 @torch.no_grad()

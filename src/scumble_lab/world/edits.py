@@ -121,8 +121,8 @@ def sample_edit(scene: Scene, kind: str, rng: random.Random) -> tuple[Scene, str
     reason = "there is no object"
     for _ in range(150):
         try:
-            values, said = _draw(scene, kind, rng)
-            return edit(scene, kind, **values), said
+            values, words = _draw(scene, kind, rng)
+            return edit(scene, kind, **values), words
         except InputError as error:
             reason = str(error)
     raise InputError(f"found no possible {kind} of this scene: {reason}")

@@ -57,8 +57,8 @@ def box(item: Object, camera: Camera) -> Box:
     world[:, 0] = cos * local[:, 0] - sin * local[:, 1] + item.x
     world[:, 1] = sin * local[:, 0] + cos * local[:, 1] + item.y
     world[:, 2] = local[:, 2]
-    seen = camera.project(world)
-    low, high = seen.min(axis=0), seen.max(axis=0)
+    projected = camera.project(world)
+    low, high = projected.min(axis=0), projected.max(axis=0)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 

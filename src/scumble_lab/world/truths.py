@@ -44,8 +44,8 @@ def truths(scene: Scene, size: int = 64) -> Truths:
     batch = pack([scene])
     hits = first_hits(batch, rays(batch, size))
     ids = torch.full((size * size,), -1, dtype=torch.long)
-    seen = hits.on_object.flatten()
-    ids[seen] = batch.objects.slot[hits.item.flatten()[seen]]
+    on_object = hits.on_object.flatten()
+    ids[on_object] = batch.objects.slot[hits.item.flatten()[on_object]]
     ids = ids.view(size, size)
     depth = torch.where(hits.t < MISS, hits.t, torch.inf).view(size, size)
     masks = ids == torch.arange(len(scene.objects))[:, None, None]
@@ -101,15 +101,15 @@ def correspond(
     moved[owner < 0] = world[owner < 0]
     for old, new in partner.items():
         moved[owner == old] = _carry(before.objects[old], after.objects[new], world[owner == old])
-    seen = after.camera.project(moved)
-    inside = ((seen >= 0) & (seen <= 1)).all(axis=-1)
+    projected = after.camera.project(moved)
+    inside = ((projected >= 0) & (projected <= 1)).all(axis=-1)
     visible = np.zeros(len(given), dtype=bool)
     if inside.any():
-        front_owner, front = _surface(after, seen[inside])
+        front_owner, front = _surface(after, projected[inside])
         close = np.linalg.norm(front - moved[inside], axis=-1) < _SAME_SURFACE
         expected = np.array([partner.get(old, -1) for old in owner[inside].tolist()])
         visible[inside] = close & (front_owner == expected)
-    return Correspondence(seen * size, visible)
+    return Correspondence(projected * size, visible)
 
 
 def _partners(old: Sequence[Object], new: Sequence[Object]) -> dict[int, int]:

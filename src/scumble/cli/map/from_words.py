@@ -107,10 +107,10 @@ def difference(
 
     editor = Editor.from_pretrained(model, device=device)
     if compat == "official":
-        found = published_difference_map(editor.model, image, prompt, source_prompt)
+        word_map = published_difference_map(editor.model, image, prompt, source_prompt)
     else:
-        found = difference_map(editor.model, image, prompt, source_prompt, level=level, noises=noises)
-    _write(found, soft, threshold, feather, output)
+        word_map = difference_map(editor.model, image, prompt, source_prompt, level=level, noises=noises)
+    _write(word_map, soft, threshold, feather, output)
 
 
 def _write(found: WordMap, soft: bool, threshold: float | str, feather: int, output: Path) -> None:

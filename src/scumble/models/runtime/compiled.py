@@ -30,8 +30,8 @@ class Compiled:
     remark: str = ""
 
     def __init__(self, model: Model, backend: str = "inductor") -> None:
-        self.version = torch.__version__
-        self.precision = str(model.dtype).removeprefix("torch.")
+        self.version: str = str(torch.__version__)
+        self.precision: str = str(model.dtype).removeprefix("torch.")
         self._network, self._version = model.denoiser, state_version(model.denoiser)
         mode = "reduce-overhead" if model.device.type == "cuda" and backend == "inductor" else None
         compiled: Any = torch.compile(model.denoiser.forward, backend=backend, mode=mode, dynamic=False)

@@ -22,8 +22,8 @@ def _later(module: str, name: str) -> Callable[[Bench], Finding]:
     def experiment(bench: Bench) -> Finding:
         import importlib
 
-        found: Finding = getattr(importlib.import_module(f"scumble_lab.bench.claims.{module}"), name)(bench)
-        return found
+        finding: Finding = getattr(importlib.import_module(f"scumble_lab.bench.claims.{module}"), name)(bench)
+        return finding
 
     return experiment
 
@@ -89,15 +89,15 @@ def check(folder: Path, names: str, count: int, workshop: Workshop, again: bool 
         if old is not None and not fresh and (old.count, old.weights) == (count, weights):
             yield old
             continue
-        found = _found(claim, bench)
+        finding = _found(claim, bench)
         verdict = Verdict(
             name=claim.name,
             statement=claim.statement,
             paper=claim.paper,
-            verdict=found.verdict,
-            reason=found.reason,
-            figures={key: None if math.isnan(value) else value for key, value in found.figures.items()},
-            plot=found.plot,
+            verdict=finding.verdict,
+            reason=finding.reason,
+            figures={key: None if math.isnan(value) else value for key, value in finding.figures.items()},
+            plot=finding.plot,
             count=count,
             weights=weights,
         )

@@ -100,16 +100,16 @@ class Bench:
 
 def judged(difference: Mean, what: str, digits: int = 2, scale: float = 1.0) -> tuple[Word, str]:
     """The verdict on "the difference is positive", by its 95 % interval: undecided if it holds 0 or is of one case."""
-    said = f"{what} {difference.text(digits, scale)} (n={difference.count})"
+    sentence = f"{what} {difference.text(digits, scale)} (n={difference.count})"
     if not difference.count:
         return "cannot be checked here", f"{what}: no results"
     if difference.count == 1:
-        return "undecided", f"{said}: one case decides nothing"
+        return "undecided", f"{sentence}: one case decides nothing"
     if difference.low > 0:
-        return "holds", said
+        return "holds", sentence
     if difference.high <= 0:
-        return "does not hold", said
-    return "undecided", f"{said}: the interval holds 0"
+        return "does not hold", sentence
+    return "undecided", f"{sentence}: the interval holds 0"
 
 
 def all_of(words: Sequence[Word]) -> Word:

@@ -35,9 +35,9 @@ def drag_noise_cost(bench: Bench) -> Finding:
     if forward is None or backward is None or seconds is None:
         return _no_results()
     total = {n: [f + 2 * b for f, b in zip(forward[n], backward[n], strict=True)] for n in names}
-    word, said = judged(paired(seconds[names[1]], seconds[names[0]]), "seconds of DragDiffusion less DragNoise", 1)
+    word, sentence = judged(paired(seconds[names[1]], seconds[names[0]]), "seconds of DragDiffusion less DragNoise", 1)
     means = ", ".join(f"{n} {mean_of(total[n]).text(0)} rows, {mean_of(seconds[n]).text(1)} s" for n in names)
-    return Finding(word, f"{said}; {means}", {n: mean_of(total[n]).value for n in names})
+    return Finding(word, f"{sentence}; {means}", {n: mean_of(total[n]).value for n in names})
 
 
 def objects_move(bench: Bench) -> Finding:
@@ -50,9 +50,9 @@ def objects_move(bench: Bench) -> Finding:
     gains = {name: paired(left["identity"], left[name]) for name in names[1:]}
     words = {name: judged(gain, "")[0] for name, gain in gains.items()}
     word = all_of([words[name] for name in published])
-    said = ", ".join(f"{name} {mean_of(left[name]).text(0, 100)} %" for name in names)
+    sentence = ", ".join(f"{name} {mean_of(left[name]).text(0, 100)} %" for name in names)
     figures = {name: mean_of(left[name]).value for name in names}
-    return Finding(word, f"share of the way that is left: {said} (n={len(left['identity'])})", figures)
+    return Finding(word, f"share of the way that is left: {sentence} (n={len(left['identity'])})", figures)
 
 
 LEARNING_RATE = 0.1
@@ -62,15 +62,15 @@ updates, where an object's move changes it by 2.5 in the mean: nothing moves, an
 
 def _ablation(bench: Bench, settings: dict[str, dict[str, Any]], count: int) -> dict[str, dict[str, list[float]]]:
     """Figures of DragNoise under several settings, on the same drags, beginning at the picture as published."""
-    found: dict[str, dict[str, list[float]]] = {name: {"moved": [], "psnr": []} for name in settings}
+    by_setting: dict[str, dict[str, list[float]]] = {name: {"moved": [], "psnr": []} for name in settings}
     for sample in bench.samples("move", count):
         for name, more in settings.items():
             given = EDITORS["drag-noise-as-published"].settings(sample) | {"learning_rate": LEARNING_RATE} | more
             method = DragNoise(**given)
             figures = bench.scored(sample, bench.edit(sample, method))
-            for key, values in found[name].items():
+            for key, values in by_setting[name].items():
                 values.append(figures[key])
-    return found
+    return by_setting
 
 
 def _told(found: dict[str, dict[str, list[float]]]) -> str:
@@ -91,10 +91,10 @@ def _best(found: dict[str, dict[str, list[float]]], ours: str) -> tuple[Mean, st
 def start_step(bench: Bench) -> Finding:
     """Dragging at step 35 of 50 against 45 and 25 (strength 0.7 against 0.9 and 0.5)."""
     count = max(2, bench.count // 2)
-    found = _ablation(bench, {f"strength {s}": {"strength": s} for s in (0.9, 0.7, 0.5)}, count)
-    gain, rival = _best(found, "strength 0.7")
-    word, said = judged(gain, f"PSNR of 0.7 less {rival}")
-    return Finding(word, f"{said}; {_told(found)}", {n: mean_of(f["psnr"]).value for n, f in found.items()})
+    figures = _ablation(bench, {f"strength {s}": {"strength": s} for s in (0.9, 0.7, 0.5)}, count)
+    gain, rival = _best(figures, "strength 0.7")
+    word, sentence = judged(gain, f"PSNR of 0.7 less {rival}")
+    return Finding(word, f"{sentence}; {_told(figures)}", {n: mean_of(f["psnr"]).value for n, f in figures.items()})
 
 
 def layers(bench: Bench) -> Finding:
@@ -107,19 +107,19 @@ def layers(bench: Bench) -> Finding:
     downs = [f"down_blocks.{k}" for k in range(len(denoiser.down_blocks))][-2:]
     names = ["mid_block", *downs, *(f"up_blocks.{k}" for k in range(last + 1))]
     count = max(2, bench.count // 2)
-    found = _ablation(bench, {name: {"layer": name} for name in names}, count)
-    gain, rival = _best(found, "mid_block")
-    word, said = judged(gain, f"PSNR of the bottleneck less {rival}")
-    return Finding(word, f"{said}; {_told(found)}", {n: mean_of(f["psnr"]).value for n, f in found.items()})
+    figures = _ablation(bench, {name: {"layer": name} for name in names}, count)
+    gain, rival = _best(figures, "mid_block")
+    word, sentence = judged(gain, f"PSNR of the bottleneck less {rival}")
+    return Finding(word, f"{sentence}; {_told(figures)}", {n: mean_of(f["psnr"]).value for n, f in figures.items()})
 
 
 def propagation(bench: Bench) -> Finding:
     """Carrying the dragged bottleneck on against giving it back early, in runs of 25 steps of which 17 are made."""
     count = max(2, bench.count // 2)
-    found = _ablation(bench, {f"last {n} steps free": {"end_steps": n} for n in (0, 5, 12)}, count)
-    moved = paired(found["last 12 steps free"]["moved"], found["last 0 steps free"]["moved"])
-    word, said = judged(moved, "more of the way left when 12 steps are free", 0, 100)
-    return Finding(word, f"{said}; {_told(found)}", {n: mean_of(f["moved"]).value for n, f in found.items()})
+    figures = _ablation(bench, {f"last {n} steps free": {"end_steps": n} for n in (0, 5, 12)}, count)
+    moved = paired(figures["last 12 steps free"]["moved"], figures["last 0 steps free"]["moved"])
+    word, sentence = judged(moved, "more of the way left when 12 steps are free", 0, 100)
+    return Finding(word, f"{sentence}; {_told(figures)}", {n: mean_of(f["moved"]).value for n, f in figures.items()})
 
 
 LORA_STEPS = 60
@@ -128,15 +128,15 @@ LORA_STEPS = 60
 
 def lora(bench: Bench) -> Finding:
     """Drags that begin at the pulled picture, with a LoRA of the picture and without: PSNR to the true result."""
-    found: dict[str, list[float]] = {"with": [], "without": []}
+    psnrs: dict[str, list[float]] = {"with": [], "without": []}
     rows: dict[str, list[float]] = {"with": [], "without": []}
     samples = bench.samples("move", max(2, bench.count // 2))
     for sample in samples:
         for name, steps in (("with", LORA_STEPS), ("without", 0)):
             method = DragNoise(**EDITORS["drag-noise"].settings(sample) | {"lora_steps": steps})
             result = bench.editor().edit(sample.source, method, seed=0)
-            found[name].append(bench.scored(sample, result.images[0])["psnr"])
+            psnrs[name].append(bench.scored(sample, result.images[0])["psnr"])
             rows[name].append(result.cost.forward_rows + 2.0 * result.cost.backward_rows)
-    word, said = judged(paired(found["with"], found["without"]), "PSNR with a LoRA less that without", 2)
-    told = "; ".join(f"{n}: {mean_of(found[n]).text(1)} dB for {mean_of(rows[n]).value:.0f} rows" for n in found)
-    return Finding(word, f"{said}; {told} (n={len(samples)})", {n: mean_of(v).value for n, v in found.items()})
+    word, sentence = judged(paired(psnrs["with"], psnrs["without"]), "PSNR with a LoRA less that without", 2)
+    details = "; ".join(f"{n}: {mean_of(psnrs[n]).text(1)} dB for {mean_of(rows[n]).value:.0f} rows" for n in psnrs)
+    return Finding(word, f"{sentence}; {details} (n={len(samples)})", {n: mean_of(v).value for n, v in psnrs.items()})

@@ -41,35 +41,35 @@ def bend(middle: float, end: float) -> float:
 
 def straight(found: Mean, what: str) -> tuple[Word, str]:
     """The verdict on "it bends by no more than NEAR": decided where the interval lies wholly on one side."""
-    said = f"bend of {what} {found.text()} (n={found.count}; 0 is a line)"
+    sentence = f"bend of {what} {found.text()} (n={found.count}; 0 is a line)"
     if found.count < 2:
-        return "undecided", f"{said}: too few"
+        return "undecided", f"{sentence}: too few"
     if found.low >= -NEAR and found.high <= NEAR:
-        return "holds", said
-    return ("does not hold" if found.low > NEAR or found.high < -NEAR else "undecided"), said
+        return "holds", sentence
+    return ("does not hold" if found.low > NEAR or found.high < -NEAR else "undecided"), sentence
 
 
 def linearity(bench: Bench) -> Finding:
     """Along each shipped direction, at strengths to both sides: does the picture follow in proportion?"""
     heads = {word: head for head in ("floor", "sky") for word in SCENE_HEADS[head]}
-    found = [name for name in bundled_directions() if name in heads and _fits(bench, name)]
-    if not found:
+    fitting = [name for name in bundled_directions() if name in heads and _fits(bench, name)]
+    if not fitting:
         return Finding("cannot be checked here", "no direction of a floor or sky for this model is in the package")
     if bench.judges.classifier is None:
         return Finding("cannot be checked here", "there is no classifier that reads the attribute")
-    curves, told, sizes, ways = {}, [], [], list[float]()
-    for name in found:
-        own = []
+    curves, lines, sizes, ways = {}, [], [], list[float]()
+    for name in fitting:
+        bends = []
         for sample in bench.samples(heads[name], max(2, bench.count // 2), (name,)):
             odds, size, way = _along(bench, sample, name, heads[name])
-            own.append([x - odds[2] for x in odds])
+            bends.append([x - odds[2] for x in odds])
             sizes.append(size)
             ways.append(way)
-        told += own
-        curves[name] = (list(STRENGTHS), np.mean(own, axis=0).tolist())
-    grown, shrunk = (mean_of([one[k] for one in told]) for k in (4, 0))
+        lines += bends
+        curves[name] = (list(STRENGTHS), np.mean(bends, axis=0).tolist())
+    grown, shrunk = (mean_of([one[k] for one in lines]) for k in (4, 0))
     # One bend of the mean curve, with pictures drawn anew: a picture that hardly changes has no bend of its own.
-    bent = _bent([(one[3], one[4]) for one in told])
+    bent = _bent([(one[3], one[4]) for one in lines])
     looks = _bent([(size[3], size[4]) for size in sizes])
     parts = [
         judged(grown, "log-odds of the new word gained at strength 1", 1),
@@ -78,14 +78,14 @@ def linearity(bench: Bench) -> Finding:
         straight(looks, "the size of the change"),
     ]
     same = float(np.nanmean(ways))
-    line = pearson(STRENGTHS, np.mean(told, axis=0))
-    reason = "; ".join([*(said for _, said in parts), f"log-odds over all strengths correlate by {line:.3f}"])
+    line = pearson(STRENGTHS, np.mean(lines, axis=0))
+    reason = "; ".join([*(sentence for _, sentence in parts), f"log-odds over all strengths correlate by {line:.3f}"])
     plot = Curves(title="Strength of a direction against the attribute", x="strength",
                   y="log-odds of the new word, less those at 0", curves=curves)  # fmt: skip
     figures = {"line": line, "way": same, "gained": grown.value, "lost": -shrunk.value, "bend": bent.value,
                "bend_of_size": looks.value}  # fmt: skip
-    said = f"{reason}; changes at 0.5 and 1 correlate pixel by pixel by {same:.2f} ({len(found)} directions)"
-    return Finding(all_of([word for word, _ in parts]), said, figures, plot)
+    sentence = f"{reason}; changes at 0.5 and 1 correlate pixel by pixel by {same:.2f} ({len(fitting)} directions)"
+    return Finding(all_of([word for word, _ in parts]), sentence, figures, plot)
 
 
 def _along(bench: Bench, sample: Sample, name: str, head: str) -> tuple[list[float], list[float], float]:
@@ -95,14 +95,14 @@ def _along(bench: Bench, sample: Sample, name: str, head: str) -> tuple[list[flo
     stored = editor.invert(
         sample.source, method="ddim", num_inference_steps=steps, iterations=3, seed=0, measured=False
     )
-    made = []
+    edited = []
     for strength in STRENGTHS:
         method = Asyrp(directions=(name,), strengths=(strength,), num_inference_steps=steps)
-        made.append(editor.edit(sample.source, method, seed=0, inversion=stored).image)
-    read = bench.judges.readings(made)
+        edited.append(editor.edit(sample.source, method, seed=0, inversion=stored).image)
+    read = bench.judges.readings(edited)
     assert read is not None
     odds = [_log_odds(one.probabilities[head], name) for one in read]
-    pictures = [unit(picture) for picture in made]
+    pictures = [unit(picture) for picture in edited]
     changes = [picture - pictures[2] for picture in pictures]
     size = [float(change.square().mean().sqrt()) for change in changes]
     return odds, size, pearson(changes[3].numpy(), changes[4].numpy())

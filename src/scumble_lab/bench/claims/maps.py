@@ -75,14 +75,14 @@ def map_reliability(bench: Bench) -> Finding:
     every = scores(np.arange(len(samples)))
     drawn = [scores(rows) for rows in _draws(len(samples))]
     lead = [values.pop("differential diffusion") - max(values.values()) for values in map(dict, drawn)]
-    said = ", ".join(f"{name} {value:.3f}" for name, value in every.items())
+    sentence = ", ".join(f"{name} {value:.3f}" for name, value in every.items())
     curves = {
         f"{name}, R {every[name]:.2f}": (list(range(size)), (found.mean(0) - free.mean(0)).tolist())
         for name, found in norms.items()
     }
     plot = Curves(title="Trend under a ramp, less that of changing all", x="column", y="change", curves=curves)
     word, led = _leads(lead)
-    reason = f"R: {said} (n={len(samples)}); lead over the better of the others {led}"
+    reason = f"R: {sentence} (n={len(samples)}); lead over the better of the others {led}"
     return Finding(word, reason, {f"R {k}": v for k, v in every.items()}, plot)
 
 
@@ -93,10 +93,10 @@ def _draws(count: int) -> npt.NDArray[np.int_]:
 def _leads(lead: list[float]) -> tuple[Word, str]:
     """The verdict on "the lead is positive" by the percentiles of its bootstrap draws."""
     low, high = np.nanpercentile(lead, (2.5, 97.5))
-    said = f"[{low:.2f}, {high:.2f}]"
+    interval = f"[{low:.2f}, {high:.2f}]"
     if low > 0:
-        return "holds", said
-    return ("does not hold", said) if high <= 0 else ("undecided", said)
+        return "holds", interval
+    return ("does not hold", interval) if high <= 0 else ("undecided", interval)
 
 
 def adherence(bench: Bench) -> Finding:
@@ -112,17 +112,17 @@ def adherence(bench: Bench) -> Finding:
 
     def less(name: str, rows: npt.NDArray[np.int_]) -> Field:
         """The change less that under the map that changes all: what the place itself does to it is taken out."""
-        found: Field = measured[name][rows].mean(0) - free[rows].mean(0)
-        return found
+        difference: Field = measured[name][rows].mean(0) - free[rows].mean(0)
+        return difference
 
     everyone = np.arange(len(samples))
     cam = {name: pearson(cone, less(name, everyone)) for name in measured}
     dam = {name: least_squares(cone, less(name, everyone)) for name in measured}
     ours, other = measured
     word, led = _leads([pearson(cone, less(ours, d)) - pearson(cone, less(other, d)) for d in _draws(len(samples))])
-    said = "; ".join(f"{name}: CAM {cam[name]:.3f}, DAM {dam[name]:.1f}" for name in cam)
+    sentence = "; ".join(f"{name}: CAM {cam[name]:.3f}, DAM {dam[name]:.1f}" for name in cam)
     figures = {f"CAM {k}": v for k, v in cam.items()} | {f"DAM {k}": v for k, v in dam.items()}
-    return Finding(word, f"{said} (n={len(samples)}); lead in CAM {led}", figures)
+    return Finding(word, f"{sentence} (n={len(samples)}); lead in CAM {led}", figures)
 
 
 def future_hinting(bench: Bench) -> Finding:
@@ -136,12 +136,12 @@ def future_hinting(bench: Bench) -> Finding:
             method = DifferentialDiffusion(
                 prompt=sample.case.prompt, change_map=soft, num_inference_steps=STEPS, nested=nested
             )
-            found = bench.scored(sample, bench.edit(sample, method))
-            scores[nested].append(overall(found))
-            inside[nested].append(found["psnr_in"])
-    word, said = judged(paired(scores[True], scores[False]), "score with hinting less without", 3)
+            figures = bench.scored(sample, bench.edit(sample, method))
+            scores[nested].append(overall(figures))
+            inside[nested].append(figures["psnr_in"])
+    word, sentence = judged(paired(scores[True], scores[False]), "score with hinting less without", 3)
     closer = paired(inside[True], inside[False])
-    reason = f"{said}; PSNR inside {closer.text(2)} dB better"
+    reason = f"{sentence}; PSNR inside {closer.text(2)} dB better"
     return Finding(word, reason, {"score": paired(scores[True], scores[False]).value, "psnr_in": closer.value})
 
 
@@ -159,23 +159,23 @@ def strength_fan(bench: Bench) -> Finding:
                for name in ("sdedit", "ddpm-inversion")}  # fmt: skip
     steps = {name: [paired(more, less) for less, more in pairwise(found)] for name, found in changes.items()}
     means = {name: [mean_of(values).value for values in found] for name, found in changes.items()}
-    said = "; ".join(
+    sentence = "; ".join(
         f"{name} {', '.join(f'{m:.3f}' for m in means[name])} (steps {', '.join(s.text(3) for s in steps[name])})"
         for name in changes
     )
     word = all_of([judged(step, "")[0] for found in steps.values() for step in found])
     curves = {name: (strengths, found) for name, found in means.items()}
     plot = Curves(title="Strength against change", x="strength, or share not skipped", y="mean change", curves=curves)
-    reason = f"mean change at strengths {', '.join(map(str, strengths))}: {said} (n={bench.count})"
+    reason = f"mean change at strengths {', '.join(map(str, strengths))}: {sentence} (n={bench.count})"
     return Finding(word, reason, {f"smallest step {n}": min(s.value for s in f) for n, f in steps.items()}, plot)
 
 
 def _fanned(bench: Bench, sample: Sample, name: str, strength: float) -> float:
     """The mean change of an edit of some strength."""
-    said: dict[str, Any] = {"prompt": sample.case.prompt, "num_inference_steps": STEPS}
+    fields: dict[str, Any] = {"prompt": sample.case.prompt, "num_inference_steps": STEPS}
     method: Method
     if name == "sdedit":
-        method = SDEdit(**said, strength=strength)
+        method = SDEdit(**fields, strength=strength)
     else:
-        method = DDPMInversion(**said, source_prompt=sample.case.source_prompt, skip=round(1 - strength, 3))
+        method = DDPMInversion(**fields, source_prompt=sample.case.source_prompt, skip=round(1 - strength, 3))
     return float(_changed(bench, sample, method).mean())

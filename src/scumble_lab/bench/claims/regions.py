@@ -37,19 +37,20 @@ def augmentations(bench: Bench) -> Finding:
         ("blended-diffusion", BlendedDiffusion, {"num_inference_steps": 20}, True),
         ("paint-by-word", PaintByWord, {"iterations": 30}, False),
     ):
-        found: dict[int, list[dict[str, float]]] = {8: [], 1: []}
+        by_views: dict[int, list[dict[str, float]]] = {8: [], 1: []}
         for sample in cases:
             settings = EDITORS[name].settings(sample) | short
-            for views, rows in found.items():
-                made = bench.edit(sample, kind(**settings | {"augmentations": views}), pixels=pixels)
-                rows.append(bench.scored(sample, made))
+            for views, rows in by_views.items():
+                picture = bench.edit(sample, kind(**settings | {"augmentations": views}), pixels=pixels)
+                rows.append(bench.scored(sample, picture))
         gains[name] = {
             key: [
-                many.get(key, math.nan) - one.get(key, math.nan) for many, one in zip(found[8], found[1], strict=True)
+                many.get(key, math.nan) - one.get(key, math.nan)
+                for many, one in zip(by_views[8], by_views[1], strict=True)
             ]
             for key in ("clip", "asked", "success", "psnr_in")
         }
-    word, said = judged(
+    word, sentence = judged(
         mean_of([x for g in gains.values() for x in g["clip"]]), "judge's similarity, 8 views less 1", 2
     )
     parts = [
@@ -58,7 +59,7 @@ def augmentations(bench: Bench) -> Finding:
         for name, g in gains.items()
     ]
     figures = {f"{key} {name}": mean_of(values).value for name, g in gains.items() for key, values in g.items()}
-    return Finding(word, "; ".join([said, *parts]), figures)
+    return Finding(word, "; ".join([sentence, *parts]), figures)
 
 
 def ranking(bench: Bench) -> Finding:
@@ -79,16 +80,16 @@ def ranking(bench: Bench) -> Finding:
         key: paired([f.get(key, math.nan) for f in top], [f.get(key, math.nan) for f in bottom])
         for key in ("score", "success", "asked", "clip", "psnr_in")
     }
-    word, said = judged(gains["score"], "score of the first two less the last two", 3)
+    word, sentence = judged(gains["score"], "score of the first two less the last two", 3)
     more = f"success {gains['success'].text(0, 100)} and asked {gains['asked'].text(0, 100)} points"
     more += f", judge's similarity {gains['clip'].text(2)}, PSNR inside {gains['psnr_in'].text(1)} dB"
-    return Finding(word, f"{said}; {more}", {key: gain.value for key, gain in gains.items()})
+    return Finding(word, f"{sentence}; {more}", {key: gain.value for key, gain in gains.items()})
 
 
 def _mean_figures(bench: Bench, sample: Sample, pictures: Sequence[Image.Image]) -> dict[str, float]:
-    found = [bench.scored(sample, picture) for picture in pictures]
-    found = [figures | {"score": overall(figures)} for figures in found]
-    return {key: sum(figures[key] for figures in found) / len(found) for key in found[0]}
+    scores = [bench.scored(sample, picture) for picture in pictures]
+    scores = [figures | {"score": overall(figures)} for figures in scores]
+    return {key: sum(figures[key] for figures in scores) / len(scores) for key in scores[0]}
 
 
 def blending_hides_seams(bench: Bench) -> Finding:
@@ -104,6 +105,6 @@ def blending_hides_seams(bench: Bench) -> Finding:
     shared = sorted(set(rows["paste-at-end"]) & set(rows["blended-latent-diffusion"]))
     pasting, blending = ([rows[n][c] for c in shared] for n in ("paste-at-end", "blended-latent-diffusion"))
     difference = paired(pasting, blending)
-    word, said = judged(difference, "seam of pasting less that of blending")
+    word, sentence = judged(difference, "seam of pasting less that of blending")
     truth = mean_of(list(rows["ideal"].values())).text(2)
-    return Finding(word, f"{said}; the truth's seam is {truth}", {"seam": difference.value})
+    return Finding(word, f"{sentence}; the truth's seam is {truth}", {"seam": difference.value})

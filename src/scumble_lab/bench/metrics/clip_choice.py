@@ -26,19 +26,19 @@ def answers(case: Case) -> tuple[str, ...]:
     after = case.scene_after
     if after is None or case.task in ("move", "outpaint"):
         return ()
-    said = [case.prompt]
+    prompts = [case.prompt]
     if case.attribute in ("floor", "sky"):
         phrases = FLOOR_PHRASES if case.attribute == "floor" else SKY_PHRASES
-        own = phrases[str(case.word)]
-        said += [case.prompt.replace(own, other) for other in phrases.values()]
+        phrase = phrases[str(case.word)]
+        prompts += [case.prompt.replace(phrase, other) for other in phrases.values()]
     elif case.item is not None and case.task != "remove":
         item = after.objects[case.item]
         if case.attribute is not None:
             others = [_with(item, case.attribute, word) for word in OBJECT_HEADS[case.attribute]]
         else:
             others = [replace(item, color=color, shape=shape) for color in COLORS for shape in SHAPES]
-        said += [case.prompt.replace(noun_phrase(item), noun_phrase(other)) for other in others]
-    return tuple(dict.fromkeys([*said, case.source_prompt]))
+        prompts += [case.prompt.replace(noun_phrase(item), noun_phrase(other)) for other in others]
+    return tuple(dict.fromkeys([*prompts, case.source_prompt]))
 
 
 def _with(item: Object, attribute: str, word: str) -> Object:

@@ -36,13 +36,13 @@ def find(picture: Tensor, true: Tensor, mask: Mask) -> tuple[float, float]:
     share = torch.from_numpy(mask[top:bottom, left:right]).double()
     patch = true[:, top:bottom, left:right].double() * share
     pads = (width, width, height, height)
-    seen = F.pad(picture.double(), pads)
+    padded = F.pad(picture.double(), pads)
     inside = F.pad(torch.ones(1, height, width, dtype=torch.float64), pads)
-    squares = _correlation(seen.square().sum(0, keepdim=True), share[None])
-    products = _correlation(seen, patch)
-    own = _correlation(inside, patch.square().sum(0, keepdim=True))
+    squares = _correlation(padded.square().sum(0, keepdim=True), share[None])
+    products = _correlation(padded, patch)
+    energy = _correlation(inside, patch.square().sum(0, keepdim=True))
     compared = _correlation(inside, share[None])
-    error = (squares - 2 * products + own) / compared.clamp_min(1)
+    error = (squares - 2 * products + energy) / compared.clamp_min(1)
     error = torch.where(compared >= 0.5 * share.sum(), error, torch.inf)
     down = torch.arange(error.shape[0], dtype=torch.float64)[:, None] - height - int(top)
     across = torch.arange(error.shape[1], dtype=torch.float64)[None] - width - int(left)
@@ -63,5 +63,5 @@ def _correlation(field: Tensor, patch: Tensor) -> Tensor:
     """Sum over the channels of a patch (C, h, w) laid over a field (C, H, W) at every offset inside it, by FFT."""
     (height, width), (h, w) = field.shape[-2:], patch.shape[-2:]
     spectrum = torch.fft.rfft2(field) * torch.fft.rfft2(patch, s=(height, width)).conj()
-    found: Tensor = torch.fft.irfft2(spectrum.sum(0), s=(height, width))
-    return found[: height - h + 1, : width - w + 1]
+    correlation: Tensor = torch.fft.irfft2(spectrum.sum(0), s=(height, width))
+    return correlation[: height - h + 1, : width - w + 1]

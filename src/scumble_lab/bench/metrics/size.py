@@ -44,16 +44,16 @@ def width_of(picture: Tensor, true: Tensor, mask: Mask, other: Mask, empty: Tens
         slice(max(int(columns.min()) - margin, 0), int(columns.max()) + 1 + margin),
     )
     thing = _Thing(torch.cat([true.float(), torch.from_numpy(mask).float()[None]]), mask, window)
-    seen, behind = picture.float()[(..., *window)], empty.float()[(..., *window)]
+    shown, behind = picture.float()[(..., *window)], empty.float()[(..., *window)]
 
     def nearest(sizes: Sequence[float], places: Tensor) -> tuple[float, Tensor]:
-        best, found = math.inf, (math.nan, places[0])
+        best, place = math.inf, (math.nan, places[0])
         for size in sizes:
             laid = thing.laid(size, places)
-            apart = (torch.lerp(behind, laid[:, :3], laid[:, 3:]) - seen).square().mean((1, 2, 3))
-            if float(apart.min()) < best:
-                best, found = float(apart.min()), (size, places[int(apart.argmin())])
-        return found
+            error = (torch.lerp(behind, laid[:, :3], laid[:, 3:]) - shown).square().mean((1, 2, 3))
+            if float(error.min()) < best:
+                best, place = float(error.min()), (size, places[int(error.argmin())])
+        return place
 
     coarse, place = nearest(SIZES, _square(4, 2 * unit))
     at = SIZES.index(coarse)

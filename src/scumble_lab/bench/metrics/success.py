@@ -34,8 +34,8 @@ def succeeded(case: Case, read: Reading, left: float = math.nan) -> float:
     if case.attribute in ("floor", "sky"):
         return float(getattr(read, case.attribute) == case.word)
     if case.task == "remove":
-        found = [_meant(after, k, read.objects) for k in range(len(after.objects))]
-        known = [_recognised(one, item) for one, item in zip(found, after.objects, strict=True)]
+        matches = [_meant(after, k, read.objects) for k in range(len(after.objects))]
+        known = [_recognised(one, item) for one, item in zip(matches, after.objects, strict=True)]
         return float(len(read.objects) == len(after.objects) and all(known))
     assert case.item is not None
     meant = _meant(after, case.item, read.objects)

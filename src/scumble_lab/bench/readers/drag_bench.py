@@ -24,7 +24,7 @@ def open_drag_bench(folder: Path) -> Benchmark:
     Raises:
         InputError: if none is left.
     """
-    cases, found, notices = [], {}, []
+    cases, samples, notices = [], {}, []
     for file in sample_files(folder):
         name = f"{file.parent.parent.name}/{file.parent.name}"
         try:
@@ -44,11 +44,11 @@ def open_drag_bench(folder: Path) -> Benchmark:
             points=sample.points,
         )
         cases.append(case)
-        found[case.id] = sample
+        samples[case.id] = sample
     if not cases:
         raise InputError(f"no sample of {folder.name} can be read; {notices[0]}")
     return Benchmark(
-        folder, "DragBench", tuple(cases), lambda case: _load(case, found[case.id]),
+        folder, "DragBench", tuple(cases), lambda case: _load(case, samples[case.id]),
         tuple(notices), "drag-bench",
     )  # fmt: skip
 

@@ -55,19 +55,19 @@ def open_pie_bench(folder: Path) -> Benchmark:
             continue
         cases.append(case)
         places[case.id] = place
-    told = []
+    remarks = []
     if missing:
-        told.append(f"{counted(len(missing), 'listed picture')} missing, the first is {missing[0]}")
+        remarks.append(f"{counted(len(missing), 'listed picture')} missing, the first is {missing[0]}")
     if bad:
-        told.append(f"{counted(len(bad), 'entry')} left out for the mask, the first is {bad[0]}")
+        remarks.append(f"{counted(len(bad), 'entry')} left out for the mask, the first is {bad[0]}")
     if not cases:
-        raise InputError(f"none of the {len(entries)} entries of {path.name} can be used; {'; '.join(told)}")
+        raise InputError(f"none of the {len(entries)} entries of {path.name} can be used; {'; '.join(remarks)}")
 
     def load(case: Case) -> Sample:
         source = load_image(places[case.id]).rgb
         return Sample(case, source, region=_mask(masks[case.id], source))
 
-    return Benchmark(folder, "PIE-Bench", tuple(cases), load, tuple(told), "pie-bench")
+    return Benchmark(folder, "PIE-Bench", tuple(cases), load, tuple(remarks), "pie-bench")
 
 
 def _entries(path: Path) -> dict[str, dict[str, Any]]:

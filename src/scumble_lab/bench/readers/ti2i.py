@@ -46,10 +46,10 @@ def open_ti2i(folder: Path) -> Benchmark:
             places[case.id] = place
     if not cases:
         raise InputError(f"none of the {len(entries)} pictures that {path.name} lists is in {folder.name}")
-    told = (f"{counted(len(missing), 'listed picture')} missing, the first is {missing[0]}",) if missing else ()
+    remarks = (f"{counted(len(missing), 'listed picture')} missing, the first is {missing[0]}",) if missing else ()
     return Benchmark(
         folder, path.stem, tuple(cases),
-        lambda case: Sample(case, load_image(places[case.id]).rgb), told, "ti2i",
+        lambda case: Sample(case, load_image(places[case.id]).rgb), remarks, "ti2i",
     )  # fmt: skip
 
 

@@ -46,8 +46,8 @@ def write_report(
         for notice in _notices(collected):
             on_notice(notice)
     parts = sections(collected, read_verdicts(benchmark.folder))
-    said = heading(collected), opening(collected), collected.notices, parts
-    texts = {"report.html": page(*said), "report.md": text(*said), "scores.csv": csv_text(collected)}
+    introduction = heading(collected), opening(collected), collected.notices, parts
+    texts = {"report.html": page(*introduction), "report.md": text(*introduction), "scores.csv": csv_text(collected)}
     output.mkdir(parents=True, exist_ok=True)
     written = [_written(output / name, content) for name, content in texts.items()]
     return [*written, *_pictures(parts, output / "pictures")]

@@ -68,8 +68,8 @@ def abreast(collected: Collected, group: Group) -> Grid | None:
             sample = collected.benchmark.load(case)
             truth = truth or sample.target is not None
             there = {row.editor: row for row in collected.rows if row.case.id == case.id and row.error is None}
-            made = [result_picture(collected.benchmark, n, sample) if n in there else None for n in names]
-            lines.append((case, (_with_points(sample), sample.target, *made)))
+            pictures = [result_picture(collected.benchmark, n, sample) if n in there else None for n in names]
+            lines.append((case, (_with_points(sample), sample.target, *pictures)))
     if not lines:
         return None
     keep = [0, *([1] if truth else []), *range(2, 2 + len(names))]

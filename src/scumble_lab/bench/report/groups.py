@@ -83,14 +83,14 @@ def _groups(collected: Collected, family: Family) -> Iterator[Group]:
     for tasks, part in parts.items():
         outside = [name for name in others if _does(collected, name, tasks)]
         methods = list(dict.fromkeys(EDITORS[name].method or name for name in part))
-        apart = len(parts) > 1
+        separate = len(parts) > 1
         yield Group(
             family,
             (*outside, *part),
             tasks,
-            f"{title}, {', '.join(methods)}" if apart else title,
-            ", ".join(tasks) if apart else about,
-            "-".join([family, *tasks]) if apart else family,
+            f"{title}, {', '.join(methods)}" if separate else title,
+            ", ".join(tasks) if separate else about,
+            "-".join([family, *tasks]) if separate else family,
         )
 
 

@@ -98,12 +98,12 @@ def sections(collected: Collected, verdicts: Sequence[Verdict]) -> list[Section]
 
 
 def _extremes(collected: Collected) -> list[Grid]:
-    found: dict[str, list[str]] = {}
+    rows: dict[str, list[str]] = {}
     for name in collected.editors:
         if collected.of(name):
-            found.setdefault(EDITORS[name].family if name in EDITORS else "others", []).append(name)
+            rows.setdefault(EDITORS[name].family if name in EDITORS else "others", []).append(name)
     titles: dict[str, str] = {family: title for family, (title, _) in FAMILIES.items()}
-    return [extremes(collected, titles.get(family, family), family, names) for family, names in found.items()]
+    return [extremes(collected, titles.get(family, family), family, names) for family, names in rows.items()]
 
 
 def _claims(verdicts: Sequence[Verdict]) -> Section:
@@ -111,9 +111,9 @@ def _claims(verdicts: Sequence[Verdict]) -> Section:
     known = sorted(verdicts, key=lambda v: order.index(v.name) if v.name in order else len(order))
     rows = tuple((v.name, f"{v.statement} ({v.paper})", v.verdict, v.reason) for v in known)
     plots = [curves_plot(verdict.name, verdict.plot) for verdict in known if verdict.plot is not None]
-    said = _CLAIMS.format(made=len(known), all=len(CLAIMS))
+    heading = _CLAIMS.format(made=len(known), all=len(CLAIMS))
     return Section(
-        "What the papers claim", said, plots, [Table("", "", ("experiment", "claim", "verdict", "figures"), rows)]
+        "What the papers claim", heading, plots, [Table("", "", ("experiment", "claim", "verdict", "figures"), rows)]
     )
 
 

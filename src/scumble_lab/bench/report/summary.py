@@ -38,15 +38,15 @@ def _lines(collected: Collected, group: Group) -> list[tuple[str, ...]]:
         return []
     winner = max(successes, key=lambda name: successes[name])
     able = [name for name in successes if successes[name] >= SUCCEEDING * successes[winner]]
-    kept = _means(collected, group, able, "kept")
-    if not successes[winner] or not kept:
+    preserved = _means(collected, group, able, "kept")
+    if not successes[winner] or not preserved:
         return []
-    keeper = max(kept, key=lambda name: kept[name])
+    keeper = max(preserved, key=lambda name: preserved[name])
     most = len(collected.of(winner, group.tasks))
     who = group.called, ", ".join(group.tasks), str(most)
     return [
         (*who, "succeeds most", *_told(collected, group, list(successes), winner, "success")),
-        (*who, "keeps the rest best", *_told(collected, group, list(kept), keeper, "kept")),
+        (*who, "keeps the rest best", *_told(collected, group, list(preserved), keeper, "kept")),
     ]
 
 
@@ -60,8 +60,8 @@ def _told(collected: Collected, group: Group, names: Sequence[str], best: str, f
     rows = f"{forward.value:.0f}" if forward.count else "–"
     rows += f" + {backward.value:.0f}" if backward.count and backward.value else ""
     level = [name for name in names if name != best and not _behind(collected, group, best, name, figure)]
-    done, kept = (_text(collected, group, best, key) for key in ("success", "kept"))
-    return best, done, kept, rows, ", ".join(level) or "none"
+    done, preserved = (_text(collected, group, best, key) for key in ("success", "kept"))
+    return best, done, preserved, rows, ", ".join(level) or "none"
 
 
 def _text(collected: Collected, group: Group, name: str, figure: str) -> str:
