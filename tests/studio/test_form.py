@@ -8,6 +8,7 @@ import pytest
 
 from scumble.cli.studio import BORROWED
 from scumble.methods.registry import METHODS, method_class
+from scumble.records.view import View
 from scumble.studio.command import command_line
 from scumble.studio.form import describe, file_fields
 from scumble.studio.forms import Forms
@@ -28,7 +29,8 @@ def test_a_form_shows_every_field_that_names_no_file(name: str) -> None:
     kind = method_class(name)
     form = describe(kind, name)
     shown = {field["name"] for field in form["fields"]}
-    assert shown == set(kind.model_fields) - file_fields(kind.model_fields)
+    assert shown == (set(kind.model_fields) - file_fields(kind.model_fields)) | set(View.model_fields)
+    assert not set(kind.model_fields) & set(View.model_fields)
     assert form["task"] != "More", f"{name} has no title yet: add it to TASKS"
     for field in form["fields"]:
         assert field["help"] or field["name"] == "compat"
@@ -43,7 +45,11 @@ def test_a_form_accepts_its_own_defaults(name: str) -> None:
     form = describe(kind, name)
     values = {field["name"]: field["default"] for field in form["fields"] if field["kind"] != "points"}
     points = [[10.0, 10.0, 20.0, 10.0]] if form["points"] else []
-    own = {field: value for field, value in values.items() if not kind.model_fields[field].is_required()}
+    own = {
+        field: value
+        for field, value in values.items()
+        if field in View.model_fields or not kind.model_fields[field].is_required()
+    }
     faults = [one for one in check(name, own, points)["faults"] if one["field"]]
     assert faults == []
 
@@ -67,7 +73,13 @@ def test_a_page_may_name_no_files() -> None:
 
 
 def test_the_command_line_comes_back_as_the_same_form() -> None:
-    given = {"prompt": "a -- 'red' cube", "num_inference_steps": 7, "guidance_scale": 3.5, "nested": False}
+    given = {
+        "prompt": "a -- 'red' cube",
+        "num_inference_steps": 7,
+        "guidance_scale": 3.5,
+        "nested": False,
+        "window": "region",
+    }
     checked = check("differential-diffusion", given)
     read = FORMS.read(checked["command"])
     assert read == {"method": "differential-diffusion", "parameters": given, "seed": 7, "count": None}

@@ -509,7 +509,7 @@ def _brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
     missing: list[str] = []
     known = {one["name"]: one for one in studio.methods}
     method = str(recipe.get("method"))
-    parameters = dict(recipe.get("parameters") or {})
+    parameters = {**dict(recipe.get("parameters") or {}), **dict(recipe.get("view") or {})}
     points = [one for one in parameters.pop("points", None) or [] if isinstance(one, list) and len(one) == 4]
     source = recipe.get("input") or {}
     picture = studio.store.picture_by_pixels(str(source.get("sha256", "")))
@@ -595,6 +595,7 @@ async def _quick(studio: Studio, edit: Edit, strengths: list[float] | None, side
         image=FileRef(path=picture.relative_to(studio.folder).as_posix()),
         method=edit.method,
         parameters=parameters,
+        view=planned["view"],
         seed=edit.seed,
     )
     near = None if change_map is None else change_map.relative_to(studio.folder).as_posix()
@@ -638,6 +639,7 @@ async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[s
                 image=FileRef(path=picture.relative_to(studio.folder).as_posix()),
                 method=edit.method,
                 parameters=planned["parameters"],
+                view=planned["view"],
                 change_map=None
                 if map_path is None
                 else FileRef(path=map_path.relative_to(studio.folder).as_posix(), sha256=map_id),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scumble.errors import InputError
+from scumble.records.view import View
 
 __all__ = ["command_line", "python_code", "read_command"]
 
@@ -41,9 +42,7 @@ def command_line(
         output: File of the result.
         model: The model, where it is not the bundled one.
     """
-    words = ["scumble", "edit", picture]
-    if method != DEFAULT_METHOD:
-        words += ["--method", method]
+    words = ["scumble", "edit", picture, "--method", method]
     if change_map is not None:
         words += ["--map", change_map]
     for name, value in parameters.items():
@@ -82,7 +81,14 @@ def _text(value: Any) -> str:
 
 
 def python_code(
-    class_name: str, parameters: Mapping[str, Any], *, picture: str, change_map: str | None, seed: int, count: int = 1
+    class_name: str,
+    parameters: Mapping[str, Any],
+    view: Mapping[str, Any],
+    *,
+    picture: str,
+    change_map: str | None,
+    seed: int,
+    count: int = 1,
 ) -> str:
     """Write the same in Python."""
     given = [f"{name}={value!r}" for name, value in parameters.items()]
@@ -90,6 +96,7 @@ def python_code(
         given.append(f"change_map={change_map!r}")
     inside = f"scumble.{class_name}({', '.join(given)})"
     more = f", count={count}" if count > 1 else ""
+    more += "".join(f", {name}={value!r}" for name, value in view.items())
     return (
         "import scumble\n\neditor = scumble.Editor.from_pretrained()\n"
         f"result = editor.edit({picture!r}, {inside}, seed={seed}{more})\n"
@@ -112,7 +119,7 @@ def read_command(text: str, method_class: Any, spelled: Mapping[str, Sequence[st
     flags, _, rest = _flags(words)
     name = rest.pop("--method", rest.pop("-m", DEFAULT_METHOD))
     kind = method_class(name)
-    by_flag = {f"--{field.replace('_', '-')}": field for field in kind.model_fields}
+    by_flag = {f"--{field.replace('_', '-')}": field for field in (*View.model_fields, *kind.model_fields)}
     by_flag |= {flag: field for field, flags in spelled.items() for flag in flags}
     parameters: dict[str, Any] = {}
     for flag, values in flags:

@@ -10,6 +10,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from scumble.records.view import View
+
 __all__ = ["TASKS", "describe", "file_fields"]
 
 TASKS: dict[str, tuple[str, str]] = {
@@ -49,6 +51,8 @@ LABELS = {
     "source_prompt": "What it shows now",
     "lora_steps": "Adapting steps",
     "compat": "As published",
+    "work_size": "Working side",
+    "windows": "Most windows",
     "eta": "Noise per step",
 }
 MUCH = (
@@ -61,10 +65,11 @@ MUCH = (
     "feature_fraction",
     "attention_fraction",
     "num_inference_steps",
+    "window",
     "iterations",
     "lora_steps",
 )
-"""What "how much" asks, in this order; the first four of a method are in the panel."""
+"""What "how much" asks, in this order; the first five of a method are in the panel."""
 WORDS = ("prompt", "negative_prompt", "source_prompt", "source_word", "target_word", "blend_words", "directions")
 USUAL: dict[str, tuple[float, float]] = {
     "guidance_scale": (1, 15),
@@ -79,6 +84,8 @@ AUTO = {
     "guidance_scale": "what suits the model",
     "source_prompt": "nothing",
     "chunk": "by free memory",
+    "context": "as much as needs no scaling",
+    "work_size": "what the model was trained on",
     "reach": "the thing that the map is drawn around",
 }
 HIDDEN = ("change_map", "polarity", "width", "height", "preview", "frames", "keep", "invert_mask", "enforce_background")
@@ -107,11 +114,12 @@ def file_fields(fields: Mapping[str, FieldInfo]) -> set[str]:
 
 
 def describe(method: Any, name: str) -> dict[str, Any]:
-    """Describe one method class for the page: title, task, and its fields with kind, bounds, default and help."""
+    """Describe one method class for the page: title, task, and its fields and the view's with kind, bounds and help."""
     task, title = TASKS.get(name, ("More", name.replace("-", " ").capitalize()))
     fields = method.model_fields
     hidden = file_fields(fields)
     shown = [_field(key, field) for key, field in fields.items() if key not in hidden]
+    shown += [_field(key, field) for key, field in View.model_fields.items()]
     rank = {key: k for k, key in enumerate((*WORDS, *MUCH))}
     shown.sort(key=lambda one: rank.get(one["name"], len(rank)))
     summary = (method.__doc__ or "").strip().split("\n\n")[0]

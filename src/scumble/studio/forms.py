@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scumble.errors import InputError, ScumbleError
+from scumble.records.view import View
 from scumble.studio.command import command_line, python_code, read_command
 from scumble.studio.form import ORDER, describe, file_fields
 
@@ -51,19 +52,22 @@ class Forms:
 
         flags = importlib.import_module(self._flags)
         kind: Any = method_class(method)
-        given = _settled(kind, parameters, points)
-        faults = _faults(kind, given, flags.build_method)
+        look = {name: value for name, value in parameters.items() if name in View.model_fields}
+        given = _settled(kind, {name: value for name, value in parameters.items() if name not in look}, points)
+        look = {name: value for name, value in look.items() if not _is_default(View, name, value)}
+        faults = _faults(kind, given, flags.build_method) + _faults(View, look, flags.build_method)
         built = None
         if not faults:
             built = kind(**given)
         spelled = {name: spellings[0] for name, spellings in flags.SHORT.items()}
         changed = {name: value for name, value in given.items() if not _is_default(kind, name, value)}
         where: dict[str, Any] = {"picture": picture, "change_map": change_map, "seed": seed, "count": count}
-        command = command_line(method, changed, spelled, **where, output=output, model=model)
+        command = command_line(method, {**changed, **look}, spelled, **where, output=output, model=model)
         return {
             "faults": faults,
             "command": command,
-            "python": python_code(kind.__name__, changed, **where),
+            "python": python_code(kind.__name__, changed, look, **where),
+            "view": look,
             "parameters": None if built is None else built.model_dump(mode="json", include=set(changed)),
             "values": {} if built is None else built.model_dump(mode="json", exclude={"change_map"}),
         }

@@ -38,10 +38,13 @@ class Counts:
     def __init__(self) -> None:
         self._known: OrderedDict[str, dict[str, Any] | None] = OrderedDict()
 
-    async def of(self, studio: Studio, edit: Edit, parameters: dict[str, Any], map_id: str | None, one: bool) -> Any:
+    async def of(self, studio: Studio, edit: Edit, checked: dict[str, Any], map_id: str | None, one: bool) -> Any:
         """Rows and calls of one candidate (or of all, where they are made together), or None."""
+        parameters = checked["parameters"]
         shape = {name: value if name not in WORDS else bool(value) for name, value in parameters.items()}
-        key = json.dumps([edit.method, shape, edit.picture, map_id, 1 if one else edit.count], sort_keys=True)
+        key = json.dumps(
+            [edit.method, shape, checked["view"], edit.picture, map_id, 1 if one else edit.count], sort_keys=True
+        )
         if key in self._known:
             return self._known[key]
         if studio.jobs.busy():
@@ -52,6 +55,7 @@ class Counts:
             image=FileRef(path=picture.relative_to(studio.folder).as_posix()),
             method=edit.method,
             parameters=parameters,
+            view=checked["view"],
             seed=edit.seed,
             count=1 if one else edit.count,
         )
@@ -92,7 +96,7 @@ async def plan_of(
     counted = None
     together = bool(info and info["together"])
     if not faults and refusal is None and checked["parameters"] is not None:
-        counted = await studio.counts.of(studio, edit, checked["parameters"], map_id, not together)
+        counted = await studio.counts.of(studio, edit, checked, map_id, not together)
     if counted is not None and counted.get("refusal"):
         refusal, counted = counted["refusal"], None
     times = 1 if together else edit.count
@@ -112,5 +116,6 @@ async def plan_of(
         "command": checked["command"],
         "python": checked["python"],
         "parameters": checked["parameters"],
+        "view": checked["view"],
         "warnings": [],
     }

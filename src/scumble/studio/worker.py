@@ -93,7 +93,9 @@ class Maker:
         method = request.build({}, **more)
         watch = _Watch(payload, folder, tell, cancelled)
         started = time.perf_counter()
-        result = editor.edit(str(picture), method, seed=request.seed, count=request.count, on_step=watch)
+        result = editor.edit(
+            str(picture), method, seed=request.seed, count=request.count, on_step=watch, view=request.view
+        )
         seconds = time.perf_counter() - started
         tell("progress", stage="save", step=0, steps=0)
         final = folder / payload["output"]
@@ -138,7 +140,9 @@ class Maker:
         more = {} if change_map is None else {"change_map": str(place / change_map)}
         editor = Editor(counting_model(self._loaded().model))
         try:
-            cost = editor.edit(picture, asked.build({}, **more), seed=asked.seed, count=asked.count).cost
+            cost = editor.edit(
+                picture, asked.build({}, **more), seed=asked.seed, count=asked.count, view=asked.view
+            ).cost
         except Uncountable:
             return None
         return {"rows": cost.forward_rows + cost.backward_rows, "calls": cost.network_calls}
@@ -157,7 +161,8 @@ class Maker:
         shown = []
         for value in [near] if strengths is None else strengths:
             more = {} if value is None else {"change_map": value}
-            image = self._loaded().edit(picture, asked.build({}, **more), seed=asked.seed).image.convert("RGB")
+            result = self._loaded().edit(picture, asked.build({}, **more), seed=asked.seed, view=asked.view)
+            image = result.image.convert("RGB")
             image.thumbnail((side, side), Image.Resampling.LANCZOS)
             buffer = io.BytesIO()
             image.save(buffer, "JPEG", quality=88)

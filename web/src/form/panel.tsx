@@ -9,7 +9,7 @@ import * as view from "../state/view";
 import { removePoint } from "../stage/points";
 import { Fault, faultOf, Row } from "./fields";
 
-const PRIMARY = 4;
+const PRIMARY = 5;
 
 export function Panel() {
   const info = doc.info.value;
