@@ -304,8 +304,9 @@ def test_kills_of_worker_and_driver_leave_the_very_files_of_an_undisturbed_run(
                 if whom == "driver":
                     process.kill()
                     break
-                worker = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-                os.kill(int(worker[-1]), signal.SIGKILL)
+                if whom == "worker":
+                    worker = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+                    os.kill(int(worker[-1]), signal.SIGKILL)
                 whom = "nobody"
         process.communicate(timeout=120)
     assert process.returncode == 0
