@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test faults lint bench report studio studio-check clean
+.PHONY: demo test faults fuzz lint bench report studio studio-check clean
 
 demo: $(READY)
 	$(BIN)/scumble demo
@@ -16,6 +16,11 @@ test: $(READY)
 # Fifty real kills of workers and drivers, where `make test` has twenty.
 faults: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s -m faults tests/work
+
+# Tens of thousands of damaged files, where `make test` tries some hundred of each kind.
+CASES ?= 3000
+fuzz: $(READY)
+	SCUMBLE_FUZZ=$(CASES) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests/fuzz
 
 lint: $(READY)
 	$(BIN)/ruff check .
