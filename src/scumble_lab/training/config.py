@@ -107,7 +107,7 @@ class InstructConfig(_Frozen):
 
     pairs: int = Field(description="pictures before and after an edit")
     held_out: int = Field(256, description="the last pairs, never trained on")
-    word_rate: float = Field(10.0, description="learning rate of new words' embeddings relative to the U-Net's")
+    word_rate: float = Field(1.0, description="learning rate of new words' embeddings relative to the U-Net's")
     dropout: float = Field(0.05, description="share of samples without words, without picture, without both: each")
     snr_limit: float = 5.0
     schedule: Schedule

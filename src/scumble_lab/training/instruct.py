@@ -68,7 +68,7 @@ class InstructTask:
         return {"unet": self.unet, "words": self.words}
 
     def rates(self) -> Mapping[str, float]:
-        """Rows of an embedding need large steps."""
+        """Of the schedule's rate."""
         return {"unet": 1.0, "words": self.config.word_rate}
 
     def loss(self, draw: Draw, batch: int, progress: float) -> tuple[Tensor, Mapping[str, Tensor]]:
