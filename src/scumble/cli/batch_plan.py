@@ -36,13 +36,13 @@ def show_plan(todo: Batch, as_json: bool) -> int:
         place = place.parent
     told: dict[str, Any] = {"requests": len(entries), "pictures": sum(entry.count for entry in entries)}
     told["kinds"] = len(kinds)
-    told |= dict.fromkeys(("forward", "backward", "bytes", "uncounted"), 0)
+    told |= dict.fromkeys(("forward", "backward", "bytes", "bounded"), 0)
     problems = []
     for plan, group in zip(plans, kinds.values(), strict=True):
         told["forward"] += plan.get("forward", 0) * len(group)
         told["backward"] += plan.get("backward", 0) * len(group)
         told["bytes"] += int(plan.get("pixels", 0) * len(group) * BYTES_A_PIXEL)
-        told["uncounted"] += len(group) if "unknown" in plan else 0
+        told["bounded"] += 0 if plan.get("exact", True) else len(group)
         if "problem" in plan:
             lines = ", ".join(str(entry.source or entry.id) for entry in group[:20])
             problems.append(f"{plan['problem']} (requests {lines}{', …' if len(group) > 20 else ''})")
@@ -69,6 +69,6 @@ def _text(told: Mapping[str, Any]) -> str:
         f"{told['forward']:,} forward and {told['backward']:,} backward rows of the network",
         f"about {told['bytes'] / 1e6:,.1f} MB of results as PNG; {told['free'] / 1e9:,.1f} GB are free",
     ]
-    if told["uncounted"]:
-        lines.append(f"{told['uncounted']} requests look into the network: their cost depends on the picture")
+    if told["bounded"]:
+        lines.append(f"{told['bounded']} requests may take less: their cost depends on the picture")
     return "\n".join([*lines, *told["problems"]])

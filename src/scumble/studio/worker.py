@@ -130,22 +130,16 @@ class Maker:
 
     def answer_count(self, request: dict[str, Any], folder: str, change_map: str | None) -> dict[str, Any] | None:
         """Count the rows and calls of a request; None where they depend on the picture."""
-        from scumble.editing.editor import Editor
-        from scumble.models.counting import Uncountable, counting_model
         from scumble.records.request import Request
 
         asked = Request.model_validate(request)
         place = Path(folder)
         picture = self._picture(str(place / asked.image.path))  # type: ignore[operator, union-attr]
         more = {} if change_map is None else {"change_map": str(place / change_map)}
-        editor = Editor(counting_model(self._loaded().model))
-        try:
-            cost = editor.edit(
-                picture, asked.build({}, **more), seed=asked.seed, count=asked.count, view=asked.view
-            ).cost
-        except Uncountable:
+        plan = self._loaded().plan(picture, asked.build({}, **more), count=asked.count, view=asked.view)
+        if not plan.exact:
             return None
-        return {"rows": cost.forward_rows + cost.backward_rows, "calls": cost.network_calls}
+        return {"rows": plan.most.forward_rows + plan.most.backward_rows, "calls": plan.most.network_calls}
 
     def answer_quick(
         self, request: dict[str, Any], folder: str, change_map: str | None, strengths: list[float] | None, side: int

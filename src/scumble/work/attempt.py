@@ -19,7 +19,6 @@ from scumble.images import load_image, sidecar_path
 from scumble.memory import in_use
 from scumble.methods.base import Method
 from scumble.methods.progress import Progress
-from scumble.models.counting import Uncountable, counting_model
 from scumble.records.file_ref import content_sha256, file_refs
 from scumble.records.metadata import read_metadata
 from scumble.records.model_spec import ModelSpec
@@ -128,18 +127,25 @@ class Attempt:
     # ------------------------------------------------------------------ inside
 
     def _planned(self, request: Request) -> dict[str, Any]:
-        """Forward and backward rows, or what keeps them from being known; and the pixels of all pictures."""
-        method = _method(request)
-        editor = Editor(counting_model(self._editor(request.model).model))
+        """Forward and backward rows, at most, and whether just so many; and the pixels of all pictures."""
+        method, inversion = _method(request), request.inversion
+        picture = None if request.image is None else load_image(request.image.path or "")
         try:
-            result = _run(editor, request, method, request.batch_size or min(request.count, 8), _silent, _never)
-        except Uncountable:
-            return {"unknown": f"{request.method} looks into the network: its cost depends on the picture"}
+            plan = self._editor(request.model).plan(
+                picture,
+                method,
+                count=request.count,
+                batch_size=request.batch_size,
+                inversion=None if inversion is None else inversion.path,
+                also=_extras(request),
+                view=request.view,
+            )
         except ScumbleError as error:
             return {"problem": str(error)}
-        width, height = result.images[0].size
-        rows = {"forward": result.cost.forward_rows, "backward": result.cost.backward_rows}
-        return {**rows, "pixels": width * height * len(result.images)}
+        side = self._editor(request.model).model.native_size or 64
+        width, height = (side, side) if picture is None else picture.rgb.size
+        rows = {"forward": plan.most.forward_rows, "backward": plan.most.backward_rows, "exact": plan.exact}
+        return {**rows, "pixels": width * height * _pictures(method, request.count)}
 
     def _editor(self, spec: ModelSpec, tell: Tell | None = None) -> Editor:
         name = spec.model_dump_json()
@@ -299,14 +305,6 @@ def _run(
         options["inversion"] = request.inversion.path
     picture = None if request.image is None else load_image(request.image.path or "")
     return editor.edit(picture, method, view=request.view, **options)
-
-
-def _silent(kind: str, **data: Any) -> None:
-    return None
-
-
-def _never() -> bool:
-    return False
 
 
 def _extras(request: Request) -> list[Any]:

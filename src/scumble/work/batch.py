@@ -164,7 +164,7 @@ class Batch:
         return self.crew
 
     def plans(self, bodies: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """What requests cost, counted in a worker: forward, backward and pixels; or what is unknown, or a problem."""
+        """What requests cost at most, counted in a worker: forward, backward, exact and pixels; or a problem."""
         return [one for answer in asked(self._started(), "plan", [[body] for body in bodies]) for one in answer]
 
     def __enter__(self) -> Batch:
