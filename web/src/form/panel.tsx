@@ -223,7 +223,10 @@ function CountRow() {
           inputMode="numeric"
           autocomplete="off"
           value={String(doc.count.value)}
-          onChange={(event) => set(Number(event.currentTarget.value))}
+          onInput={(event) => {
+            if (Number(event.currentTarget.value) >= 1) set(Number(event.currentTarget.value));
+          }}
+          onBlur={(event) => (event.currentTarget.value = String(doc.count.value))}
         />
       </div>
     </div>
