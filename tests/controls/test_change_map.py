@@ -58,7 +58,7 @@ def test_a_step_is_divided_between_its_ends(tiny_sd: Model) -> None:
         release = torch.full((1, 1, *batch.shape[2:]), 4 if held else 3)
         control = ChangeMap(release, NoisedSource(batch.x0))
         ends.append(
-            batch.denoise(levels, SDEdit(**OPTIONS).make_solver(4), [control, batch.guidance("a house", "", 3)])
+            batch.denoise(levels, SDEdit(**OPTIONS).make_solver(batch, 4), [control, batch.guidance("a house", "", 3)])
         )
     for share in (0.25, 0.5, 0.75):
         made = run(DifferentialDiffusion(**OPTIONS), batch_of(tiny_sd, 0.25 * share))

@@ -282,7 +282,7 @@ def test_zero_terminal_snr_begins_at_pure_noise_and_is_finite_for_dpm() -> None:
         ({"prediction_type": "score"}, "prediction_type 'score'"),
         ({"timestep_spacing": "random"}, "timestep_spacing 'random'"),
         ({"_class_name": "EDMEulerScheduler"}, "EDMEulerScheduler"),
-        ({"use_beta_sigmas": True}, "use_beta_sigmas"),
+        ({"use_lu_lambdas": True}, "use_lu_lambdas"),
         ({"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": True}, "use_dynamic_shifting"),
         ({"_class_name": "FlowMatchEulerDiscreteScheduler", "use_karras_sigmas": True}, "use_karras_sigmas"),
     ],

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Level", "Schedule", "conditional_variance"]
+__all__ = ["OWN_LISTS", "SPACINGS", "Level", "Schedule", "conditional_variance"]
 
 Array = npt.NDArray[np.float64]
 
@@ -21,13 +21,28 @@ PREDICTION_TYPES = ("epsilon", "v_prediction", "sample", "flow")
 OTHER_FAMILIES = ("EDM", "KarrasVe", "ScoreSde", "VQDiffusion", "CMStochastic", "ConsistencyDecoder")
 NOT_READ = (
     "thresholding",
-    "use_exponential_sigmas",
-    "use_beta_sigmas",
     "use_lu_lambdas",
     "use_dynamic_shifting",
     "shift_terminal",
     "invert_sigmas",
 )
+DIFFERENT_VALUES = {"timestep_type": "continuous", "interpolation_type": "log_linear"}
+OWN_LISTS = {
+    "euler": "EulerDiscreteScheduler",
+    "euler-a": "EulerAncestralDiscreteScheduler",
+    "ddpm": "DDPMScheduler",
+    "lcm": "LCMScheduler",
+    "tcd": "TCDScheduler",
+}
+"""Solvers that list their timesteps by the rule of this scheduler, whatever scheduler the checkpoint came with."""
+DPM = ("dpmpp_2m", "dpmpp_2m_sde")
+FEW_STEP = ("LCMScheduler", "TCDScheduler")
+SPREADS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
+SPACINGS: Mapping[str, Mapping[str, Any]] = {
+    **{name: {f"use_{name}_sigmas": True} for name in ("karras", "exponential", "beta")},
+    **{name: {"timestep_spacing": name} for name in ("leading", "trailing", "linspace")},
+}
+"""Names under which users know how a run picks its levels, and what a scheduler config says for it."""
 NEARLY_ZERO = 2**-24  # diffusers' own guard where sigma = s/a is needed: about 4096 instead of infinity
 
 
@@ -87,11 +102,15 @@ class Schedule:
                 raise ValueError(
                     f"{key} is not supported; remove it from the scheduler config, or use another solver's"
                 )
+        for key, value in DIFFERENT_VALUES.items():
+            if config.get(key) == value:
+                raise ValueError(f"{key} {value!r} is not supported; remove it from the scheduler config")
         unchosen = config.get("_use_default_values", ())
         config = {key: value for key, value in config.items() if key not in unchosen}
         if _is_flow(config):
-            if config.get("use_karras_sigmas"):
-                raise ValueError("use_karras_sigmas is not supported for flow matching; remove it from the config")
+            for key in SPREADS:
+                if config.get(key):
+                    raise ValueError(f"{key} is not supported for flow matching; remove it from the config")
             return cls(config=config, alphas_cumprod=None)
         kind = config.get("prediction_type", "epsilon")
         if kind not in PREDICTION_TYPES:
@@ -100,6 +119,10 @@ class Schedule:
         if spacing not in ("leading", "trailing", "linspace"):
             raise ValueError(f"timestep_spacing {spacing!r} is unknown; expected leading, trailing or linspace")
         return cls(config=config, alphas_cumprod=_alphas_cumprod(config))
+
+    def changed(self, **settings: Any) -> Schedule:
+        """Return the schedule with other settings in its config; ValueError as for :meth:`from_config`."""
+        return Schedule.from_config({**self.config, **settings})
 
     @property
     def prediction_type(self) -> str:
@@ -139,8 +162,8 @@ class Schedule:
 
         Args:
             num_inference_steps: N, at least 1 and at most T.
-            solver: ``ddim``, ``ddpm``, ``dpmpp_2m`` or ``plms``: diffusers' solvers list different timesteps for one
-                config; ``plms`` lists the second level twice (N + 2 levels).
+            solver: ``ddim``, ``plms``, ``dpmpp_2m``, ``dpmpp_2m_sde`` or one of ``OWN_LISTS``: diffusers' solvers list
+                different timesteps for one config; ``plms`` lists the second level twice (N + 2 levels).
 
         Raises:
             ValueError: If N does not fit the table, or the solver is not defined for the family.
@@ -149,15 +172,17 @@ class Schedule:
         if not 1 <= n <= self.num_train_timesteps:
             raise ValueError(f"num_inference_steps must be 1 to {self.num_train_timesteps}, got {n}")
         if self.alphas_cumprod is None:
-            if solver == "plms":
-                raise ValueError("plms is not defined for flow matching; use ddim or dpmpp_2m")
+            if solver not in ("ddim", "ddpm", "dpmpp_2m"):
+                raise ValueError(f"{solver} is not defined for flow matching; use ddim or dpmpp_2m")
             return self._flow_levels(n)
-        if solver == "dpmpp_2m" and self.alphas_cumprod[-1] == 0:
+        if solver in OWN_LISTS and self.config.get("_class_name") != OWN_LISTS[solver]:
+            return self.changed(_class_name=OWN_LISTS[solver]).levels(n, solver)
+        if solver in DPM and self.alphas_cumprod[-1] == 0:
             table = np.append(self.alphas_cumprod[:-1], NEARLY_ZERO)
             return replace(self, alphas_cumprod=table).levels(n, solver)
-        if self.config.get("use_karras_sigmas") and solver != "plms":
-            return self._karras_levels(n, solver)
-        times = self._dpm_timesteps(n) if solver == "dpmpp_2m" else self._timesteps(n, solver)
+        if any(self.config.get(key) for key in SPREADS) and solver not in ("plms", "lcm", "tcd"):
+            return self._spread_levels(n, solver)
+        times = self._dpm_timesteps(n) if solver in DPM else self._timesteps(n, solver)
         if times[0] >= self.num_train_timesteps:
             raise ValueError(
                 f"{n} steps with leading spacing and steps_offset {self.config.get('steps_offset', 0)} would need"
@@ -178,6 +203,8 @@ class Schedule:
     def _timesteps(self, n: int, solver: str) -> list[float]:
         euler = "Euler" in self.config.get("_class_name", "") and solver != "plms"
         total = self.num_train_timesteps
+        if self.config.get("_class_name") in FEW_STEP and solver != "plms":
+            return self._distilled_timesteps(n)
         spacing = self.config.get("timestep_spacing", "linspace" if euler else "leading")
         if spacing == "leading":
             return [float(k * (total // n) + int(self.config.get("steps_offset", 0))) for k in range(n - 1, -1, -1)]
@@ -188,6 +215,14 @@ class Schedule:
         if euler:
             return [float(t) for t in grid[::-1].astype(np.float32)]
         return [float(t) for t in grid.round()[::-1]]
+
+    def _distilled_timesteps(self, n: int) -> list[float]:
+        """N of the timesteps on which a student was trained, evenly by their place (arXiv 2310.04378, 2402.19159)."""
+        count = int(self.config.get("original_inference_steps") or 50)
+        if n > count:
+            raise ValueError(f"a few-step model was trained on {count} timesteps; use {count} steps or fewer, got {n}")
+        grid = (np.arange(count, 0, -1) * (self.num_train_timesteps // count)) - 1
+        return [float(t) for t in grid[np.floor(np.linspace(0, count, n, endpoint=False)).astype(int)]]
 
     def _dpm_timesteps(self, n: int) -> list[float]:
         spacing, last = self.config.get("timestep_spacing", "linspace"), self.num_train_timesteps
@@ -203,10 +238,12 @@ class Schedule:
 
     def _final(self, solver: str) -> Level:
         name = self.config.get("_class_name", "")
-        if solver == "dpmpp_2m" or (solver != "plms" and ("Euler" in name or "DPMSolver" in name)):
+        if solver in DPM or (solver != "plms" and ("Euler" in name or "DPMSolver" in name)):
             keeps_first = self.config.get("final_sigmas_type", "zero") == "sigma_min"
         elif solver == "plms" or name == "PNDMScheduler":
             keeps_first = not self.config.get("set_alpha_to_one", False)
+        elif name in FEW_STEP:
+            keeps_first = name == "TCDScheduler"
         else:
             keeps_first = not name.startswith("DDPM") and not self.config.get("set_alpha_to_one", True)
         if not keeps_first:
@@ -214,20 +251,22 @@ class Schedule:
         assert self.alphas_cumprod is not None
         return _variance_preserving(0.0, float(self.alphas_cumprod[0]))
 
-    def _karras_levels(self, n: int, solver: str, rho: float = 7.0) -> tuple[Level, ...]:
-        """Sigmas of arXiv 2206.00364 eq. 5, times by interpolation in log sigma.
+    def _spread_levels(self, n: int, solver: str) -> tuple[Level, ...]:
+        """Sigmas spread by a formula between two ends, times by interpolation in log sigma.
 
         They span the table for DPM-Solver, and the sigmas of the plain run for the others, as in diffusers.
         """
         table = self._sigmas
-        dpm = solver == "dpmpp_2m" or "DPMSolver" in self.config.get("_class_name", "")
+        dpm = solver in DPM or "DPMSolver" in self.config.get("_class_name", "")
         ends = (len(table) - 1, 0) if dpm else itemgetter(0, -1)(self._timesteps(n, solver))
         high, low = np.interp(ends, np.arange(len(table)), table)
-        high, low = (float(self.config.get(k) or g) ** (1 / rho) for k, g in (("sigma_max", high), ("sigma_min", low)))
-        sigmas = (high + np.linspace(0, 1, n) * (low - high)) ** rho
+        high, low = (float(self.config.get(k) or g) for k, g in (("sigma_max", high), ("sigma_min", low)))
+        rule = next(key for key in SPREADS if self.config.get(key))
+        sigmas = _SPREAD[rule](high, low, n)
         times = np.interp(np.log(sigmas), np.log(table), np.arange(len(table)))
         if dpm:  # the network gets whole timesteps
-            times = np.trunc(times if self.config.get("beta_schedule") == "squaredcos_cap_v2" else times.round())
+            whole = rule == "use_karras_sigmas" and self.config.get("beta_schedule") != "squaredcos_cap_v2"
+            times = np.trunc(times.round() if whole else times)
         levels = (_variance_preserving(float(t), 1 / (1 + float(g) ** 2)) for t, g in zip(times, sigmas, strict=True))
         return (*levels, self._final(solver))
 
@@ -240,6 +279,27 @@ class Schedule:
         sigmas = shift * sigmas / (1 + (shift - 1) * sigmas)
         times = np.trunc(sigmas * total) if self.config.get("use_flow_sigmas") else sigmas * total
         return (*(Level(t=float(t), a=1 - float(g), s=float(g)) for t, g in zip(times, sigmas, strict=True)), CLEAN)
+
+
+def _karras(high: float, low: float, n: int, rho: float = 7.0) -> Array:
+    """arXiv 2206.00364 eq. 5."""
+    ends = high ** (1 / rho), low ** (1 / rho)
+    return np.asarray((ends[0] + np.linspace(0, 1, n) * (ends[1] - ends[0])) ** rho, np.float64)
+
+
+def _exponential(high: float, low: float, n: int) -> Array:
+    """Evenly in log sigma."""
+    return np.asarray(np.exp(np.linspace(math.log(high), math.log(low), n)), np.float64)
+
+
+def _beta(high: float, low: float, n: int, shape: float = 0.6) -> Array:
+    """Densely at both ends: quantiles of a beta distribution (arXiv 2407.12173)."""
+    from scipy.special import betaincinv
+
+    return np.asarray(low + betaincinv(shape, shape, 1 - np.linspace(0, 1, n)) * (high - low), np.float64)
+
+
+_SPREAD = dict(zip(SPREADS, (_karras, _exponential, _beta), strict=True))
 
 
 def _variance_preserving(t: float, abar: float) -> Level:

@@ -11,9 +11,22 @@ import torch
 from torch import Tensor
 
 from scumble.core.prediction import Prediction
-from scumble.core.schedule import Level, conditional_variance
+from scumble.core.schedule import Level, Schedule, conditional_variance
 
-__all__ = ["Ddim", "Ddpm", "DpmSolverPP2M", "Plms", "Solver", "Evaluation", "ddim_std"]
+__all__ = [
+    "SOLVERS",
+    "Ddim",
+    "Ddpm",
+    "DpmSolverPP2M",
+    "DpmSolverPP2MSde",
+    "Evaluation",
+    "Lcm",
+    "Plms",
+    "Solver",
+    "Tcd",
+    "ddim_std",
+    "solver_named",
+]
 
 
 @dataclass(frozen=True)
@@ -121,19 +134,110 @@ class DpmSolverPP2M:
 
     def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
         """Deterministic: the standard deviation is 0."""
-        here, x0 = visits[-1], visits[-1].prediction.x0
-        last = here.index == self.steps - 1
-        if len(visits) < 2 or (last and (target.s == 0 or self.steps < 15)):
-            data = x0
-        else:
-            before = visits[-2]
-            h = _lambda(target) - _lambda(here.level)
-            r = (_lambda(here.level) - _lambda(before.level)) / h
-            data = x0 + (x0 - before.prediction.x0) / (2 * r)
+        here, data = visits[-1], _extrapolated(visits, target, self.steps)
         if target.s == 0:
             return target.a * data, 0.0
         ratio = target.s / here.level.s
         return ratio * here.x + (target.a - here.level.a * ratio) * data, 0.0
+
+
+@dataclass(frozen=True)
+class DpmSolverPP2MSde:
+    """SDE-DPM-Solver++(2M), data prediction, midpoint (arXiv 2211.01095 section 5; noise as in eq. 18 there).
+
+    Args:
+        steps: Number of steps of the whole run.
+    """
+
+    steps: int
+    name: str = "dpmpp_2m_sde"
+    memory: int = 1
+
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
+        """``mean = s_j/s_i e^-h x + a_j (1 - e^-2h) D``, ``std = s_j sqrt(1 - e^-2h)``."""
+        here, data = visits[-1], _extrapolated(visits, target, self.steps)
+        if target.s == 0:
+            return target.a * data, 0.0
+        decay = math.exp(_lambda(here.level) - _lambda(target))
+        kept = target.s / here.level.s * decay
+        return kept * here.x + target.a * (1 - decay**2) * data, target.s * math.sqrt(1 - decay**2)
+
+
+def _extrapolated(visits: Sequence[Evaluation], target: Level, steps: int) -> Tensor:
+    """The clean image at the middle of the step from the last two predictions; the last one at both ends."""
+    here, x0 = visits[-1], visits[-1].prediction.x0
+    last = here.index == steps - 1
+    if len(visits) < 2 or (last and (target.s == 0 or steps < 15)):
+        return x0
+    before = visits[-2]
+    r = (_lambda(here.level) - _lambda(before.level)) / (_lambda(target) - _lambda(here.level))
+    return x0 + (x0 - before.prediction.x0) / (2 * r)
+
+
+@dataclass(frozen=True)
+class Lcm:
+    """Latent consistency: the clean image, noised anew (arXiv 2310.04378 algorithm 3).
+
+    The boundary coefficients c_skip and c_out are taken as 0 and 1, from which they differ by 1e-5 at most.
+    """
+
+    name: str = "lcm"
+    memory: int = 0
+
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
+        """``mean = a_j x0``, ``std = s_j``."""
+        return target.a * visits[-1].prediction.x0, target.s
+
+
+@dataclass(frozen=True)
+class Tcd:
+    """Trajectory consistency: DDIM past the target, and back to it with noise (arXiv 2402.19159 algorithm 4).
+
+    Args:
+        schedule: Gives the level of the timestep that lies past the target.
+        gamma: Share of the way to timestep 0; 0 is DDIM, 1 nearly LCM.
+    """
+
+    schedule: Schedule
+    gamma: float = 0.3
+    name: str = "tcd"
+    memory: int = 0
+
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
+        """``mean = a_j/a_s (a_s x0 + s_s eps)``, ``std = sqrt(1 - (a_j/a_s)^2)`` for ``s = floor((1 - gamma) t_j)``."""
+        prediction = visits[-1].prediction
+        past = target if target.t == 0 else self.schedule.at(math.floor((1 - self.gamma) * target.t))
+        ratio = target.a / past.a
+        mean = ratio * (past.a * prediction.x0 + past.s * prediction.eps)
+        return mean, math.sqrt(max(1 - ratio**2, 0.0))
+
+
+SOLVERS = ("ddim", "euler", "euler-a", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "lcm", "tcd", "plms")
+"""Names of the rules for users; ``euler`` and ``euler-a`` are DDIM with eta 0 and 1 at their own levels."""
+
+
+def solver_named(name: str, schedule: Schedule, steps: int, eta: float = 0.0) -> Solver:
+    """Return a rule by its name.
+
+    Args:
+        name: One of ``SOLVERS``.
+        schedule: The checkpoint's.
+        steps: Number of steps of the whole run.
+        eta: Of ``ddim``.
+    """
+    if name == "ddpm":
+        return Ddpm(str(schedule.config.get("variance_type") or "fixed_small"))
+    by_name: dict[str, Solver] = {
+        "ddim": Ddim(eta),
+        "euler": Ddim(),
+        "euler-a": Ddim(eta=1.0),
+        "dpmpp_2m": DpmSolverPP2M(steps),
+        "dpmpp_2m_sde": DpmSolverPP2MSde(steps),
+        "lcm": Lcm(),
+        "tcd": Tcd(schedule),
+        "plms": Plms(),
+    }
+    return by_name[name]
 
 
 def _lambda(level: Level) -> float:

@@ -21,7 +21,7 @@ from scumble.errors import InputError, MethodError, first_problem, nearest
 from scumble.images import Box, MapSource, Picture, Source, Window, fit, load_image
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.base import Method
+from scumble.methods.base import Method, Prompted
 from scumble.methods.watch import Cancel, Watch
 from scumble.models.base import Model
 from scumble.models.turns import turn_of
@@ -156,7 +156,7 @@ class Editor:
         """
         if not method.takes_image:
             raise MethodError(f"{method.method_name()} makes pictures from nothing: use Editor.generate")
-        method = method.with_defaults(self.model.defaults)
+        method, said = _without_guidance(method.with_defaults(self.model.defaults))
         stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
         picture = self._picture(None if image is None and stored is not None else image, method, stored)
         asked = Edit(
@@ -179,7 +179,7 @@ class Editor:
         if stored is not None:
             own = {"name": name, "sha256": stored.sha256}
             result = replace(result, recipe=result.recipe.model_copy(update={"inversion": own}))
-        return result
+        return replace(result, notices=[*said, *result.notices])
 
     def _picture(self, image: Source | None, method: Method, inversion: Inversion | None) -> Picture:
         if image is None and inversion is None:
@@ -296,14 +296,15 @@ class Editor:
         """Make pictures from nothing; arguments and errors as for :meth:`edit`."""
         if method.takes_image and not method.image_optional:
             raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
-        method = method.with_defaults(self.model.defaults)
+        method, said = _without_guidance(method.with_defaults(self.model.defaults))
         size = 1 if exact_batch else batch_size
         asked = Edit(
             self.model, method, seed, count, size, View(), on_step, tuple(also), cancel=cancel, exact_batch=exact_batch
         )
         with self._turn():
             self._settle_runtime(method, count)
-            return make_pictures(asked, self._size(method))
+            result = make_pictures(asked, self._size(method))
+        return replace(result, notices=[*said, *result.notices])
 
     def plan(
         self,
@@ -344,6 +345,14 @@ class Editor:
         if self._answering is not None:
             steps = getattr(method, "num_inference_steps", None) or 50
             self._answering.settle(2 * int(steps) * count)
+
+
+def _without_guidance(method: Method) -> tuple[Method, list[str]]:
+    """Read a guidance of 0 with a prompt as 1, which it means on the cards of few-step models, and say so."""
+    if not isinstance(method, Prompted) or method.guidance_scale != 0 or not method.prompt:
+        return method, []
+    told = "guidance 0 was read as 1, that is no guidance: with 0 itself the prompt would have no effect"
+    return method.model_copy(update={"guidance_scale": 1.0}), [told]
 
 
 def _view(view: View | None, fields: Mapping[str, object]) -> View:

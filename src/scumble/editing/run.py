@@ -83,6 +83,7 @@ class Run:
         self.reports: list[dict[str, Any]] = []
         self.used: dict[str, Any] = {}
         self._rebuilt: Tensor | None = None
+        notices += [remark for remark in self.model.remarks if remark not in notices]
 
     def __call__(self, seed: int, first: int, stop: int) -> list[Pixels]:
         """Make the candidates ``first`` to ``stop``; each is finished by itself, in the window's box (h, w, 3)."""

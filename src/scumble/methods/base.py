@@ -141,6 +141,8 @@ class Method(BaseModel):
         open_fields = set(type(self).model_fields) - self.model_fields_set
         if getattr(self, "num_inference_steps", None) is None:
             open_fields.discard("num_inference_steps")
+        if not isinstance(self, Sampled):
+            open_fields.discard("solver")  # elsewhere a solver has other names
         missing = {name: value for name, value in defaults.items() if name in open_fields}
         return self.model_copy(update=missing) if missing else self
 
@@ -259,21 +261,21 @@ class Sampled(Method):
 
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
     """Steps N of a full run."""
-    solver: Literal["ddim", "dpmpp_2m", "plms"] = "ddim"
-    """Rule of a step; dpmpp_2m needs about half the steps, plms is there to compare with old software."""
+    solver: Literal["ddim", "euler", "euler-a", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "lcm", "tcd", "plms"] = "ddim"
+    """Rule of a step; dpmpp_2m needs about half the steps, lcm and tcd are for models made for them, plms compares."""
     eta: float = Field(default=0.0, ge=0, le=1)
     """Noise added at each ddim step: 0 deterministic, 1 ancestral."""
 
-    def make_solver(self, steps: int) -> Solver:
-        """Return the solver for a run of ``steps`` steps.
+    def make_solver(self, batch: EditBatch, steps: int) -> Solver:
+        """Return the solver for a run of ``steps`` steps on the batch's model.
 
         Raises:
-            MethodError: If eta is not 0 and the solver is deterministic.
+            MethodError: If eta is not 0 and the solver is not ddim.
         """
-        from scumble.core.solvers import Ddim, DpmSolverPP2M, Plms
+        from scumble.core.solvers import solver_named
 
-        if self.solver == "ddim":
-            return Ddim(eta=self.eta)
-        if self.eta:
-            raise MethodError(f"eta {self.eta:g} needs the ddim solver, {self.solver} adds no noise; use --solver ddim")
-        return DpmSolverPP2M(steps=steps) if self.solver == "dpmpp_2m" else Plms()
+        if self.eta and self.solver != "ddim":
+            raise MethodError(
+                f"eta {self.eta:g} is the noise of the ddim solver, {self.solver} has its rule for it; use --solver ddim"
+            )
+        return solver_named(self.solver, batch.model.schedule, steps, self.eta)

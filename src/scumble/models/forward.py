@@ -45,7 +45,7 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
     if runtime is not None and not _wants_gradient(x, *inputs.values()) and is_untouched(denoiser):
         output = runtime.denoise(x.to(dtype), t, inputs)
     if output is None:
-        output = denoiser(x.to(dtype), t, **as_keywords(inputs), return_dict=False)[0]
+        output = _as_it_is(denoiser)(x.to(dtype), t, **as_keywords(inputs), return_dict=False)[0]
     return output.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -79,6 +79,15 @@ def embed(network: Any, ids: Tensor, mask: Tensor | None, *, penultimate: bool) 
         output = network(ids, output_hidden_states=True)
         return output.hidden_states[-2].float(), output[0].float()
     return network(ids, attention_mask=mask)[0].float(), None
+
+
+def _as_it_is(network: Any) -> Any:
+    """The network, or, where a user compiled it in place and something is attached to it, its call without the graph.
+
+    A graph that was made before would run on without looking at what was attached since.
+    """
+    compiled = getattr(network, "_compiled_call_impl", None) is not None
+    return network._call_impl if compiled and not is_untouched(network) else network
 
 
 def _wants_gradient(*tensors: Tensor) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,12 +13,14 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.errors import CheckpointError
-from scumble.hashing import state_sha256
+from scumble.models.checks import check_conditioning, check_tokenizer
 from scumble.models.forward import denoise, timesteps
+from scumble.models.live_hash import live_hash
 from scumble.models.runtime.base import Runtime
+from scumble.models.scheduler_remarks import few_step_defaults, scheduler_remarks
 from scumble.models.taps import Tap, attached
 from scumble.models.text import TextStack
-from scumble.models.vae import from_latent, latent_factor, to_latent
+from scumble.models.vae import from_latent, latent_factor, to_latent, unscaled
 
 __all__ = ["LatentModel"]
 
@@ -65,6 +67,7 @@ class LatentModel:
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
         _check(unet, vae, text)
+        _check_told(unet, text, name)
         try:
             self.schedule = Schedule.from_config(scheduler_config)
         except ValueError as error:
@@ -81,13 +84,14 @@ class LatentModel:
         self.picture_channels = int(unet.config.in_channels) - self.channels
         self.multiple = self.factor * 2 ** (len(unet.config.down_block_types) - 1)
         self.native_size = _side(unet.config.sample_size, 64) * self.factor
-        self.defaults: Mapping[str, Any] = dict(defaults or {})
-        self._weights_hash = weights_hash
+        self.defaults: Mapping[str, Any] = {**few_step_defaults(self.schedule.config), **(defaults or {})}
+        self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config)
+        self._weights_hash = live_hash(unet) if weights_hash is None else cache(weights_hash)
 
-    @cached_property
+    @property
     def weights_hash(self) -> str:
         """SHA-256 of the U-Net's weights."""
-        return state_sha256(self.denoiser) if self._weights_hash is None else self._weights_hash()
+        return self._weights_hash()
 
     def encode(self, image: Tensor, sample_noise: Tensor | None = None) -> Tensor:
         """Return the latent of a picture: the posterior's mean, or the sample that ``sample_noise`` picks."""
@@ -110,8 +114,7 @@ class LatentModel:
 
     def read_picture(self, image: Tensor) -> Tensor:
         """Return the channels (B, P, h, w) of a picture to be edited: the posterior's mean, not scaled."""
-        config = self.vae.config
-        return self.encode(image) / float(config.scaling_factor) + float(getattr(config, "shift_factor", None) or 0.0)
+        return unscaled(self.vae, self.encode(image))
 
     def predict(
         self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Tap] = ()
@@ -146,6 +149,15 @@ def _check(unet: Any, vae: Any, text: TextStack) -> None:
             f"the U-Net reads text embeddings of width {expected}, the {len(text.encoders)} text encoder(s) give"
             f" {width}; SDXL needs both of its encoders, its refiner is not supported"
         )
+
+
+def _check_told(unet: Any, text: TextStack, name: str) -> None:
+    """Refuse what the network would be told wrongly."""
+    last = text.encoders[-1].network.config
+    pooled = int(last.projection_dim) if len(text.encoders) > 1 else None
+    check_conditioning(unet, name, len(text.encoders), pooled)
+    for encoder in text.encoders:
+        check_tokenizer(encoder.tokenizer, encoder.network, name)
 
 
 def _side(size: Any, default: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,9 +13,11 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.errors import CheckpointError, MethodError
-from scumble.hashing import state_sha256
+from scumble.models.checks import check_classes
 from scumble.models.forward import denoise, timesteps
+from scumble.models.live_hash import live_hash
 from scumble.models.runtime.base import Runtime
+from scumble.models.scheduler_remarks import scheduler_remarks
 from scumble.models.taps import Tap, attached
 
 __all__ = ["PixelModel"]
@@ -52,8 +54,7 @@ class PixelModel:
         channels, out = int(unet.config.in_channels), int(unet.config.out_channels)
         if channels != 3 or out not in (3, 6):
             raise CheckpointError(f"{name} maps {channels} channels to {out}; a model of RGB pictures maps 3 to 3 or 6")
-        if getattr(unet, "class_embedding", None) is not None:
-            raise CheckpointError(f"{name} wants class labels; only unconditional pixel models are supported")
+        check_classes(unet, name)
         try:
             self.schedule = Schedule.from_config(scheduler_config)
         except ValueError as error:
@@ -69,12 +70,13 @@ class PixelModel:
         size = unet.config.sample_size
         self.native_size = 64 if size is None else int(size if isinstance(size, int) else min(size))
         self.defaults: Mapping[str, Any] = dict(defaults or {})
-        self._weights_hash = weights_hash
+        self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config)
+        self._weights_hash = live_hash(unet) if weights_hash is None else cache(weights_hash)
 
-    @cached_property
+    @property
     def weights_hash(self) -> str:
         """SHA-256 of the network's weights."""
-        return state_sha256(self.denoiser) if self._weights_hash is None else self._weights_hash()
+        return self._weights_hash()
 
     def encode(self, image: Tensor, sample_noise: Tensor | None = None) -> Tensor:
         """Return the picture itself: x0 of a pixel model."""

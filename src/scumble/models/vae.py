@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from scumble.models.forward import decode, encode
 from scumble.models.runtime.base import Runtime
 
-__all__ = ["from_latent", "latent_factor", "to_latent"]
+__all__ = ["from_latent", "latent_factor", "to_latent", "unscaled"]
 
 LARGE = 1024
 """Above this side in pixels a picture is encoded and decoded in tiles, row by row of the batch."""
@@ -34,19 +34,34 @@ def to_latent(vae: Any, image: Tensor, sample_noise: Tensor | None, runtime: Run
         latent, std = encode(vae, image, runtime)
         if sample_noise is not None:
             latent = latent + std * sample_noise.to(latent)
-    return (latent - _shift(vae)) * float(vae.config.scaling_factor)
+    mean, scale = _statistics(vae, latent)
+    return (latent - mean) * float(vae.config.scaling_factor) / scale
 
 
 def from_latent(vae: Any, x0: Tensor, runtime: Runtime | None = None) -> Tensor:
     """Return the picture (B, 3, H, W) of a scaled latent, float32, about [-1, 1]."""
     with torch.set_grad_enabled(torch.is_grad_enabled() and x0.requires_grad):
-        latent = x0.float() / float(vae.config.scaling_factor) + _shift(vae)
+        mean, std = _statistics(vae, x0.float())
+        latent = x0.float() * std / float(vae.config.scaling_factor) + mean
         with _ready(vae, x0.shape, latent_factor(vae)):
             return decode(vae, latent, runtime)
 
 
-def _shift(vae: Any) -> float:
-    return float(getattr(vae.config, "shift_factor", None) or 0.0)
+def unscaled(vae: Any, latent: Tensor) -> Tensor:
+    """Return a scaled latent as the autoencoder gave it, which is how instruction networks read pictures."""
+    mean, std = _statistics(vae, latent)
+    return latent * std / float(vae.config.scaling_factor) + mean
+
+
+def _statistics(vae: Any, latent: Tensor) -> tuple[Tensor | float, Tensor | float]:
+    """What is subtracted from a latent, and by what it is divided besides the scaling factor: per channel or for all.
+
+    As diffusers' SDXL pipelines read ``latents_mean`` and ``latents_std``, and the others ``shift_factor``.
+    """
+    mean, std = (getattr(vae.config, f"latents_{name}", None) for name in ("mean", "std"))
+    if mean is None or std is None:
+        return float(getattr(vae.config, "shift_factor", None) or 0.0), 1.0
+    return latent.new_tensor(mean).view(1, -1, 1, 1), latent.new_tensor(std).view(1, -1, 1, 1)
 
 
 @contextmanager

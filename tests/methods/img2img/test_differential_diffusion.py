@@ -110,7 +110,7 @@ def test_leading_skip_is_bitwise_the_full_run_and_saves_the_calls(tiny_sd: Model
         levels = batch.levels(8, solver)
         keep_outside_map = ChangeMap(release_index(batch.latent_change(), 8), NoisedSource(batch.x0), skip=skip)
         guidance = batch.guidance("a house", "", 3.0)
-        results.append(batch.denoise(levels, method.make_solver(8), [keep_outside_map, guidance]))
+        results.append(batch.denoise(levels, method.make_solver(batch, 8), [keep_outside_map, guidance]))
         calls.append(batch.cost.network_calls)
     assert torch.equal(results[0], results[1])
     begin = 4 if solver == "ddim" else 3

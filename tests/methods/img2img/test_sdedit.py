@@ -92,7 +92,7 @@ def test_repeats_equal_two_calls_chained_by_hand(tiny_sd: Model) -> None:
     levels = second.levels(4)
     method = SDEdit(strength=0.5, num_inference_steps=4)
     keep_outside_map, guidance = second.keep_outside_map(4, 2), second.guidance("a house", "", 5.0)
-    chained = second.denoise(levels, method.make_solver(4), [keep_outside_map, guidance], tag="repeat1/")
+    chained = second.denoise(levels, method.make_solver(second, 4), [keep_outside_map, guidance], tag="repeat1/")
     assert torch.equal(chained, twice)
 
 

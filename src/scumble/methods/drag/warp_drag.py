@@ -73,7 +73,7 @@ class WarpDrag(PointFields, Sampled):
         keep = ChangeMap(release, NoisedSource(x0), fraction=batch.fraction(cells, steps))
         latents = x0.expand(batch.shape)
         if int(release.min()) < steps:
-            latents = batch.denoise(levels, self.make_solver(steps), [keep, guidance])
+            latents = batch.denoise(levels, self.make_solver(batch, steps), [keep, guidance])
         rows = [
             report_arrival(batch, self.pairs(batch), self.prompt, self.advice, latents[k : k + 1])
             for k in range(batch.count)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AliasChoices, Field
 
-from scumble.errors import InputError
+from scumble.errors import InputError, MethodError
 from scumble.file_field import FileField
 from scumble.methods.base import ImageMethod
 from scumble.methods.inpainting.fields import scorer_of
@@ -124,9 +124,14 @@ class DiffuseIT(ImageMethod):
 
         official = self.compat == "official"
         rule = self.solver or ("ddpm" if official else "ddim")
-        levels = batch.levels(self.num_inference_steps, rule)
+        levels = batch.levels(self.num_inference_steps)
         steps = len(levels) - 1
         first = start_index(1 - batch.use("skip", self._usual(batch, self.skip, 0.4, 0.15)), steps)
+        if levels[first].a == 0:
+            raise MethodError(
+                f"{batch.model.name} begins in pure noise (zero terminal SNR), where losses have nothing to look at:"
+                f" raise --skip or --num-inference-steps ({self.num_inference_steps})"
+            )
         source = NoisedSource(batch.x0)
         release = release_index(batch.latent_change(), steps, first)
         # What is free from the start is not put back when the first step is taken again.

@@ -58,4 +58,4 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod):
             fraction=batch.fraction(change, steps, first),
         )
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        return batch.denoise(levels, self.make_solver(steps), [hold, guidance])
+        return batch.denoise(levels, self.make_solver(batch, steps), [hold, guidance])

@@ -52,5 +52,5 @@ class SDEdit(Prompted, Sampled, ImageMethod):
         for k in range(self.repeats):
             tag = f"repeat{k}/" if k else ""
             keep = batch.keep_outside_map(steps, first, NoisedSource(x0))
-            x0 = batch.denoise(levels, self.make_solver(steps), [keep, guidance], tag=tag)
+            x0 = batch.denoise(levels, self.make_solver(batch, steps), [keep, guidance], tag=tag)
         return x0

@@ -24,4 +24,4 @@ class TextToImage(FromSeed, Prompted, Sampled):
         """Denoise from pure noise."""
         levels = batch.levels(self.num_inference_steps, self.solver)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        return batch.denoise(levels, self.make_solver(len(levels) - 1), [guidance])
+        return batch.denoise(levels, self.make_solver(batch, len(levels) - 1), [guidance])

@@ -70,7 +70,7 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
         masks = MaskSchedule.shrinking(mask, self._dilations(mask, batch.model.factor), first, steps)
         keep_outside_map = BackgroundBlend(masks, mask, NoisedSource(self.source(batch)), first, from_noise=first == 0)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        return batch.denoise(levels, self.make_solver(steps), [keep_outside_map, guidance])
+        return batch.denoise(levels, self.make_solver(batch, steps), [keep_outside_map, guidance])
 
     def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
         """Decode, with a decoder tuned to the untouched part where that is asked for."""

@@ -68,7 +68,7 @@ class ClipGuided(ClipRanking, RegionInit):
         from scumble.controls.energy_guidance import ClassifierGuidance
         from scumble.energies.protocol import WeightedEnergy
 
-        levels = batch.levels(self.num_inference_steps, self.solver)
+        levels = batch.levels(self.num_inference_steps)
         guidance = batch.guidance("", "", 1.0)
         place: Place = "mean" if self.solver == "ddpm" else "eps"
         guides = [WeightedEnergy(energy, place=place) for energy in energies]
@@ -77,7 +77,7 @@ class ClipGuided(ClipRanking, RegionInit):
 
     def first(self, batch: EditBatch) -> int:
         """The step at which the run begins."""
-        return self.first_step(batch, batch.levels(self.num_inference_steps, self.solver))
+        return self.first_step(batch, batch.levels(self.num_inference_steps))
 
     def make_solver(self, batch: EditBatch) -> Solver:
         """The solver, with the variance that the checkpoint was trained for.

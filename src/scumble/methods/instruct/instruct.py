@@ -52,4 +52,4 @@ class Instruct(Prompted, Sampled, ImageMethod):
         controls: list[Control] = [guidance]
         if batch.change is not None and not bool((batch.change == 1).all()):
             controls.insert(0, batch.keep_outside_map(steps, 0))
-        return batch.denoise(levels, self.make_solver(steps), controls)
+        return batch.denoise(levels, self.make_solver(batch, steps), controls)

@@ -25,7 +25,7 @@ def run(method: DifferentialDiffusion, batch: EditBatch) -> Tensor:
     release = first + ((keep.unsqueeze(-1) > thresholds).sum(-1) - 1).clamp_min(0)
     hold = ChangeMap(release, source, nested=method.nested, skip=False, first=first, exact_end=False)
     guidance = batch.guidance(method.prompt, method.negative_prompt, method.guidance_scale)
-    return batch.denoise(levels, method.make_solver(steps), [hold, guidance])
+    return batch.denoise(levels, method.make_solver(batch, steps), [hold, guidance])
 
 
 def _inverted_map(batch: EditBatch) -> Tensor:

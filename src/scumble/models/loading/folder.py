@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from scumble.errors import CheckpointError
 from scumble.hashing import files_sha256
 from scumble.models.base import Model
+from scumble.models.checks import check_keys
 from scumble.models.latent import LatentModel
 from scumble.models.loading.settings import FolderSettings, read_settings
 from scumble.models.pixel import PixelModel
@@ -25,7 +26,7 @@ __all__ = ["PICKLES", "family", "load_folder", "pickle_error", "weight_files"]
 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
-OTHER_NETWORKS = ("3", "Upscale", "LatentUpscale", "Depth2Img", "ImageVariation", "GLIGEN")
+OTHER_NETWORKS = ("3", "Upscale", "LatentUpscale", "Depth2Img", "ImageVariation", "GLIGEN", "ControlNet", "Adapter")
 """Pipelines named StableDiffusion… whose U-Net takes more than a latent and a text."""
 
 WEIGHTS = re.compile(r"^(?:diffusion_pytorch_model|model)(?:\.(?P<variant>\w+))?(?:-\d+-of-\d+)?\.safetensors$")
@@ -36,7 +37,9 @@ def family(pipeline: str) -> str | None:
     if pipeline in ("DDPMPipeline", "DDIMPipeline", "PNDMPipeline"):
         return "pixel"
     if pipeline.startswith("StableDiffusionXL"):
-        return "sdxl"
+        return None if pipeline[17:].startswith(OTHER_NETWORKS) else "sdxl"
+    if pipeline.startswith("LatentConsistencyModel"):
+        return "sd"
     if pipeline.startswith("StableDiffusion") and not pipeline[15:].startswith(OTHER_NETWORKS):
         return "sd"
     return None
@@ -59,6 +62,8 @@ def load_folder(path: Path, name: str, device: torch.device, dtype: torch.dtype)
     """
     index = _json(path / "model_index.json", f"{name} is no model folder in diffusers' format")
     kind = family(str(index.get("_class_name")))
+    if index.get("requires_aesthetics_score"):
+        raise CheckpointError(f"{name} is the refiner of SDXL; use the base model")
     if kind is None:
         raise CheckpointError(
             f"{name} is a {index.get('_class_name')}; supported are StableDiffusionPipeline,"
@@ -112,6 +117,7 @@ def _text(
 def _network(cls: Any, path: Path, name: str, dtype: torch.dtype, device: torch.device) -> Any:
     """Load one network, frozen and ready to be evaluated."""
     variant = weight_files(path, name)[1]
+    what = f"{name}/{path.name}"
     load = partial(
         cls.from_pretrained,
         str(path),
@@ -119,8 +125,10 @@ def _network(cls: Any, path: Path, name: str, dtype: torch.dtype, device: torch.
         use_safetensors=True,
         local_files_only=True,
         variant=variant,
+        output_loading_info=True,
     )
-    network = _guarded(f"{name}/{path.name}", load)
+    network, info = _guarded(what, load)
+    check_keys(info, what)
     return network.to(device).eval().requires_grad_(False)
 
 

@@ -9,6 +9,7 @@ import torch
 
 from scumble.errors import CheckpointError
 from scumble.models.base import Model
+from scumble.models.checks import check_pipe
 from scumble.models.latent import LatentModel
 from scumble.models.pixel import PixelModel
 from scumble.models.text import TextEncoder, TextStack
@@ -22,7 +23,8 @@ def model_of_pipe(pipe: Any, name: str | None = None, weights_hash: Callable[[],
     Raises:
         CheckpointError: If the pipeline is of another kind, or lacks a part.
     """
-    unet, scheduler = getattr(pipe, "unet", None), getattr(pipe, "scheduler", None)
+    check_pipe(pipe)
+    unet, scheduler = plain(getattr(pipe, "unet", None)), getattr(pipe, "scheduler", None)
     kind = type(unet).__name__
     if kind not in ("UNet2DModel", "UNet2DConditionModel") or scheduler is None:
         raise CheckpointError(
@@ -34,16 +36,21 @@ def model_of_pipe(pipe: Any, name: str | None = None, weights_hash: Callable[[],
     device = torch.device(getattr(pipe, "_execution_device", None) or pipe.device)
     if kind == "UNet2DModel":
         return PixelModel(name, unet, config, device, weights_hash)
-    vae = getattr(pipe, "vae", None)
+    vae = plain(getattr(pipe, "vae", None))
     if type(vae).__name__ != "AutoencoderKL":
         raise CheckpointError(f"the pipeline's autoencoder is {type(vae).__name__}; the supported one is AutoencoderKL")
     pairs = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]
     found = [(getattr(pipe, tokenizer, None), getattr(pipe, encoder, None)) for tokenizer, encoder in pairs]
-    encoders = [TextEncoder(tokenizer, network) for tokenizer, network in found if tokenizer and network]
+    encoders = [TextEncoder(tokenizer, plain(network)) for tokenizer, network in found if tokenizer and network]
     if not encoders:
         raise CheckpointError("the pipeline has no text encoder with its tokenizer, so it cannot read prompts")
     zeros = bool(getattr(pipe.config, "force_zeros_for_empty_prompt", False))
     return LatentModel(name, unet, vae, TextStack(encoders, device, zeros), config, device, weights_hash)
+
+
+def plain(network: Any) -> Any:
+    """Return the network inside what ``torch.compile`` wrapped: hooks on its layers act there, not in the graph."""
+    return getattr(network, "_orig_mod", network)
 
 
 def _name(pipe: Any) -> str:
