@@ -276,6 +276,6 @@ class Sampled(Method):
 
         if self.eta and self.solver != "ddim":
             raise MethodError(
-                f"eta {self.eta:g} is the noise of the ddim solver, {self.solver} has its rule for it; use --solver ddim"
+                f"eta {self.eta:g} is the noise of the ddim solver, {self.solver} has its own; use --solver ddim"
             )
         return solver_named(self.solver, batch.model.schedule, steps, self.eta)
