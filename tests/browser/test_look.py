@@ -81,7 +81,8 @@ def test_the_picture_of_the_readme(
 ) -> None:
     studio = tab(server, width=1280, height=800)
     studio.js("(studio.view.theme.value = 'dark')")
-    paint(studio.fresh(still_life))
+    paint(studio.fresh(still_life)).wait(model="ready")
+    studio.until("studio.server.plan.value?.rows || (studio.doc.changedDocument(), false)")
     png = shot(studio, "readme", tmp_path)
     target = Path(os.environ.get("SCUMBLE_README", tmp_path / "studio.jpg"))
     Image.open(png).convert("RGB").save(target, quality=84, optimize=True)
