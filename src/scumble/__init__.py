@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scumble.editing.extend import Extension, extend
     from scumble.editing.redo import Redone, redo
     from scumble.editing.result import Result
+    from scumble.editing.session import Session
     from scumble.errors import CancelledError, CheckpointError, InputError, MemoryLimitError, MethodError, ScumbleError
     from scumble.inversion.inversion import Inversion
     from scumble.inversion.settings import InversionSettings

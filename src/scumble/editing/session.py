@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -38,7 +38,7 @@ class Session:
         self.image = load_image(image)
         self._lock, self._newest = threading.Lock(), 0
 
-    def edit(self, *, on_step: OnStep | None = None, **fields: Any) -> Result:
+    def edit(self, *, on_step: OnStep | None = None, **fields: object) -> Result:
         """Edit with single fields of the method replaced, for example ``change_map=``; they stay replaced.
 
         Args:
@@ -59,7 +59,7 @@ class Session:
         return lambda: self._newest != number
 
 
-def _replaced(method: Method, fields: dict[str, Any]) -> Method:
+def _replaced(method: Method, fields: dict[str, object]) -> Method:
     """Return the method with fields replaced and checked.
 
     Raises:
