@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
     from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
     from scumble.methods.progress import Progress
+    from scumble.methods.words import Words
     from scumble.records.recipe import Recipe
     from scumble.records.request import Request
     from scumble.records.view import View
@@ -77,6 +78,7 @@ else:
             "Session": "scumble.editing.session:Session",
             "ScumbleError": "scumble.errors:ScumbleError",
             "View": "scumble.records.view:View",
+            "Words": "scumble.methods.words:Words",
             "batch": "scumble.work.batch:batch",
             "energies": "scumble.energies",
             "extras": "scumble.methods.extras",
@@ -124,6 +126,7 @@ __all__ = [
     "TextToImage",
     "View",
     "WarpDrag",
+    "Words",
     "__version__",
     "batch",
     "energies",

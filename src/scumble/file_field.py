@@ -63,8 +63,13 @@ def _inside(value: Any, place: str, mark: FileField | None) -> Iterator[NamedFil
     elif isinstance(value, list | tuple):
         for k, one in enumerate(value):
             yield from _inside(one, f"{place}.{k}", mark)
-    elif mark is not None and isinstance(value, str | Path):
+    elif mark is not None and isinstance(value, str | Path) and not _is_looked_for(mark.kind, value):
         yield NamedFile(place, mark.kind, str(value))
+
+
+def _is_looked_for(kind: Kind, value: str | Path) -> bool:
+    """Whether a map is to be made from the image by words rather than read."""
+    return kind == "map" and isinstance(value, str) and value.startswith(("words:", "not:"))
 
 
 _PACKED = ("model", "direction")

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 from scumble.cli import run_app
 from scumble.cli.edit import VIEW_TITLE, Common, edit_method, report, settled_target
 from scumble.cli.flags import build_method, with_fields
+from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
 from scumble.editing.animation import check_animation, save_animation
 from scumble.errors import InputError, MethodError
@@ -69,7 +70,7 @@ def drag(words: Sequence[str]) -> None:
             if "frames" not in method.model_fields:
                 raise MethodError(f"{method.method_name()} goes there in one step, so there is nothing to animate")
             given.setdefault("frames", FRAMES)
-        made = build_method(method, given)
+        made = build_method(method, with_places(method, given, common.at, common.also_words))
         stem = Path(image or inversion or "").name.split(".")[0]
         view = build_method(View, look)
         edited = None if image is None else Path(image)

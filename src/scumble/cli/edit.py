@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from scumble.cli import run_app
 from scumble.cli.flags import build_method, method_of, with_fields
+from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
 from scumble.errors import InputError
 from scumble.files import PICTURE_FORMATS, refuse_overwriting
@@ -48,6 +49,10 @@ class Common:
     """Candidate k has seed + k; drawn and recorded when not given."""
     also: Annotated[tuple[str, ...], Parameter(negative="")] = ()
     """What acts besides the method, as NAME {json}: wish, present, paint, say, shift; may be given several times."""
+    at: Annotated[tuple[tuple[str, str], ...], Parameter(negative="")] = ()
+    """MAP "TEXT": a prompt for a part of the image; MAP is a file, a number, words:NAME or not:NAME. Repeatable."""
+    also_words: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """"TEXT:SCALE": words added to the prompt's guidance, such as sunset:+6; a negative scale removes. Repeatable."""
     count: int = 1
     """Number of candidates."""
     batch_size: int | None = None
@@ -110,7 +115,8 @@ def edit(words: Sequence[str]) -> None:
             )
         elif not common.method and default == "ddpm-inversion":
             remark = "no method was given: ddpm-inversion was taken; choose with --method"
-        made, view = build_method(method, given), build_method(View, look)
+        placed = with_places(method, given, common.at, common.also_words)
+        made, view = build_method(method, placed), build_method(View, look)
         stem = Path(image or inversion or "").name.split(".")[0]
         source = None if image is None else Path(image)
         target = settled_target(common.output, f"{stem}-{method.method_name()}.png", common.overwrite, source)
@@ -164,7 +170,7 @@ def generate(words: Sequence[str]) -> None:
 
     def command(*, common: Common = Common(), given: dict[str, Any]) -> None:
         """Make a picture from words."""
-        made = build_method(method, given)
+        made = build_method(method, with_places(method, given, common.at, common.also_words))
         target = settled_target(common.output, f"{method.method_name()}.png", common.overwrite)
         from scumble.editing.editor import Editor
 

@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 from scumble.cli import run_app
 from scumble.cli.edit import Common, edit_method, settled_target
 from scumble.cli.flags import build_method, with_fields
+from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
 from scumble.errors import MethodError
 from scumble.methods.base import ImageMethod
@@ -51,7 +52,7 @@ def extend(words: Sequence[str]) -> None:
         prompt_left
             What the left side shall show; the other words of --prompt by default.
         """
-        made = build_method(method, given)
+        made = build_method(method, with_places(method, given, common.at, common.also_words))
         assert isinstance(made, ImageMethod)
         target = settled_target(common.output, f"{Path(image).stem}-extended.png", common.overwrite, Path(image))
         from scumble.editing.editor import Editor

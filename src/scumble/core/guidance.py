@@ -11,7 +11,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState
 from scumble.core.prediction import Prediction
 
-__all__ = ["Guidance", "rescaled"]
+__all__ = ["Guidance", "is_same", "rescaled"]
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Guidance(Control):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the rows this guidance evaluates."""
-        if self.scale == 1 or _same(self.cond, self.uncond):
+        if self.scale == 1 or is_same(self.cond, self.uncond):
             return ("cond",)
         return ("uncond",) if self.scale == 0 else ("uncond", "cond")
 
@@ -77,6 +77,7 @@ def rescaled(guided: Prediction, cond: Prediction, phi: float) -> Prediction:
     return Prediction(x0, torch.lerp(guided.eps, guided.eps * eps_ratio, phi), guided.variance)
 
 
-def _same(a: Conditioning, b: Conditioning) -> bool:
+def is_same(a: Conditioning, b: Conditioning) -> bool:
+    """Whether the network is told the same by both."""
     pairs = ((a.embeds, b.embeds), (a.pooled, b.pooled), (a.picture, b.picture))
     return all((p is None and q is None) or (p is not None and q is not None and torch.equal(p, q)) for p, q in pairs)

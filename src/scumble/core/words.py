@@ -11,7 +11,7 @@ from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, RunState
-from scumble.core.guidance import Guidance, rescaled
+from scumble.core.guidance import Guidance, is_same, rescaled
 from scumble.core.prediction import Prediction
 
 __all__ = ["PlacedGuidance", "PlacedWords", "blend_weights", "combine_words"]
@@ -102,7 +102,8 @@ def combine_words(
 class PlacedGuidance(Guidance):
     """Classifier-free guidance by a main prompt and others that have a place, a sign or a time.
 
-    At a step where none of them holds it is :class:`Guidance` of the main prompt, bit for bit, in rows and result.
+    At a step where none of them holds it is :class:`Guidance` of the main prompt, bit for bit, in rows and result. A
+    prompt that is used twice is one row.
 
     Args:
         words: The other prompts; those that hold nowhere are left out.
@@ -118,22 +119,36 @@ class PlacedGuidance(Guidance):
         here = self._here(ctx)
         if not here:
             return super().branches(ctx, rows)
-        first = [Branch("uncond", self.uncond)] if self._needs_uncond(here) else []
-        return [*rows, *first, Branch("cond", self.cond), *(Branch(name, one.cond) for name, one in here)]
+        return [*rows, *self._rows(here)]
 
     def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Combine the rows of this step."""
         here = self._here(ctx)
         if not here:
             return super().predict(ctx, rows, prediction)
-        cond = rows["cond"]
-        blends = [(one.weight * _field(one.map), rows[name]) for name, one in here if one.mode == "blend"]
-        adds = [(one.weight * _field(one.map), rows[name]) for name, one in here if one.mode == "add"]
-        guided = combine_words(rows.get("uncond", cond), cond, blends, adds, self.scale)
+        cond, of = rows["cond"], {name: rows[row.name] for name, row in self._shared(here).items()}
+        blends = [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "blend"]
+        adds = [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "add"]
+        guided = combine_words(of.get("uncond", cond), cond, blends, adds, self.scale)
         return rescaled(guided, cond, self.rescale) if self.rescale else guided
 
     def _here(self, ctx: RunState) -> list[tuple[str, PlacedWords]]:
         return [(f"words{k}", one) for k, one in enumerate(self.words) if one.holds_at(ctx.i, ctx.steps)]
+
+    def _shared(self, here: Sequence[tuple[str, PlacedWords]]) -> dict[str, Branch]:
+        """The row that answers for each prompt: an earlier one, where the network is told the same."""
+        wanted = [Branch("cond", self.cond)]  # first: other controls look for the main prompt's row by its name
+        wanted += [Branch("uncond", self.uncond)] if self._needs_uncond(here) else []
+        wanted += [Branch(name, one.cond) for name, one in here]
+        shared: dict[str, Branch] = {}
+        for row in wanted:
+            shared[row.name] = next((one for one in shared.values() if is_same(one.cond, row.cond)), row)
+        return shared
+
+    def _rows(self, here: Sequence[tuple[str, PlacedWords]]) -> list[Branch]:
+        """The rows to evaluate, the unconditional one first, as in plain guidance."""
+        rows = {row.name: row for row in self._shared(here).values()}
+        return sorted(rows.values(), key=lambda row: row.name != "uncond")
 
     def _needs_uncond(self, here: Sequence[tuple[str, PlacedWords]]) -> bool:
         return self.scale != 1 or any(one.mode == "add" for _, one in here)

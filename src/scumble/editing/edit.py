@@ -19,7 +19,8 @@ from torch import Tensor
 from scumble.core.cost import Cost
 from scumble.core.loop import Stopped
 from scumble.editing.composed import Composed, Patch
-from scumble.editing.maps_from_words import is_from_words, map_for
+from scumble.editing.maps_from_words import is_from_words, map_from_words
+from scumble.editing.places import Place, hashes_of, load_places, places_in
 from scumble.editing.prepared import Prepared, prepare, profile_in
 from scumble.editing.result import Result
 from scumble.editing.run import PHOTOGRAPHS, Run, stopped, user_errors
@@ -121,12 +122,13 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
     """
     seed, count, size = asked.numbers()
     change, notices = _change_map(asked, picture)
+    places, where = load_places(asked.model, asked.method, picture.size, picture)
     fixed = None if asked.inversion is None else _window_of(asked.inversion, picture.size)
     parts, remarks = choose_parts(asked.model, asked.method, picture.size, change, asked.view, fixed)
     parts, differences = recorded(parts, asked.windows)
-    notices = [*picture.carried.notices, *notices, *remarks, *differences]
+    notices = [*picture.carried.notices, *notices, *where, *remarks, *differences]
     feathers = [_feather(asked, part, k) for k, part in enumerate(parts)]
-    work = _Work(asked, picture, parts, feathers, notices)
+    work = _Work(asked, picture, parts, feathers, notices, places)
     started = time.perf_counter()
     with PeakMemory(asked.model.device) as memory, user_errors(size, parts[0].window):
         try:
@@ -139,7 +141,8 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
         images, reports = work.ordered(change)
     work.cost.seconds, work.cost.peak_bytes = time.perf_counter() - started, memory.peak
     windows = [window_record(part, feather) for part, feather in zip(parts, feathers, strict=True)]
-    recipe = _recipe(asked, seed, count, size, picture.size).model_copy(
+    recipe = _recipe(asked, seed, count, size, picture.size)
+    recipe = recipe.model_copy(
         update={
             "input": {"name": picture.path_name or "", "sha256": picture.sha256},
             "change_map": None if change is None else {"name": asked.method.map_name, "sha256": tensor_sha256(change)},
@@ -147,6 +150,7 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
             "fade": asked.view.fade,
             "windows": windows,
             "used": used_defaults(asked.method, work.runs[0].used),
+            "files": {**recipe.files, **hashes_of(places)},
         }
     )
     return Result(images, recipe, work.cost, work.notices, reports, picture, change, work.frames())
@@ -155,8 +159,9 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
 def make_pictures(asked: Edit, window: Window) -> Result:
     """Make pictures from nothing, at the window's size."""
     seed, count, size = asked.numbers()
-    cost, notices, started = Cost(), list[str](), time.perf_counter()
-    prepared = Prepared(window)
+    places, notices = load_places(asked.model, asked.method, window.original, None)
+    cost, started = Cost(), time.perf_counter()
+    prepared = Prepared(window, places=places_in(places, window))
     run = Run(asked.model, asked.method, prepared, asked.view, 0, cost, notices, asked.watch, None, asked.also)
     pixels: list[npt.NDArray[np.uint8]] = []
     with PeakMemory(asked.model.device) as memory, user_errors(size, window):
@@ -187,10 +192,16 @@ class _Work:
     """The windows of one edit, and what they have made so far."""
 
     def __init__(
-        self, asked: Edit, picture: Picture, parts: Sequence[Part], feathers: Sequence[int], notices: list[str]
+        self,
+        asked: Edit,
+        picture: Picture,
+        parts: Sequence[Part],
+        feathers: Sequence[int],
+        notices: list[str],
+        places: Sequence[Place] = (),
     ) -> None:
         self.asked, self.picture, self.parts, self.feathers = asked, picture, parts, feathers
-        self.cost, self.notices = Cost(), notices
+        self.cost, self.notices, self.places = Cost(), notices, places
         self.profile = profile_in(picture.rgb)
         self.model = cast("Model", TiledModel(asked.model)) if asked.view.tiles else asked.model
         self.reports: list[dict[str, Any]] = []
@@ -260,7 +271,7 @@ class _Work:
         left, top, right, bottom = part.window.box
         pixels = self.images.pixels(index, part.window.box)
         fresh = None if asked.fresh is None else asked.fresh[top:bottom, left:right]
-        prepared = prepare(self.model, part, pixels, self.profile, fresh)
+        prepared = prepare(self.model, part, pixels, self.profile, fresh, places_in(self.places, part.window))
         self.notices += [notice for notice in prepared.notices if notice not in self.notices]
         return Run(
             self.model,
@@ -307,7 +318,9 @@ class _Work:
         model = self.asked.model
         if not model.takes_text or model.native_size >= PHOTOGRAPHS:
             return
-        for word in dict.fromkeys(re.findall(r"[a-z]+", self.asked.method.first_prompt.lower())):
+        method = self.asked.method
+        texts = [method.first_prompt, *(words.text for words in getattr(method, "placed_words", ()))]
+        for word in dict.fromkeys(re.findall(r"[a-z]+", " ".join(texts).lower())):
             if len(model.tokens(word)) > WHOLE_WORD:
                 self.notices.append(f'"{word}" is not a word this model knows')
 
@@ -347,7 +360,7 @@ def _change_map(asked: Edit, picture: Picture) -> tuple[Tensor | None, list[str]
     if not isinstance(method, ImageMethod) or method.change_map is None:
         return None, []
     if is_from_words(method.change_map):
-        image, remark = map_for(asked.model, method, picture.rgb)
+        image, remark = map_from_words(asked.model, method, str(method.change_map), picture.rgb)
         change, notices = load_map(image, picture.size)
         notices = [*notices, remark]
     else:

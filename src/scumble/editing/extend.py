@@ -131,6 +131,8 @@ def extend(
             raise InputError(f"{side!r} is no side{nearest(side, amounts)}; expected {', '.join(get_args(Side))}")
     if min(amounts.values()) < 0 or not any(amounts.values()):
         raise InputError("nothing to add: give left, right, top or bottom as a number of pixels above 0")
+    if any(words.map is not None for words in getattr(method, "placed_words", ())):
+        raise MethodError("extend makes an image of another size: leave the maps of placed words out")
     if method.change_map is not None:
         raise MethodError("extend makes its own mask; leave the method's change map out")
     picture = load_image(image)

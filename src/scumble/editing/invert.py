@@ -121,7 +121,7 @@ def measure(batch: EditBatch, inversion: Inversion, prepared: Prepared | None = 
         ``prepared`` also ``picture_psnr`` and ``picture_max``: the replayed window, with the detail that survives,
         against the picture at its own size. A PSNR of 100 stands for no difference.
     """
-    guidance = batch.guidance(inversion.prompt, "", inversion.guidance_scale)
+    guidance = batch.source_guidance(inversion.prompt, "", inversion.guidance_scale)
     controls = [StoredNoise(inversion), guidance]
     found = batch.denoise(inversion.levels, inversion.solver(batch.model), controls, stage="measure")
     apart = (found - inversion.x0).double()

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from scumble.methods.base import Method
     from scumble.models.base import Model
 
-__all__ = ["WordMap", "difference_map", "is_from_words", "map_for", "noun_of", "published_difference_map", "word_map"]
+__all__ = [
+    "WordMap",
+    "difference_map",
+    "is_from_words",
+    "map_from_words",
+    "noun_of",
+    "published_difference_map",
+    "word_map",
+]
 
 LEVEL = 200
 """Level (of 1000) to which the image is noised before it is looked at; measured best of 100 to 450."""
@@ -184,8 +192,8 @@ def is_from_words(source: object) -> bool:
     return isinstance(source, str) and source.startswith(("words:", "not:"))
 
 
-def map_for(model: Model, method: Method, image: Image.Image) -> tuple[Image.Image, str]:
-    """Return the map that a method's ``words:…`` or ``not:…`` means, and what to tell the user.
+def map_from_words(model: Model, method: Method, source: str, image: Image.Image) -> tuple[Image.Image, str]:
+    """Return the map that ``words:…`` or ``not:…`` means in a method's edit, and what to tell the user.
 
     The caption is the method's source prompt where it has one, else its prompt: it names the same things.
 
@@ -193,7 +201,6 @@ def map_for(model: Model, method: Method, image: Image.Image) -> tuple[Image.Ima
         InputError: If there is no caption, or it has no such word.
         MethodError: If the model takes no words, or the word looks nowhere.
     """
-    source = str(getattr(method, "change_map", ""))
     told = getattr(method, "source_prompt", None) or method.first_prompt
     word = source.removeprefix("words:")
     found = word_map(model, image, word, str(told))

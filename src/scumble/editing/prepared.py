@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from scumble.editing.places import Place
 from scumble.editing.windows import Part
 from scumble.images import Window, latent_map, to_image
 from scumble.images.profile import Profile, profile_of
@@ -35,6 +36,7 @@ class Prepared:
         profile: The picture's profile, where it differs from sRGB.
         fresh: (h, w), where the picture was filled in and is no source of detail; or None.
         notices: One-line remarks.
+        places: Where words hold, at the model's size.
     """
 
     window: Window
@@ -46,6 +48,7 @@ class Prepared:
     profile: Profile | None = None
     fresh: npt.NDArray[np.bool_] | None = None
     notices: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
 
 
 def prepare(
@@ -54,6 +57,7 @@ def prepare(
     pixels: Pixels,
     profile: Profile | None = None,
     fresh: npt.NDArray[np.bool_] | None = None,
+    places: tuple[Place, ...] = (),
 ) -> Prepared:
     """Bring a part of a picture to the model.
 
@@ -63,6 +67,7 @@ def prepare(
         pixels: The picture's pixels in the window's box (h, w, 3).
         profile: Their profile; None: sRGB.
         fresh: (h, w), where they were filled in.
+        places: Where words hold, at the model's size.
     """
     window = part.window.within()
     own = window.apply_pixels(pixels)
@@ -78,7 +83,7 @@ def prepare(
             )
         small = small.to(model.device)
     image = image.to(model.device)
-    return Prepared(part.window, pixels, part.change, own, image, small, profile, fresh, tuple(notices))
+    return Prepared(part.window, pixels, part.change, own, image, small, profile, fresh, tuple(notices), places)
 
 
 def profile_in(image: Image.Image) -> Profile | None:

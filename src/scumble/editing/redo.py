@@ -240,6 +240,9 @@ def _warnings(was: Recipe, now: Recipe) -> list[str]:
         found.append(f"the weights of {was.model['name']} are not those that made the picture")
     if is_from_words((was.change_map or {}).get("name")) and was.change_map != now.change_map:
         found.append(f"the map made of {(was.change_map or {})['name']} is not the one that was used")
+    for place, ref in was.files.items():
+        if is_from_words(ref["name"]) and now.files.get(place) != ref:
+            found.append(f"the map made of {ref['name']} is not the one that was used")
     for key, value in was.environment.items():
         if now.environment.get(key) != value:
             found.append(f"{key} was {value}, now {now.environment.get(key)}")

@@ -95,7 +95,7 @@ class Run:
             count=stop - first,
             size=prepared.window.size,
             image=prepared.image,
-            change=small if small is None or small.shape[0] == 1 else small[first:stop],
+            change=_rows(small, first, stop),
             cost=self.cost,
             samples=(first, stop),
             cache=self.cache,
@@ -107,6 +107,7 @@ class Run:
             edit_noise=self._noise(CounterNoise([seed])),
             watch=self.watch,
             used=self.used,
+            placed=[(place.words, _rows(place.map, first, stop)) for place in prepared.places],
             substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
         self.cost.before_call = _before_call(batch)
@@ -219,6 +220,11 @@ class _Apart:
     def select(self, start: int, stop: int) -> NoiseSource:
         """Return the source of some samples."""
         return _Apart(self.noise.select(start, stop), self.suffix)
+
+
+def _rows(maps: Tensor | None, first: int, stop: int) -> Tensor | None:
+    """The maps of some candidates, where each has one of its own."""
+    return maps if maps is None or maps.shape[0] == 1 else maps[first:stop]
 
 
 def _at_size(fresh: Tensor, window: Window) -> npt.NDArray[np.bool_]:

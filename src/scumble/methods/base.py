@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from scumble.core.polarity import Polarity
 from scumble.errors import MethodError
 from scumble.methods.registry import METHODS
+from scumble.methods.words import Words
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.11
@@ -75,6 +76,10 @@ class Method(BaseModel):
     """Whether the method drives an instruction model, whose network sees the picture beside the noise."""
     takes_inversion: ClassVar[bool] = False
     """Whether the method can start from an inversion made before."""
+    takes_prompts: ClassVar[bool] = False
+    """Whether a list of prompts gives a candidate for each."""
+    takes_places: ClassVar[bool] = False
+    """Whether several prompts may share an image, each with its place, weight and time (:class:`Placed`)."""
     scene_wide: ClassVar[bool] = False
     """Whether its parts must agree over the whole picture: then regions far apart are edited in one window."""
     tileable: ClassVar[bool] = False
@@ -84,6 +89,19 @@ class Method(BaseModel):
 
     prompt: str | tuple[str, ...] = ""
     """What the picture shall show."""
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _texts(cls, value: Any) -> Any:
+        """Refuse words with a place, and several prompts, in one line where the method has no use for them."""
+        prompts = [value] if isinstance(value, Words) else value
+        if not isinstance(prompts, list | tuple):
+            return value
+        if any(isinstance(one, Words | Mapping) for one in prompts):
+            raise ValueError(f"{cls.method_name()} takes one prompt for the whole image, not words with a place")
+        if not cls.takes_prompts:
+            raise ValueError(f"{cls.method_name()} takes one prompt, not a list of {len(prompts)}")
+        return value
 
     @property
     def variants(self) -> int:

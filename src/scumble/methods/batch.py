@@ -29,6 +29,7 @@ from scumble.core.noise import NoiseSource
 from scumble.core.rounding import SLACK
 from scumble.core.schedule import Level
 from scumble.core.solvers import Solver
+from scumble.core.words import PlacedGuidance, PlacedWords
 from scumble.errors import InputError
 from scumble.images import Reduction, Window, latent_map
 from scumble.inversion.inversion import Inversion
@@ -36,6 +37,7 @@ from scumble.methods.cache import Cache, Key
 from scumble.methods.progress import Stage
 from scumble.methods.report import Report
 from scumble.methods.watch import Watch
+from scumble.methods.words import Words
 from scumble.models.base import Model
 
 __all__ = ["X0", "EditBatch"]
@@ -68,6 +70,7 @@ class EditBatch:
         watch: Who looks on, and the phase the edit is in.
         used: What defaults of the method's fields came to, by field; goes into the recipe.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
+        placed: Prompts besides the method's own, each with where it holds at the model's size (1 or B, 1, H, W).
         substeps: Whether places are freed inside a step too; None: below ``FEW_STEPS`` steps.
         pixels: The untouched window at the picture's own size (h, w, 3), or None.
         pixels_change: The change map there (1 or B, 1, h, w), or None.
@@ -90,6 +93,7 @@ class EditBatch:
     inversion: Inversion | None = None
     window: Window | None = None
     extra: Sequence[Control] = ()
+    placed: Sequence[tuple[Words, Tensor | None]] = ()
     substeps: bool | None = False
     edit_noise: NoiseSource | None = None
     watch: Watch = field(default_factory=Watch)
@@ -170,7 +174,20 @@ class EditBatch:
         return self.model.embed([prompt], size=(height, width))
 
     def guidance(self, prompt: str, negative_prompt: str, scale: float) -> Guidance:
-        """Classifier-free guidance; a model that takes no words is evaluated once a step."""
+        """Classifier-free guidance towards the method's prompt, and by the words that have a place."""
+        plain = self.source_guidance(prompt, negative_prompt, scale)
+        if not self.placed:
+            return plain
+        words = tuple(self._placed(*one) for one in self.placed)
+        return PlacedGuidance(plain.cond, plain.uncond, plain.scale, words=words)
+
+    def _placed(self, words: Words, place: Tensor | None) -> PlacedWords:
+        cells = None if place is None else latent_map(place, self.model.factor).to(self.model.device)
+        return PlacedWords(self.embed(words.text), cells, words.weight, words.mode, words.begin, words.end)
+
+    def source_guidance(self, prompt: str, negative_prompt: str, scale: float) -> Guidance:
+        """Classifier-free guidance by one prompt alone, as an inversion has it; a model that takes no words is
+        evaluated once a step."""
         if not self.model.takes_text:
             return Guidance(Conditioning(), Conditioning(), 1.0)
         return Guidance(self.embed(prompt), self.embed(negative_prompt), scale)

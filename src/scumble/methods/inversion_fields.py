@@ -21,6 +21,7 @@ class InversionFields(ImageMethod):
     """Fields of methods that invert the image first. With an inversion given, None means: as in the file."""
 
     takes_inversion: ClassVar[bool] = True
+    takes_prompts: ClassVar[bool] = True
 
     prompt: str | tuple[str, ...] = ""
     """Text prompt: what the image should show. With K prompts, candidate k uses prompt k mod K; all share one

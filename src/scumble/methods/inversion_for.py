@@ -92,7 +92,7 @@ def _invert(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, c
     ctx = _context(batch, levels, rules.solver(eta, batch.model.schedule, levels), noise, count)
     rows = (len(levels) - 1 - first) * (settings.iterations + settings.offsets)
     with torch.no_grad(), batch.watch.phase("invert", rows):
-        path, report = _path(ctx, batch.x0, batch.guidance(prompt, "", scale), first, settings)
+        path, report = _path(ctx, batch.x0, batch.source_guidance(prompt, "", scale), first, settings)
     zs, residuals = rules.stored(path)
     return Inversion(
         kind=settings.kind,
@@ -174,7 +174,7 @@ def _extend(batch: EditBatch, given: Inversion, first: int, chunk: int | None) -
     ctx = _context(batch, given.levels, given.solver(batch.model), CounterNoise([given.seed]), 1)
     assert given.zs is not None
     residuals = torch.zeros_like(given.zs) if given.residuals is None else given.residuals
-    known, guidance = Path(given.xs, given.zs, residuals), batch.guidance(given.prompt, "", given.guidance_scale)
+    known, guidance = Path(given.xs, given.zs, residuals), batch.source_guidance(given.prompt, "", given.guidance_scale)
     with torch.no_grad(), batch.watch.phase("invert", given.first - first):
         path = edit_friendly(ctx, given.x0, guidance, first=first, chunk=chunk, known=known)
     return replace(given, first=first, xs=path.xs, zs=path.zs, residuals=path.residuals, error={})

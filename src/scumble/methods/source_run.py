@@ -62,7 +62,7 @@ class SourceRun:
 
 def from_seed(batch: EditBatch, steps: int, eta: float, prompt: str, negative_prompt: str, scale: float) -> SourceRun:
     """The source is what the seed and its prompt give, with guidance ``scale``; sampled only where it is evaluated."""
-    source = SourceBranch(batch.guidance(prompt, negative_prompt, scale))
+    source = SourceBranch(batch.source_guidance(prompt, negative_prompt, scale))
 
     def branch(until: int | None) -> tuple[Control, ...]:
         source.until = until

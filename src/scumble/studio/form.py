@@ -101,6 +101,7 @@ PATHS = (
     "cache",
     "mask",
     "style_image",
+    "placed_words",
 )
 """Fields that name files or networks: no page may open a path, so they are left to the command line."""
 

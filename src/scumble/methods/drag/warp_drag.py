@@ -11,6 +11,7 @@ from pydantic import Field
 
 from scumble.methods.base import Sampled
 from scumble.methods.drag.fields import PointFields
+from scumble.methods.placed import Placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["WarpDrag"]
 
 
-class WarpDrag(PointFields, Sampled):
+class WarpDrag(PointFields, Sampled, Placed):
     """Pull the image along the points at once; then let the model redraw what was uncovered and smooth the rest."""
 
     paper: ClassVar[str] = "our own; the start of FastDrag, arXiv 2405.15769, with a change map (arXiv 2306.00950)"

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from scumble.methods.base import ImageMethod, Prompted, Sampled
 from scumble.methods.official import with_presets
+from scumble.methods.placed import Placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SDEdit"]
 
 
-class SDEdit(Prompted, Sampled, ImageMethod):
+class SDEdit(Prompted, Sampled, ImageMethod, Placed):
     """Redraw an image (a photo, a collage, coarse strokes) with the same strength everywhere."""
 
     paper: ClassVar[str] = "SDEdit, arXiv 2108.01073"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from scumble.methods.base import FromSeed, Prompted, Sampled
+from scumble.methods.placed import Placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["TextToImage"]
 
 
-class TextToImage(FromSeed, Prompted, Sampled):
+class TextToImage(FromSeed, Prompted, Sampled, Placed):
     """Make a picture from noise and words."""
 
     paper: ClassVar[str] = "Latent diffusion, arXiv 2112.10752; DDIM, arXiv 2010.02502"

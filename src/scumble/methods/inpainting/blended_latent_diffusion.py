@@ -10,6 +10,7 @@ from scumble.errors import MethodError
 from scumble.methods.base import Prompted, Sampled
 from scumble.methods.inpainting.fields import ClipRanking, RegionInit
 from scumble.methods.official import with_presets
+from scumble.methods.placed import Placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ COARSE = 8
 """Pixels per cell from which on thin masks need help: with cells of 4 pixels shrinking was seen to gain nothing."""
 
 
-class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit):
+class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, RegionInit, Placed):
     """Redraw the masked region as the words say, blending in the noised picture around it before every step."""
 
     paper: ClassVar[str] = "Blended Latent Diffusion, arXiv 2206.02779"

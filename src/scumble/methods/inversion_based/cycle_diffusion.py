@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from scumble.methods.inversion_fields import InversionFields
+from scumble.methods.placed import Placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["CycleDiffusion"]
 
 
-class CycleDiffusion(InversionFields):
+class CycleDiffusion(InversionFields, Placed):
     """Reconstruct as exactly as edit-friendly inversion, with noise that carries less of the image's structure."""
 
     paper: ClassVar[str] = "CycleDiffusion, arXiv 2210.05559"

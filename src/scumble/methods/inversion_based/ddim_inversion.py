@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from scumble.methods.inversion_fields import InversionFields
+from scumble.methods.placed import Placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["DDIMInversion"]
 
 
-class DDIMInversion(InversionFields):
+class DDIMInversion(InversionFields, Placed):
     """Walk from the image to the noise that leads back to it, then sample from there with another prompt."""
 
     paper: ClassVar[str] = "DDIM, arXiv 2010.02502 section 4.3; direct inversion, arXiv 2310.01506"

@@ -11,6 +11,7 @@ from pydantic import Field
 from scumble.methods.inversion_based.noise_edits import NoiseEdits
 from scumble.methods.inversion_fields import InversionFields
 from scumble.methods.official import with_presets
+from scumble.methods.placed import Placed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DDPMInversion"]
 
 
-class DDPMInversion(NoiseEdits, InversionFields):
+class DDPMInversion(NoiseEdits, InversionFields, Placed):
     """Find the noise with which sampling reproduces the image exactly, then sample with another prompt.
 
     The noise can also move, mirror or recolor the image. Other seeds give other, equally valid edits.
@@ -85,8 +86,8 @@ class DDPMInversion(NoiseEdits, InversionFields):
 
     def guidance(self, batch: EditBatch, inversion: Inversion, default: float) -> Guidance:
         """Guidance towards the prompts; without any, the same as during the inversion."""
-        if not any((*self.prompts, self.negative_prompt)):
-            return batch.guidance(inversion.prompt, "", inversion.guidance_scale)
+        if not any((*self.prompts, self.negative_prompt, self.placed_words)):
+            return batch.source_guidance(inversion.prompt, "", inversion.guidance_scale)
         scale = batch.use("guidance_scale", default) if self.guidance_scale is None else self.guidance_scale
         return self.target(batch, scale)
 
