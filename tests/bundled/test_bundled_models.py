@@ -114,7 +114,8 @@ def test_all_weights_together_are_small() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["still-life", "still-life-fast", "still-life-pixel", "clip", "clip-judge", "classifier"]
+    "folder",
+    ["still-life", "still-life-fast", "still-life-instruct", "still-life-pixel", "clip", "clip-judge", "classifier"],
 )
 def test_every_model_has_its_card(folder: str) -> None:
     card = (BUNDLED / folder / "README.md").read_text()

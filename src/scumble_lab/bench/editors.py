@@ -300,5 +300,18 @@ _FAST = (
     _in_four_steps(_TAUGHT["warp-drag"], "the same in 4 steps of the student"),
 )
 
-EDITORS: Mapping[str, BenchEditor] = {editor.name: editor for editor in (*_ALL, *_FAST)}
+_INSTRUCTED = (
+    BenchEditor(
+        "instruct", "words", "the instruction itself, by the instruction model", WORDS, "instruct",
+        lambda s: {"prompt": s.case.instruction}, able=lambda case: bool(case.instruction),
+        model="still-life-instruct",
+    ),
+    BenchEditor(
+        "instruct-in-region", "region", "the same with the region as a change map", PIXEL, "instruct",
+        lambda s: {"prompt": s.case.instruction, "change_map": _inside(s)["change_map"]},
+        able=lambda case: bool(case.instruction), model="still-life-instruct",
+    ),
+)  # fmt: skip
+
+EDITORS: Mapping[str, BenchEditor] = {editor.name: editor for editor in (*_ALL, *_FAST, *_INSTRUCTED)}
 """All editors by name, in the order of the tables."""

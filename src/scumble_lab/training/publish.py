@@ -134,7 +134,7 @@ def _write_instruct(shop: RunFolder, folder: Path) -> None:
     index = json.loads((BUNDLED / FOLDERS["latent"] / "model_index.json").read_text())
     index["_class_name"] = "StableDiffusionInstructPix2PixPipeline"
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n")
-    defaults = Defaults(num_inference_steps=20, guidance_scale=4.0, image_guidance_scale=1.5)
+    defaults = Defaults(num_inference_steps=20, guidance_scale=5.0, image_guidance_scale=1.5)
     _write_settings(folder, defaults)
 
 

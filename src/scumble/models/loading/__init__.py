@@ -18,7 +18,7 @@ from scumble.models.loading.single_file import load_single_file
 
 __all__ = ["BUNDLED", "from_pipe", "load"]
 
-BUNDLED = ("still-life", "still-life-fast", "still-life-pixel")
+BUNDLED = ("still-life", "still-life-fast", "still-life-instruct", "still-life-pixel")
 """Names of the models inside the package; the first is the default."""
 
 
