@@ -14,7 +14,7 @@ from scumble.energies.protocol import ActiveDuring, Energy, Function, Needs, Obs
 from scumble.errors import InputError
 from scumble.file_field import FileField
 from scumble.hashing import tensor_sha256
-from scumble.methods.guidance.layout_energies import WordWishes, layout_energies
+from scumble.methods.guidance.layout_fields import WordWishes
 from scumble.methods.inpainting.fields import scorer_of
 
 if TYPE_CHECKING:
@@ -83,14 +83,16 @@ class LayoutTarget(Extra):
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
         """As self-guidance makes them, by centre and size."""
         from scumble.energies.attention import Size
+        from scumble.methods.guidance.layout_energies import layout_energies
 
         fields = {name: getattr(self, name) for name in ("move", "put", "resize", "keep_shape", "keep_look")}
         wishes = WordWishes(**fields, by="centre")
-        made = layout_energies(wishes, batch, prompt, self.source_prompt or prompt, ActiveDuring(self.begin, self.end))
+        acting = ActiveDuring(self.begin, self.end)
+        guides = layout_energies(wishes, batch, prompt, self.source_prompt or prompt, acting)
         # Without a picture there is no size to keep.
         free = batch.image is None
-        made = [g for g in made if not (free and isinstance(g.energy, Size) and g.energy.factor == 1)]
-        return [WeightedEnergy(g.energy, g.weight * self.weight, steps=g.steps) for g in made]
+        guides = [g for g in guides if not (free and isinstance(g.energy, Size) and g.energy.factor == 1)]
+        return [WeightedEnergy(g.energy, g.weight * self.weight, steps=g.steps) for g in guides]
 
 
 class AttendAndExcite(Extra):

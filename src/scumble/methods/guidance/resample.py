@@ -1,4 +1,4 @@
-"""A step taken several times: noised back and denoised again (arXiv 2201.09865; 2209.15264 section 3.3)."""
+"""Take a step several times: noise it back and denoise it again (arXiv 2201.09865; 2209.15264 section 3.3)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,10 @@ class Resample(Control):
     Args:
         step: Which step.
         times: How often; 1: as usual.
-        published: Noise back with the next level's beta, as the code of 2209.15264 does, instead of the step's own.
     """
 
     step: int
     times: int = 10
-    published: bool = False
 
     def traits(self, ctx: RunState) -> Traits:
         """It repeats a step, and stands behind whatever moves the mean."""
@@ -36,11 +34,10 @@ class Resample(Control):
             return move
         noise = ctx.normal("step") if move.noise is None else move.noise
         x = move.mean + move.std * noise
-        here, there = ctx.level, ctx.next_level
-        scale, variance = here.a / there.a, conditional_variance(here, there)
-        if self.published:
-            beyond = ctx.levels[ctx.i + 2]
-            scale = there.a / beyond.a
-            variance = 1 - scale**2
+        scale, variance = self.renoising(ctx)
         x = scale * x + math.sqrt(variance) * ctx.normal("renoise")
         return replace(move, noise=noise, jump=Start(x, ctx.i))
+
+    def renoising(self, ctx: RunState) -> tuple[float, float]:
+        """Factor of ``x`` and variance of the noise that lead from the next level back to this one."""
+        return ctx.level.a / ctx.next_level.a, conditional_variance(ctx.level, ctx.next_level)

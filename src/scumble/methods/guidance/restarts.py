@@ -1,4 +1,4 @@
-"""Runs that begin anew with other noise when they fail, each candidate by itself."""
+"""Start a failed candidate over with other noise, each candidate by itself."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ __all__ = ["with_restarts"]
 def with_restarts(batch: EditBatch, attempts: int, run: Callable[[EditBatch, str, bool], Tensor]) -> Tensor:
     """Run each candidate until it succeeds; the last attempt counts whatever it is.
 
-    Nothing is kept from one attempt to the next but the number, which is part of the noise's name: so a candidate is
-    the same whatever happens to the others, and there is an end.
+    Attempts share nothing but their number, which is part of the noise's name: a candidate is the same whatever
+    happens to the others, and the number of attempts is bounded.
 
     Args:
-        job: The candidates.
-        attempts: The most that one candidate gets; 1: no restarts.
+        batch: The candidates.
+        attempts: Most attempts per candidate; 1: no restarts.
         run: ``run(batch, tag, watched)`` makes one candidate with the noise of that tag; where watched it may raise
             :class:`Diverged`.
     """
-    made = []
+    results = []
     for k in range(batch.count):
         first = batch.samples[0] + k
         one = replace(batch, noise=batch.noise.select(k, k + 1), count=1, samples=(first, first + 1))
         for attempt in range(attempts):
             last = attempt + 1 == attempts
             try:
-                made.append(run(one, f"restart{attempt}/" if attempt else "", not last))
+                results.append(run(one, f"restart{attempt}/" if attempt else "", not last))
             except Diverged:
                 continue
             if attempt:
-                told = "to the end, whatever its range" if last else "within the range"
-                batch.notices.append(f"candidate {first + 1}: attempt {attempt + 1} of {attempts} went {told}")
+                outcome = "to the end, whatever its range" if last else "within the range"
+                batch.notices.append(f"candidate {first + 1}: attempt {attempt + 1} of {attempts} went {outcome}")
             break
-    return torch.cat(made)
+    return torch.cat(results)

@@ -1,86 +1,104 @@
-"""Diffusion Self-Guidance: move, resize and restyle what words name, by their own attention (arXiv 2306.00986)."""
+"""Diffusion Self-Guidance: move, resize and restyle the objects that words name (arXiv 2306.00986)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from scumble.errors import InputError
 from scumble.methods.guidance.beside_source import BesideSource
-from scumble.methods.guidance.layout_energies import WordWishes, layout_energies
+from scumble.methods.guidance.layout_fields import WordWishes
 from scumble.methods.guidance.reference import Reference
+from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from scumble.methods.batch import EditBatch
+    from scumble.methods.guidance.layout_rules import LayoutRules
+    from scumble.methods.source_run import SourceRun
 
 __all__ = ["SelfGuidance"]
 
 
 class SelfGuidance(WordWishes, BesideSource):
-    """Say what is to happen to the things that words name; the rest is asked to stay as it was.
+    """Move, resize, rotate or restyle the objects that words name, by their cross-attention; the rest stays.
 
-    Works on pictures and, without one, on what the seed gives. Of a phrase such as "red cube" the noun counts: nouns
-    look at their thing, adjectives often elsewhere.
+    Edits images, or what a seed generates. Of a phrase such as "red cube" the noun counts: nouns attend to their
+    object, adjectives often elsewhere.
     """
 
     paper: ClassVar[str] = "Diffusion Self-Guidance, arXiv 2306.00986"
     needs_text: ClassVar[bool] = True
 
     strength: float = Field(default=0.5, ge=0, le=4)
-    """How strongly the wishes pull at every step, as a share of the predicted noise; 0 turns them off."""
+    """Strength of the guidance at every step, as a share of the predicted noise; 0 turns it off."""
     until: float = Field(default=0.8, ge=0, le=1)
-    """Share of the steps after which the wishes rest."""
+    """Share of the steps after which the guidance is off."""
     alternate: float = Field(default=1.0, ge=0, le=1)
-    """Share of the steps from which on every second step is guided only (3/16 in the paper)."""
+    """Share of the steps after which only every second step is guided (3/16 in the paper)."""
     references: tuple[Reference, ...] = ()
-    """Other pictures from which words take their look, colour or shape."""
+    """Other images from which words take their look, color or shape."""
     compat: Literal["official"] | None = None
-    """official: the authors' notebook, that is gradients added to the noise prediction without the factor s and
-    without a limit (strength is then the plain factor), centres of plain maps, the source's silhouette hard."""
+    """official: follow the authors' notebook: gradients are added to the noise prediction without the factor s and
+    without a limit (strength is then a plain factor), centers are those of plain maps, and silhouettes are hard."""
 
+    @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Lead the source along, measure it, and push the run to what is wished."""
-        from scumble.controls.activation_reader import ActivationReader
-        from scumble.controls.energy_guidance import EnergyGuidance, SourceRow
-        from scumble.energies.protocol import SOURCE, ActiveDuring
-        from scumble.energies.sites import site_sizes
+        """Sample the source beside the edit, measure it, and guide the edit towards the layout asked for."""
+        from scumble.methods.guidance.layout_rules import LayoutRules
 
+        return self.guided(batch, self.source(batch), LayoutRules(), cap=self.strength)
+
+    def source(self, batch: EditBatch, **more: object) -> SourceRun:
+        """The run that the edit is compared with.
+
+        Raises:
+            InputError: If there are several prompts.
+        """
         if len(self.prompts) > 1:
             raise InputError(
                 f"self-guidance looks for words in one prompt, got {len(self.prompts)}: run it once for each"
             )
-        published = {"inversion_start": "same"} if self.compat else {}
-        source = self.source(batch, **published)
+        return super().source(batch, **more)
+
+    def guided(
+        self, batch: EditBatch, source: SourceRun, rules: LayoutRules, cap: float | None, **shift: Any
+    ) -> Tensor | None:
+        """Sample under the layout energies.
+
+        Args:
+            batch: The batch.
+            source: The run that the edit is compared with.
+            rules: How words are looked up and silhouettes drawn.
+            cap: Size of the shift of the predicted noise; None: that of the gradient.
+            **shift: How the gradient becomes a shift, see :class:`EnergyGuidance`.
+        """
+        from scumble.controls.activation_reader import ActivationReader
+        from scumble.controls.energy_guidance import EnergyGuidance, SourceRow
+        from scumble.energies.protocol import SOURCE, ActiveDuring
+        from scumble.energies.sites import site_sizes
+        from scumble.methods.guidance.layout_energies import layout_energies
+
         if source.nothing:
             return None
-        official = self.compat == "official"
         steps = ActiveDuring(0.0, self.until, self.alternate)
         sources = {SOURCE: SourceRow(batch.embed(source.prompt), source.source)}
         sources |= {f"reference{k}": r.row(batch) for k, r in enumerate(self.references)}
-        guides = layout_energies(self, batch, self.prompts[0], source.prompt, steps, official, self.references)
+        guides = layout_energies(self, batch, self.prompts[0], source.prompt, steps, self.references, rules)
         if not guides:
             raise InputError("nothing is wished: say what is to move, resize, rotate, or which shape or look to keep")
         guidance = self.target(batch, self.scale(batch))
-        energy = EnergyGuidance(
-            guides,
-            guidance.cond,
-            ActivationReader(site_sizes(batch.model.denoiser, batch.shape), batch.model.decode),
-            sources,
-            cap=None if official else self.strength,
-            exactly=True,
-            scale=self.strength if official else 1.0,
-            by_sigma=not official,
-        )
+        reader = ActivationReader(site_sizes(batch.model.denoiser, batch.shape), batch.model.decode)
+        energy = EnergyGuidance(guides, guidance.cond, reader, sources, cap=cap, exactly=True, **shift)
         beside = source.beside() if source.sampled and self.strength else source.lead
         controls = [*beside, guidance, *([energy] if self.strength else [])]
-        made = batch.denoise(source.levels, source.solver, controls)
+        edited = batch.denoise(source.levels, source.solver, controls)
         batch.report.say_of_each(
             energies=[
                 {name: round(float(v[min(k, len(v) - 1)]), 5) for name, v in energy.values.items()}
                 for k in range(batch.count)
             ]
         )
-        return made
+        return edited

@@ -88,7 +88,7 @@ class RegionInit(MaskFields):
     def fills(self, batch: EditBatch) -> bool:
         """Whether the region is filled from around it: there must be something around."""
         unsaid = not self.prompt and not getattr(self, "placed_words", ())
-        wanted = unsaid and self.compat is None if self.begin is None else self.begin == "filled"
+        wanted = unsaid if self.begin is None else self.begin == "filled"
         return wanted and batch.change is not None and bool((batch.change < 0.5).flatten(1).any(dim=1).all())
 
     def first_step(self, batch: EditBatch, levels: Sequence[Level]) -> int:

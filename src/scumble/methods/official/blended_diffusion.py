@@ -14,6 +14,7 @@ __all__ = ["PRESETS"]
 def run(method: BlendedDiffusion, batch: EditBatch) -> Tensor:
     """The background is one level too noisy and its noise is shared by the batch; predictions are never clipped, and
     the CLIP sees gray around the region."""
+    method = method.model_copy(update={"begin": method.begin or "picture"})
     mask, first = method.mask(batch), method.first(batch)
     energies = method.model_copy(update={"outside": "grey"}).text_energies(batch, mask)
     blend = LateBlend(lambda i: mask, mask, SharedSource(batch.x0), first)

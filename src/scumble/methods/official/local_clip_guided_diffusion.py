@@ -13,6 +13,7 @@ __all__ = ["PRESETS"]
 def run(method: LocalClipGuidedDiffusion, batch: EditBatch) -> Tensor:
     """The masked prediction is compared with the whole image, over the batch and with a prompt only; predictions are
     never clipped, and the CLIP sees gray around the region."""
+    method = method.model_copy(update={"begin": method.begin or "picture"})
     mask = method.mask(batch)
     energies = method.model_copy(update={"outside": "grey"}).text_energies(batch, mask)
     if method.prompt:
