@@ -14,12 +14,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from scumble.controls.asymmetric_step import AsyrpShift
 from scumble.errors import CheckpointError, InputError
 from scumble.files import atomic_write
 from scumble.methods.asyrp.delta import DeltaBlock
 from scumble.models.base import Model
 
-__all__ = ["DirectionInfo", "Direction", "joint_shift"]
+__all__ = ["DirectionInfo", "Direction", "joint_shift", "shift_of"]
 
 FORMAT = "scumble-hspace-1"
 
@@ -144,3 +145,8 @@ def joint_shift(
     for direction, strength in zip(directions, strengths, strict=True):
         total = total + strength * direction.about.steps / steps * direction(h, temb, t)
     return total / math.sqrt(len(directions))
+
+
+def shift_of(directions: list[Direction], strengths: tuple[float, ...], steps: int) -> AsyrpShift:
+    """The shift of the bottleneck by all directions together."""
+    return lambda h, temb, t: joint_shift(directions, strengths, h, temb, t, steps)

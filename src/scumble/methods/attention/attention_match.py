@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState, Trajectory
@@ -14,12 +14,16 @@ from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Evaluation
 from scumble.core.traits import Traits
+from scumble.energies.sites import site_sizes
 from scumble.models.early_exit import early_exit, leave, reading, reading_until_complete
 from scumble.models.taps import Tap
 
-__all__ = ["AttentionMatch", "StoredReference", "TwinMatch", "WalkingReference"]
+__all__ = ["AttentionMatch", "StoredReference", "TwinMatch", "WalkingReference", "matching_rate"]
 
 Maps = dict[str, Tensor]
+
+PUBLISHED_RATE, PUBLISHED_PLACES = 0.1, (5 * (64**2 + 32**2 + 16**2) + 8**2) / 64**2
+"""Step size for Stable Diffusion 1, and its cross-attention queries per cell of the latent."""
 
 
 @dataclass
@@ -160,3 +164,13 @@ class TwinMatch(AttentionMatch):
     def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Take the guided noise at the unconditional copy."""
         return prediction if self.x is None else Prediction.from_eps(prediction.eps, self.x, ctx.level)
+
+
+def matching_rate(denoiser: nn.Module, shape: Sequence[int]) -> float:
+    """Return the step size of :class:`AttentionMatch` for a network and latents (B, C, h, w).
+
+    The loss sums over queries, so the gradient per cell of the latent grows with the queries per cell; the published
+    rate is scaled by that.
+    """
+    queries = sum(h * w for h, w in site_sizes(denoiser, shape).values())
+    return PUBLISHED_RATE * PUBLISHED_PLACES * (shape[2] * shape[3]) / queries

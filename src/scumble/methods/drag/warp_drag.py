@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from scumble.methods.base import Sampled
@@ -58,11 +55,12 @@ class WarpDrag(PointFields, Sampled, Placed):
         from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
         from scumble.images import latent_map
         from scumble.methods.drag.arrival import report_arrival
+        from scumble.methods.drag.own_size import warped_at_own_size
 
         warped = self.warped(batch)
         if self.preview:
             return warped.image[None].expand(batch.count, -1, -1, -1)
-        batch.started_from = self._at_own_size(batch)
+        batch.started_from = warped_at_own_size(self, batch)
         change = self._change(batch, warped)
         with torch.no_grad():
             x0 = batch.model.encode(warped.image[None])
@@ -95,23 +93,6 @@ class WarpDrag(PointFields, Sampled, Placed):
         window = window_of(batch)
         reach = None if self.reach is None else self.reach * window.scaled[0] / window.box_size[0]
         return warp(batch.picture[0], pull_field(batch, self, reach), mask)
-
-    def _at_own_size(self, batch: EditBatch) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]] | None:
-        """The window pulled along the points at the picture's own size, and what that leaves uncovered."""
-        if batch.pixels is None or batch.window is None:
-            return None
-        import torch
-
-        from scumble.methods.drag.fields import pull
-        from scumble.methods.drag.warp import warp
-
-        window = batch.window
-        image = torch.from_numpy(batch.pixels / 127.5 - 1).float().permute(2, 0, 1)
-        mask = None if batch.pixels_change is None else batch.pixels_change.amax((0, 1))
-        own = replace(window, scaled=window.box_size, size=window.box_size)
-        found = warp(image, pull(image, mask, own, self.pairs(batch), self.edge, self.reach), mask)
-        pixels = ((found.image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
-        return np.ascontiguousarray(pixels.numpy()), found.uncovered.numpy()
 
     def _change(self, batch: EditBatch, warped: Warped) -> Tensor:
         """Strength for every pixel (1, 1, H, W), a cell wider than what was touched, and nothing outside the mask."""

@@ -10,8 +10,8 @@ from torch import Tensor
 from scumble.controls.start import StartAt
 from scumble.core.guidance import Guidance
 from scumble.core.solvers import Ddim
-from scumble.methods.attention.attention_match import TwinMatch, WalkingReference
-from scumble.methods.attention.pix2pix_zero import PUBLISHED_RATE, Pix2PixZero
+from scumble.methods.attention.attention_match import PUBLISHED_RATE, TwinMatch, WalkingReference
+from scumble.methods.attention.pix2pix_zero import Pix2PixZero
 from scumble.methods.attention.whitened_inversion import published_walk
 from scumble.methods.batch import EditBatch
 from scumble.models.sites import sites
