@@ -1,4 +1,4 @@
-"""What a method is: frozen parameters that are at once the signature, the flags, the form and the recipe."""
+"""The base of all methods: frozen fields that are the signature, the flags, the form and the recipe at once."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ __all__ = ["Candidates", "FromSeed", "ImageMethod", "Method", "Prompted", "Sampl
 
 @dataclass(frozen=True)
 class Candidates:
-    """All candidates of an edit, as a method may look at them together.
+    """All candidates of an edit, for methods that compare them.
 
     Attributes:
-        images: The candidates at the picture's size.
-        source: The picture that was edited, or None.
-        change: The change map at the picture's size (1 or B, 1, H, W), or None.
-        reports: What is told about each candidate.
-        notices: One-line remarks for the person.
-        cache: What the batches shared.
+        images: The candidates at the image's size.
+        source: The edited image, or None.
+        change: The change map at the image's size (1 or B, 1, H, W), or None.
+        reports: A report per candidate.
+        notices: One-line remarks for the user.
+        cache: Shared by the batches.
         device: Where the model runs.
     """
 
@@ -58,7 +58,7 @@ class Candidates:
 
 
 class Method(BaseModel):
-    """Base of all methods. A subclass adds fields and says in :meth:`run` which controls it puts together."""
+    """Base of all methods. A subclass adds fields, and combines controls in :meth:`run`."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", arbitrary_types_allowed=True, use_attribute_docstrings=True, allow_inf_nan=False
@@ -67,28 +67,28 @@ class Method(BaseModel):
     paper: ClassVar[str] = ""
     """Name and arXiv id of the source."""
     takes_image: ClassVar[bool] = True
-    """Whether the method edits a picture (or makes one from nothing)."""
+    """Whether the method edits an image (or else generates one)."""
     image_optional: ClassVar[bool] = False
-    """Whether a method that edits a picture can also make its own, from the seed."""
+    """Whether a method that edits images can also generate its own from the seed."""
     needs_text: ClassVar[bool] = False
-    """Whether the model must understand words."""
+    """Whether the model must take text."""
     takes_instructions: ClassVar[bool] = False
-    """Whether the method drives an instruction model, whose network sees the picture beside the noise."""
+    """Whether the method is for instruction models, whose network sees the image beside the noise."""
     takes_inversion: ClassVar[bool] = False
-    """Whether the method can start from an inversion made before."""
+    """Whether the method can start from an existing inversion."""
     takes_prompts: ClassVar[bool] = False
     """Whether a list of prompts gives a candidate for each."""
     takes_places: ClassVar[bool] = False
     """Whether several prompts may share an image, each with its place, weight and time (:class:`Placed`)."""
     scene_wide: ClassVar[bool] = False
-    """Whether its parts must agree over the whole picture: then regions far apart are edited in one window."""
+    """Whether its parts must agree across the image: then distant regions are edited in one window."""
     tileable: ClassVar[bool] = False
-    """Whether it can work in tiles: nothing it does compares places of the picture that lie far apart."""
+    """Whether it can work in tiles: it never compares distant parts of the image."""
     strength_is_global: ClassVar[bool] = False
-    """Whether its field ``strength`` says how much of everything is redrawn."""
+    """Whether its field ``strength`` applies to the whole image."""
 
     prompt: str | tuple[str, ...] = ""
-    """What the picture shall show."""
+    """Text prompt: what the image should show."""
 
     @field_validator("prompt", mode="before")
     @classmethod
@@ -105,37 +105,37 @@ class Method(BaseModel):
 
     @property
     def variants(self) -> int:
-        """How many candidates the method makes at least (one for each of several prompts)."""
+        """Smallest number of candidates (one for each of several prompts)."""
         return 1
 
     @property
     def first_prompt(self) -> str:
-        """What the run is told; of several prompts the first."""
+        """The prompt; of several the first."""
         return self.prompt if isinstance(self.prompt, str) else next(iter(self.prompt), "")
 
     @property
     def words(self) -> str:
-        """What the model must understand: the prompt, or else the negative prompt."""
+        """The text that the model must take: the prompt, or else the negative prompt."""
         return self.first_prompt
 
     @property
     def output_size(self) -> tuple[int | None, int | None]:
-        """(width, height) in pixels of pictures made from nothing; None: the model's own."""
+        """(width, height) in pixels of generated images; None: the model's own."""
         return None, None
 
     @property
     def needs_no_network(self) -> bool:
-        """Whether it works on the picture alone, and so at its own size."""
+        """Whether it works without the network, and so at the image's own size."""
         return False
 
     @property
     def keeps_outside(self) -> bool:
-        """Whether pixels outside the change map are given back byte for byte."""
+        """Whether pixels outside the change map keep their bytes."""
         return True
 
     @property
     def feathered(self) -> int | None:
-        """Pixels over which the result fades into the untouched part; None: one cell of the model."""
+        """Pixels over which the result fades into the untouched part; None: one latent cell."""
         return 0
 
     @property
@@ -152,9 +152,9 @@ class Method(BaseModel):
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", cls.__name__).lower()
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Self:
-        """Return the method with a model's values in the fields that were not set.
+        """Return the method with a model's defaults in the fields that were not set.
 
-        A number of steps that is None stays so: it may be that of an inversion that is given.
+        A number of steps that is None stays None: a given inversion may decide it.
         """
         open_fields = set(type(self).model_fields) - self.model_fields_set
         if getattr(self, "num_inference_steps", None) is None:
@@ -165,7 +165,7 @@ class Method(BaseModel):
         return self.model_copy(update=missing) if missing else self
 
     def check(self, batch: EditBatch) -> None:
-        """Refuse what is not defined for the model, before anything is computed.
+        """Refuse what the model cannot do, before anything is computed.
 
         Raises:
             MethodError: With the reason and the way out.
@@ -191,12 +191,12 @@ class Method(BaseModel):
         """Look at all candidates together, once, after the last batch; may write into their reports.
 
         Returns:
-            Which candidates the person gets, best first; None: all, in the order of their seeds.
+            Indices of the candidates to return, best first; None: all, in the order of their seeds.
         """
         return None
 
     def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
-        """Return the pictures (B, 3, H, W) of what :meth:`run` returned, each decoded by itself."""
+        """Decode the result of :meth:`run` to images (B, 3, H, W), one by one."""
         import torch
 
         pictures = []
@@ -206,32 +206,32 @@ class Method(BaseModel):
         return torch.cat(pictures)
 
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Return the clean result (B, C, h, w) in the model's space, or None when nothing is to change."""
+        """Return the clean result (B, C, h, w) in the model's space, or None if nothing changes."""
         raise MethodError(f"{self.method_name()} does not edit pictures by itself")
 
 
 class ImageMethod(Method):
-    """A method that edits a picture, and so takes a change map."""
+    """A method that edits an image, and so takes a change map."""
 
     change_map: MapInput | None = Field(default=None, exclude=True, repr=False)
-    """Strength for every pixel: file, picture, array or number; white = change. None: everything may change."""
+    """Strength per pixel: a file, image, array or number; white = change. None: everything may change."""
     polarity: Polarity = "white-changes"
-    """What white means in the map that was given; white-keeps is what the papers' scripts use."""
+    """Meaning of white in the change map; the papers' scripts use white-keeps."""
     feather: int | None = Field(default=None, ge=0, le=512)
-    """Pixels over which the result fades into the untouched part, inside the changed region; by default one cell of
-    the model, less where the region is thin. 0: a hard edge."""
+    """Pixels over which the result fades into the untouched part, inside the changed region; 0: a hard edge. Default:
+    one latent cell, less where the region is thin."""
 
     substeps: bool | None = None
-    """Free places inside a step too, so that a few steps know as many strengths as many; by default below 16 steps."""
+    """Release cells within steps too: few steps then give as many strengths as many. Default: below 16 steps."""
 
     @property
     def feathered(self) -> int | None:
-        """As asked for."""
+        """As given."""
         return self.feather
 
     @property
     def map_name(self) -> str:
-        """Name of the file."""
+        """Name of the map's file."""
         return Path(self.change_map).name if isinstance(self.change_map, str | Path) else ""
 
     @property
@@ -240,19 +240,19 @@ class ImageMethod(Method):
         return self.substeps if getattr(self, "compat", None) is None else False
 
     def prepare_map(self, change: Tensor) -> Tensor:
-        """Return the change map (1 or B, 1, H, W) that the method works with, given the person's; both 1 = change."""
+        """Return the change map (1 or B, 1, H, W) that the method works with, from the given one; both 1 = change."""
         return change
 
 
 class Prompted(Method):
-    """Fields of methods that follow words."""
+    """Fields of methods that follow a text prompt."""
 
     prompt: str = ""
-    """What the picture shall show."""
+    """Text prompt: what the image should show."""
     negative_prompt: str = ""
-    """What it shall not show."""
+    """What the image should not show."""
     guidance_scale: float = Field(default=5.0, ge=0, le=100)
-    """Classifier-free guidance w; 1 turns it off and halves the work."""
+    """Classifier-free guidance; 1 turns it off and halves the cost."""
 
     @property
     def words(self) -> str:
@@ -261,16 +261,16 @@ class Prompted(Method):
 
 
 class FromSeed(Method):
-    """Fields of methods that can make a picture from nothing."""
+    """Fields of methods that can generate an image."""
 
     width: int | None = Field(default=None, ge=8, le=8192)
-    """Width in pixels of a picture made from the seed; the model's own by default."""
+    """Width of a generated image in pixels. Default: the model's own."""
     height: int | None = Field(default=None, ge=8, le=8192)
-    """Its height."""
+    """Height of a generated image in pixels. Default: the model's own."""
 
     @property
     def output_size(self) -> tuple[int | None, int | None]:
-        """As asked for."""
+        """As given."""
         return self.width, self.height
 
 
@@ -280,9 +280,10 @@ class Sampled(Method):
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
     """Steps N of a full run."""
     solver: Literal["ddim", "euler", "euler-a", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "lcm", "tcd", "plms"] = "ddim"
-    """Rule of a step; dpmpp_2m needs about half the steps, lcm and tcd are for models made for them, plms compares."""
+    """Sampler: dpmpp_2m needs about half the steps; lcm and tcd are for models trained for them; plms is for comparison
+    with old software."""
     eta: float = Field(default=0.0, ge=0, le=1)
-    """Noise added at each ddim step: 0 deterministic, 1 ancestral."""
+    """Noise added at each ddim step: 0 is deterministic, 1 ancestral."""
 
     def make_solver(self, batch: EditBatch, steps: int) -> Solver:
         """Return the solver for a run of ``steps`` steps on the batch's model.

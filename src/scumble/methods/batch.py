@@ -63,7 +63,7 @@ class EditBatch:
         samples: Which candidates these are (first, last + 1).
         cache: What batches of the same edit share (the encoded picture, source features, …).
         report: What the method wants to tell in the result (scores, errors of arrival, …).
-        notices: One-line remarks for the person.
+        notices: One-line remarks for the user.
         inversion: The picture's inversion, when one was given.
         window: How the picture came to that size; None: it had it.
         extra: What acts besides the method's own controls, behind them.

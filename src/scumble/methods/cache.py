@@ -1,4 +1,4 @@
-"""What an edit makes or loads once, however many batches and windows it takes."""
+"""Values that an edit computes or loads once for all its batches and windows."""
 
 from __future__ import annotations
 

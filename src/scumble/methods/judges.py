@@ -1,4 +1,4 @@
-"""What a look is taken from, and what looks at it: a target picture, and a vision transformer; both loaded once."""
+"""Target image and vision transformer, loaded once per edit."""
 
 from __future__ import annotations
 

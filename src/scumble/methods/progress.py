@@ -1,4 +1,4 @@
-"""What a person's callback is told while an edit is made."""
+"""Progress of an edit, as a user's callback gets it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method reports about its candidates: values that all of them share, and values of each."""
+"""Values that a method reports: for all candidates together, and for each."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class SourceRun:
         prompt: What the source shows.
         source: The source at each level.
         lead: Controls that lead the run along the source, and keep what a change map keeps.
-        branch: Controls that evaluate the source beside the run, given the step from which on that is not needed
+        branch: Controls that evaluate the source beside the run, given the first step at which that is not needed
             (None: always).
     """
 

@@ -1,4 +1,4 @@
-"""Who looks on at an edit: told at every network call of every phase, and asked whether it is to stop."""
+"""Observers of an edit: called at every network call of every phase; they may stop it."""
 
 from __future__ import annotations
 

@@ -180,7 +180,7 @@ def test_a_word_that_is_not_in_the_caption_is_told(tiny_editor: Editor, picture:
         for word in ("cat", "horse")
     ]
     assert not any("general sentences" in notice for notice in told[0])
-    assert any("'horse' is not in what the picture is said to show" in notice for notice in told[1])
+    assert any("'horse' is not in the source prompt" in notice for notice in told[1])
 
 
 @pytest.mark.parametrize("compat", [None, "official"])

@@ -111,7 +111,7 @@ class AttentionSwap(Control):
 
     @property
     def until(self) -> int:
-        """The step from which on nothing is edited any more, so that the source row is not needed."""
+        """The first step at which nothing is edited, so that the source row is not needed."""
         still_open = self.gates.flatten(1).any(1).nonzero()
         last = int(still_open[-1]) + 1 if len(still_open) else 0
         return self.first + max(last, self.self_window.stop if self.self_window else 0)

@@ -1,4 +1,4 @@
-"""Edit directions: the mean text embedding of what shall be, minus that of what is (arXiv 2302.03027 section 3.1)."""
+"""Edit directions: the mean text embedding of the target minus that of the source (arXiv 2302.03027 section 3.1)."""
 
 from __future__ import annotations
 

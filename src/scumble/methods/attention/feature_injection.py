@@ -31,7 +31,7 @@ class InjectionSites:
 
     Attributes:
         feature: The second convolution of one decoder resnet: its branch before the shortcut is added.
-        attention: ``to_q`` and ``to_k`` of the decoder's self-attention from there on.
+        attention: ``to_q`` and ``to_k`` of the decoder's self-attention after it.
     """
 
     feature: str

@@ -62,7 +62,7 @@ class LocalBlend(Constraint):
         size: Their (height, width).
         source: ``source(ctx, i)`` is the source at the level of step i.
         words: Where to edit.
-        threshold: Part of the greatest value from which on a cell belongs to the region.
+        threshold: Share of the largest value at which a cell counts as part of the region.
         subtract: Where not to edit (not spread), or None.
         subtract_threshold: The same for these.
         start_step: Step of the run from whose end on the region is kept to.

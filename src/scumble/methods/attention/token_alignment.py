@@ -1,4 +1,4 @@
-"""Which columns of cross-attention belong to which word, and which source columns serve which target columns."""
+"""Map words to columns of cross-attention, and source columns to target columns."""
 
 from __future__ import annotations
 

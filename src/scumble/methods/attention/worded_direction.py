@@ -1,4 +1,4 @@
-"""An edit stated as a direction between words: by two captions, two words, two lists of sentences, or a file."""
+"""Edit directions: between two captions, two words or two lists of sentences, or from a file."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ __all__ = ["WordedDirection"]
 
 
 class WordedDirection(ImageMethod):
-    """Fields that say what is there and what shall be; the first that is given counts, captions last."""
+    """Fields for an edit direction. A file counts before sentences, sentences before words, words before captions."""
 
     scene_wide: ClassVar[bool] = True
     source_prompt: str = ""
-    """What the picture shows now, as a caption."""
+    """Caption of the image as it is."""
     prompt: str = ""
-    """What it shall show, as a caption: the direction between the two is the edit."""
+    """Caption of the image as it should be; the edit is the direction between the two captions."""
     source_word: str = ""
-    """Or: a word of the source prompt ..."""
+    """Instead of a prompt: a word of the source prompt ..."""
     target_word: str = ""
-    """... and the word it becomes."""
+    """... and the word that replaces it."""
     source_sentences: Annotated[str | None, FileField("text")] = None
-    """Or: a text file with sentences about what is there, one a line ..."""
+    """Instead of words: a text file of sentences about what is there, one per line ..."""
     target_sentences: Annotated[str | None, FileField("text")] = None
-    """... and one with sentences about what shall be; up to a thousand each, by any text model."""
+    """... and one of sentences about what should be there; up to a thousand each, by any text model."""
     direction: Annotated[str | None, FileField("text")] = None
-    """Or: a direction saved before."""
+    """Instead of all these: a saved direction."""
     direction_strength: float = Field(default=1.0, ge=-10, le=10)
     """How far to go along the direction."""
 
-    def edited(self, batch: EditBatch, caption: Conditioning, said: str) -> Conditioning:
+    def edited(self, batch: EditBatch, caption: Conditioning, source_prompt: str) -> Conditioning:
         """Return the caption's embedding, moved along the direction.
 
         Args:
-            job: Whose model reads the words.
-            caption: The embedding of what the picture shows.
-            said: The same in words.
+            batch: The batch, for its model.
+            caption: Embedding of the source prompt.
+            source_prompt: The source prompt.
 
         Raises:
             InputError: If no edit was given, or only half of one.
@@ -73,20 +73,20 @@ class WordedDirection(ImageMethod):
                 for path in (self.source_sentences, self.target_sentences)
             )
         elif self.source_word and self.target_word:
-            if not has_word(said, self.source_word):
+            if not has_word(source_prompt, self.source_word):
                 batch.notices.append(
-                    f"{self.source_word!r} is not in what the picture is said to show ({said}): the direction is made"
+                    f"{self.source_word!r} is not in the source prompt ({source_prompt}): the direction is made"
                     " of general sentences, which is less sure"
                 )
             source, target = (
-                mean_embedding(batch.model, sentences_about(word, said, self.source_word))
+                mean_embedding(batch.model, sentences_about(word, source_prompt, self.source_word))
                 for word in (self.source_word, self.target_word)
             )
         elif self.prompt:
-            source, target = batch.embed(said), batch.embed(self.prompt)
+            source, target = batch.embed(source_prompt), batch.embed(self.prompt)
         else:
             raise InputError(
-                "no edit was given: say what the picture shall show with --prompt, or name --source-word and"
+                "no edit was given: say what the image should show with --prompt, or name --source-word and"
                 " --target-word, two files of sentences, or a saved --direction"
             )
         return moved(caption, source, target, self.direction_strength)

@@ -1,4 +1,4 @@
-"""Where a dragged point arrives in the result, by features of the network (as the mean distance of DragBench)."""
+"""Find where a dragged point arrives in the result, by network features (as DragBench's mean distance does)."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class DragSettings:
     """Numbers of the optimisation, in steps of the supervision grid.
 
     Attributes:
-        iterations: K, at most so many updates.
+        iterations: K, the largest number of updates.
         learning_rate: Of Adam.
         patch_radius: r1 of motion supervision.
         radius: r2 of tracking.

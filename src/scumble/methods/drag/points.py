@@ -19,7 +19,7 @@ __all__ = ["GridPairs", "PointPair", "flat_points", "pairs_of", "parse_points"]
 
 @dataclass(frozen=True)
 class PointPair:
-    """A handle and where it shall go: (x, y) in pixels of the picture, the centre of the first pixel is (0, 0)."""
+    """A handle and its target: (x, y) in pixels of the image; the center of the first pixel is (0, 0)."""
 
     handle: tuple[float, float]
     target: tuple[float, float]

@@ -51,7 +51,7 @@ class ReferenceAttention(Control):
 
     Args:
         layers: Paths of the attention modules.
-        first: The step from which on this is done.
+        first: First step at which it acts.
         sources: Row -> its reference row. The reference itself is not changed.
     """
 

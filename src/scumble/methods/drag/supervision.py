@@ -1,4 +1,4 @@
-"""Motion supervision: features at a point shall appear one step further along (arXiv 2306.14435 eq. 3)."""
+"""Motion supervision: features at a point should appear one step further along (arXiv 2306.14435 eq. 3)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def motion_loss(
     Args:
         now: Features with their graph.
         handles: (N, 2) where the points are.
-        targets: (N, 2) where they shall go.
+        targets: (N, 2), where they should go.
         radius: r1 of the window, in grid steps.
         arrived: Pairs nearer than this are left out.
         longest: Length of d; a point that is nearer than that to its target is led there and not beyond. None: always

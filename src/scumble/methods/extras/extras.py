@@ -1,4 +1,4 @@
-"""What may act besides a method in its own run: wishes, colours, words, shifts of the bottleneck, your own energy."""
+"""Extra guidance on top of a method: layout, attention, color, CLIP, bottleneck shifts, your own energy."""
 
 from __future__ import annotations
 
@@ -40,48 +40,48 @@ __all__ = [
 
 
 class Extra(BaseModel):
-    """Base: something that acts in another method's run."""
+    """Base: guidance that acts in another method's run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)
 
     kind: ClassVar[str] = ""
     """Name on the command line."""
     weight: float = Field(default=1.0, ge=0, le=1e6)
-    """How strongly; 0 turns it off."""
+    """Weight; 0 turns it off."""
     begin: float = Field(default=0.0, ge=0, le=1)
-    """Share of the steps from which on it acts."""
+    """Share of the steps after which it acts."""
     end: float = Field(default=1.0, ge=0, le=1)
-    """Share of the steps to which it acts."""
+    """Share of the steps up to which it acts."""
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
-        """The energies at work."""
+        """The weighted energies."""
         return []
 
     def controls(self, batch: EditBatch, prompt: str) -> list[Control]:
-        """What acts in other ways."""
+        """Further controls."""
         return []
 
 
 class LayoutTarget(Extra):
-    """Move, put, resize or turn what words name; the fields are those of self-guidance."""
+    """Move, place or resize the objects that words name; the fields are those of self-guidance."""
 
     kind: ClassVar[str] = "wish"
 
     move: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    """Phrase: how far to the right and down, in shares of the picture."""
+    """Phrase: how far to move right and down, as shares of the image."""
     put: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    """Phrase: where its centre is to be."""
+    """Phrase: where its center goes."""
     resize: dict[str, float] = Field(default_factory=dict)
-    """Phrase: how many times as wide and high."""
+    """Phrase: factor on its width and height."""
     keep_shape: tuple[str, ...] = ()
-    """Phrases that keep place and shape."""
+    """Phrases that keep their place and shape."""
     keep_look: tuple[str, ...] = ()
     """Phrases that keep their look."""
     source_prompt: str = ""
-    """What the picture shows now; by default the prompt."""
+    """What the image shows now. Default: the prompt."""
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
-        """As self-guidance makes them, by centre and size."""
+        """Those of self-guidance, by center and size."""
         from scumble.energies.attention import Size
         from scumble.methods.guidance.layout_energies import layout_energies
 
@@ -89,26 +89,26 @@ class LayoutTarget(Extra):
         wishes = WordWishes(**fields, by="centre")
         acting = ActiveDuring(self.begin, self.end)
         guides = layout_energies(wishes, batch, prompt, self.source_prompt or prompt, acting)
-        # Without a picture there is no size to keep.
+        # Without an image there is no size to keep.
         free = batch.image is None
         guides = [g for g in guides if not (free and isinstance(g.energy, Size) and g.energy.factor == 1)]
         return [WeightedEnergy(g.energy, g.weight * self.weight, steps=g.steps) for g in guides]
 
 
 class AttendAndExcite(Extra):
-    """Words that must all appear, each in its own place (attend-and-excite), or must not."""
+    """Words that must all appear, or must not (attend-and-excite, arXiv 2301.13826)."""
 
     kind: ClassVar[str] = "present"
 
     words: tuple[str, ...] = ()
     """Words that must appear."""
     absent: tuple[str, ...] = ()
-    """Words that must not."""
+    """Words that must not appear."""
     apart: bool = False
-    """Keep the places of the words apart."""
+    """Keep the objects of the words from overlapping."""
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
-        """Energies of attention of about 16 x 16 cells."""
+        """Energies on attention maps of about 16 x 16 cells."""
         from scumble.energies.excite import Apart, Excite, Suppress, excite_sites
 
         sites = excite_sites(batch.model.denoiser, *batch.shape[2:])
@@ -128,21 +128,21 @@ class AttendAndExcite(Extra):
 
 
 def _per_cell(batch: EditBatch, factor: float) -> float:
-    """What a mean over the whole picture is multiplied by, so that each cell moves the same at every size."""
+    """Factor on a mean over the image, so that each cell moves by the same amount at every size."""
     return factor * batch.shape[2] * batch.shape[3]
 
 
 class ColorTarget(Extra):
-    """A colour inside a mask."""
+    """A color inside a mask."""
 
     kind: ClassVar[str] = "paint"
 
     colour: str
-    """Such as red or #8b4513."""
+    """A name or hex code, such as red or #8b4513."""
     mask: Annotated[Any, FileField("map")] = None
-    """Where: file, picture, array; white = there. None: everywhere that may change."""
+    """Region: a file, image or array; white = inside. None: wherever the image may change."""
     place: Place = "eps"
-    """Where in the step it acts."""
+    """Part of the step that it acts on."""
 
     @field_serializer("mask")
     def _recorded(self, given: Any) -> Any:
@@ -154,7 +154,7 @@ class ColorTarget(Extra):
         return f"mask-{tensor_sha256(torch.as_tensor(np.asarray(given)))[:12]}.png"
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
-        """The mean colour of the region."""
+        """The mean color of the region."""
         from scumble.energies.picture import Colour
         from scumble.images import load_map
 
@@ -167,19 +167,19 @@ class ColorTarget(Extra):
 
 
 class ClipTarget(Extra):
-    """Words that a CLIP is to see in the picture."""
+    """Text that CLIP should see in the image."""
 
     kind: ClassVar[str] = "say"
 
     text: str
-    """The words."""
+    """The text."""
     clip: Annotated[str, FileField("model")] = "clip"
-    """The CLIP: clip (bundled), a transformers folder, or a hub id."""
+    """CLIP: clip (bundled), a transformers folder, or a hub id."""
     copies: int = Field(default=4, ge=1, le=64)
-    """Views it judges."""
+    """Number of views that CLIP sees."""
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
-        """Distance of the predicted picture to the words."""
+        """Distance of the predicted image to the text."""
         from scumble.energies.clip import ClipNearness
 
         scorer = scorer_of(batch.cache, self.clip, batch.model.device)
@@ -188,16 +188,16 @@ class ClipTarget(Extra):
 
 
 class AsyrpShift(Extra):
-    """Trained directions of the bottleneck (Asyrp); ``weight`` is their strength's factor."""
+    """Trained directions of the bottleneck (Asyrp); ``weight`` multiplies their strengths."""
 
     kind: ClassVar[str] = "shift"
 
     directions: Annotated[tuple[str, ...], FileField("direction")]
-    """Names of directions that come with the package, or files."""
+    """Names of bundled directions, or files of trained ones."""
     strengths: tuple[float, ...] = (1.0,)
-    """How strongly each acts; one number stands for all."""
+    """Strength of each direction; one number applies to all."""
     t_edit: int | None = None
-    """Timestep down to which they act; by default as trained."""
+    """Lowest timestep at which they act. Default: as in training."""
 
     def controls(self, batch: EditBatch, prompt: str) -> list[Control]:
         """The asymmetric step; noise is not boosted."""
@@ -222,20 +222,20 @@ class AsyrpShift(Extra):
 
 
 class CustomEnergy(Extra):
-    """Your own energy: a function of what is seen, one value per sample. From Python only."""
+    """Your own energy: a function of the observation, one value per sample. From Python only."""
 
     kind: ClassVar[str] = "energy"
 
     fn: EnergyFunction = Field(exclude=True)
     """The function."""
     reads: Needs | None = Field(default=None, exclude=True)
-    """What it looks at; by default the predicted picture."""
+    """What the function needs. Default: the predicted image."""
     name: str = ""
-    """How errors and reports call it."""
+    """Name in errors and reports."""
     place: Place = "eps"
-    """Where in the step it acts."""
+    """Part of the step that it acts on."""
     through_network: bool = True
-    """Whether the gradient goes through the network; False is cheap and rougher."""
+    """Whether the gradient goes through the network; False is cheaper and less accurate."""
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
         """The function as an energy."""

@@ -18,7 +18,7 @@ def from_recipe(told: Mapping[str, Any]) -> Extra:
     """Build what a recipe says acted.
 
     Raises:
-        InputError: If it was an energy of the person's own, or does not fit this version.
+        InputError: If it was a user's own energy, or does not fit this version.
     """
     name, fields = told.get("kind", ""), {k: v for k, v in told.items() if k != "kind"}
     if name not in ALSO:

@@ -1,4 +1,4 @@
-"""A run with a source that is measured beside it: a picture's own path, or what the seed gives without wishes."""
+"""Runs that are compared with a source: an image's own path, or what the seed gives without guidance."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ Trajectory = Literal["seed", "noised", "edit-friendly", "ddim"]
 
 
 class BesideSource(FromSeed, InversionFields):
-    """Fields that say where the run begins and what it is compared with."""
+    """Fields for where the run starts and what it is compared with."""
 
     scene_wide: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
 
     guidance_scale: float | None = Field(default=None, ge=0.01, le=100)
-    """Classifier-free guidance towards the prompt; by default 5 from the seed, and 1 for pictures, which more would
-    lead away from their own path."""
+    """Classifier-free guidance towards the prompt. Default: 5 from a seed; 1 for images, which more leads off their
+    own path."""
     trajectory: Trajectory | None = None
-    """What the picture is compared with at each level: noised anew, as in the paper, or an inversion of it, from
-    which the run then starts; seed: no picture, the source is made from the seed. By default ddim for pictures."""
+    """What the image is compared with at each level. noised: noised anew, as in the paper; edit-friendly, ddim: its
+    inversion, from which the run starts; seed: no image, the source is generated. Default: ddim for images."""
     start: float = Field(default=1.0, gt=0, le=1)
-    """Of a noised picture: how far back towards noise the run starts."""
+    """For trajectory noised: how much noise the run starts with, 1 for pure noise."""
     eta: float | None = Field(default=None, ge=0, le=1)
-    """Noise of the steps; 1 for edit-friendly, else 0."""
+    """Noise of the steps. Default: 1 for edit-friendly, else 0."""
     inversion_iterations: int = Field(default=3, ge=1, le=100)
-    """Fixed-point iterations of each level of a ddim inversion."""
+    """Fixed-point iterations per level of a ddim inversion."""
 
     def source(self, batch: EditBatch, **more: object) -> SourceRun:
-        """Return the run from the seed, or from the picture where there is one.
+        """Return the run from the image, or from the seed if there is none.
 
         Args:
             batch: The batch.

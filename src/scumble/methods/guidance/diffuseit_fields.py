@@ -81,7 +81,9 @@ class DiffuseITFields(ImageMethod):
             InputError: With the way out.
         """
         if not self.prompt and self.target_image is None:
-            raise InputError("nothing is wished: say with --prompt what it shall show, or give a --target-image")
+            raise InputError(
+                "nothing is wished: say with --prompt what the image should show, or give a --target-image"
+            )
         if self.prompt and self.target_image is not None:
             raise InputError("a prompt and a target image exclude each other: give one of them")
 

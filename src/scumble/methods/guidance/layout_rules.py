@@ -1,4 +1,4 @@
-"""How the layout energies look words up and draw silhouettes; published code does it otherwise."""
+"""Rules by which the layout energies look words up and draw silhouettes; the published code has others."""
 
 from __future__ import annotations
 

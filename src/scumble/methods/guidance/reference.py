@@ -1,4 +1,4 @@
-"""Another picture beside the run, from which words take their look, colour or shape (arXiv 2306.00986)."""
+"""A reference image from which words take their look, color or shape (arXiv 2306.00986)."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ __all__ = ["Reference"]
 
 
 class Reference(BaseModel):
-    """Another picture from which words take their look, colour or shape; it is noised anew at every level."""
+    """A reference image from which words take their look, color or shape; it is noised anew at every level."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     image: Annotated[str, FileField("image")]
-    """The picture's file."""
+    """Image file."""
     prompt: str
-    """What it shows."""
+    """What the reference shows."""
     words: dict[str, str]
-    """Phrase of the prompt: phrase of the reference from which it takes."""
+    """Phrase of the prompt: the phrase of the reference that it takes from."""
     take: tuple[Literal["look", "colour", "shape"], ...] = ("look",)
-    """What it takes: the look as the network's features have it, the mean colour, the shape."""
+    """What is taken: the look (features of the network), the mean color, or the shape."""
     weight: float = Field(default=1.0, ge=0, le=1e4)
-    """How strongly."""
+    """Weight of the reference."""
 
     def row(self, batch: EditBatch) -> SourceRow:
-        """The picture as a row beside the run, encoded once per edit."""
+        """The image as a row beside the run, encoded once per edit."""
         import torch
 
         from scumble.controls.energy_guidance import SourceRow

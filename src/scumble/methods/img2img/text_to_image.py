@@ -1,4 +1,4 @@
-"""A picture from words alone: plain sampling (arXiv 2006.11239, 2010.02502, 2112.10752)."""
+"""Text to image: plain sampling from noise (arXiv 2006.11239, 2010.02502, 2112.10752)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["TextToImage"]
 
 
 class TextToImage(FromSeed, Prompted, Sampled, Placed):
-    """Make a picture from noise and words."""
+    """Generate an image from noise and a text prompt."""
 
     paper: ClassVar[str] = "Latent diffusion, arXiv 2112.10752; DDIM, arXiv 2010.02502"
     takes_image: ClassVar[bool] = False

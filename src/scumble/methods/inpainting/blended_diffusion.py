@@ -1,4 +1,4 @@
-"""Blended Diffusion: words into a region of a picture, with a pixel model and a CLIP (arXiv 2111.14818)."""
+"""Blended Diffusion: redraw a region from a prompt with a pixel model and CLIP (arXiv 2111.14818)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["BlendedDiffusion"]
 
 
 class BlendedDiffusion(ClipGuided):
-    """Redraw the masked region as the words say, blending in the noised picture around it at every step.
+    """Redraw the masked region from the prompt, blending in the noised image around it at every step.
 
-    The text acts through the gradient of a CLIP on the predicted picture; one forward and one backward a step.
+    The prompt acts by the gradient of CLIP on the predicted image: one forward and one backward pass per step.
     """
 
     paper: ClassVar[str] = "Blended Diffusion, arXiv 2111.14818, algorithm 2"
 
     fresh_noise: bool | None = None
-    """Noise the background anew at every step; by default with ddpm, which does so with the region too."""
+    """Draw new noise for the background at every step. Default: with ddpm, which does so in the region too."""
     compat: Literal["official"] | None = None
-    """official: the published code, whose background is one level too noisy, whose noise of the background is shared
-    by the batch, whose predicted picture is never clipped, and whose CLIP sees grey around the region."""
+    """official: follow the published code: the background is one level too noisy and its noise shared by the batch,
+    predictions are never clipped, and CLIP sees gray around the region."""
 
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""What the methods share that guide a pixel model by a CLIP: settings, solver, and the energies of the guidance."""
+"""Pixel models guided by CLIP: settings, solver, and the energies of the guidance."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ class ClipGuided(ClipRanking, RegionInit):
     """Fields and parts of Blended Diffusion's two algorithms (arXiv 2111.14818)."""
 
     prompt: str = ""
-    """What the region shall show; empty: no guidance, the region is filled in from its surroundings."""
+    """Text prompt: what the region should show. Empty: no guidance, the region is filled from its surroundings."""
     num_inference_steps: int = Field(default=100, ge=1, le=1000)
-    """Steps N of a full run; below 50 use the ddim solver."""
+    """Steps N of a full run; for fewer than 50 use the ddim solver."""
     skip: float | None = Field(default=None, ge=0, lt=1)
-    """Share of the steps left out at the noisy end: more keeps more of what was there (strokes, colours); by default
-    0.25, for a filled region about 0.7."""
+    """Share of the steps skipped at the noisy end: more keeps more of what was there (strokes, colors). Default: 0.25;
+    about 0.7 for a filled region."""
     solver: Literal["ddpm", "ddim"] = "ddpm"
-    """ddpm: ancestral, with the checkpoint's own variance; ddim: deterministic unless eta is given."""
+    """ddpm: ancestral, with the checkpoint's variance; ddim: deterministic unless eta is set."""
     eta: float = Field(default=0.0, ge=0, le=1)
     """Noise of the ddim solver."""
     clip_weight: float = Field(default=1000.0, ge=0, le=1e6)
-    """How strongly the words pull."""
+    """Weight of the CLIP loss towards the prompt."""
     range_weight: float = Field(default=50.0, ge=0, le=1e6)
-    """How strongly predicted values beyond black and white are pulled back."""
+    """Weight of the loss on predicted values beyond black and white."""
     augmentations: int = Field(default=8, ge=1, le=256)
-    """Views the CLIP judges, the plain one included: one alone is easily fooled."""
+    """Number of views that CLIP sees, the plain one included; a single view is easily fooled."""
     outside: Literal["source", "grey"] = "source"
-    """What the CLIP sees around the region: the picture, or mid-grey as in the paper."""
+    """What CLIP sees around the region: the image (source), or mid-gray (grey) as in the paper."""
     compat: Literal["official"] | None = None
-    """official: the published code with its quirks, for comparison."""
+    """official: follow the published code, quirks included, for comparison."""
     judge: Literal["mixed", "x0"] = "mixed"
-    """What is judged: s x0 + (1 - s) x_t as in the published code, or the predicted picture as in the paper."""
+    """What CLIP judges: s x0 + (1 - s) x_t as in the published code (mixed), or x0 as in the paper."""
     clip_batch: int = Field(default=64, ge=1, le=65536)
-    """Views that go through the CLIP at once; changes memory, not the result."""
+    """Views per CLIP call; changes memory use, not the result."""
 
     default_skip: ClassVar[float] = 0.25
 
     def check(self, batch: EditBatch) -> None:
-        """Refuse latent models and settings without a meaning."""
+        """Refuse latent models, and settings that contradict each other."""
         if batch.model.factor != 1:
             raise MethodError(
                 f"{self.method_name()} guides a pixel model by CLIP, but {batch.model.name} works on latents:"
@@ -64,7 +64,7 @@ class ClipGuided(ClipRanking, RegionInit):
             scorer_of(batch.cache, self.clip, batch.model.device)
 
     def sample(self, batch: EditBatch, keep_outside_map: Control, energies: list[Energy]) -> Tensor:
-        """Run the loop from where ``keep_outside_map`` says, under the gradient of the energies."""
+        """Run the loop from the first step of ``keep_outside_map``, under the gradient of the energies."""
         from scumble.controls.energy_guidance import ClassifierGuidance
         from scumble.energies.protocol import WeightedEnergy
 
@@ -76,11 +76,11 @@ class ClipGuided(ClipRanking, RegionInit):
         return batch.denoise(levels, self.make_solver(batch), controls)
 
     def first(self, batch: EditBatch) -> int:
-        """The step at which the run begins."""
+        """The first step of the run."""
         return self.first_step(batch, batch.levels(self.num_inference_steps))
 
     def make_solver(self, batch: EditBatch) -> Solver:
-        """The solver, with the variance that the checkpoint was trained for.
+        """The solver, with the variance that the checkpoint was trained with.
 
         Raises:
             MethodError: If that variance is of an unknown type.
@@ -91,7 +91,7 @@ class ClipGuided(ClipRanking, RegionInit):
         return Ddim(eta=self.eta) if self.solver == "ddim" else ancestral(batch)
 
     def text_energies(self, batch: EditBatch, mask: Tensor) -> list[Energy]:
-        """The energies of the words and of the range; none without words."""
+        """The energies of the prompt and of the range; none without a prompt."""
         from scumble.energies.clip import ClipRegion
         from scumble.energies.picture import RangeExcess
 

@@ -1,4 +1,4 @@
-"""What the blended methods share: a mask of yes and no, and candidates ranked by a CLIP."""
+"""Fields shared by inpainting methods: a binary mask, the start of its region, and ranking by CLIP."""
 
 from __future__ import annotations
 
@@ -24,35 +24,34 @@ if TYPE_CHECKING:
 __all__ = ["RegionInit", "MaskFields", "ClipRanking", "scorer_of"]
 
 FILLED_NOISE = 1.0
-"""A filled region is begun at the first level whose noise is at most so many times its picture. Without words a sampler
-that begins at noise draws whatever its model likes to draw, things most of all; here it finishes what it is given.
-Between 0.5 and 1.6 a model of latents does as well anywhere; a pixel model of little training wants less noise, and
-more noise takes off the colours that a neighbour gave to the filling."""
+"""Start level for a filled region: the first with s <= FILLED_NOISE * a. From pure noise and without a prompt a sampler
+draws whatever its model likes, mostly objects; from here it finishes the filling. Latent models do equally well from
+0.5 to 1.6; a briefly trained pixel model needs less noise, and more noise loses the filling's colors."""
 
 
 class MaskFields(ImageMethod):
-    """A method that knows inside and outside only: the change map from 0.5 on is inside."""
+    """A method with a binary mask: the change map at 0.5 or more is inside."""
 
     invert_mask: bool = False
-    """Change what is outside the mask instead of inside: another background for the same object."""
+    """Change the outside of the mask instead of the inside: another background for the same object."""
     enforce_background: bool = True
-    """Give pixels outside the mask back byte for byte; False shows what the model made of them."""
+    """Keep the bytes of pixels outside the mask; False shows the model's version of them."""
 
     def prepare_map(self, change: Tensor) -> Tensor:
-        """Threshold at 0.5, and turn inside out where that is asked for."""
+        """Threshold at 0.5, and invert where asked for."""
         inside = change >= 0.5
         return (~inside if self.invert_mask else inside).float()
 
     @property
     def keeps_outside(self) -> bool:
-        """As asked for."""
+        """As given."""
         return self.enforce_background
 
     def mask(self, batch: EditBatch, coarse: bool = True) -> Tensor:
         """The boolean mask (1 or B, 1, h, w) in the model's space, all true where there is none.
 
-        A cell is inside from half of its pixels on. A sample whose mask is too thin for that has every cell inside
-        that its mask touches, so that no mask is lost.
+        A cell is inside if at least half of its pixels are. If a sample's mask is too thin for that, every cell that
+        it touches is inside, so that no mask is lost.
         """
         import torch
 
@@ -71,28 +70,28 @@ class MaskFields(ImageMethod):
 
 
 class RegionInit(MaskFields):
-    """A masked method that begins at the noised picture, or at one whose region is filled from around it."""
+    """A masked method that starts from the noised image, or from one whose region is filled from its surroundings."""
 
     begin: Literal["picture", "filled"] | None = None
-    """What the region begins as, under the noise: the picture, or a filling from what is around it; by default
-    filled where there are no words, so that what was there is removed."""
+    """What the region starts from, under the noise: the image (picture), or a filling from its surroundings (filled).
+    Default: filled without a prompt, which removes what was there; else picture."""
 
     skip: float | None = Field(default=None, ge=0, lt=1)
-    """Share of the steps left out at the noisy end: more keeps more of what was there."""
+    """Share of the steps skipped at the noisy end: more keeps more of what was there."""
     compat: Literal["official"] | None = None
-    """official: the published code with its quirks, for comparison."""
+    """official: follow the published code, quirks included, for comparison."""
 
     default_skip: ClassVar[float] = 0.0
-    """Share of the steps left out where the picture is begun at and the person does not say."""
+    """Default of ``skip`` for runs that start from the image."""
 
     def fills(self, batch: EditBatch) -> bool:
-        """Whether the region is filled from around it: there must be something around."""
-        unsaid = not self.prompt and not getattr(self, "placed_words", ())
-        wanted = unsaid if self.begin is None else self.begin == "filled"
+        """Whether the region is filled from its surroundings; there must be some."""
+        empty = not self.prompt and not getattr(self, "placed_words", ())
+        wanted = empty if self.begin is None else self.begin == "filled"
         return wanted and batch.change is not None and bool((batch.change < 0.5).flatten(1).any(dim=1).all())
 
     def first_step(self, batch: EditBatch, levels: Sequence[Level]) -> int:
-        """The step at which the run begins."""
+        """The first step of the run."""
         from scumble.controls.change_map import start_index
 
         if self.skip is None and self.fills(batch):
@@ -101,7 +100,7 @@ class RegionInit(MaskFields):
         return start_index(1 - skip, len(levels) - 1)
 
     def source(self, batch: EditBatch) -> Tensor:
-        """What is noised and blended in (1 or B, C, h, w): the picture in the model's space, filled or not."""
+        """The image in the model's space, filled or not (1 or B, C, h, w); it is noised and blended in."""
         import torch
 
         from scumble.images import filled
@@ -117,20 +116,20 @@ class RegionInit(MaskFields):
 
 
 class ClipRanking(Method):
-    """A method whose candidates are ranked by how well they show the words."""
+    """A method whose candidates are ranked by how well they show the prompt."""
 
     keep: int | None = Field(default=None, ge=1, le=10_000)
-    """How many of the candidates to give back, best first; all by default."""
+    """How many candidates to return, best first. Default: all."""
     rank: bool = True
-    """Put several candidates in the order of their distance to the words."""
+    """Sort several candidates by their CLIP distance to the prompt."""
     rank_by: RankBy = "context"
-    """What the ranking CLIP sees: the region within the source, on grey (mask), a crop around it, the whole picture,
-    or as published."""
+    """What CLIP sees for the ranking: the region within the source (context), on gray (mask), a crop around it, the
+    whole image (picture), or as published (official)."""
     clip: Annotated[str, FileField("model")] = "clip"
-    """The CLIP for guidance and ranking: clip (bundled), a transformers folder, or a hub id."""
+    """CLIP for guidance and ranking: clip (bundled), a transformers folder, or a hub id."""
 
     def check(self, batch: EditBatch) -> None:
-        """Refuse a missing CLIP before anything is made, where the person relies on it."""
+        """Refuse a missing CLIP before anything is computed, if the user relies on it."""
         super().check(batch)
         if self.keep is not None and self.rank and self.prompt:
             scorer_of(batch.cache, self.clip, batch.model.device)
@@ -154,12 +153,12 @@ class ClipRanking(Method):
 
 
 def clip_key(name: str) -> Key[ClipScorer]:
-    """Where an edit keeps the CLIP of this name."""
+    """Cache key of the CLIP of this name."""
     return Key(f"clip/{name}", everywhere=True)
 
 
 def scorer_of(cache: Cache, name: str, device: torch.device) -> ClipScorer:
-    """The CLIP of an edit, loaded once.
+    """Return the CLIP of an edit, loaded once.
 
     Raises:
         CheckpointError: If there is none of this name.

@@ -1,4 +1,4 @@
-"""Local CLIP-guided diffusion: the background held by a loss only, without blending (arXiv 2111.14818)."""
+"""Local CLIP-guided diffusion: a loss alone keeps the background, without blending (arXiv 2111.14818)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["LocalClipGuidedDiffusion"]
 
 
 class LocalClipGuidedDiffusion(ClipGuided):
-    """Guide the region by words and the rest by its distance to the picture: the paper's weaker baseline."""
+    """Guide the region by the prompt and the rest by its distance to the image: the paper's weaker baseline."""
 
     paper: ClassVar[str] = "Blended Diffusion, arXiv 2111.14818, algorithm 1"
 
     squares_weight: float = Field(default=500.0, ge=0, le=1e7)
     """Weight of the mean squared difference outside the mask (half of the paper's 1000)."""
     perceptual_weight: float = Field(default=500.0, ge=0, le=1e7)
-    """Weight of the perceptual distance outside the mask: LPIPS where installed, else CLIP features."""
+    """Weight of the perceptual distance outside the mask: LPIPS if installed, else CLIP features."""
     compat: Literal["official"] | None = None
-    """official: the published code, which compares the masked prediction with the whole picture, takes the mean of
-    the squares over the batch, never clips, shows the CLIP grey around the region, and has no background term
-    without words."""
+    """official: follow the published code, which compares the masked prediction with the whole image, averages the
+    squares over the batch, never clips, shows CLIP gray around the region, and has no background loss without a
+    prompt."""
 
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
@@ -56,7 +56,7 @@ class LocalClipGuidedDiffusion(ClipGuided):
         )
 
     def background(self, batch: EditBatch, mask: Tensor, source: Tensor, over_batch: bool = False) -> list[Energy]:
-        """The loss that holds what is outside the mask; none without a weight."""
+        """The loss that keeps the outside of the mask; none without a weight."""
         from scumble.energies.perception import perceptual_distance
         from scumble.energies.picture import Background
 

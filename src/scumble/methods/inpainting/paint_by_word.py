@@ -25,10 +25,7 @@ CODEC: Key[Codec] = Key("codec", everywhere=True)
 
 
 class PaintByWord(ClipRanking, MaskFields):
-    """Optimize the latent of the masked region under CLIP, without a diffusion model: a baseline.
-
-    With a VQ autoencoder this is the baseline of the blended papers; a model's own KL autoencoder works too.
-    """
+    """Optimize the latent of a region under CLIP, without a diffusion model: a baseline of the blended papers."""
 
     paper: ClassVar[str] = "Paint by Word, arXiv 2103.10951; PaintByWord++ as described in 2111.14818"
 

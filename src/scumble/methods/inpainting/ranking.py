@@ -1,4 +1,4 @@
-"""Which of several candidates shows best what was asked for: a CLIP looks at the changed region of each."""
+"""Rank candidates by how well CLIP finds the prompt in the changed region."""
 
 from __future__ import annotations
 
