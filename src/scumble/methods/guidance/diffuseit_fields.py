@@ -82,7 +82,7 @@ class DiffuseITFields(ImageMethod):
         """
         if not self.prompt and self.target_image is None:
             raise InputError(
-                "nothing is wished: say with --prompt what the image should show, or give a --target-image"
+                "nothing is wished: give a --prompt for what the image should show, or a --target-image"
             )
         if self.prompt and self.target_image is not None:
             raise InputError("a prompt and a target image exclude each other: give one of them")
