@@ -69,5 +69,5 @@ def method_class(name: str) -> type:
         known = [*METHODS, *ALIASES]
         raise InputError(f"unknown method {name!r}{nearest(key, known)}; known: {', '.join(METHODS)}")
     module, _, attribute = METHODS[key].partition(":")
-    found: type = getattr(importlib.import_module(module), attribute)
-    return found
+    cls: type = getattr(importlib.import_module(module), attribute)
+    return cls

@@ -34,8 +34,8 @@ class DeltaBlock(nn.Module):
             h: Output of the mid block (B, C, h', w').
             temb: The network's time embedding (1 or B, D), before its activation; None leaves time out.
         """
-        made: Tensor = self.conv1(h)
+        delta: Tensor = self.conv1(h)
         if temb is not None and self.temb_proj is not None:
-            made = made + self.temb_proj(F.silu(temb))[:, :, None, None]
-        shift: torch.Tensor = self.conv2(F.silu(self.norm2(made)))
+            delta = delta + self.temb_proj(F.silu(temb))[:, :, None, None]
+        shift: torch.Tensor = self.conv2(F.silu(self.norm2(delta)))
         return shift

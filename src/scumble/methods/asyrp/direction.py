@@ -65,8 +65,8 @@ class Direction:
     def __call__(self, h: Tensor, temb: Tensor | None, t: float) -> Tensor:
         """Return the shift for h (B, C, h', w') at timestep t."""
         if self.block is not None:
-            own = next(self.block.parameters()).dtype
-            return self.block(h.to(own), None if temb is None else temb.to(own)).to(h.dtype)
+            dtype = next(self.block.parameters()).dtype
+            return self.block(h.to(dtype), None if temb is None else temb.to(dtype)).to(h.dtype)
         near = -1 if -1 in self.means else min(self.means, key=lambda known: abs(known - t))
         return self.means[near].to(h).expand(h.shape)
 
@@ -117,12 +117,12 @@ class Direction:
                 meta = file.metadata() or {}
                 if meta.get("format") != FORMAT:
                     raise CheckpointError(f"{name} is no direction of the bottleneck (expected {FORMAT})")
-                found = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             about = DirectionInfo(**json.loads(meta["about"]))
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"the direction {name} cannot be read: {error}; train it again") from error
-        means = {int(key[5:]): shift.float() for key, shift in found.items() if key.startswith("mean.")}
-        weights = {key[6:]: weight for key, weight in found.items() if key.startswith("block.")}
+        means = {int(key[5:]): shift.float() for key, shift in tensors.items() if key.startswith("mean.")}
+        weights = {key[6:]: weight for key, weight in tensors.items() if key.startswith("block.")}
         return cls(about, _block(weights) if weights else None, means)
 
 

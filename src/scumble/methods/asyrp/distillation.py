@@ -41,7 +41,7 @@ class DistillationLoss:
         """Return the loss; the frames take turns, so that each step of the run sees all of them."""
         n = at.turn % len(self.source)
         both = Conditioning.cat([self.source[n], self.target[n]])
-        found = at.ctx.evaluate(at.x.expand(2, -1, -1, -1), at.level, both).eps.detach()
+        eps = at.ctx.evaluate(at.x.expand(2, -1, -1, -1), at.level, both).eps.detach()
         with torch.no_grad():
-            wanted = at.plain.eps + self.strength * (found[1:] - found[:1])
+            wanted = at.plain.eps + self.strength * (eps[1:] - eps[:1])
         return (shifted.eps - wanted).square().mean()

@@ -43,9 +43,12 @@ def distance_tables(
         clean = decode(xs[-1])
         for i in range(ctx.steps):
             with torch.no_grad():
-                found: Prediction = ctx.evaluate(xs[i], ctx.levels[i], cond)
+                prediction: Prediction = ctx.evaluate(xs[i], ctx.levels[i], cond)
                 t = int(ctx.levels[i].t)
-                apart = float(distance(decode(found.x0), clean).mean()), float(distance(decode(xs[i]), clean).mean())
-            predicted[t] = predicted.get(t, 0.0) + apart[0] / len(paths)
-            noisy[t] = noisy.get(t, 0.0) + apart[1] / len(paths)
+                errors = (
+                    float(distance(decode(prediction.x0), clean).mean()),
+                    float(distance(decode(xs[i]), clean).mean()),
+                )
+            predicted[t] = predicted.get(t, 0.0) + errors[0] / len(paths)
+            noisy[t] = noisy.get(t, 0.0) + errors[1] / len(paths)
     return predicted, noisy

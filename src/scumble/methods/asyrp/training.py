@@ -59,8 +59,8 @@ class DirectionLoss:
             start: Unit features compared with.
         """
         cos = direction_energy(self.features(edited), start, self.words).mean()
-        told = -torch.log((1 + cos).clamp_min(1e-7) / 2) if self.kind == "log" else 1 - cos
-        return self.clip * told + self.near * self.cosine * (edited - unshifted).abs().mean()
+        loss = -torch.log((1 + cos).clamp_min(1e-7) / 2) if self.kind == "log" else 1 - cos
+        return self.clip * loss + self.near * self.cosine * (edited - unshifted).abs().mean()
 
     def at(self, at: TrainStep, shifted: Prediction) -> Tensor:
         """Return the loss at a step of a trajectory."""
@@ -158,13 +158,13 @@ def origin_of(
         t_edit: Training ends at this timestep.
         loss: Whose features are used.
     """
-    found, at = [], x
+    path, at = [], x
     with torch.no_grad():
         for i in _trained(ctx, t_edit):
             prediction = ctx.evaluate(at, ctx.levels[i], cond)
-            found.append(model.decode(prediction.x0))
+            path.append(model.decode(prediction.x0))
             at = _next(at, prediction, ctx.levels[i], ctx.levels[i + 1])
-        return SourceTrajectory(x, found, loss.features(picture))
+        return SourceTrajectory(x, path, loss.features(picture))
 
 
 @dataclass
@@ -176,10 +176,10 @@ class _EncodedStep:
 
     @classmethod
     def of(cls, ctx: RunState, model: Model, x: Tensor, level: Level, cond: Conditioning) -> _EncodedStep:
-        seen: dict[str, Tensor] = {}
-        taps = [Tap("time_embedding", lambda temb: seen.update(temb=temb))]
+        activations: dict[str, Tensor] = {}
+        taps = [Tap("time_embedding", lambda temb: activations.update(temb=temb))]
         ctx.cost.forward(x.shape[0])
-        return cls(encode_half(model.denoiser, x, timesteps(level, x.device), cond, taps), seen)
+        return cls(encode_half(model.denoiser, x, timesteps(level, x.device), cond, taps), activations)
 
     def decode(self, model: Model, h: Tensor, x: Tensor, level: Level) -> Prediction:
         output, _ = decode_half(model.denoiser, self.cache, h)
@@ -242,10 +242,10 @@ def train(
                     value.backward()
                 moves.step()
                 ctx.cost.backward(x.shape[0])
-                made = Prediction(shifted.x0.detach(), plain.eps)
-                x = _next(x, made, level, ctx.levels[i + 1])
-                told = Step(epoch + 1, n + 1, level.t, float(value.detach()), time.perf_counter() - started)
-                yield told, block
+                prediction = Prediction(shifted.x0.detach(), plain.eps)
+                x = _next(x, prediction, level, ctx.levels[i + 1])
+                report = Step(epoch + 1, n + 1, level.t, float(value.detach()), time.perf_counter() - started)
+                yield report, block
         schedule.step()
 
 

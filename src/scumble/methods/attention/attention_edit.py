@@ -181,14 +181,14 @@ def _marks(prompts: PromptPair, words: Sequence[str]) -> BlendWords:
 
 def _columns(model: Model, word: str, prompts: Sequence[str], where: str) -> list[list[int]]:
     """The word's columns in each of the prompts, of which at least one has it."""
-    found: list[list[int]] = []
+    columns: list[list[int]] = []
     for prompt in prompts:
         try:
-            found.append(model.word_tokens(prompt, word))
+            columns.append(model.word_tokens(prompt, word))
         except InputError:
-            found.append([])
-    if not any(found):
+            columns.append([])
+    if not any(columns):
         known = [w for prompt in prompts for w in prompt.split()]
-        said = " / ".join(repr(prompt) for prompt in dict.fromkeys(prompts))
-        raise InputError(f"the word {word!r} is not in the {where}: {said}{nearest(word, known)}")
-    return found
+        quoted = " / ".join(repr(prompt) for prompt in dict.fromkeys(prompts))
+        raise InputError(f"the word {word!r} is not in the {where}: {quoted}{nearest(word, known)}")
+    return columns

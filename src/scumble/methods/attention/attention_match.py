@@ -40,11 +40,11 @@ class StoredReference:
 
     def __call__(self, ctx: RunState, paths: Sequence[str]) -> list[Maps]:
         """Return the probabilities (B, heads, queries, K) of each layer, of the conditional row alone."""
-        found: Maps = {}
+        maps: Maps = {}
         with early_exit():
-            taps = reading_until_complete(paths, found, "probs")
+            taps = reading_until_complete(paths, maps, "probs")
             ctx.evaluate(self.trajectory(ctx, ctx.i), ctx.level, self.cond, taps)
-        return [found]
+        return [maps]
 
 
 @dataclass
@@ -62,13 +62,13 @@ class WalkingReference:
 
     def __call__(self, ctx: RunState, paths: Sequence[str]) -> list[Maps]:
         """Return the probabilities of the rows, and go one step further."""
-        rows, found, batch = self.guidance.planned, Maps(), self.x.shape[0]
+        rows, attention, batch = self.guidance.planned, Maps(), self.x.shape[0]
         cond = Conditioning.cat([row.cond.expand(batch) for row in rows])
-        joint = ctx.evaluate(torch.cat([self.x] * len(rows)), ctx.level, cond, reading(paths, found, "probs"))
+        joint = ctx.evaluate(torch.cat([self.x] * len(rows)), ctx.level, cond, reading(paths, attention, "probs"))
         prediction = self.guidance.combine(self.guidance.split(joint))
         self.x, _ = ctx.solver.step([Evaluation(ctx.i, ctx.level, self.x, prediction)], ctx.next_level)
         self.xs.append(self.x)
-        return [{path: maps.split(batch)[k] for path, maps in found.items()} for k in range(len(rows))]
+        return [{path: maps.split(batch)[k] for path, maps in attention.items()} for k in range(len(rows))]
 
 
 Reference = Callable[[RunState, Sequence[str]], list[Maps]]
@@ -116,8 +116,8 @@ class AttentionMatch(Control):
 
         def tap(path: str) -> Tap:
             def compare(probs: Tensor) -> None:
-                apart = (probs.float() - wanted[path].float()).square().sum((2, 3)).mean(1)
-                terms[path] = 0.5 * apart.sum()
+                difference = (probs.float() - wanted[path].float()).square().sum((2, 3)).mean(1)
+                terms[path] = 0.5 * difference.sum()
                 if len(terms) == len(self.paths):
                     leave()
 

@@ -119,30 +119,30 @@ class AttentionSwap(Control):
     def taps(self, ctx: RunState) -> Sequence[Any]:
         """Edit cross-attention while a gate is open, self-attention inside its window."""
         k = ctx.i - self.first
-        found: list[Tap] = []
+        edits: list[Tap] = []
         if 0 <= k < len(self.gates) and bool(self.gates[k].any()):
-            taken, kept = self._mixture(self.gates[k], ctx.device)
+            taken, remaining = self._mixture(self.gates[k], ctx.device)
 
             def edit(probs: Tensor) -> Tensor | None:
-                return self._edit(ctx, probs, taken, kept)
+                return self._edit(ctx, probs, taken, remaining)
 
-            found += [Tap(path, edit, "probs") for path in self.sites.cross]
+            edits += [Tap(path, edit, "probs") for path in self.sites.cross]
         if k in self.self_window:
 
             def copy(states: Tensor) -> Tensor | None:
                 return self._copy(ctx, states)
 
-            found += [Tap(f"{path}.{part}", copy) for path in self.sites.own for part in ("to_q", "to_k")]
-        return found
+            edits += [Tap(f"{path}.{part}", copy) for path in self.sites.own for part in ("to_q", "to_k")]
+        return edits
 
     def _mixture(self, gate: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
         """``A_t <- A_s taken + A_t kept``: (…, L, L) and (…, 1, L) for one step."""
         scale = gate if self.weights is None else gate * self.weights
         taken = self.token_map.matrix * scale.unsqueeze(-2)
-        kept = (scale * self.token_map.own + (1 - gate)).unsqueeze(-2)
+        remaining = (scale * self.token_map.own + (1 - gate)).unsqueeze(-2)
         if taken.dim() == 3:  # one per sample: room for the heads
-            taken, kept = taken.unsqueeze(1), kept.unsqueeze(1)
-        return taken.to(device), kept.to(device)
+            taken, remaining = taken.unsqueeze(1), remaining.unsqueeze(1)
+        return taken.to(device), remaining.to(device)
 
     def _edit(self, ctx: RunState, probs: Tensor, taken: Tensor, kept: Tensor) -> Tensor | None:
         rows = self._rows(ctx)

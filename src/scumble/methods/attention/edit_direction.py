@@ -78,10 +78,10 @@ def read_sentences(path: str | Path) -> list[str]:
         raise InputError(
             f"the sentences {Path(path).name!r} cannot be read: give a text file, a sentence a line"
         ) from error
-    found = [line.strip() for line in lines if line.strip()]
-    if not found:
+    sentences = [line.strip() for line in lines if line.strip()]
+    if not sentences:
         raise InputError(f"the sentences {Path(path).name!r} are empty: give a text file, a sentence a line")
-    return found
+    return sentences
 
 
 def mean_embedding(model: Model, sentences: Sequence[str], batch: int = 32) -> Conditioning:
@@ -107,10 +107,10 @@ def moved(cond: Conditioning, source: Conditioning, target: Conditioning, streng
             f"the direction has the shape {tuple(step.shape[1:])}, the model's embeddings have"
             f" {tuple(cond.text.shape[1:])}: it was made with another text encoder"
         )
-    made = replace(cond, embeds=cond.text + strength * step)
+    result = replace(cond, embeds=cond.text + strength * step)
     if cond.pooled is not None and target.pooled is not None and source.pooled is not None:
-        made = replace(made, pooled=cond.pooled + strength * (target.pooled - source.pooled))
-    return made
+        result = replace(result, pooled=cond.pooled + strength * (target.pooled - source.pooled))
+    return result
 
 
 def save_direction(path: str | Path, source: Conditioning, target: Conditioning) -> Path:
@@ -135,10 +135,10 @@ def load_direction(path: str | Path) -> tuple[Conditioning, Conditioning]:
     from safetensors.torch import load_file
 
     try:
-        found = load_file(Path(path))
-        step = found["direction"]
+        tensors = load_file(Path(path))
+        step = tensors["direction"]
     except (OSError, SafetensorError, KeyError) as error:
         raise CheckpointError(f"{Path(path).name!r} is no edit direction: make one with save_direction") from error
-    pooled = found.get("pooled")
+    pooled = tensors.get("pooled")
     zero = Conditioning(torch.zeros_like(step), None if pooled is None else torch.zeros_like(pooled))
     return zero, Conditioning(step, pooled)

@@ -62,9 +62,9 @@ def injection_sites(denoiser: nn.Module) -> InjectionSites:
 
 
 def _place(path: str) -> tuple[int, int]:
-    found = PLACE.match(path)
-    assert found is not None
-    return int(found[1]), int(found[2])
+    match = PLACE.match(path)
+    assert match is not None
+    return int(match[1]), int(match[2])
 
 
 def _bytes(tensors: Mapping[str, Tensor]) -> int:
@@ -131,13 +131,13 @@ class SourceFeatures:
     ) -> None:
         x = [trajectory(ctx, i) for i in steps]
         levels = [ctx.levels[i] for i, rows in zip(steps, x, strict=True) for _ in range(rows.shape[0])]
-        seen: dict[str, Tensor] = {}
-        told = cond if cond.batch == 1 else Conditioning.cat([cond] * len(steps))
+        features: dict[str, Tensor] = {}
+        conditioning = cond if cond.batch == 1 else Conditioning.cat([cond] * len(steps))
         with early_exit():
-            ctx.evaluate(torch.cat(x), levels, told, reading_until_complete(paths, seen))
+            ctx.evaluate(torch.cat(x), levels, conditioning, reading_until_complete(paths, features))
         for k, i in enumerate(steps):
             rows = slice(k * x[k].shape[0], (k + 1) * x[k].shape[0])
-            self.known.setdefault(i, {}).update({path: seen[path][rows].clone() for path in seen})
+            self.known.setdefault(i, {}).update({path: features[path][rows].clone() for path in features})
 
 
 @dataclass

@@ -28,11 +28,11 @@ def map_sites(denoiser: nn.Module, shape: Sequence[int]) -> tuple[tuple[str, ...
     than 8 cells, the coarsest layers that are not.
     """
     h, w = shape[-2:]
-    found = sites(denoiser, "cross_attention")
-    divisors = sorted({site.divisor for site in found})
+    candidates = sites(denoiser, "cross_attention")
+    divisors = sorted({site.divisor for site in candidates})
     fine = [d for d in divisors if min(h, w) / d >= SMALLEST_SIDE] or divisors[:1]
     best = 4 if 4 in fine else fine[-1]
-    return tuple(s.path for s in found if s.divisor == best), (math.ceil(h / best), math.ceil(w / best))
+    return tuple(s.path for s in candidates if s.divisor == best), (math.ceil(h / best), math.ceil(w / best))
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ class LocalBlend(Constraint):
                 if words is None:
                     continue
                 columns: Tensor = getattr(words, of).to(probs)
-                seen = (probs[ctx.layout[row]].detach().mean(1) * columns.unsqueeze(-2)).sum(-1)
+                attention = (probs[ctx.layout[row]].detach().mean(1) * columns.unsqueeze(-2)).sum(-1)
                 key = f"{kind}/{of}"
-                sums[key] = sums[key] + seen if key in sums else seen
+                sums[key] = sums[key] + attention if key in sums else attention
 
     def mask(self, ctx: RunState) -> Tensor:
         """The region so far, (B, 1, h, w), True = edited."""
@@ -107,14 +107,14 @@ class LocalBlend(Constraint):
         return inside
 
     def _region(self, ctx: RunState, kind: str, threshold: float, spread: bool) -> Tensor:
-        found = torch.zeros((), dtype=torch.bool, device=ctx.device)
+        region = torch.zeros((), dtype=torch.bool, device=ctx.device)
         for of in ("source", "target"):
-            seen = self._sums[f"{kind}/{of}"].unflatten(-1, self.size).unsqueeze(1)
+            attention = self._sums[f"{kind}/{of}"].unflatten(-1, self.size).unsqueeze(1)
             if spread:
-                seen = F.max_pool2d(seen, 3, stride=1, padding=1)
-            seen = F.interpolate(seen, size=tuple(ctx.shape[-2:]), mode="nearest")
-            found = found | (seen > threshold * seen.amax((-2, -1), keepdim=True))
-        return found
+                attention = F.max_pool2d(attention, 3, stride=1, padding=1)
+            attention = F.interpolate(attention, size=tuple(ctx.shape[-2:]), mode="nearest")
+            region = region | (attention > threshold * attention.amax((-2, -1), keepdim=True))
+        return region
 
     def settle(self, ctx: RunState, x: Tensor) -> Tensor:
         """Put the source back outside the region."""

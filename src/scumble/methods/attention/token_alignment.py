@@ -136,13 +136,13 @@ def refine_map(source: Words, target: Words, length: int, tail: int | None = Non
     """
     import torch
 
-    matrix, own = torch.zeros(length, length), torch.ones(length)
+    matrix, unmapped = torch.zeros(length, length), torch.ones(length)
     aligned = align(source.ids, target.ids)
     tail = max(len(source.ids), len(target.ids)) if tail is None else tail
     pairs = ((n, m) for n, m in enumerate(aligned) if m is not None)
     for n, m in chain(pairs, zip(range(tail, length), range(tail, length), strict=True)):
-        matrix[m, n], own[n] = 1, 0
-    return TokenMap(matrix, own)
+        matrix[m, n], unmapped[n] = 1, 0
+    return TokenMap(matrix, unmapped)
 
 
 def align(source: Sequence[int], target: Sequence[int]) -> list[int | None]:
@@ -157,7 +157,7 @@ def align(source: Sequence[int], target: Sequence[int]) -> list[int | None]:
         for j in range(1, columns):
             same = 1 if source[i - 1] == target[j - 1] else -1
             score[i][j] = max(score[i][j - 1], score[i - 1][j], score[i - 1][j - 1] + same)
-    found: list[int | None] = [None] * len(target)
+    alignment: list[int | None] = [None] * len(target)
     i, j = rows - 1, columns - 1
     while i > 0 and j > 0:
         if score[i][j] == score[i][j - 1]:
@@ -166,5 +166,5 @@ def align(source: Sequence[int], target: Sequence[int]) -> list[int | None]:
             i -= 1
         else:
             i, j = i - 1, j - 1
-            found[j] = i
-    return found
+            alignment[j] = i
+    return alignment

@@ -36,11 +36,11 @@ Draw = Callable[[int, int, int, int, list[int]], Tensor]
 
 def pyramid(height: int, width: int) -> list[int]:
     """Return the shorter side of each level: halved until it is at most 8."""
-    side, found = min(height, width), []
+    side, scales = min(height, width), []
     while True:
-        found.append(side)
+        scales.append(side)
         if side <= COARSEST:
-            return found
+            return scales
         side //= 2
 
 
@@ -187,13 +187,13 @@ def published_walk(
         x after each step; the last one is what sampling then takes for the noisiest level.
     """
     stride = schedule.num_train_timesteps // ctx.steps
-    x, found = x0.expand(ctx.shape), []
+    x, path = x0.expand(ctx.shape), []
     for k, level in enumerate(ctx.levels[-3:0:-1]):
         (prediction,) = guided(ctx, x[None], guidance, range(ctx.steps - 2 - k, ctx.steps - 1 - k))
         eps = regulate(prediction.eps, k)
         x = _along(x, eps, schedule.at(level.t - 1), schedule.at(level.t + stride - 1))
-        found.append(x)
-    return found
+        path.append(x)
+    return path
 
 
 def _along(x: Tensor, eps: Tensor, clean: Level, noisy: Level) -> Tensor:

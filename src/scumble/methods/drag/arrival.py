@@ -52,12 +52,12 @@ def arrivals(
         cost: Two rows for each draw are added.
     """
     level = model.schedule.at(int(SHARE * model.schedule.num_train_timesteps))
-    found = []
+    results = []
     for x0 in (before, after):
         cost.forward(len(noises))
         x = torch.cat([noised(x0, eps.to(x0.device), level) for eps in noises])
-        found.append(features_at(model, x, level, cond.expand(len(x)), site).mean(0))
-    return nearest_features(FeatureGrid(found[0], pairs.size), FeatureGrid(found[1], pairs.size), pairs.handles)
+        results.append(features_at(model, x, level, cond.expand(len(x)), site).mean(0))
+    return nearest_features(FeatureGrid(results[0], pairs.size), FeatureGrid(results[1], pairs.size), pairs.handles)
 
 
 def nearest_features(before: FeatureGrid, after: FeatureGrid, points: Tensor) -> Tensor:

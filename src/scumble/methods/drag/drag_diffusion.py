@@ -68,21 +68,21 @@ class DragDiffusion(DragByOptimisation):
         from scumble.methods.drag.optimize import optimize
         from scumble.methods.drag.supervision import supervision_site
 
-        ctx, held = batch.context(inversion.levels, inversion.solver(batch.model)), outside_mask(batch)
+        ctx, outside = batch.context(inversion.levels, inversion.solver(batch.model)), outside_mask(batch)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         site = supervision_site(batch.model.denoiser)
-        network = LatentFeatures(batch.model, ctx, inversion.first, guidance, site, held is not None)
+        network = LatentFeatures(batch.model, ctx, inversion.first, guidance, site, outside is not None)
 
         def mask_loss(z: Tensor, now: Features, before: Features) -> Tensor:
-            assert held is not None and now.after is not None and before.after is not None
-            return self.mask_weight * ((now.after - before.after) * held).abs().sum()
+            assert outside is not None and now.after is not None and before.after is not None
+            return self.mask_weight * ((now.after - before.after) * outside).abs().sum()
 
         return optimize(
             start_latent(batch, self, inversion),
             network,
             grid_pairs(batch, self.pairs(batch)),
             self.drag_settings(batch),
-            None if held is None else mask_loss,
+            None if outside is None else mask_loss,
             progress(batch, self.iterations),
             (lambda: network(inversion.x_at(inversion.first))) if self.warps else None,
         )

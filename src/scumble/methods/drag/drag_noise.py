@@ -64,17 +64,17 @@ class DragNoise(DragByOptimisation):
 
         ctx = batch.context(inversion.levels, inversion.solver(batch.model))
         i, cond, site = inversion.first, batch.embed(self.prompt), supervision_site(batch.model.denoiser)
-        held = outside_mask(batch)
-        whole = held is not None and self.mask_term == "latent"
+        outside = outside_mask(batch)
+        whole = outside is not None and self.mask_term == "latent"
         network = features_of(self.layer, batch.model, ctx, i, start_latent(batch, self, inversion), cond, site, whole)
         h = network.start.float()
 
         def mask_loss(value: Tensor, now: Features, before: Features) -> Tensor:
-            if held is None:
+            if outside is None:
                 return value.new_zeros(())
             if now.after is not None and before.after is not None:
-                return self.mask_weight * ((now.after - before.after) * held).abs().sum()
-            cells = F.adaptive_avg_pool2d(held, (value.shape[-2], value.shape[-1]))
+                return self.mask_weight * ((now.after - before.after) * outside).abs().sum()
+            cells = F.adaptive_avg_pool2d(outside, (value.shape[-2], value.shape[-1]))
             return self.mask_weight * ((value - h) * cells).abs().mean(1).sum()
 
         def original() -> Features:
@@ -86,7 +86,7 @@ class DragNoise(DragByOptimisation):
             network,
             grid_pairs(batch, self.pairs(batch)),
             self.drag_settings(batch),
-            None if held is None else mask_loss,
+            None if outside is None else mask_loss,
             progress(batch, self.iterations),
             original if self.warps else None,
         )

@@ -29,10 +29,10 @@ def features_at(
     model: Model, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, site: str, taps: Sequence[Tap] = ()
 ) -> Tensor:
     """Return the output of ``site`` (B, C, h, w), float32; what lies behind it in the network does not run."""
-    seen: dict[str, Tensor] = {}
+    activations: dict[str, Tensor] = {}
     with early_exit():
-        model.predict(x, level, cond, [*taps, *reading_until_complete([site], seen)])
-    return seen[site].float()
+        model.predict(x, level, cond, [*taps, *reading_until_complete([site], activations)])
+    return activations[site].float()
 
 
 def _after(ctx: RunState, i: int, x: Tensor, prediction: Prediction) -> Tensor:
@@ -86,8 +86,8 @@ class BottleneckFeatures:
         assert self.cache is not None
         _count(self.ctx, 1)
         upto = None if self.whole else self.site
-        output, seen = decode_half(self.model.denoiser, self.cache, h, upto=upto, read=(self.site,))
-        feature = seen[self.site][0].float()
+        output, activations = decode_half(self.model.denoiser, self.cache, h, upto=upto, read=(self.site,))
+        feature = activations[self.site][0].float()
         if output is None:
             return Features(feature)
         level = self.ctx.levels[self.i]
@@ -121,9 +121,9 @@ class LayerFeatures:
         level, put = self.ctx.levels[self.i], Tap(self.layer, lambda own: value.to(own.dtype))
         if not self.whole:
             return Features(features_at(self.model, self.x, level, self.cond, self.site, [put])[0])
-        seen: list[Tensor] = []
-        prediction = self.model.predict(self.x, level, self.cond, [put, Tap(self.site, seen.append)])
-        return Features(seen[0][0].float(), _after(self.ctx, self.i, self.x, prediction))
+        activations: list[Tensor] = []
+        prediction = self.model.predict(self.x, level, self.cond, [put, Tap(self.site, activations.append)])
+        return Features(activations[0][0].float(), _after(self.ctx, self.i, self.x, prediction))
 
 
 def features_of(
@@ -165,10 +165,10 @@ class LatentFeatures:
         _count(self.ctx, len(branches))
         if not self.whole:
             return Features(self._joined(features_at(self.model, x, level, cond, self.site)))
-        seen: list[Tensor] = []
-        joint = self.model.predict(x, level, cond, [Tap(self.site, seen.append)])
+        activations: list[Tensor] = []
+        joint = self.model.predict(x, level, cond, [Tap(self.site, activations.append)])
         prediction = self.guidance.combine(self.guidance.split(joint))
-        return Features(self._joined(seen[0].float()), _after(self.ctx, self.i, z, prediction))
+        return Features(self._joined(activations[0].float()), _after(self.ctx, self.i, z, prediction))
 
     def _joined(self, rows: Tensor) -> Tensor:
         if len(rows) == 1:
@@ -200,12 +200,12 @@ class Bottleneck(Control):
         if ctx.i >= self.until:
             return ()
 
-        def put(own: Tensor) -> Tensor:
-            made = own.clone()
+        def put(output: Tensor) -> Tensor:
+            result = output.clone()
             for name in self.rows_of:
                 if name in ctx.layout:
                     place = ctx.layout[name]
-                    made[place] = self.h.to(own.dtype).expand(place.stop - place.start, *own.shape[1:])
-            return made
+                    result[place] = self.h.to(output.dtype).expand(place.stop - place.start, *output.shape[1:])
+            return result
 
         return (Tap(self.site, put),)

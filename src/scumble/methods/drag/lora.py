@@ -63,9 +63,9 @@ class Adapter:
 
 def cache_folder() -> Path:
     """Where LoRAs are kept: ``$SCUMBLE_CACHE/lora``, or the user's cache folder."""
-    own = os.environ.get("SCUMBLE_CACHE")
-    if own:
-        return Path(own) / "lora"
+    folder = os.environ.get("SCUMBLE_CACHE")
+    if folder:
+        return Path(folder) / "lora"
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scumble" / "lora"
 
 
@@ -129,10 +129,10 @@ def train_lora(
     draws = torch.Generator().manual_seed(adapter.seed)
     with torch.enable_grad(), frozen(denoiser), torch.random.fork_rng(devices=[]), _injected(denoiser, adapter.rank):
         torch.manual_seed(adapter.seed)  # peft draws its first matrices from the global generator
-        own = _own_parameters(denoiser, adapter.rank)
+        parameters = _own_parameters(denoiser, adapter.rank)
         with torch.no_grad():
             shape = (adapter.batch, *model.encode(picture).shape[1:])
-        adam = torch.optim.AdamW(own, lr=adapter.learning_rate)
+        adam = torch.optim.AdamW(parameters, lr=adapter.learning_rate)
         for k in range(adapter.steps):
             with torch.no_grad():
                 still = picture.expand(adapter.batch, -1, -1, -1)
@@ -155,15 +155,15 @@ def train_lora(
 
 
 def _own_parameters(denoiser: nn.Module, rank: int) -> list[nn.Parameter]:
-    found: list[nn.Parameter] = []
+    parameters: list[nn.Parameter] = []
     for name, parameter in denoiser.named_parameters():
         if f".{NAME}." in name:
             parameter.data = parameter.data.float()
             if "lora_A" in name:
                 nn.init.normal_(parameter, std=1 / rank)
             parameter.requires_grad_(True)
-            found.append(parameter)
-    return found
+            parameters.append(parameter)
+    return parameters
 
 
 @contextmanager

@@ -116,11 +116,11 @@ def optimize(
         drag.handles = targets.round()
     for k in range(search.iterations + 1):
         with torch.set_grad_enabled(k < search.iterations):
-            seen = look(value)
-        now = FeatureGrid(seen.feature, pairs.size)
+            features = look(value)
+        now = FeatureGrid(features.feature, pairs.size)
         with torch.no_grad():
             if first is None:
-                first = Features(seen.feature.detach(), None if seen.after is None else seen.after.detach())
+                first = Features(features.feature.detach(), None if features.after is None else features.after.detach())
                 wanted = FeatureGrid(first.feature, pairs.size).points(drag.handles)
             else:
                 drag.handles = track(now, wanted, drag.handles, search.radius)
@@ -134,7 +134,7 @@ def optimize(
                 now, drag.handles, targets, radius=search.patch_radius, arrived=search.arrived, longest=search.longest
             )
             if preserve is not None:
-                loss = loss + preserve(value, seen, first)
+                loss = loss + preserve(value, features, first)
         drag.losses.append(float(loss.detach()))
         (gradient,) = torch.autograd.grad(loss * scale, value)
         if not bool(torch.isfinite(gradient).all()):

@@ -77,7 +77,7 @@ def pairs_of(points: Sequence[tuple[float, float, float, float]], size: tuple[in
     """
     if not points:
         raise InputError("no points were given: name at least one pair, where to drag from and where to")
-    found = []
+    pairs = []
     for k, (x0, y0, x1, y1) in enumerate(points):
         for what, x, y in (("handle", x0, y0), ("target", x1, y1)):
             if not (math.isfinite(x) and math.isfinite(y)):
@@ -91,8 +91,8 @@ def pairs_of(points: Sequence[tuple[float, float, float, float]], size: tuple[in
                 f"pair {k + 1} goes from ({x0:g}, {y0:g}) to the same place: give another target or leave it out;"
                 " to hold a place, leave it black in the mask"
             )
-        found.append(PointPair((x0, y0), (x1, y1)))
-    return tuple(found)
+        pairs.append(PointPair((x0, y0), (x1, y1)))
+    return tuple(pairs)
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ class GridPairs:
         cells = torch.tensor([size[0] / place.size[1], size[1] / place.size[0]], dtype=torch.float64)
 
         def on_grid(points: list[tuple[float, float]]) -> Tensor:
-            seen = torch.tensor([place.point(x, y)[::-1] for x, y in points], dtype=torch.float64)
-            return (seen + 0.5) * cells - 0.5
+            coordinates = torch.tensor([place.point(x, y)[::-1] for x, y in points], dtype=torch.float64)
+            return (coordinates + 0.5) * cells - 0.5
 
         exact, there = on_grid([p.handle for p in pairs]), on_grid([p.target for p in pairs])
         last = torch.tensor(size, dtype=torch.float64) - 1

@@ -70,12 +70,12 @@ class ReferenceAttention(Control):
             return ()
 
         def borrow(states: Tensor) -> Tensor | None:
-            made = None
+            result = None
             for name, source in self.sources.items():
                 if name in ctx.layout and source in ctx.layout:
-                    made = states.clone() if made is None else made
+                    result = states.clone() if result is None else result
                     place, reference = ctx.layout[name], states[ctx.layout[source]]
-                    made[place] = reference.expand(place.stop - place.start, *states.shape[1:])
-            return made
+                    result[place] = reference.expand(place.stop - place.start, *states.shape[1:])
+            return result
 
         return [Tap(f"{path}.{part}", borrow) for path in self.layers for part in ("to_k", "to_v")]

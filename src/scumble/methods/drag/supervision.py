@@ -117,13 +117,13 @@ def track(now: FeatureGrid, wanted: Tensor, handles: Tensor, radius: int) -> Ten
         handles: (N, 2) whole numbers, where the points were last.
         radius: r2, in grid steps.
     """
-    found = []
+    positions = []
     for feature, handle in zip(wanted, handles, strict=True):
         rows, columns = (
             torch.arange(max(int(p) - radius, 0), min(int(p) + radius + 1, n), device=handle.device).float()
             for p, n in zip(handle.tolist(), now.size, strict=True)
         )
-        apart = (now.at(rows, columns) - feature[:, None, None]).abs().sum(0)
-        best = int(apart.argmin())
-        found.append(torch.stack([rows[best // len(columns)], columns[best % len(columns)]]))
-    return torch.stack(found)
+        distances = (now.at(rows, columns) - feature[:, None, None]).abs().sum(0)
+        best = int(distances.argmin())
+        positions.append(torch.stack([rows[best // len(columns)], columns[best % len(columns)]]))
+    return torch.stack(positions)

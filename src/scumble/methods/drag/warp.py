@@ -131,9 +131,9 @@ def displacement(
     rows, columns = ((np.arange(n * FINE) + 0.5) / FINE - 0.5 for n in (height, width))
     free, black = np.ones((height * FINE, width * FINE)), None
     if mask is not None:
-        held = ~(mask.cpu().numpy() > 0)
-        black = np.argwhere(held) if held.any() else None
-        free = np.repeat(np.repeat((~held).astype(np.float64), FINE, 0), FINE, 1)
+        fixed = ~(mask.cpu().numpy() > 0)
+        black = np.argwhere(fixed) if fixed.any() else None
+        free = np.repeat(np.repeat((~fixed).astype(np.float64), FINE, 0), FINE, 1)
     handles = np.array([pair.handle[::-1] for pair in pairs])
     ways = np.array([pair.target[::-1] for pair in pairs]) - handles
     reaches = [_reach(black, handle, size) if radius is None else radius for handle in handles]
@@ -149,13 +149,13 @@ def displacement(
             shares[k] = thing * near[k] / np.maximum(rivals, near[k])
     shares *= free
     if black is not None:
-        depth = _depth(held)
+        depth = _depth(fixed)
         for k, handle in enumerate(handles):
-            one, own = held_by[k], float(np.sqrt(((black - handle) ** 2).sum(-1).min()))
-            if one is None and reaches[k] <= own:  # it has fallen to nothing before
+            one, clearance = held_by[k], float(np.sqrt(((black - handle) ** 2).sum(-1).min()))
+            if one is None and reaches[k] <= clearance:  # it has fallen to nothing before
                 continue
             if one is None or bool(((one > 0) & (depth <= 1.0) & (free > 0)).any()):
-                shares[k] *= edge.rim(depth, min(own, reaches[k]))
+                shares[k] *= edge.rim(depth, min(clearance, reaches[k]))
     shares[shares < 1e-3] = 0.0
     between = np.array([_at(shares, (handle + 0.5) * FINE - 0.5) for handle in handles])
     pull, *_ = np.linalg.lstsq(between, ways, rcond=1e-6)
@@ -259,8 +259,8 @@ def _is_cut(whole: Tensor, mask: Tensor) -> bool:
     free = (F.adaptive_max_pool2d((mask > 0)[None, None].float().cpu(), list(whole.shape[-2:])) > 0).float()
     grown = F.max_pool2d(F.pad(whole, (1, 1, 1, 1)), 3, 1, 1)
     outline = (grown > 0) & (F.pad(whole, (1, 1, 1, 1)) == 0)
-    held = F.pad(free, (1, 1, 1, 1)) == 0
-    return float((outline & held).sum()) > 0.5 * float(outline.sum())
+    blocked = F.pad(free, (1, 1, 1, 1)) == 0
+    return float((outline & blocked).sum()) > 0.5 * float(outline.sum())
 
 
 def _nearby(small: Tensor, where: Tensor) -> Tensor:
@@ -281,13 +281,13 @@ def _coarse_segment(image: Tensor, handle: tuple[float, float], mask: Tensor) ->
     known = torch.cat([small, height]).permute(1, 2, 0)
     near = F.max_pool2d(free[None, None].float(), 33, 1, 16)[0, 0] > 0
     ground = known[~free & near]
-    apart = torch.zeros(size)
-    apart[free] = torch.cdist(known[free], ground[:: len(ground) // 1500 + 1]).amin(-1)
+    distances = torch.zeros(size)
+    distances[free] = torch.cdist(known[free], ground[:: len(ground) // 1500 + 1]).amin(-1)
     row, column = (min(max(round((p + 0.5) * shrink - 0.5), 0), n - 1) for p, n in zip(handle[::-1], size, strict=True))
-    here = apart[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+    here = distances[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
     if not bool(free[row, column]) or float(here.median()) < PLAIN:
         return None
-    unlike = apart > max(UNLIKE * float(here.median()), PLAIN)
+    unlike = distances > max(UNLIKE * float(here.median()), PLAIN)
     seed = torch.zeros_like(unlike)
     seed[row, column] = True
     thing = _grown(seed, unlike | seed)
@@ -317,8 +317,8 @@ def warp(image: Tensor, field: Field, mask: Tensor | None = None) -> Warped:
     colours = _sampled(image, at)
     uncovered = ~covered.to(image.device)
     behind = (covered & (moved < SOLID)).float().to(image.device)
-    seen = torch.where(uncovered, filled(colours, behind), colours)
-    return Warped(seen, uncovered, moved.to(image.device))
+    result = torch.where(uncovered, filled(colours, behind), colours)
+    return Warped(result, uncovered, moved.to(image.device))
 
 
 def warp_noise(noise: Tensor, fresh: Tensor, field: Field, mask: Tensor | None = None) -> Tensor:
@@ -349,9 +349,9 @@ def _sources(size: tuple[int, int], field: Field, mask: Tensor | None) -> tuple[
     row, column = np.divmod(source, width * FINE)
     here = np.arange(height * width)
     missed = here // width - down.flat[source], here % width - across.flat[source]
-    found = torch.from_numpy(np.stack([rows[row] + missed[0], columns[column] + missed[1]])).view(2, height, width)
+    places = torch.from_numpy(np.stack([rows[row] + missed[0], columns[column] + missed[1]])).view(2, height, width)
     moved = torch.from_numpy(np.where(covered, field.share.flat[source], 0.0)).float().view(height, width)
-    return found, torch.from_numpy(covered).view(height, width), moved
+    return places, torch.from_numpy(covered).view(height, width), moved
 
 
 def _sampled(image: Tensor, at: Tensor) -> Tensor:

@@ -28,26 +28,27 @@ def extra_controls(batch: EditBatch, prompt: str, also: Sequence[Extra], cap: fl
         also: What is to act.
         cap: Limit of the energies' shift of eps, as a share of eps.
     """
-    found = [control for one in also for control in one.controls(batch, prompt)]
+    controls = [control for one in also for control in one.controls(batch, prompt)]
     guides = [guide for one in also for guide in one.guides(batch, prompt) if guide.weight]
     if not guides:
-        return found
-    told = batch.embed(prompt) if batch.model.takes_text else Conditioning()
+        return controls
+    cond = batch.embed(prompt) if batch.model.takes_text else Conditioning()
     sources: dict[str, SourceRow] = {}
     if any(guide.energy.source == SOURCE for guide in guides):
         sources[SOURCE] = _source(batch, prompt, also)
     sizes = site_sizes(batch.model.denoiser, batch.shape) if batch.model.takes_text else {}
-    return [*found, EnergyGuidance(guides, told, ActivationReader(sizes, batch.model.decode), sources, cap=cap)]
+    return [*controls, EnergyGuidance(guides, cond, ActivationReader(sizes, batch.model.decode), sources, cap=cap)]
 
 
 def _source(batch: EditBatch, prompt: str, also: Sequence[Extra]) -> SourceRow:
     if batch.image is None:
         raise InputError("a wish that compares with the picture as it was needs a picture: use put, or self-guidance")
-    said = next((one.source_prompt for one in also if isinstance(one, LayoutTarget) and one.source_prompt), prompt)
+    stated = [one.source_prompt for one in also if isinstance(one, LayoutTarget)]
+    source_prompt = next(filter(None, stated), prompt)
     if batch.inversion is not None:
         path = batch.inversion.to(batch.model.device)
-        return SourceRow(batch.embed(said), path.rows)
+        return SourceRow(batch.embed(source_prompt), path.rows)
     with torch.no_grad():
         draw = batch.noise.select(0, 1).normal((1, *batch.shape[1:]), "start", 0).to(batch.model.device)
     x0 = batch.x0
-    return SourceRow(batch.embed(said), lambda ctx, i: ctx.noised(x0, draw, i))
+    return SourceRow(batch.embed(source_prompt), lambda ctx, i: ctx.noised(x0, draw, i))

@@ -117,14 +117,14 @@ class AttendAndExcite(Extra):
         def columns(words: Sequence[str]) -> tuple[tuple[int, ...], ...]:
             return tuple(tuple(batch.model.word_tokens(prompt, word)) for word in words)
 
-        found: list[Energy] = []
+        energies: list[Energy] = []
         if self.words:
-            found.append(Excite(sites, columns(self.words), last))
+            energies.append(Excite(sites, columns(self.words), last))
         if self.absent:
-            found.append(Suppress(sites, columns(self.absent), last))
+            energies.append(Suppress(sites, columns(self.absent), last))
         if self.apart and len(self.words) > 1:
-            found.append(Apart(sites, columns(self.words)))
-        return [WeightedEnergy(energy, self.weight, steps=steps) for energy in found]
+            energies.append(Apart(sites, columns(self.words)))
+        return [WeightedEnergy(energy, self.weight, steps=steps) for energy in energies]
 
 
 def _per_cell(batch: EditBatch, factor: float) -> float:
@@ -205,18 +205,18 @@ class AsyrpShift(Extra):
         from scumble.methods.asyrp.bundled import load_direction
         from scumble.methods.asyrp.direction import joint_shift
 
-        found = [load_direction(path).to(batch.model.device) for path in self.directions]
-        for direction, path in zip(found, self.directions, strict=True):
+        directions = [load_direction(path).to(batch.model.device) for path in self.directions]
+        for direction, path in zip(directions, self.directions, strict=True):
             direction.fits(batch.model, path.rpartition("/")[2])
-        strengths = self.strengths * len(found) if len(self.strengths) == 1 else self.strengths
-        if len(strengths) != len(found):
-            raise InputError(f"{len(found)} directions were given, and {len(strengths)} strengths: one for each")
-        t_edit = self.t_edit if self.t_edit is not None else max(d.about.t_edit for d in found)
+        strengths = self.strengths * len(directions) if len(self.strengths) == 1 else self.strengths
+        if len(strengths) != len(directions):
+            raise InputError(f"{len(directions)} directions were given, and {len(strengths)} strengths: one for each")
+        t_edit = self.t_edit if self.t_edit is not None else max(d.about.t_edit for d in directions)
         scaled = [self.weight * s for s in strengths]
 
         def shift(h: Tensor, temb: Tensor | None, t: float) -> Tensor:
-            trained = max(d.about.steps for d in found)
-            return joint_shift(found, scaled, h, temb, t, trained)
+            trained = max(d.about.steps for d in directions)
+            return joint_shift(directions, scaled, h, temb, t, trained)
 
         return [AsymmetricStep(shift, t_edit)] if self.weight else []
 

@@ -81,9 +81,7 @@ class DiffuseITFields(ImageMethod):
             InputError: With the way out.
         """
         if not self.prompt and self.target_image is None:
-            raise InputError(
-                "nothing is wished: give a --prompt for what the image should show, or a --target-image"
-            )
+            raise InputError("nothing is wished: give a --prompt for what the image should show, or a --target-image")
         if self.prompt and self.target_image is not None:
             raise InputError("a prompt and a target image exclude each other: give one of them")
 

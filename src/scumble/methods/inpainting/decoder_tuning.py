@@ -40,8 +40,8 @@ def decoder_loss(picture: Tensor, target: Tensor, source: Tensor, inside: Tensor
     share = inside.float()
     within, without = share.sum().clamp_min(1) * 3, (1 - share).sum().clamp_min(1) * 3
     changed = ((picture - target).square() * share).sum() / within
-    kept = ((picture - source).square() * (1 - share)).sum() / without
-    return changed + preservation * kept
+    outside = ((picture - source).square() * (1 - share)).sum() / without
+    return changed + preservation * outside
 
 
 def decode_tuned(

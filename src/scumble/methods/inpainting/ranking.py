@@ -49,13 +49,13 @@ def candidate_distances(
 
     text = scorer.text_features([prompt])
     before = None if source is None else to_tensor(source.convert("RGB")).to(scorer.device)
-    found = []
+    distances = []
     for k, image in enumerate(images):
         picture = to_tensor(image.convert("RGB")).to(scorer.device)
         mask = _mask_of(change, k, picture)
         with torch.no_grad():
             if by == "official":
-                found.append(float(official_distances(picture, mask, text, scorer)[0]))
+                distances.append(float(official_distances(picture, mask, text, scorer)[0]))
                 continue
             if by == "mask":
                 picture = torch.where(mask, picture, torch.zeros_like(picture))
@@ -64,8 +64,8 @@ def candidate_distances(
             elif by == "crop":
                 top, left, side = bounding_square(mask)
                 picture = picture[..., top : top + side, left : left + side]
-            found.append(float(spherical_distance(scorer.image_features(picture), text)[0]))
-    return found
+            distances.append(float(spherical_distance(scorer.image_features(picture), text)[0]))
+    return distances
 
 
 def official_distances(pictures: Tensor, mask: Tensor, text: Tensor, scorer: ClipScorer) -> Tensor:
@@ -106,5 +106,5 @@ def _mask_of(change: Tensor | None, index: int, picture: Tensor) -> Tensor:
 
     if change is None:
         return torch.ones_like(picture[:, :1], dtype=torch.bool)
-    own = change if change.shape[0] == 1 else change[index : index + 1]
-    return own.to(picture.device) >= 0.5
+    region = change if change.shape[0] == 1 else change[index : index + 1]
+    return region.to(picture.device) >= 0.5

@@ -58,8 +58,8 @@ def run(method: DragDiffusion, batch: EditBatch) -> Tensor | None:
         if inversion.first == inversion.steps:
             return None
         with single.watch.phase("optimize", method.iterations, counts=False):
-            found = optimized(method, single, inversion)
-        return report_drag(single, method, denoised(method, single, inversion, found), found)
+            result = optimized(method, single, inversion)
+        return report_drag(single, method, denoised(method, single, inversion, result), result)
 
     return drag_once(batch, method, drag)
 

@@ -68,12 +68,12 @@ def optimized(method: DragNoise, batch: EditBatch, inversion: Inversion) -> Drag
     ctx = batch.context(inversion.levels, inversion.solver(batch.model))
     i, cond, site = inversion.first, batch.embed(method.prompt), supervision_site(batch.model.denoiser)
     mask = free(batch)
-    held = 1 - (torch.zeros(1, 1, *batch.shape[2:], device=batch.model.device) if mask is None else mask)
+    outside = 1 - (torch.zeros(1, 1, *batch.shape[2:], device=batch.model.device) if mask is None else mask)
     network = features_of(method.layer, batch.model, ctx, i, inversion.x_at(i), cond, site, whole=True)
 
     def mask_loss(value: Tensor, now: Features, before: Features) -> Tensor:
         assert now.after is not None and before.after is not None
-        return method.mask_weight * ((now.after - before.after) * held).abs().sum()
+        return method.mask_weight * ((now.after - before.after) * outside).abs().sum()
 
     on_iteration = progress(batch, method.iterations)
     return optimize(
@@ -100,8 +100,8 @@ def run(method: DragNoise, batch: EditBatch) -> Tensor | None:
         if inversion.first == inversion.steps:
             return None
         with single.watch.phase("optimize", method.iterations, counts=False):
-            found = optimized(method, single, inversion)
-        return report_drag(single, method, denoised(method, single, inversion, found), found)
+            result = optimized(method, single, inversion)
+        return report_drag(single, method, denoised(method, single, inversion, result), result)
 
     return drag_once(batch, method, drag)
 
