@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test faults fuzz lint bench report studio studio-check clean
+.PHONY: demo test faults fuzz lint docs bench report studio studio-check clean
 
 demo: $(READY)
 	$(BIN)/scumble demo
@@ -27,6 +27,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m scumble_lab.limits
+
+# The site, offline; a warning is an error. Open build/docs/html/index.html.
+docs: $(READY)
+	$(BIN)/python docs/build.py build/docs
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
@@ -53,7 +57,7 @@ studio-check: studio
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch numpy
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,evaluation,jpeg,photos,studio,browser-tests,openvino,ray]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,evaluation,jpeg,photos,studio,browser-tests,openvino,ray,docs]"
 	touch $(READY)
 
 clean:

@@ -182,12 +182,14 @@ class WeightedEnergy:
 
     With g the gradient at ``x_t`` and w the weight times the factor of ``steps``:
 
-    | place | rule | effect on the next x |
-    |---|---|---|
-    | x | ``x_t <- x_t - w g`` before the step, which is then evaluated there | the network reacts |
-    | eps | ``eps <- eps + w s g`` | ``-c w s g`` with ``c = (a'/a) s - sqrt(s'^2 - q^2)`` |
-    | x0 | ``x0 <- x0 - w g``, the direction stays | ``-a' w g`` |
-    | mean | ``mean <- mean - w Sigma g`` | ``-w Sigma g`` |
+    =====  =======================================  =================================================
+    place  rule                                     effect on the next x
+    =====  =======================================  =================================================
+    x      ``x_t <- x_t - w g`` before the step     the network is evaluated there, and reacts
+    eps    ``eps <- eps + w s g``                   ``-c w s g``, ``c = (a'/a) s - sqrt(s'^2 - q^2)``
+    x0     ``x0 <- x0 - w g``, the direction stays  ``-a' w g``
+    mean   ``mean <- mean - w Sigma g``             ``-w Sigma g``
+    =====  =======================================  =================================================
 
     Attributes:
         energy: The wish.
