@@ -325,7 +325,7 @@ class _Work:
                 self.notices.append(f'"{word}" is not a word this model knows')
 
 
-class _Views(Sequence[Image.Image]):  # type: ignore[type-arg]
+class _Views(Sequence[Image.Image]):
     """The candidates as judges see them: the window alone."""
 
     def __init__(self, images: Composed, box: Box) -> None:

@@ -69,7 +69,7 @@ def plan(asked: Edit, make: Callable[[Edit], Result]) -> Plan:
     if rounds > 1 and asked.inversion is None:
         twice = _counted(asked, make, quick | {cast("str", iterated): rounds}, forced=True)
         most, why = twice, ["iterations of the inversion stop early where they can"]
-    if drags and getattr(method, "iterations", 0):
+    if drags and getattr(method, "iterations", False):
         one = _counted(asked, make, quick | {cast("str", iterated): 1, "iterations": 1})
         none = _counted(asked, make, quick | {cast("str", iterated): 1, "iterations": 0})
         each = _minus(one, none)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import cast
 
 import numpy as np
 import torch
@@ -40,8 +39,8 @@ def part_to_invert(model: Model, picture: Picture, change_map: MapSource | Box |
     if isinstance(change_map, tuple) and len(change_map) == 4:
         box: Box | None = (int(change_map[0]), int(change_map[1]), int(change_map[2]), int(change_map[3]))
     else:
-        change, _ = load_map(cast("MapSource", change_map), picture.size)
-        box = bounding_box((change > 0).numpy().any(axis=(0, 1)))
+        change, _ = load_map(change_map, picture.size)
+        box = bounding_box(np.asarray((change > 0).numpy().any(axis=(0, 1))))
     if box is None:
         raise InputError("the map changes nothing: give one that shows what edits will change")
     around = region(picture.size, box, model.multiple, view.work_size or model.native_size, view.context)

@@ -69,7 +69,7 @@ def choose_parts(
     """
     notices: list[str] = []
     native = _work_size(model, view, notices)
-    where = None if change is None else (change > 0).numpy().any(axis=(0, 1))
+    where = None if change is None else np.asarray((change > 0).numpy().any(axis=(0, 1)))
     box = None if where is None else bounding_box(where)
     points = tuple(getattr(method, "points", ()) or ())
     if fixed is not None:

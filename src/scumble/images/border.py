@@ -78,7 +78,7 @@ def _harmonic(values: Plane, fixed: Mask, inside: Mask) -> Plane:
     field = np.broadcast_to(mean, values.shape).astype(np.float32)
     if min(inside.shape) > 4 and free.any():
         weight = _halved(fixed[..., None].astype(np.float32))
-        coarse = _halved(values * fixed[..., None]) / np.maximum(weight, 1e-6)
+        coarse = (_halved(values * fixed[..., None]) / np.maximum(weight, 1e-6)).astype(np.float32)
         start = _harmonic(coarse, weight[..., 0] > 0, _halved(inside[..., None].astype(np.float32))[..., 0] > 0)
         field = np.repeat(np.repeat(start, 2, 0), 2, 1)[: inside.shape[0], : inside.shape[1]].copy()
     field = np.where(fixed[..., None], values, field)

@@ -134,8 +134,8 @@ def options_for(carried: Carried, kind: str, notices: list[str]) -> dict[str, An
         options["exif"] = b"Exif\0\0" + exif
     if kind == "PNG":
         options["pnginfo"] = info = PngImagePlugin.PngInfo()
-        for name, data in carried.chunks if not carried.icc else ():
-            info.add(name, data)
+        for chunk, content in carried.chunks if not carried.icc else ():
+            info.add(chunk, content)
         if xmp:
             info.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
     elif kind == "TIFF":
@@ -195,7 +195,7 @@ def _tiff_xmp(image: Image.Image) -> bytes | None:
 
 
 def _dpi(image: Image.Image) -> tuple[float, float] | None:
-    dpi = image.info.get("dpi")
+    dpi = image.info.get("dpi") or ()
     try:
         across, down = (float(value) for value in dpi)
     except (TypeError, ValueError, ZeroDivisionError):

@@ -103,7 +103,7 @@ def _after_metadata(jpeg: bytes) -> int:
 
 
 def _sampling(coefficients: Any) -> int | None:
-    factors = tuple(tuple(int(f) for f in pair) for pair in coefficients.samp_factor)
+    factors = tuple((int(down), int(across)) for down, across in coefficients.samp_factor)
     if coefficients.has_black or ("YCbCr" not in str(coefficients.jpeg_color_space) and len(factors) > 1):
         return None
     return _SAMPLINGS.get(factors)
@@ -137,7 +137,8 @@ def _copied(old: Any, new: Any, changed: Mask) -> None:
         down = across = 1
     height, width = changed.shape
     padded = np.pad(changed, ((0, -height % (8 * down)), (0, -width % (8 * across))))
-    touched = padded.reshape(padded.shape[0] // (8 * down), 8 * down, -1, 8 * across).any(axis=(1, 3))
+    tiled = padded.reshape(padded.shape[0] // (8 * down), 8 * down, -1, 8 * across)
+    touched = np.asarray(tiled.any(axis=(1, 3)))
     for k, (one, other) in enumerate(_planes(old, new)):
         blocks = np.repeat(np.repeat(touched, down, 0), across, 1) if k == 0 else touched
         rows, columns = one.shape[:2]

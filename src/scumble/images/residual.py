@@ -102,7 +102,7 @@ def surviving(
         carried = (matrix @ own * matrix).sum((2, 3))
         explained = (2 * (matrix * cross).sum((2, 3)) - carried + floor) / (np.maximum(spread, 0.0) + eps)
     else:
-        eye, matrix = np.float32(1.0), slope
+        eye, matrix = np.ones((1, 1), dtype=np.float32), slope
         explained = (6 * slope * shared - 3 * slope**2 * level + floor) / (np.maximum(spread, 0.0) + eps)
     trust = _smooth((np.sqrt(np.clip(explained, 0.0, 1.0)) - rule.fit[0]) / rule.fit[1])
     keep = 1.0 - _smooth((np.asarray(strength, np.float32) - rule.weak[0]) / rule.weak[1])

@@ -118,7 +118,8 @@ class TiledModel:
 def _added(total: Prediction | None, part: Prediction, share: Tensor, place: tuple[int, int], x: Tensor) -> Prediction:
     """Add a weighted tile to the blend, always in the same order."""
     if total is None:
-        total = Prediction(*(None if one is None else _blank(one, x) for one in _tensors(part)))
+        variance = None if part.variance is None else _blank(part.variance, x)
+        total = Prediction(_blank(part.x0, x), _blank(part.eps, x), variance)
     row, column = place
     for whole, tile in zip(_tensors(total), _tensors(part), strict=True):
         if whole is not None and tile is not None:

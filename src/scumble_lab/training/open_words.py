@@ -38,6 +38,9 @@ def open_tokens() -> Tensor:
 class OpenWords(nn.Module):
     """An embedding table in which only the rows of ``open_tokens`` are learned; put into the encoder by ``into``."""
 
+    table: Tensor
+    index: Tensor
+
     def __init__(self, table: Tensor) -> None:
         super().__init__()
         self.register_buffer("table", table.detach().clone(), persistent=False)

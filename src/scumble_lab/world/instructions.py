@@ -84,14 +84,15 @@ def _wording(before: Scene, after: Scene, kind: str, rng: random.Random) -> str:
         thing = noun_phrase(added, size=rng.random() < 0.6)
         return rng.choice((f"add {thing}", f"put {thing} beside it", f"with {thing}", f"one more object, {thing}"))
     changed = _changed(before, after)
-    item, name = before.objects[changed], _reference(before, before.objects[changed], rng)
+    item = before.objects[changed]
+    name = _reference(before, item, rng)
     if kind == "remove":
         return rng.choice((f"remove {name}", f"without {name}", f"no more {name.removeprefix('the ')}"))
-    new = after.objects[changed]
+    changed_item = after.objects[changed]
     if kind == "move":
-        side = "left" if new.x < item.x else "right"
+        side = "left" if changed_item.x < item.x else "right"
         return rng.choice((f"move {name} to the {side}", f"move {name} {side}", f"put {name} more to the {side}"))
-    return rng.choice(_altered(name, kind, new))
+    return rng.choice(_altered(name, kind, changed_item))
 
 
 def _altered(name: str, kind: str, new: Object) -> Sequence[str]:
