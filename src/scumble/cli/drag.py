@@ -77,13 +77,10 @@ def drag(words: Sequence[str]) -> None:
         output = settled_target(common.output, f"{stem}-dragged.png", common.overwrite, edited)
         if animation is not None and not common.overwrite:
             refuse_overwriting(animation)
-        from scumble.editing.editor import Editor
         from scumble.images import load_image
 
         picture = None if image is None else load_image(image)
-        editor = Editor.from_pretrained(
-            common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
-        )
+        editor = common.editor(common.threads)
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
                 picture,

@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from scumble.cli import run_app
 from scumble.cli.flags import build_method, method_of, with_fields
+from scumble.cli.model_flags import ModelFlags
 from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
 from scumble.errors import InputError
@@ -34,7 +35,7 @@ VIEW_TITLE = "How the picture is looked at"
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Common:
+class Common(ModelFlags):
     """Flags that every method shares."""
 
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
@@ -43,8 +44,6 @@ class Common:
     """Replace files that are there, the edited picture included."""
     method: Annotated[str, Parameter(name=["--method", "-m"], show_default=False)] = ""
     """The method; scumble methods lists them."""
-    model: str | None = None
-    """Bundled name, diffusers folder, .safetensors file or hub id; the bundled model by default."""
     seed: int | None = None
     """Candidate k has seed + k; drawn and recorded when not given."""
     also: Annotated[tuple[str, ...], Parameter(negative="")] = ()
@@ -63,12 +62,6 @@ class Common:
     """Make every candidate by itself: then not even the last bit depends on how many are made at once."""
     threads: int | None = None
     """Processor threads; they can decide the last bit of a pixel, and are recorded."""
-    device: str | None = None
-    """cpu, cuda or mps."""
-    dtype: str | None = None
-    """float32, float16 or bfloat16."""
-    runtime: str | None = None
-    """torch, openvino (about twice as fast on a processor), compile (GPUs), or auto."""
     quiet: Annotated[bool, Parameter(negative="")] = False
     """No progress and no remarks."""
     json: Annotated[bool, Parameter(negative="")] = False
@@ -121,13 +114,10 @@ def edit(words: Sequence[str]) -> None:
         source = None if image is None else Path(image)
         target = settled_target(common.output, f"{stem}-{method.method_name()}.png", common.overwrite, source)
         from scumble.editing.contact_sheet import sheet_of  # torch: only what is to be computed waits for it
-        from scumble.editing.editor import Editor
         from scumble.images import load_image, save_image
 
         picture = None if image is None else load_image(image)
-        editor = Editor.from_pretrained(
-            common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
-        )
+        editor = common.editor(common.threads)
         if common.plan:
             tell_plan(
                 editor.plan(
@@ -172,11 +162,8 @@ def generate(words: Sequence[str]) -> None:
         """Make a picture from words."""
         made = build_method(method, with_places(method, given, common.at, common.also_words))
         target = settled_target(common.output, f"{method.method_name()}.png", common.overwrite)
-        from scumble.editing.editor import Editor
 
-        editor = Editor.from_pretrained(
-            common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
-        )
+        editor = common.editor(common.threads)
         if common.plan:
             size = 1 if common.exact_batch else common.batch_size
             tell_plan(editor.plan(None, made, count=common.count, batch_size=size, also=acting(common.also)), common)

@@ -55,15 +55,12 @@ def extend(words: Sequence[str]) -> None:
         made = build_method(method, with_places(method, given, common.at, common.also_words))
         assert isinstance(made, ImageMethod)
         target = settled_target(common.output, f"{Path(image).stem}-extended.png", common.overwrite, Path(image))
-        from scumble.editing.editor import Editor
         from scumble.editing.extend import extend as grow
         from scumble.images import load_image
 
         picture = load_image(image)
         sides = {"left": prompt_left, "right": prompt_right, "top": prompt_top, "bottom": prompt_bottom}
-        editor = Editor.from_pretrained(
-            common.model, device=common.device, dtype=common.dtype, threads=common.threads, runtime=common.runtime
-        )
+        editor = common.editor(common.threads)
         with progress_bar(common.quiet or common.json, "extending") as on_step:
             grown = grow(
                 editor,

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from scumble.cli.flags import build_method, with_fields
+from scumble.cli.model_flags import ModelFlags
 from scumble.errors import InputError
 from scumble.files import refuse_overwriting
 from scumble.inversion.settings import InversionSettings
@@ -24,10 +25,7 @@ def _invert(
     region: str | None = None,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     seed: int | None = None,
-    model: str | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
-    runtime: str | None = None,
+    flags: ModelFlags = ModelFlags(),  # noqa: B008
     quiet: Annotated[bool, Parameter(negative="")] = False,
     given: dict[str, Any],
 ) -> None:
@@ -47,18 +45,9 @@ def _invert(
         Replace a file that is there.
     seed
         Seed of the draws; other seeds give other, equally exact inversions.
-    model
-        Bundled name, folder, .safetensors file or hub id.
-    device
-        cpu, cuda or mps.
-    dtype
-        float32, float16 or bfloat16.
-    runtime
-        torch, openvino (about twice as fast on a processor), compile (GPUs), or auto.
     quiet
         Print the file's name only.
     """
-    from scumble.editing.editor import Editor
     from scumble.images import load_image
 
     settings = build_method(InversionSettings, given)
@@ -70,7 +59,7 @@ def _invert(
     if not overwrite:
         refuse_overwriting(target)
     picture = load_image(image)
-    editor = Editor.from_pretrained(model, device=device, dtype=dtype, runtime=runtime)
+    editor = flags.editor()
     inversion = editor.invert(picture, settings, seed=seed, change_map=_where(change_map, region))
     inversion.save(target)
     if not quiet:

@@ -402,6 +402,7 @@ def _recipe(asked: Edit, seed: int, count: int, batch_size: int, size: tuple[int
         exact_batch=asked.exact_batch,
         size=size,
         model={"name": model.name, "sha256": model.weights_hash},
+        model_settings=dict(model.settings),
         environment=environment(
             str(model.device),
             runtime.precision if runtime else str(model.dtype).split(".")[-1],

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pydantic import ValidationError
@@ -63,6 +63,8 @@ class Editor:
         dtype: str | None = None,
         runtime: str | None = None,
         threads: int | None = None,
+        config: str | Path | None = None,
+        **add_ons: Any,
     ) -> Editor:
         """Load a model: the bundled one, a bundled name, a diffusers folder, one ``.safetensors`` file, or a hub id.
 
@@ -73,17 +75,24 @@ class Editor:
             runtime: ``torch`` (also None), ``openvino`` (twice as fast on a processor), ``compile``, or ``auto``:
                 OpenVINO where it is installed and the planned rows pay for its conversion.
             threads: Processor threads of its runs; None: as torch has it.
+            config: For a single file: a folder whose configs and vocabulary are its own (no network then).
+            **add_ons: What is put on the model, see :class:`scumble.models.add_ons.AddOns`: ``lora`` ("FILE:WEIGHT",
+                or several), ``vae``, ``textual_inversion``, ``clip_skip``, ``prediction_type``, ``schedule``,
+                ``few_steps``.
 
         Raises:
             CheckpointError: If it cannot be loaded (a pickle is refused).
             InputError: If the runtime is unknown, not installed, or not for this device.
         """
+        from scumble.models.add_ons import AddOns
         from scumble.models.loading import load
         from scumble.models.runtime.choose import Answering, parse_runtime
 
         name = parse_runtime(runtime)
         converted = name == "openvino"  # its networks are converted from float32, whatever they compute in
-        editor = cls(load(source, device=device, dtype="float32" if converted else dtype), threads)
+        wanted = AddOns.read(**add_ons)
+        model = load(source, device, "float32" if converted else dtype, config, wanted)
+        editor = cls(model, threads)
         if name != "torch":
             editor._answering = Answering(editor.model, name, dtype)
         return editor

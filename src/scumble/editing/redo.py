@@ -97,7 +97,7 @@ def redo(
     if editor is None:
         runtime, dtype = _runtime_of(recipe.environment)
         editor = Editor.from_pretrained(
-            model or _model(recipe, allow_fetch), device=device, runtime=runtime, dtype=dtype
+            model or _model(recipe, allow_fetch), device=device, runtime=runtime, dtype=dtype, **_put_on(recipe, beside)
         )
     fields = type(method).model_fields
     # Where candidates were ranked and only the best kept, the one that is wanted may be any.
@@ -222,6 +222,32 @@ def _map(recipe: Recipe, method: Method, given: Any, beside: Beside, size: tuple
         name = wanted["name"] or "made in memory"
         raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
     return found
+
+
+def _put_on(recipe: Recipe, beside: Beside) -> dict[str, Any]:
+    """What was put on the model, its files looked for by their content."""
+
+    def path(wanted: Mapping[str, Any]) -> Path:
+        ref = {"name": str(wanted.get("name", "")), "sha256": str(wanted.get("sha256", ""))}
+        found = beside.file(ref) if len(ref["sha256"]) == 64 else None
+        if found is None:
+            raise InputError(
+                f"the file {ref['name'][:100]!r} that was put on the model is not beside the result; put it there, or"
+                " name its folder with --inputs"
+            )
+        return found
+
+    asked = dict(recipe.model_settings)
+    try:
+        if "lora" in asked:
+            asked["lora"] = [(path(one), one["weight"]) for one in asked["lora"]]
+        if "textual_inversion" in asked:
+            asked["textual_inversion"] = [path(one) for one in asked["textual_inversion"]]
+        if "vae" in asked:
+            asked["vae"] = path(asked["vae"])
+    except (TypeError, KeyError, AttributeError) as error:
+        raise InputError("the recipe's model_settings cannot be read") from error
+    return asked
 
 
 def _runtime_of(environment: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -34,6 +34,7 @@ class Model(Protocol):
         takes_text: Whether prompts have an effect.
         denoiser: The network itself, a diffusers class.
         defaults: Method fields and the values that this checkpoint wants where users set none (4 steps, …).
+        settings: What was put on the checkpoint (LoRA, another VAE, …) as a recipe says it; nothing by default.
         remarks: What a user of this model should know, one line each: each result says it.
         runtime: What answers in PyTorch's place where the network's output is all that is wanted; None: PyTorch.
     """
@@ -51,6 +52,7 @@ class Model(Protocol):
     takes_text: bool
     denoiser: nn.Module
     defaults: Mapping[str, Any]
+    settings: Mapping[str, Any]
     remarks: tuple[str, ...]
     runtime: Runtime | None
 

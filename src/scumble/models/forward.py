@@ -14,7 +14,7 @@ from scumble.models.runtime.base import Runtime
 from scumble.models.runtime.inputs import as_keywords
 from scumble.models.runtime.untouched import is_untouched
 
-__all__ = ["decode", "denoise", "embed", "encode", "timesteps"]
+__all__ = ["decode", "denoise", "embed", "embed_early", "encode", "timesteps"]
 
 
 def timesteps(level: Level | Sequence[Level], device: torch.device) -> Tensor:
@@ -69,15 +69,24 @@ def decode(vae: Any, latent: Tensor, runtime: Runtime | None = None) -> Tensor:
     return decoded.float()
 
 
-def embed(network: Any, ids: Tensor, mask: Tensor | None, *, penultimate: bool) -> tuple[Tensor, Tensor | None]:
+def embed_early(network: Any, ids: Tensor, mask: Tensor | None, skip: int) -> Tensor:
+    """Return float32 token states (B, L, D) before the last ``skip`` layers of a text encoder, normed as its last."""
+    states = network(ids, attention_mask=mask, output_hidden_states=True).hidden_states[-(skip + 1)]
+    normed: Tensor = getattr(network, "text_model", network).final_layer_norm(states)
+    return normed.float()
+
+
+def embed(
+    network: Any, ids: Tensor, mask: Tensor | None, *, penultimate: bool, skip: int = 0
+) -> tuple[Tensor, Tensor | None]:
     """Return float32 token states (B, L, D) of a text encoder.
 
-    With ``penultimate`` they are those before the last layer, and the encoder's first output (the pooled embedding
-    where it has a projection, its last states elsewhere) comes with them.
+    With ``penultimate`` they are those before the last layer (and ``skip`` more), and the encoder's first output
+    (the pooled embedding where it has a projection, its last states elsewhere) comes with them.
     """
     if penultimate:
         output = network(ids, output_hidden_states=True)
-        return output.hidden_states[-2].float(), output[0].float()
+        return output.hidden_states[-(skip + 2)].float(), output[0].float()
     return network(ids, attention_mask=mask)[0].float(), None
 
 

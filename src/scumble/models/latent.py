@@ -86,12 +86,17 @@ class LatentModel:
         self.native_size = _side(unet.config.sample_size, 64) * self.factor
         self.defaults: Mapping[str, Any] = {**few_step_defaults(self.schedule.config), **(defaults or {})}
         self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config)
-        self._weights_hash = live_hash(unet) if weights_hash is None else cache(weights_hash)
+        self.settings: Mapping[str, Any] = {}
+        self.hash_of_weights = live_hash(unet) if weights_hash is None else cache(weights_hash)
 
     @property
     def weights_hash(self) -> str:
         """SHA-256 of the U-Net's weights."""
-        return self._weights_hash()
+        return self.hash_of_weights()
+
+    def use_vae(self, vae: Any) -> None:
+        """Take another autoencoder, of latents of the same kind."""
+        self.vae = vae
 
     def encode(self, image: Tensor, sample_noise: Tensor | None = None) -> Tensor:
         """Return the latent of a picture: the posterior's mean, or the sample that ``sample_noise`` picks."""

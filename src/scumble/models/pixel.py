@@ -71,12 +71,13 @@ class PixelModel:
         self.native_size = 64 if size is None else int(size if isinstance(size, int) else min(size))
         self.defaults: Mapping[str, Any] = dict(defaults or {})
         self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config)
-        self._weights_hash = live_hash(unet) if weights_hash is None else cache(weights_hash)
+        self.settings: Mapping[str, Any] = {}
+        self.hash_of_weights = live_hash(unet) if weights_hash is None else cache(weights_hash)
 
     @property
     def weights_hash(self) -> str:
         """SHA-256 of the network's weights."""
-        return self._weights_hash()
+        return self.hash_of_weights()
 
     def encode(self, image: Tensor, sample_noise: Tensor | None = None) -> Tensor:
         """Return the picture itself: x0 of a pixel model."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from scumble.errors import InputError, nearest
 
-__all__ = ["find_word", "no_such_word", "spellings", "words_of"]
+__all__ = ["find_word", "no_such_word", "spelled_out", "spellings", "words_of"]
 
 WORD_END = "</w>"
 """How CLIP's byte-pair encoding marks the last piece of a word."""
@@ -28,6 +28,22 @@ def spellings(tokenizer: Any, word: str) -> list[list[int]]:
     if after[: len(lead)] == lead:
         found.append(after[len(lead) :])
     return [ids for i, ids in enumerate(found) if ids and ids not in found[:i]]
+
+
+def spelled_out(tokenizer: Any, prompt: str) -> str:
+    """Return a prompt in which every learned word of several vectors stands as all of them: ``<cat> <cat>_1 …``.
+
+    As diffusers' pipelines do before they read a prompt.
+    """
+    added = set(getattr(tokenizer, "added_tokens_encoder", ()))
+    for word in sorted((one for one in added if f"{one}_1" in added and one in prompt), key=len, reverse=True):
+        names, k = [word], 1
+        while f"{word}_{k}" in added:
+            names.append(f"{word}_{k}")
+            k += 1
+        if names[1] not in prompt:
+            prompt = prompt.replace(word, " ".join(names))
+    return prompt
 
 
 def find_word(ids: Sequence[int], pieces: Sequence[str], variants: Sequence[Sequence[int]]) -> list[int]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scumble.core.traits_of_sampling import FewSteps, PredictionType, Spacing
 from scumble.records.file_ref import FileRef
 
 __all__ = ["Adapter", "ModelSpec"]
@@ -39,8 +40,12 @@ class ModelSpec(BaseModel):
     """Words learned for this model (textual inversion)."""
     clip_skip: int | None = Field(default=None, ge=1, le=12)
     """Text encoder layers left out at the end."""
-    prediction_type: Literal["epsilon", "v_prediction", "sample"] | None = None
+    prediction_type: PredictionType | None = None
     """What the network predicts, where its file does not say."""
+    schedule: Spacing | None = None
+    """How a run spreads its levels; None: as the checkpoint's scheduler says."""
+    few_steps: FewSteps | None = None
+    """The distilled kind for which the run is set."""
     offload: bool = False
     """Keep parts that are not at work in main memory."""
     dtype: Literal["float32", "float16", "bfloat16"] | None = None
@@ -56,3 +61,13 @@ class ModelSpec(BaseModel):
             for name in type(self).model_fields
             if name != "name" and getattr(self, name) != getattr(defaults, name)
         }
+
+    def add_ons(self) -> dict[str, Any]:
+        """What is put on the model, as keywords for the editor."""
+        settings: dict[str, Any] = {
+            "lora": [(one.file.path, one.weight) for one in self.adapters],
+            "vae": None if self.vae is None else self.vae.path,
+            "textual_inversion": [one.path for one in self.embeddings],
+        }
+        names = ("clip_skip", "prediction_type", "schedule", "few_steps")
+        return {**settings, **{name: getattr(self, name) for name in names}}

@@ -9,12 +9,15 @@ from typing import Any
 import torch
 
 from scumble.errors import CheckpointError, nearest
+from scumble.models.add_ons import AddOns
 from scumble.models.base import Model
+from scumble.models.latent import LatentModel
 from scumble.models.loading.folder import PICKLES, load_folder
 from scumble.models.loading.hub import fetch, is_hub_id
 from scumble.models.loading.pipe import model_of_pipe
 from scumble.models.loading.placement import parse_device, parse_dtype
 from scumble.models.loading.single_file import load_single_file
+from scumble.models.pixel import PixelModel
 
 __all__ = ["BUNDLED", "from_pipe", "load"]
 
@@ -26,29 +29,45 @@ def load(
     source: str | Path | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
+    config: str | Path | None = None,
+    add_ons: AddOns | None = None,
 ) -> Model:
-    """Load a model.
+    """Load a model, and put on it what is wanted.
 
     Args:
         source: A bundled name (None: the first of ``BUNDLED``), a folder in diffusers' format, one ``.safetensors``
             file, or a hub id ``owner/name``. What exists on disk is preferred to a hub id of the same spelling.
         device: ``cpu``, ``cuda``, ``cuda:N``, ``mps``; ``auto`` (also None) takes the fastest there is.
         dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: the precision of the networks.
+        config: For a single file: a folder in diffusers' format whose configs and vocabulary are its own.
+        add_ons: LoRA files and what else is put on it.
 
     Raises:
         CheckpointError: If there is no such model, or it cannot or must not be loaded.
         InputError: If the device or the precision does not exist here.
     """
-    place, precision = parse_device(device), parse_dtype(dtype)
+    model = _load(source, parse_device(device), parse_dtype(dtype), config)
+    if add_ons:
+        from scumble.models.loading.put_on import put_on
+
+        put_on(model, add_ons)
+    return model
+
+
+def _load(
+    source: str | Path | None, place: torch.device, precision: torch.dtype, config: str | Path | None
+) -> LatentModel | PixelModel:
+    if config is not None and not (Path(config).expanduser() / "model_index.json").is_file():
+        raise CheckpointError(f"--config {Path(config).name!r} is no model folder in diffusers' format")
     if source is None or str(source) in BUNDLED:
         return _bundled(str(source or BUNDLED[0]), place, precision)
     path = Path(source).expanduser()
     if path.is_dir():
         return load_folder(path, path.resolve().name, place, precision)
     if path.is_file():
-        return load_single_file(path, place, precision)
+        return load_single_file(path, place, precision, None if config is None else Path(config).expanduser())
     text = str(source)
-    if isinstance(source, str) and is_hub_id(text) and not text.endswith((*PICKLES, ".safetensors")):
+    if isinstance(source, str) and is_hub_id(text) and not text.lower().endswith((*PICKLES, ".safetensors")):
         return load_folder(fetch(text), text, place, precision)
     raise CheckpointError(
         f"there is no model {text!r}{nearest(text, BUNDLED)}; give {' or '.join(BUNDLED)}, a folder in diffusers'"
@@ -65,7 +84,7 @@ def from_pipe(pipe: Any) -> Model:
     return model_of_pipe(pipe)
 
 
-def _bundled(name: str, device: torch.device, dtype: torch.dtype) -> Model:
+def _bundled(name: str, device: torch.device, dtype: torch.dtype) -> LatentModel | PixelModel:
     with as_file(files("scumble") / "bundled" / name) as path:
         if not (path / "model_index.json").is_file():
             raise CheckpointError(f"the bundled model {name} is missing from this installation; install Scumble again")

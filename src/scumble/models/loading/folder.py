@@ -14,7 +14,6 @@ from safetensors import SafetensorError
 
 from scumble.errors import CheckpointError
 from scumble.hashing import files_sha256
-from scumble.models.base import Model
 from scumble.models.checks import check_keys
 from scumble.models.latent import LatentModel
 from scumble.models.loading.settings import FolderSettings, read_settings
@@ -54,7 +53,7 @@ def pickle_error(what: str) -> CheckpointError:
     )
 
 
-def load_folder(path: Path, name: str, device: torch.device, dtype: torch.dtype) -> Model:
+def load_folder(path: Path, name: str, device: torch.device, dtype: torch.dtype) -> LatentModel | PixelModel:
     """Load a folder that diffusers' ``save_pretrained`` wrote.
 
     Raises:

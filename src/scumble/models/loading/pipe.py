@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from scumble.errors import CheckpointError
-from scumble.models.base import Model
 from scumble.models.checks import check_pipe
 from scumble.models.latent import LatentModel
 from scumble.models.pixel import PixelModel
@@ -17,7 +16,9 @@ from scumble.models.text import TextEncoder, TextStack
 __all__ = ["model_of_pipe"]
 
 
-def model_of_pipe(pipe: Any, name: str | None = None, weights_hash: Callable[[], str] | None = None) -> Model:
+def model_of_pipe(
+    pipe: Any, name: str | None = None, weights_hash: Callable[[], str] | None = None
+) -> LatentModel | PixelModel:
     """Return a model that shares the networks of a Stable Diffusion, SDXL or DDPM pipeline.
 
     Raises:

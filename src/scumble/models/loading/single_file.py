@@ -4,39 +4,64 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from scumble.errors import CheckpointError
 from scumble.hashing import files_sha256
-from scumble.models.base import Model
-from scumble.models.loading.folder import pickle_error
+from scumble.models.latent import LatentModel
+from scumble.models.loading.folder import PICKLES, pickle_error
 from scumble.models.loading.pipe import model_of_pipe
+from scumble.models.loading.safetensors_file import has_safetensors_header, keys_of, plain_name
+from scumble.models.pixel import PixelModel
 from scumble.models.quiet import without_progress_bars
 
 __all__ = ["load_single_file"]
 
+NOT_MODELS: dict[str, tuple[str, ...]] = {
+    "a LoRA, an addition to a model: give it with --lora, and the model it was made for with --model": (
+        "lora", "hada_w1", "lokr_w",
+    ),
+    "a ControlNet, an addition to a model, which is not supported; give the model itself": (
+        "control_model.", "controlnet_cond_embedding", "controlnet_down_blocks",
+    ),
+    "a Flux model; only Stable Diffusion 1.x, 2.x and XL and pixel models are supported": (
+        "double_blocks.", "single_transformer_blocks.",
+    ),
+    "a Stable Diffusion 3 model; only Stable Diffusion 1.x, 2.x and XL and pixel models are supported": (
+        "joint_blocks.",
+    ),
+}  # fmt: skip
+"""What files are that hold such names."""
+VAE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "first_stage_model.", "loss.")
 
-def load_single_file(path: Path, device: torch.device, dtype: torch.dtype) -> Model:
+
+def load_single_file(
+    path: Path, device: torch.device, dtype: torch.dtype, config: Path | None = None
+) -> LatentModel | PixelModel:
     """Load a checkpoint file; the configs and the vocabulary that it lacks come from diffusers' cache or the hub.
+
+    With ``config``, a folder in diffusers' format of the same kind of model, they come from there, without a network.
+    The empty tensors ``v_pred`` and ``ztsnr``, by which files say that they predict v and were trained down to pure
+    noise, are obeyed.
 
     Raises:
         CheckpointError: If it is a pickle, no complete checkpoint, damaged, or its configs cannot be had.
     """
-    if path.suffix != ".safetensors":
-        raise pickle_error(path.name)
-    kind = _kind(path)
+    keys = _keys(path)
+    kind = _kind(path.name, keys)
+    own = {} if config is None else {"config": str(config), "local_files_only": True}
     from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
     try:
-        with without_progress_bars():
+        with without_progress_bars(), plain_name(path) as file:
             if kind == "sdxl":
-                pipe = StableDiffusionXLPipeline.from_single_file(str(path), torch_dtype=torch.float32)
+                pipe = StableDiffusionXLPipeline.from_single_file(str(file), torch_dtype=torch.float32, **own)
             else:
                 pipe = StableDiffusionPipeline.from_single_file(
-                    str(path), torch_dtype=torch.float32, safety_checker=None
+                    str(file), torch_dtype=torch.float32, safety_checker=None, **own
                 )
     except torch.OutOfMemoryError:
         raise
@@ -52,24 +77,64 @@ def load_single_file(path: Path, device: torch.device, dtype: torch.dtype) -> Mo
         if part is not None:
             nn.Module.to(part, device, torch.float32 if fragile and part is pipe.vae else dtype)
             part.eval().requires_grad_(False)
-    return model_of_pipe(pipe, path.stem, partial(files_sha256, [path]))
+    model = model_of_pipe(pipe, path.stem, partial(files_sha256, [path]))
+    if said := _said_inside(keys):
+        model.schedule = model.schedule.changed(**said)
+    return model
 
 
-def _kind(path: Path) -> str:
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            keys = list(file.keys())
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path.name} is no readable safetensors file: {error}") from error
-    if any("lora" in key for key in keys):
-        raise CheckpointError(f"{path.name} is a LoRA, an addition to a model; load the model it was made for")
-    if not any(key.startswith("model.diffusion_model.") for key in keys):
+def _keys(path: Path) -> list[str]:
+    """The names of a file's tensors; true reasons for files of other kinds."""
+    suffix = path.suffix.lower()
+    if suffix == ".gguf":
+        raise CheckpointError(f"{path.name} is a quantized file (GGUF), not supported; get its .safetensors file")
+    if suffix != ".safetensors":
+        if has_safetensors_header(path):
+            raise CheckpointError(f"{path.name} is a safetensors file under another ending: rename it to .safetensors")
+        if suffix in PICKLES:
+            raise pickle_error(path.name)
+        raise CheckpointError(f"{path.name} is no checkpoint that Scumble reads; give a .safetensors file or a folder")
+    return keys_of(path)
+
+
+def _kind(name: str, keys: list[str]) -> str:
+    """``sd`` or ``sdxl``.
+
+    Raises:
+        CheckpointError: Saying what the file is, where it is something else.
+    """
+    for what, markers in NOT_MODELS.items():
+        if any(marker in key for key in keys for marker in markers):
+            raise CheckpointError(f"{name} is {what}")
+    if len(keys) <= 3 and ("emb_params" in keys or "clip_g" in keys or (len(keys) == 1 and "." not in keys[0])):
         raise CheckpointError(
-            f"{path.name} is not a complete Stable Diffusion checkpoint (no model.diffusion_model.* inside); of a model"
+            f"{name} holds learned words (textual inversion), no model: give it with --textual-inversion, and the model"
+            " it was made for with --model"
+        )
+    if all(key.startswith(VAE_PARTS) for key in keys):
+        raise CheckpointError(f"{name} is an autoencoder alone: give it with --vae, and a model with --model")
+    network = any(key.startswith("model.diffusion_model.") for key in keys)
+    if not network:
+        raise CheckpointError(
+            f"{name} is not a complete Stable Diffusion checkpoint (no model.diffusion_model.* inside); of a model"
             " in diffusers' format give the folder with model_index.json"
         )
     if any(key.startswith("conditioner.embedders.1.") for key in keys):
         return "sdxl"
     if any(key.startswith("conditioner.") for key in keys):
-        raise CheckpointError(f"{path.name} is the refiner of SDXL; use the base model")
+        raise CheckpointError(f"{name} is the refiner of SDXL; use the base model")
+    if len(keys) > 1 and all(key.startswith("model.diffusion_model.") for key in keys):
+        raise CheckpointError(
+            f"{name} is a U-Net alone, without text encoder and autoencoder; give the complete checkpoint, or a folder"
+        )
     return "sd"
+
+
+def _said_inside(keys: list[str]) -> dict[str, Any]:
+    """What the scheduler config has to say because the file says so."""
+    said: dict[str, Any] = {}
+    if "v_pred" in keys:
+        said["prediction_type"] = "v_prediction"
+    if "ztsnr" in keys:
+        said |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    return said

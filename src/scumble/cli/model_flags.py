@@ -1,0 +1,60 @@
+"""Flags that say which model an edit uses and what is put on it; every command with a model has the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from scumble.core.traits_of_sampling import FewSteps, PredictionType, Spacing
+
+if TYPE_CHECKING:
+    from scumble.editing.editor import Editor
+
+__all__ = ["ModelFlags"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ModelFlags:
+    """The model and what is put on it."""
+
+    model: str | None = None
+    """Bundled name, diffusers folder, .safetensors file or hub id; the bundled model by default."""
+    lora: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """A LoRA as FILE or FILE:WEIGHT; may be given several times."""
+    vae: Path | None = None
+    """Another autoencoder: a folder or a file."""
+    textual_inversion: Annotated[tuple[Path, ...], Parameter(negative="")] = ()
+    """A file with a learned word; may be given several times."""
+    clip_skip: int | None = None
+    """Text encoder layers left out at the end (1 is what other programs call clip skip 2)."""
+    prediction_type: PredictionType | None = None
+    """What the network predicts, where its file does not say."""
+    config: Path | None = None
+    """For a single file: a folder whose configs and vocabulary are its own."""
+    schedule: Spacing | None = None
+    """How a run spreads its levels, where it shall not be as the checkpoint says."""
+    few_steps: FewSteps | None = None
+    """The distilled kind of the checkpoint or LoRA; sets solver, levels, guidance and steps where you don't."""
+    device: str | None = None
+    """cpu, cuda or mps."""
+    dtype: str | None = None
+    """float32, float16 or bfloat16."""
+    runtime: str | None = None
+    """torch, openvino (about twice as fast on a processor), compile (GPUs), or auto."""
+
+    def editor(self, threads: int | None = None) -> Editor:
+        """Load the model."""
+        from scumble.editing.editor import Editor
+
+        settings: dict[str, Any] = {
+            name: value for name in ("lora", "vae", "textual_inversion", "clip_skip", "prediction_type", "schedule",
+            "few_steps") if (value := getattr(self, name)) not in (None, ())
+        }  # fmt: skip
+        return Editor.from_pretrained(
+            self.model, device=self.device, dtype=self.dtype, threads=threads, runtime=self.runtime,
+            config=self.config, **settings,
+        )  # fmt: skip

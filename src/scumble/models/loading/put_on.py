@@ -1,0 +1,128 @@
+"""Add-ons put on a loaded model, its weights changed for good; its hash and its record say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from scumble.core.schedule import SPACINGS
+from scumble.errors import CheckpointError, InputError
+from scumble.hashing import files_sha256, sha256
+from scumble.models.add_ons import AddOns
+from scumble.models.latent import LatentModel
+from scumble.models.loading.embeddings import add_words
+from scumble.models.loading.lora import fuse_loras
+from scumble.models.loading.other_vae import load_vae, vae_files
+from scumble.models.pixel import PixelModel
+from scumble.models.scheduler_remarks import few_step_defaults
+
+__all__ = ["put_on"]
+
+FEW: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
+    "lcm": ({"_class_name": "LCMScheduler"}, {"solver": "lcm", "num_inference_steps": 4}),
+    "tcd": ({"_class_name": "TCDScheduler"}, {"solver": "tcd", "num_inference_steps": 4}),
+    "turbo": ({"timestep_spacing": "trailing"}, {"solver": "euler-a", "num_inference_steps": 4}),
+    "lightning": ({"timestep_spacing": "trailing"}, {"solver": "euler", "num_inference_steps": 4}),
+    "hyper": ({"timestep_spacing": "trailing"}, {"solver": "ddim", "num_inference_steps": 4}),
+}
+"""What the scheduler config says for a distilled kind, and the settings that it was distilled for (all without
+guidance): LCM 2310.04378, TCD 2402.19159, Turbo 2311.17042, Lightning 2402.13929, Hyper-SD 2404.13686."""
+
+
+def put_on(model: LatentModel | PixelModel, add_ons: AddOns) -> None:
+    """Put add-ons on a model that was loaded for it alone.
+
+    Raises:
+        CheckpointError: If one does not fit the model.
+        InputError: If the model has no use for it.
+    """
+    if not add_ons:
+        return
+    before = model.weights_hash if add_ons.lora or add_ons.textual_inversion else None
+    if isinstance(model, LatentModel):
+        _change_networks(model, add_ons)
+    elif add_ons.lora or add_ons.vae or add_ons.textual_inversion or add_ons.clip_skip:
+        raise InputError(f"{model.name} works on pixels and takes no words: it has no use for a LoRA, a VAE or words")
+    _change_schedule(model, add_ons)
+    model.settings = _record(add_ons)
+    plain = model.hash_of_weights if before is None else (lambda: before)
+    model.hash_of_weights = partial(_hash, plain, _signature(model.settings))
+
+
+def _change_networks(model: LatentModel, add_ons: AddOns) -> None:
+    if add_ons.vae is not None:
+        model.use_vae(load_vae(add_ons.vae, model.vae))
+    for file in add_ons.textual_inversion:
+        add_words(model, file)
+    if add_ons.lora:
+        fuse_loras(model, add_ons.lora)
+    if add_ons.clip_skip is not None:
+        model.text.skip_layers(add_ons.clip_skip)
+
+
+def _change_schedule(model: LatentModel | PixelModel, add_ons: AddOns) -> None:
+    changed: dict[str, Any] = {}
+    if add_ons.prediction_type is not None:
+        changed["prediction_type"] = add_ons.prediction_type
+    if add_ons.few_steps is not None:
+        kind = _kind(model.name, add_ons)
+        config, defaults = FEW[kind]
+        changed |= config
+        model.defaults = {**model.defaults, "guidance_scale": 1.0, **defaults}
+        if few_step_defaults(model.schedule.config) or kind in ("lcm", "tcd"):
+            model.remarks = ()
+    changed |= SPACINGS.get(add_ons.schedule or "", {})
+    if changed:
+        try:
+            model.schedule = model.schedule.changed(**changed)
+        except ValueError as error:
+            raise InputError(f"{model.name} cannot be sampled so: {error}") from error
+
+
+def _kind(name: str, add_ons: AddOns) -> str:
+    """The distilled kind that was named, or that the names of the LoRA files or of the model tell."""
+    if add_ons.few_steps not in (None, "auto"):
+        return str(add_ons.few_steps)
+    for text in [*(one.file.name for one in reversed(add_ons.lora)), name]:
+        for kind in FEW:
+            if kind in text.lower():
+                return kind
+    raise InputError(f"--few-steps auto cannot tell from the names of the files: give one of {', '.join(FEW)}")
+
+
+def _record(add_ons: AddOns) -> dict[str, Any]:
+    """What a recipe says about it: names without folders, and content."""
+    record: dict[str, Any] = {}
+    if add_ons.lora:
+        record["lora"] = [{**_ref(one.file, [one.file]), "weight": one.weight} for one in add_ons.lora]
+    if add_ons.vae is not None:
+        record["vae"] = _ref(add_ons.vae, vae_files(add_ons.vae))
+    if add_ons.textual_inversion:
+        record["textual_inversion"] = [_ref(file, [file]) for file in add_ons.textual_inversion]
+    for name in ("clip_skip", "prediction_type", "schedule", "few_steps"):
+        if getattr(add_ons, name) is not None:
+            record[name] = getattr(add_ons, name)
+    return record
+
+
+def _ref(path: Path, files: list[Path]) -> dict[str, Any]:
+    try:
+        return {"name": path.name, "sha256": files_sha256(files)}
+    except OSError as error:
+        raise CheckpointError(f"{path.name} cannot be read: {error.strerror or error}") from error
+
+
+def _signature(record: Mapping[str, Any]) -> str:
+    """The record without names, which decide nothing."""
+    parts = [f"lora {one['sha256']} {one['weight']:g}" for one in record.get("lora", ())]
+    parts += [f"words {one['sha256']} {one['name']}" for one in record.get("textual_inversion", ())]
+    if "vae" in record:
+        parts.append(f"vae {record['vae']['sha256']}")
+    parts += [f"{name} {record[name]}" for name in sorted(record) if name not in ("lora", "textual_inversion", "vae")]
+    return "\n".join(parts)
+
+
+def _hash(plain: Any, signature: str) -> str:
+    return sha256(plain(), "\n", signature)
