@@ -1,7 +1,6 @@
 """Flags that say which model an edit uses and what is put on it; every command with a model has the same."""
 
-from __future__ import annotations
-
+# Annotations are real here: commands inherit these fields, and cyclopts reads them in the commands' own modules.
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,7 +45,7 @@ class ModelFlags:
     runtime: str | None = None
     """torch, openvino (about twice as fast on a processor), compile (GPUs), or auto."""
 
-    def editor(self, threads: int | None = None) -> Editor:
+    def editor(self, threads: int | None = None) -> "Editor":
         """Load the model."""
         from scumble.editing.editor import Editor
 

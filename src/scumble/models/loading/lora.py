@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def fuse_loras(model: LatentModel, loras: Sequence[Lora]) -> None:
     for lora in loras:
         _check(lora.file)
         try:
-            with without_progress_bars():
+            with without_progress_bars(), _silent():  # what it would warn of is checked below
                 pipe.load_lora_weights(str(lora.file.parent), weight_name=lora.file.name, adapter_name="added")
             _check_whole(pipe, lora.file)
             pipe.fuse_lora(lora_scale=lora.weight, adapter_names=["added"])
@@ -52,7 +53,7 @@ def pipe_of(model: LatentModel) -> Any:
         "unet": model.denoiser,
         "text_encoder": first.network,
         "tokenizer": first.tokenizer,
-        "scheduler": DDIMScheduler(),
+        "scheduler": DDIMScheduler(clip_sample=False, set_alpha_to_one=False),
     }
     with without_progress_bars():
         if more:
@@ -61,6 +62,18 @@ def pipe_of(model: LatentModel) -> Any:
         return StableDiffusionPipeline(
             **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
         )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    from diffusers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _check(file: Path) -> None:
