@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["TextToImage"]
 
 
-class TextToImage(FromSeed, Prompted, Sampled, Placed):
+class TextToImage(Prompted, FromSeed, Sampled, Placed):
     """Generate an image from noise and a text prompt."""
 
     paper: ClassVar[str] = "Latent diffusion, arXiv 2112.10752; DDIM, arXiv 2010.02502"
