@@ -53,7 +53,7 @@ def pipe_of(model: LatentModel) -> Any:
         "unet": model.denoiser,
         "text_encoder": first.network,
         "tokenizer": first.tokenizer,
-        "scheduler": DDIMScheduler(clip_sample=False, set_alpha_to_one=False),
+        "scheduler": DDIMScheduler(steps_offset=1, clip_sample=False),
     }
     with without_progress_bars():
         if more:
