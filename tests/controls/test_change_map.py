@@ -110,3 +110,17 @@ def test_a_recipe_of_an_earlier_version_frees_at_whole_steps() -> None:
     old, new = (SDEdit(**with_absent({}, format_, fields)) for format_ in (1, 2))
     assert (old.divides_steps, new.divides_steps) == (False, None)
     assert DifferentialDiffusion(compat="official").divides_steps is False
+
+
+def test_strength_times_map_is_rounded_once() -> None:
+    """All products of hundredths and grey levels run ``ceil(N s m)`` steps, but for 0.1's rule."""
+    steps, greys = 50, torch.arange(1, 256, dtype=torch.float64) / 255
+    double = 0
+    for strength in (k / 100 for k in range(1, 101)):
+        batch = EditBatch.__new__(EditBatch)
+        batch.substeps = None
+        runs = steps - release_index(greys, steps, batch.begin(strength, steps))
+        assert torch.equal(runs, torch.ceil(steps * strength * greys - 1e-6).long())
+        batch.substeps = False
+        double += int((steps - release_index(greys, steps, batch.begin(strength, steps)) != runs).sum())
+    assert double > 2000

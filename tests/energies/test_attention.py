@@ -24,7 +24,7 @@ from scumble.energies.attention import (
     soft_shape,
 )
 from scumble.energies.excite import Apart, Excite, Suppress, word_maps
-from scumble.energies.protocol import Energy, Observation
+from scumble.energies.protocol import Energy, Observation, distance
 
 SITE = "up_blocks.0.attentions.0.transformer_blocks.0.attn2"
 ALL = Columns((1, 2), (1, 2))
@@ -192,6 +192,7 @@ ENERGIES: dict[str, Callable[[], Any]] = {
     "centroid": lambda: Centroid((SITE,), ALL, by=(0.2, -0.1)),
     "plain centroid": lambda: Centroid((SITE,), ALL, by=(0.2, -0.1), sharp=False),
     "target": lambda: Centroid((SITE,), ALL, target=(0.9, 0.1), squared=True),
+    "smooth centroid": lambda: Centroid((SITE,), ALL, by=(0.2, -0.1), smooth=0.01),
     "size": lambda: Size((SITE,), ALL, factor=1.7),
     "shape": lambda: Shape((SITE,), ALL, transform=Transform((0.1, 0.2), 1.3, 20)),
     "squared shape": lambda: Shape((SITE,), ALL, transform=Transform((0.1, 0.2), 1.3, 20), squared=True),
@@ -239,3 +240,17 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
 
     slope = (energy(look(z + step), origin).sum() - energy(look(z - step), origin).sum()) / 2e-6
     assert float(slope) == pytest.approx(float((gradient * direction).sum()), rel=1e-5, abs=1e-8)
+
+
+def test_equal_things_do_not_pull_and_unequal_ones_pull_as_before() -> None:
+    """The slope of a plain absolute difference is the sign of rounding noise where nothing differs."""
+    noise = torch.tensor([[1e-7, -1e-7, 0.0]], requires_grad=True)
+    (smooth,) = torch.autograd.grad(distance(noise, torch.zeros(1, 3), False, 0.01).sum(), noise)
+    (sharp,) = torch.autograd.grad(distance(noise, torch.zeros(1, 3), False).sum(), noise)
+    assert float(smooth.abs().max()) < 1e-5 < 0.3 < float(sharp.abs().max())
+    far = torch.tensor([[0.4, -0.3, 0.02]], requires_grad=True)
+    slopes = [torch.autograd.grad(distance(far, torch.zeros(1, 3), False, d).sum(), far)[0] for d in (0.0, 0.01)]
+    assert torch.equal(*slopes)
+    at = torch.tensor([[0.01]], dtype=torch.float64)
+    both = [float(distance(at + step, torch.zeros_like(at), False, 0.01)) for step in (-1e-12, 1e-12)]
+    assert both[0] == pytest.approx(both[1], abs=1e-11)

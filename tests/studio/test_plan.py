@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from scumble.controls.change_map import release_index, start_index
+from scumble.controls.change_map import release_index
 from scumble.editing.editor import Editor
 from scumble.methods.registry import method_class
 from scumble.studio.plan import release_table
@@ -27,7 +27,7 @@ COUNTED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(("steps", "strength"), [(50, 1.0), (12, 1.0), (50, 0.6), (7, 0.3), (1, 1.0)])
 def test_the_release_table_is_the_engines_rule(steps: int, strength: float) -> None:
     values = (torch.arange(256) / 255.0).reshape(1, 1, 16, 16)
-    wanted = release_index(values, steps, start_index(strength, steps)).flatten().tolist()
+    wanted = release_index(values, steps, (1 - strength) * steps).flatten().tolist()
     assert release_table(steps, strength) == wanted
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import torch
@@ -61,6 +62,7 @@ class EnergyGuidance(Control):
         cap: Limit of the shift of ``eps``, as a share of eps (both root mean square, each sample by itself): weights
             then need no tuning. None: no limit.
         exactly: Bring the shift of ``eps`` to the cap also where it is smaller.
+        most: With ``exactly``: the largest factor for each cell of the picture; more is fading rounding noise.
         scale: Multiplies all gradients.
         by_sigma: Multiply the shift of ``eps`` by the noise level s, as the paper does and its notebook does not.
         values: Energies of the last active step (B,), by name.
@@ -73,6 +75,7 @@ class EnergyGuidance(Control):
     row: str = "cond"
     cap: float | None = None
     exactly: bool = False
+    most: float = inf
     scale: float = 1.0
     by_sigma: bool = True
     values: dict[str, Tensor] = field(default_factory=dict)
@@ -235,7 +238,7 @@ class EnergyGuidance(Control):
     def shift_noise(self, ctx: RunState, prediction: Prediction, gradient: Tensor, x: Tensor) -> Prediction:
         """Return the prediction at x with both halves moved: ``eps + s g``, limited."""
         sigma = ctx.level.s if self.by_sigma else 1.0
-        shift = limit_norm(sigma * gradient, prediction.eps, self.cap, self.exactly)
+        shift = limit_norm(sigma * gradient, prediction.eps, self.cap, self.exactly, self.most * gradient[0, 0].numel())
         x0 = prediction.x0 - (ctx.level.s / ctx.level.a) * shift
         return replace(prediction, x0=x0, eps=prediction.eps + shift)
 

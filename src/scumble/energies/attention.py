@@ -130,12 +130,14 @@ class OfWords(Energy):
         columns: The words' tokens.
         squared: Half the squared difference in place of the absolute one.
         source: Row that is compared with.
+        smooth: Below this a difference counts as its square, so that equal things do not pull.
     """
 
     sites: tuple[str, ...]
     columns: Columns
     squared: bool = False
     source: str | None = SOURCE
+    smooth: float = 0.0
 
     @property
     def reads(self) -> Needs:
@@ -181,7 +183,7 @@ class Centroid(OfWords):
         centers = self._centers(self.own(seen))
         wanted = self.target if origin is None else self.by
         goal = torch.tensor(wanted, dtype=centers.dtype, device=centers.device).expand_as(centers)
-        return distance(centers, goal if origin is None else origin + goal, self.squared)
+        return distance(centers, goal if origin is None else origin + goal, self.squared, self.smooth)
 
 
 @dataclass
@@ -205,7 +207,7 @@ class Size(OfWords):
         """``mean |size - factor size_source|``."""
         assert origin is not None
         sizes = self._sizes(self.own(seen))
-        return distance(sizes, (origin * self.factor).expand_as(sizes), self.squared)
+        return distance(sizes, (origin * self.factor).expand_as(sizes), self.squared, self.smooth)
 
 
 @dataclass
@@ -247,7 +249,7 @@ class Shape(OfWords):
             if shape.shape[1] != wanted.shape[1]:
                 shape, wanted = shape.mean(1, keepdim=True), wanted.mean(1, keepdim=True)
             wanted = wanted.expand_as(shape)
-            total = total + distance(counts * shape, counts * wanted, self.squared) / len(self.sites)
+            total = total + distance(counts * shape, counts * wanted, self.squared, self.smooth) / len(self.sites)
         return total
 
 
@@ -281,7 +283,7 @@ class Appearance(OfWords):
         appearance = self._looks(self.own(seen)[-1], seen.features[self.features])
         if appearance.shape[1] != origin.shape[1]:
             appearance, origin = appearance.mean(1, keepdim=True), origin.mean(1, keepdim=True)
-        return distance(appearance, origin.expand_as(appearance), self.squared)
+        return distance(appearance, origin.expand_as(appearance), self.squared, self.smooth)
 
 
 @dataclass
@@ -304,7 +306,7 @@ class Tint(OfWords):
         """``mean |colour - colour_source|``; the silhouette itself carries no gradient."""
         assert origin is not None
         tint = _mean_inside(hard_shape(self.own(seen)[-1].detach()), seen.picture).mean(1)
-        return distance(tint, origin.expand_as(tint), self.squared)
+        return distance(tint, origin.expand_as(tint), self.squared, self.smooth)
 
 
 def _mean_inside(where: Tensor, psi: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import torch
+
 from scumble.core.rounding import SLACK
 
 if TYPE_CHECKING:
@@ -221,7 +223,21 @@ def per_sample(values: Tensor) -> Tensor:
     return values.flatten(1).mean(1) if values.dim() > 1 else values
 
 
-def distance(a: Tensor, b: Tensor, squared: bool) -> Tensor:
-    """Mean absolute difference of each sample, or half the mean squared one (B,)."""
+def distance(a: Tensor, b: Tensor, squared: bool, smooth: float = 0.0) -> Tensor:
+    """Mean absolute difference of each sample, or half the mean squared one (B,).
+
+    Args:
+        a: Values (B, …).
+        b: What they are compared with (B, …).
+        squared: Half the squared difference in place of the absolute one.
+        smooth: Where the absolute difference is below this it counts as ``d^2 / (2 smooth)`` and beyond as
+            ``|d| - smooth / 2``. The slope of ``|d|`` is the sign of rounding noise where a and b are equal, which
+            depends on how many samples are computed at once.
+    """
     difference = a - b
-    return per_sample(0.5 * difference.square() if squared else difference.abs())
+    if squared:
+        return per_sample(0.5 * difference.square())
+    size = difference.abs()
+    if not smooth:
+        return per_sample(size)
+    return per_sample(torch.where(size < smooth, size.square() / (2 * smooth), size - smooth / 2))

@@ -209,8 +209,9 @@ class EditBatch:
         return steps < FEW_STEPS if self.substeps is None else self.substeps
 
     def begin(self, strength: float, steps: int) -> float:
-        """The step at which a global strength lets a run of N steps begin: a whole one, unless steps are divided."""
-        return (1.0 - strength) * steps if self.divides(steps) else start_index(strength, steps)
+        """The step at which a global strength lets a run of N steps begin, a fraction: only its product with the map
+        is rounded. With ``substeps=False``, as in version 0.1, the step itself is rounded too."""
+        return float(start_index(strength, steps)) if self.substeps is False else (1.0 - strength) * steps
 
     def fraction(self, change: Tensor, steps: int, first: float = 0) -> Tensor | None:
         """How far into the step of its release each cell waits; None where only whole steps count."""
@@ -222,6 +223,12 @@ class EditBatch:
         model = copy.copy(self.model)
         model.clip_sample = None
         return replace(self, model=model)
+
+    def say_shared(self, what: str) -> None:
+        """Say, where there are several candidates, that something random is the same for all of them."""
+        remark = f"{what} is drawn once, by the first candidate's seed: seed + k alone gives another picture"
+        if self.samples[1] > 1 and remark not in self.notices:
+            self.notices.append(remark)
 
     def use(self, name: str, value: T) -> T:
         """Record what the default of a method's field came to, and return it."""

@@ -65,6 +65,8 @@ def inversion_for(batch: EditBatch, settings: InversionSettings, shared: bool = 
     settings = _resolved(batch, settings)
     if not (shared or settings.kind == "ddim"):
         return _invert(batch, settings, batch.noise, batch.count)
+    if settings.kind != "ddim":
+        batch.say_shared("the inversion")
     return batch.cache.get_or_make(INVERSION, lambda: _invert(batch, settings, batch.first_noise, 1))
 
 

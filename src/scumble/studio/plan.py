@@ -27,9 +27,9 @@ WORDS = ("prompt", "negative_prompt", "source_prompt")
 
 def release_table(steps: int, strength: float) -> list[int]:
     """For every strength 0..255 the step from which on its pixels are free; ``steps`` for those that are kept."""
-    first = min(math.floor((1.0 - strength) * steps + SLACK), steps)
+    first = (1.0 - strength) * steps
     values = (np.arange(256) / 255).astype(np.float32).astype(np.float64)  # as the engine has them
-    return [first + math.floor((1 - value) * (steps - first) + SLACK) for value in values]
+    return [min(math.floor(first + (1 - value) * (steps - first) + SLACK), steps) for value in values]
 
 
 class Counts:

@@ -16,6 +16,7 @@ from scumble.methods.guidance.reference import Reference
 from scumble.methods.guidance.self_guidance import SelfGuidance
 from scumble.methods.img2img.text_to_image import TextToImage
 from scumble.methods.registry import method_class
+from scumble.records.absent import with_absent
 
 SHORT: dict[str, Any] = {"num_inference_steps": 4, "prompt": "a photo of a cat"}
 
@@ -96,3 +97,33 @@ def test_it_is_registered_and_its_recipe_is_plain_data(tiny_editor: Editor) -> N
     method = SelfGuidance(**SHORT, move={"cat": (0.1, 0.0)})
     assert SelfGuidance(**method.model_dump(mode="json", exclude={"change_map"})) == method
     assert torch.is_grad_enabled()
+
+
+def test_a_candidate_does_not_depend_on_how_many_are_made_at_once(tiny_editor: Editor) -> None:
+    method = SelfGuidance(**SHORT, move={"cat": (0.2, 0.0)})
+    both = tiny_editor.generate(method, seed=3, count=2)
+    alone = tiny_editor.generate(method, seed=4)
+    assert np.abs(pixels(both.images[1]) - pixels(alone.image)).max() <= 2
+
+
+def test_a_wish_that_is_fulfilled_leaves_the_picture_alone(tiny_editor: Editor) -> None:
+    """Nothing but rounding pulls where all is as wished, and it is not brought to full strength."""
+    plain = tiny_editor.generate(TextToImage(**SHORT, guidance_scale=5.0), seed=3)
+    apart = {}
+    for rule in ("smooth", "sharp"):
+        same = tiny_editor.generate(SelfGuidance(**SHORT, keep_shape=("*",), near_zero=rule), seed=3)
+        apart[rule] = np.abs(pixels(plain.image) - pixels(same.image)).max()
+    assert apart["smooth"] <= 4 and apart["sharp"] > 10 * apart["smooth"], apart
+
+
+def test_a_recipe_of_0_1_means_the_sharp_rule() -> None:
+    fields = SelfGuidance.model_fields
+    old, new = (SelfGuidance(prompt="a cat", **with_absent({}, form, fields)).near_zero for form in (1, 2))
+    assert (old, new) == ("sharp", "smooth")
+
+
+def test_what_candidates_share_is_said(tiny_editor: Editor, picture: Image.Image) -> None:
+    method = SelfGuidance(**SHORT, keep_look=("cat",), trajectory="edit-friendly")
+    several, one = (tiny_editor.edit(picture, method, seed=3, count=count).notices for count in (2, 1))
+    assert any("drawn once, by the first candidate's seed" in notice for notice in several)
+    assert not any("drawn once" in notice for notice in one)

@@ -63,4 +63,5 @@ class WhitenedInversionFields(Method):
                 xs = whitened_path(ctx, batch.x0, plain, regulate, start=self.inversion_start)
             return Inversion("ddim", levels, 0, xs, prompt=prompt, eta=0.0, size=batch.size)
 
+        batch.say_shared("the inversion's regularizer")
         return batch.cache.get_or_make(INVERSION, invert)

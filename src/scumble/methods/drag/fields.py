@@ -169,7 +169,9 @@ def drag_once(
         method: The fields.
         drag: Returns the dragged image of one candidate in the model's space (1, C, h, w), or None.
     """
-    same = "a drag is made once: all candidates are the same; another seed redraws what was uncovered"
+    same = (
+        "a drag is made once, with the first seed: all candidates are the same; another seed redraws what was uncovered"
+    )
     if batch.samples[1] > 1 and same not in batch.notices:
         batch.notices.append(same)
 

@@ -86,7 +86,7 @@ class LayoutTarget(Extra):
         from scumble.methods.guidance.layout_energies import layout_energies
 
         fields = {name: getattr(self, name) for name in ("move", "put", "resize", "keep_shape", "keep_look")}
-        wishes = WordWishes(**fields, by="centre")
+        wishes = WordWishes(**fields, by="centre", near_zero="sharp")
         acting = ActiveDuring(self.begin, self.end)
         guides = layout_energies(wishes, batch, prompt, self.source_prompt or prompt, acting)
         # Without an image there is no size to keep.

@@ -46,7 +46,8 @@ def layout_energies(
     """
     sites = attention_sites(batch.model.denoiser, batch.shape)
     features = feature_site(batch.model.denoiser)
-    kind: dict[str, Any] = {"sites": sites}
+    smooth = rules.smooth if wishes.near_zero == "smooth" else 0.0
+    kind: dict[str, Any] = {"sites": sites, "smooth": smooth}
     edited = [*dict.fromkeys([*wishes.move, *wishes.put, *wishes.resize, *wishes.rotate])]
     taken = [phrase for r in references for phrase in r.words]
     guides: list[WeightedEnergy] = []

@@ -37,3 +37,6 @@ class WordWishes(Method):
     """Weight of shapes that are kept."""
     look_weight: float = Field(default=0.1, ge=0, le=1e4)
     """Weight of looks that are kept."""
+    near_zero: Literal["smooth", "sharp"] = "smooth"
+    """Slope of small differences: smooth fades to 0; sharp (version 0.1, and compat official) is that of large ones, so
+    that rounding decides, and with it the number of candidates computed at once."""

@@ -19,6 +19,8 @@ class LayoutRules:
     """Compare thresholded silhouettes."""
     sharp = True
     """Take centers of sharpened maps."""
+    smooth = 0.01
+    """Difference below which ``near_zero="smooth"`` lets the slope fade."""
 
     def columns(self, model: Model, phrase: str, prompt: str, source: str) -> Columns:
         """Columns of the noun: it attends to the object, its adjectives often do not."""

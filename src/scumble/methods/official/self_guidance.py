@@ -20,7 +20,7 @@ __all__ = ["PRESETS"]
 class OfficialRules(LayoutRules):
     """Centers of plain maps and hard silhouettes, of all words of a phrase; nothing is freed for what moves."""
 
-    hard, sharp = True, False
+    hard, sharp, smooth = True, False, 0.0
 
     def columns(self, model: Model, phrase: str, prompt: str, source: str) -> Columns:
         """Columns of the whole phrase."""
