@@ -165,9 +165,9 @@ def _resized(tensor: Tensor, size: tuple[int, int], notices: list[str]) -> Tenso
     if (map_width, map_height) == (width, height):
         return tensor
     # The same shape to within 1 %, or as near as rounding the sides of the smaller to whole pixels allows.
-    apart = abs(map_width * height - map_height * width)
+    difference = abs(map_width * height - map_height * width)
     rounding = 0.5 * max(width + height, map_width + map_height)
-    if apart > max(_ASPECT_TOLERANCE * map_width * height, rounding):
+    if difference > max(_ASPECT_TOLERANCE * map_width * height, rounding):
         raise InputError(
             f"the map is {map_width}x{map_height} and the picture {width}x{height}: another shape; "
             "crop or redraw the map so that both show the same place"

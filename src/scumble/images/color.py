@@ -15,15 +15,15 @@ def match_colors(pictures: Tensor, target: Tensor) -> Tensor:
     """
     goal = target.double().flatten(2)[0]
     mean_goal, spread_goal = goal.mean(1, keepdim=True), torch.cov(goal)
-    made = []
+    matched = []
     for picture in pictures.double():
         flat = picture.flatten(1)
         mean, spread = flat.mean(1, keepdim=True), torch.cov(flat)
         root = _power(spread, 0.5)
         back = _power(spread, -0.5)
         move = back @ _power(root @ spread_goal @ root, 0.5) @ back
-        made.append((move @ (flat - mean) + mean_goal).reshape(picture.shape))
-    return torch.stack(made).to(pictures.dtype)
+        matched.append((move @ (flat - mean) + mean_goal).reshape(picture.shape))
+    return torch.stack(matched).to(pictures.dtype)
 
 
 def tinted(picture: Tensor, colour: Tensor, where: Tensor) -> Tensor:

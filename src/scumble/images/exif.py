@@ -73,15 +73,15 @@ def _entries(data: bytearray, order: str, place: int) -> tuple[dict[int, int], i
     end = place + 2 + 12 * count
     if end + 4 > len(data):
         raise Damaged("a directory reaches beyond the end")
-    found = {}
+    entries = {}
     for k in range(count):
         entry = place + 2 + 12 * k
         tag, kind, values = struct.unpack_from(order + "HHI", data, entry)
         beyond = _SIZES.get(kind, 1) * values
         if beyond > 4 and struct.unpack_from(order + "I", data, entry + 8)[0] + beyond > len(data):
             raise Damaged(f"tag {tag:#x} lies outside")
-        found[tag] = entry
-    return found, end
+        entries[tag] = entry
+    return entries, end
 
 
 def _value(data: bytearray, order: str, entry: int) -> int:

@@ -32,8 +32,8 @@ class Profile:
 
     @cached_property
     def _ways(self) -> tuple[Any, Any]:
-        own, common = _read(self.icc), ImageCms.createProfile("sRGB")
-        return _transform(own, common), _transform(common, own)
+        embedded, common = _read(self.icc), ImageCms.createProfile("sRGB")
+        return _transform(embedded, common), _transform(common, embedded)
 
     def to_srgb(self, image: Image.Image) -> Image.Image:
         """Return an RGB picture of this space in sRGB (relative colorimetric, black point compensated)."""

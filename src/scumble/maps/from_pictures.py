@@ -48,8 +48,8 @@ def depth(image: Source, model: Finder | None = None) -> Image.Image:
     from scumble.images import load_image
 
     rgb = load_image(image).rgb
-    found = _ask("depth-estimation", model, "depth-anything/Depth-Anything-V2-Small-hf", rgb)
-    far_and_near = np.asarray(found["predicted_depth"], np.float32).squeeze()
+    answer = _ask("depth-estimation", model, "depth-anything/Depth-Anything-V2-Small-hf", rgb)
+    far_and_near = np.asarray(answer["predicted_depth"], np.float32).squeeze()
     low, high = float(far_and_near.min()), float(far_and_near.max())
     if not np.isfinite([low, high]).all():
         raise InputError("the depth model gave values that are not numbers")
@@ -66,8 +66,8 @@ def segmentation(image: Source, model: Finder | None = None, labels: Sequence[st
     from scumble.images import load_image
 
     rgb = load_image(image).rgb
-    found = _ask("image-segmentation", model, "facebook/mask2former-swin-tiny-coco-panoptic", rgb)
-    present = list(dict.fromkeys(str(one["label"]).lower() for one in found))
+    answer = _ask("image-segmentation", model, "facebook/mask2former-swin-tiny-coco-panoptic", rgb)
+    present = list(dict.fromkeys(str(one["label"]).lower() for one in answer))
     wanted = [label.strip().lower() for label in labels]
     names = ", ".join(present) or "nothing"
     if not wanted:
@@ -75,14 +75,14 @@ def segmentation(image: Source, model: Finder | None = None, labels: Sequence[st
     for label in wanted:
         if label not in present:
             raise InputError(f"the model found no {label!r} in the picture, but: {names}{nearest(label, present)}")
-    masks = [np.asarray(one["mask"].convert("L")) for one in found if str(one["label"]).lower() in wanted]
+    masks = [np.asarray(one["mask"].convert("L")) for one in answer if str(one["label"]).lower() in wanted]
     return to_grey(np.max(masks, axis=0) / 255.0)
 
 
 def _ask(task: str, model: Finder | None, example: str, rgb: Image.Image) -> Any:
-    found = _pipeline(task, model, example)
+    pipeline = _pipeline(task, model, example)
     try:
-        return found(rgb)
+        return pipeline(rgb)
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # a model made for another task
         raise CheckpointError(f"the model {model} does not do {task}: {error}") from error
 

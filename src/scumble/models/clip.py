@@ -139,8 +139,8 @@ class ClipScorer:
     def tokens(self, squares: Tensor) -> Tensor:
         """Return the last layer's tokens (B, L, D'), one for all and one per patch, of what :meth:`encode` takes."""
         pixels = ((squares + 1) / 2 - self.mean) / self.std
-        found: Tensor = self.model.vision_model(pixels).last_hidden_state
-        return found
+        states: Tensor = self.model.vision_model(pixels).last_hidden_state
+        return states
 
     def image_features(self, pictures: Tensor) -> Tensor:
         """Return unit features (B, D) of pictures (B, 3, H, W) in [-1, 1] of any size; differentiable."""

@@ -141,7 +141,7 @@ class TextStack:
         ids, variants = self.tokens(prompt), spellings(tokenizer, spelled_out(tokenizer, word.strip()))
         if not variants:
             raise InputError(f"a word to look for in a prompt must have at least one character, got {word!r}")
-        found = find_word(ids, tokenizer.convert_ids_to_tokens(ids), variants)
-        if not found:
+        positions = find_word(ids, tokenizer.convert_ids_to_tokens(ids), variants)
+        if not positions:
             raise no_such_word(prompt, word, self.words_cut(prompt))
-        return found
+        return positions

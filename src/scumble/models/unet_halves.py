@@ -58,18 +58,18 @@ def encode_half(unet: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, taps:
         MethodError: If the network has no mid block.
     """
     stem, down, mid = _parts(unet)
-    found: dict[nn.Module, Any] = {}
+    outputs: dict[nn.Module, Any] = {}
 
     def keep(module: nn.Module, args: Any, output: Any) -> None:
-        found[module] = output
+        outputs[module] = output
 
     with torch.no_grad(), attached(unet, taps), ExitStack() as stack:
         for module in (stem, *down, mid):
             stack.callback(module.register_forward_hook(keep).remove)
         with _until(mid):
             denoise(unet, x, t, cond)
-    h = found[mid]
-    return EncoderCache(x, t, cond, found[stem], tuple(found[m] for m in down), h)
+    h = outputs[mid]
+    return EncoderCache(x, t, cond, outputs[stem], tuple(outputs[m] for m in down), h)
 
 
 def decode_half(
@@ -99,11 +99,11 @@ def decode_half(
         MethodError: If a module does not exist or is not part of the decoder.
     """
     stem, down, mid = _parts(unet)
-    seen: dict[str, Tensor] = {}
+    activations: dict[str, Tensor] = {}
     wanted = [*dict.fromkeys((*read, *(() if upto is None else (upto,))))]
 
     def reader(site: str) -> Tap:
-        return Tap(site, lambda tensor: seen.update({site: tensor}))
+        return Tap(site, lambda tensor: activations.update({site: tensor}))
 
     output: Tensor | None = None
     with ExitStack() as stack:
@@ -117,10 +117,10 @@ def decode_half(
         else:
             with _until(module_at(unet, upto)):
                 denoise(unet, cache.x, cache.t, cache.cond)
-    missing = [site for site in wanted if site not in seen]
+    missing = [site for site in wanted if site not in activations]
     if missing:
         raise MethodError(f"{missing[0]!r} does not run in the decoder of this network" + _order_hint(upto))
-    return output, seen
+    return output, activations
 
 
 def _order_hint(upto: str | None) -> str:
@@ -148,12 +148,12 @@ def _until(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def _returning(module: nn.Module, result: Any) -> Iterator[None]:
     """Make a module return ``result`` whatever it is given."""
-    own: Callable[..., Any] | None = module.__dict__.get("forward")
+    forward: Callable[..., Any] | None = module.__dict__.get("forward")
     vars(module)["forward"] = lambda *args, **kwargs: result
     try:
         yield
     finally:
-        if own is None:
+        if forward is None:
             del vars(module)["forward"]
         else:
-            vars(module)["forward"] = own
+            vars(module)["forward"] = forward

@@ -56,10 +56,10 @@ class VisionTower:
         name: str = "vit",
     ) -> None:
         self.network: nn.Module = network.eval().requires_grad_(False)
-        found = [match for path, _ in network.named_modules() if (match := KEYS.match(path))]
-        if not found:
+        matches = [match for path, _ in network.named_modules() if (match := KEYS.match(path))]
+        if not matches:
             raise CheckpointError(f"{name} has no self-attention with keys: give a ViT, DINO or CLIP vision tower")
-        self.key_path, self.layer_path = found[-1][0], found[-1]["layer"]
+        self.key_path, self.layer_path = matches[-1][0], matches[-1]["layer"]
         self.size = size or int(network.config.image_size)
         self.name = name
         self.device = next(network.parameters()).device
@@ -105,11 +105,11 @@ class VisionTower:
         small = (pictures + 1) / 2
         if tuple(small.shape[-2:]) != (self.size, self.size):
             small = F.interpolate(small, size=(self.size, self.size), mode="bilinear", align_corners=False)
-        seen: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {}
 
         def reader(name: str) -> Any:
             def read(module: nn.Module, args: Any, output: Any) -> None:
-                seen[name] = output if isinstance(output, Tensor) else output[0]
+                outputs[name] = output if isinstance(output, Tensor) else output[0]
 
             return read
 
@@ -122,4 +122,4 @@ class VisionTower:
         finally:
             for hook in hooks:
                 hook.remove()
-        return VisionFeatures(seen["keys"], seen["layer"][:, 0])
+        return VisionFeatures(outputs["keys"], outputs["layer"][:, 0])

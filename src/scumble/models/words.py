@@ -24,10 +24,10 @@ def spellings(tokenizer: Any, word: str) -> list[list[int]]:
     alone = _ids(tokenizer, word)
     lead = _ids(tokenizer, "a")
     after = _ids(tokenizer, f"a {word}")
-    found = [alone, _ids(tokenizer, f" {word}")]
+    variants = [alone, _ids(tokenizer, f" {word}")]
     if after[: len(lead)] == lead:
-        found.append(after[len(lead) :])
-    return [ids for i, ids in enumerate(found) if ids and ids not in found[:i]]
+        variants.append(after[len(lead) :])
+    return [ids for i, ids in enumerate(variants) if ids and ids not in variants[:i]]
 
 
 def spelled_out(tokenizer: Any, prompt: str) -> str:

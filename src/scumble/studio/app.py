@@ -183,12 +183,12 @@ def make_app(studio: Studio) -> FastAPI:
     async def keep_draft(request: Request) -> Any:
         body = await _json(request)
         version, force = int(body.pop("version", 0)), bool(body.pop("force", False))
-        kept = studio.store.keep_draft(body, version, force)
-        if kept is None:
+        draft = studio.store.keep_draft(body, version, force)
+        if draft is None:
             now = studio.store.draft() or {"version": 0}
             return JSONResponse({"error": "changed in another tab", "version": now["version"]}, 409)
-        studio.events.publish("draft", {"version": kept, "tab": request.headers.get("x-tab", "")})
-        return {"version": kept}
+        studio.events.publish("draft", {"version": draft, "tab": request.headers.get("x-tab", "")})
+        return {"version": draft}
 
     # ---- pictures
 
@@ -201,8 +201,8 @@ def make_app(studio: Studio) -> FastAPI:
     @app.post("/api/pictures/still-life")
     async def still_life(request: Request) -> dict[str, Any]:
         body = await _json(request)
-        made = await wait_for(studio.engine.ask("still_life", seed=int(body.get("seed", 0))))
-        return await _picture_added(studio, made["png"], made["name"])
+        picture = await wait_for(studio.engine.ask("still_life", seed=int(body.get("seed", 0))))
+        return await _picture_added(studio, picture["png"], picture["name"])
 
     @app.get("/api/pictures/{digest}")
     async def picture(digest: str) -> Response:
@@ -489,14 +489,14 @@ def _picture_info(studio: Studio, digest: str) -> dict[str, Any]:
 
 
 async def _picture_added(studio: Studio, data: bytes, name: str) -> dict[str, Any]:
-    digest, seen = await asyncio.to_thread(studio.pictures.add, data, name)
-    studio.store.keep_picture(digest, seen.name, (seen.width, seen.height), seen.alpha)
+    digest, view = await asyncio.to_thread(studio.pictures.add, data, name)
+    studio.store.keep_picture(digest, view.name, (view.width, view.height), view.alpha)
     path = studio.pictures.path(digest)
     if (studio.store.picture(digest) or {}).get("pixels") is None:
         future = studio.engine.ask("pixels", path=str(path))
         future.add_done_callback(lambda done: _keep_pixels(studio, digest, done))
     info = _picture_info(studio, digest)
-    return {**info, "recipe": None if seen.recipe is None else _brought_back(studio, seen.recipe)}
+    return {**info, "recipe": None if view.recipe is None else _brought_back(studio, view.recipe)}
 
 
 def _keep_pixels(studio: Studio, digest: str, done: Future[Any]) -> None:
@@ -527,11 +527,11 @@ def _brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
         missing.append(f"the method {method}")
         method = "differential-diffusion"
     fields = {one["name"]: one for one in known.get(method, {}).get("fields", ())}
-    kept = {name: value for name, value in parameters.items() if name in fields and value != fields[name]["default"]}
+    changed = {name: value for name, value in parameters.items() if name in fields and value != fields[name]["default"]}
     info = None if picture is None else {**picture, "recipe": None}
     return {
         "method": method,
-        "parameters": kept,
+        "parameters": changed,
         "seed": int(recipe.get("seed") or 0),
         "index": int(recipe.get("index") or 0),
         "count": int(recipe.get("count") or 1),

@@ -28,12 +28,12 @@ class Forms:
         """Descriptions of all methods that edit a picture, ordered by task."""
         from scumble.methods.registry import METHODS, method_class
 
-        made = [
+        forms = [
             describe(kind, name)
             for name in METHODS
             if (kind := _class(method_class, name)) is not None and kind.takes_image
         ]
-        return sorted(made, key=lambda one: ORDER.index(one["task"]) if one["task"] in ORDER else len(ORDER))
+        return sorted(forms, key=lambda one: ORDER.index(one["task"]) if one["task"] in ORDER else len(ORDER))
 
     def check(
         self,

@@ -67,9 +67,9 @@ class Guard:
 
         async def guarded(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
-                own = [name for name, _ in message.get("headers", ())]
-                more = [pair for pair in HEADERS if pair[0] not in own]
-                if b"cache-control" not in own:
+                names = [name for name, _ in message.get("headers", ())]
+                more = [pair for pair in HEADERS if pair[0] not in names]
+                if b"cache-control" not in names:
                     more.append((b"cache-control", b"no-store"))
                 message["headers"] = [*message.get("headers", ()), *more]
             await send(message)

@@ -114,19 +114,19 @@ class Pictures:
         Raises:
             InputError: If it is no usable picture, too large, or the disk is full.
         """
-        seen = inspect(data, name := safe_name(name))
+        view = inspect(data, name := safe_name(name))
         digest = sha256(data)
         there = self.path(digest)
         if there is not None:
-            return digest, Observation(there.name, seen.width, seen.height, seen.alpha, seen.kind, seen.recipe)
+            return digest, Observation(there.name, view.width, view.height, view.alpha, view.kind, view.recipe)
         if shutil.disk_usage(self.folder.parent).free < FREE + len(data):
             raise InputError("the disk has less than 1 GiB left: make room, then open the picture again")
         if "." not in name:
-            name = f"{name}.{seen.kind.lower()}"
+            name = f"{name}.{view.kind.lower()}"
         place = self.folder / digest
         place.mkdir(parents=True, exist_ok=True)
         write_bytes(place / name, data)
-        return digest, Observation(name, seen.width, seen.height, seen.alpha, seen.kind, seen.recipe)
+        return digest, Observation(name, view.width, view.height, view.alpha, view.kind, view.recipe)
 
     def path(self, digest: str) -> Path | None:
         """Where a picture is, or None."""

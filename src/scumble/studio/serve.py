@@ -173,8 +173,8 @@ def _read(picture: Path | None) -> bytes | None:
 
 def _begin_with(studio: Studio, data: bytes, name: str) -> None:
     """Make a picture the draft's, unless it is that already."""
-    digest, seen = studio.pictures.add(data, name)
-    studio.store.keep_picture(digest, seen.name, (seen.width, seen.height), seen.alpha)
+    digest, view = studio.pictures.add(data, name)
+    studio.store.keep_picture(digest, view.name, (view.width, view.height), view.alpha)
     before = studio.store.draft()
     if before is not None and (before.get("picture") or {}).get("id") == digest:
         return

@@ -100,20 +100,20 @@ class Maker:
         tell("progress", stage="save", step=0, steps=0)
         final = folder / payload["output"]
         temporary = temporary_path(final, self._token)
-        made = result.save(temporary)
+        saved = result.save(temporary)
         names = (
             [final]
-            if len(made) == 1
-            else [final.with_name(f"{final.stem}-{k}{final.suffix}") for k in range(len(made))]
+            if len(saved) == 1
+            else [final.with_name(f"{final.stem}-{k}{final.suffix}") for k in range(len(saved))]
         )
-        files = [written(folder, one, name, None) for one, name in zip(made, names, strict=True)]
+        files = [written(folder, one, name, None) for one, name in zip(saved, names, strict=True)]
         cost = result.cost
         rows = cost.forward_rows + cost.backward_rows
         if rows >= 4:
             self._seconds_a_row = cost.seconds / rows
         shown = [
             {**_shown(result, k, path), "seconds": round(seconds, 3), "seed": request.seed + _candidate(result, k)}  # type: ignore[operator]
-            for k, path in enumerate(made)
+            for k, path in enumerate(saved)
         ]
         return {
             "files": files,
@@ -258,16 +258,16 @@ class _Watch:
 
         started = time.monotonic()
         ground, mask = self._base()
-        made = to_image(progress.preview().detach().cpu()[:1])[0].convert("RGB")
+        preview = to_image(progress.preview().detach().cpu()[:1])[0].convert("RGB")
         box, window = (0, 0, *ground.size), getattr(progress, "window", None)
         if window is not None:  # what was padded is cut off, and the part lies where it belongs
-            made = made.crop((0, 0, *window.scaled))
+            preview = preview.crop((0, 0, *window.scaled))
             across, down = (here / there for here, there in zip(ground.size, window.original, strict=True))
             left, top, right, bottom = window.box
             box = (round(left * across), round(top * down), round(right * across), round(bottom * down))
         size = (max(1, box[2] - box[0]), max(1, box[3] - box[1]))
         shown = ground.copy()
-        shown.paste(made.resize(size, Image.Resampling.BICUBIC), box[:2])
+        shown.paste(preview.resize(size, Image.Resampling.BICUBIC), box[:2])
         if mask is not None:
             shown = Image.composite(shown, ground, mask)
         buffer = io.BytesIO()

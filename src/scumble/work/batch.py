@@ -138,15 +138,15 @@ class Batch:
         busy = holder(inside) if inside.is_dir() else None
         if busy is not None:
             raise InputError(f"this folder is in use by {busy}; wait for it, or stop it")
-        found = gather(self._given, self._patterns, recursive=self._recursive, redo=self._redo, output=self.folder)
-        if not found.lines:
+        gathered = gather(self._given, self._patterns, recursive=self._recursive, redo=self._redo, output=self.folder)
+        if not gathered.lines:
             raise InputError("the list holds no requests")
         wishes = Wishes(
-            {**found.defaults, **self._wishes.defaults}, self._wishes.flags, self._wishes.sets,
+            {**gathered.defaults, **self._wishes.defaults}, self._wishes.flags, self._wishes.sets,
             self._wishes.within, self._wishes.inputs,
         )  # fmt: skip
         self.checked = check(
-            found, wishes, self._started, self.folder, pattern=self._name,
+            gathered, wishes, self._started, self.folder, pattern=self._name,
             overwrite=self._rules.overwrite or self._select.again,
         )  # fmt: skip
         return self.checked
@@ -296,14 +296,14 @@ class Batch:
             self.ledger.close(clean=True)
             self.ledger = None
 
-    def _finished(self, row: Row, kept: bool = False) -> Finished:
+    def _finished(self, row: Row, reused: bool = False) -> Finished:
         names = [one.path for one in row.files if not one.path.endswith(".json")]
         files: list[Path | str] = [
             self.folder / name if self.address is None else f"{self.address.rstrip('/')}/{name}" for name in names
         ]
         cost = {"seconds": row.seconds, "forward": row.forward, "backward": row.backward, "peak": row.peak}
-        kept = kept or row.reason == "found"
-        return Finished(row.id, row.state, tuple(files), row.error, row.hint, cost, row.attempts, kept)
+        reused = reused or row.reason == "found"
+        return Finished(row.id, row.state, tuple(files), row.error, row.hint, cost, row.attempts, reused)
 
     def _list_name(self) -> str:
         return Path(self._given).name if isinstance(self._given, str | Path) else "requests from Python"

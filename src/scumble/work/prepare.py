@@ -66,13 +66,13 @@ def gather(
         if path.suffix.lower() in PICTURE_FORMATS:
             return read_recipes([path])
         return read_list(path)
-    found = Found()
+    gathered = Found()
     for number, one in enumerate(requests, 1):
         if isinstance(one, str | Path):
-            found.lines += read_recipes([Path(one)]).lines
+            gathered.lines += read_recipes([Path(one)]).lines
         else:
-            found.lines.append(Line("requests", number, _plain(one), str(Path.cwd())))
-    return found
+            gathered.lines.append(Line("requests", number, _plain(one), str(Path.cwd())))
+    return gathered
 
 
 def _plain(one: Any) -> Mapping[str, Any]:

@@ -145,16 +145,16 @@ def weight_files(path: Path, name: str) -> tuple[list[Path], str | None]:
     """Return the weight files of one part and their variant, the plain ones first, then fp16."""
     if not path.is_dir():
         raise CheckpointError(f"{name} has no {path.name} folder")
-    found: dict[str | None, list[Path]] = {}
+    files: dict[str | None, list[Path]] = {}
     for file in sorted(path.iterdir()):
         match = WEIGHTS.match(file.name)
         if match:
-            found.setdefault(match["variant"], []).append(file)
-    if None in found:
-        return found[None], None
-    if found:
-        variant = "fp16" if "fp16" in found else sorted(v for v in found if v is not None)[0]
-        return found[variant], variant
+            files.setdefault(match["variant"], []).append(file)
+    if None in files:
+        return files[None], None
+    if files:
+        variant = "fp16" if "fp16" in files else sorted(v for v in files if v is not None)[0]
+        return files[variant], variant
     if any(file.suffix in PICKLES for file in path.iterdir()):
         raise pickle_error(f"{name}/{path.name}")
     raise CheckpointError(f"{name}/{path.name} has no weights (a .safetensors file)")
@@ -162,11 +162,11 @@ def weight_files(path: Path, name: str) -> tuple[list[Path], str | None]:
 
 def _json(path: Path, missing: str) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"{missing}: {path.parent.name}/{path.name} is missing") from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise CheckpointError(f"{path.parent.name}/{path.name} must hold a JSON object")
-    return found
+    return content

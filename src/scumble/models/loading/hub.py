@@ -29,9 +29,9 @@ def fetch(repo: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    kept = _kept(repo)
-    if kept is not None:
-        return kept
+    cached = _kept(repo)
+    if cached is not None:
+        return cached
     try:
         return Path(snapshot_download(repo, allow_patterns=_wanted(repo)))
     except CheckpointError:
@@ -76,9 +76,9 @@ def _wanted(repo: str) -> list[str]:
     weights = []
     for part in NETWORKS:
         inside = [file for file in files if file.startswith(f"{part}/")]
-        found = {file: match["variant"] for file in inside if (match := WEIGHTS.match(file.split("/", 1)[1]))}
-        plain = [file for file, variant in found.items() if variant is None]
-        weights += plain or [file for file, variant in found.items() if variant == "fp16"]
-        if not found and any(file.endswith(PICKLES) for file in inside):
+        variants = {file: match["variant"] for file in inside if (match := WEIGHTS.match(file.split("/", 1)[1]))}
+        plain = [file for file, variant in variants.items() if variant is None]
+        weights += plain or [file for file, variant in variants.items() if variant == "fp16"]
+        if not variants and any(file.endswith(PICKLES) for file in inside):
             raise pickle_error(f"{repo}/{part}")
     return ["model_index.json", *(f"{part}/*.{ext}" for part in PARTS for ext in ("json", "txt")), *weights]

@@ -31,20 +31,20 @@ def parse_device(device: str | torch.device | None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     known = ("cpu", "cuda", "mps", "auto")
     try:
-        found = torch.device(device)
+        parsed = torch.device(device)
     except RuntimeError as error:
         hint = nearest(str(device), known)
         raise InputError(f"device must be cpu, cuda, cuda:N, mps or auto, got {str(device)!r}{hint}") from error
-    if found.type not in known:
+    if parsed.type not in known:
         raise InputError(f"device must be cpu, cuda, cuda:N, mps or auto, got {str(device)!r}")
-    if found.type == "cuda":
+    if parsed.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (found.index or 0) >= count:
+        if (parsed.index or 0) >= count:
             what = f"{count} CUDA GPU(s)" if count else "no CUDA GPU (or a build without CUDA)"
             raise InputError(f"device {str(device)!r} is not here: torch sees {what}; use device='auto' or 'cpu'")
-    if found.type == "mps" and not torch.backends.mps.is_available():
+    if parsed.type == "mps" and not torch.backends.mps.is_available():
         raise InputError("device 'mps' is not here: it needs a Mac with Apple silicon; use device='auto' or 'cpu'")
-    return found
+    return parsed
 
 
 def parse_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
@@ -55,8 +55,8 @@ def parse_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
     """
     if dtype is None:
         return torch.float32
-    found = DTYPES.get(str(dtype).removeprefix("torch.").lower())
-    if found is None:
+    parsed = DTYPES.get(str(dtype).removeprefix("torch.").lower())
+    if parsed is None:
         hint = nearest(str(dtype), DTYPES)
         raise InputError(f"dtype must be float32, float16 (fp16) or bfloat16 (bf16), got {str(dtype)!r}{hint}")
-    return found
+    return parsed

@@ -32,11 +32,11 @@ def installed_version() -> str | None:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        found = version("openvino")
+        number = version("openvino")
     except PackageNotFoundError:
         return None
-    numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
-    return found if numbers >= OLDEST else None
+    numbers = tuple(int(part) for part in number.split(".")[:2] if part.isdigit())
+    return number if numbers >= OLDEST else None
 
 
 def import_openvino() -> Any:
