@@ -188,7 +188,7 @@ class Batch:
         assert self.ledger is not None and self.driver is not None, "use it inside with"
         for row in self.ledger.rows("done"):
             if row.id in self._names:
-                yield self._finished(row, kept=True)
+                yield self._finished(row, reused=True)
         for row in self.driver.run():
             yield self._finished(row)
         self._clean = not self.driver.stopping
