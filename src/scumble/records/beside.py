@@ -37,8 +37,8 @@ class Beside:
     def picture(self, wanted: dict[str, str], size: tuple[int, int]) -> Picture | None:
         """The picture with these pixels, or None; only pictures of that size are decoded."""
         for path in self.likely(wanted["name"], READABLE_PICTURES):
-            found = picture_size(path)
-            if found is not None and found not in (size, size[::-1]):
+            measured = picture_size(path)
+            if measured is not None and measured not in (size, size[::-1]):
                 continue
             try:
                 picture = load_image(path)
@@ -51,8 +51,11 @@ class Beside:
     def map(self, wanted: dict[str, str], size: tuple[int, int], sha256: Callable[[Path], str]) -> Path | None:
         """The change map with these strengths, or None; only pictures of the same shape are decoded."""
         for path in self.likely(wanted["name"], READABLE_PICTURES):
-            found = picture_size(path)
-            if found is None or abs(found[0] * size[1] - found[1] * size[0]) > ASPECT * found[0] * size[1] + sum(size):
+            measured = picture_size(path)
+            if measured is None:
+                continue
+            width, height = measured
+            if abs(width * size[1] - height * size[0]) > ASPECT * width * size[1] + sum(size):
                 continue
             try:
                 if sha256(path) == wanted["sha256"]:

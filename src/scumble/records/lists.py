@@ -106,7 +106,7 @@ def read_text(data: bytes, source: str, base: Path, *, table: bool = False) -> F
 
 
 def _objects(text: str, source: str, base: str) -> Found:
-    found, problems = Found(), list[Problem]()
+    gathered, problems = Found(), list[Problem]()
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith(("#", "//")):
@@ -117,18 +117,18 @@ def _objects(text: str, source: str, base: str) -> Found:
             problems.append(Problem(source, number, str(error)))
             continue
         if "scumble-batch" in value:
-            if found.lines or found.defaults:
+            if gathered.lines or gathered.defaults:
                 problems.append(Problem(source, number, "the header must be the first object of the list"))
             else:
                 problems += [Problem(source, number, one) for one in _header(value)]
-                found.defaults = dict(value.get("defaults") or {}) if not problems else {}
+                gathered.defaults = dict(value.get("defaults") or {}) if not problems else {}
             continue
-        found.lines.append(Line(source, number, value, base))
-        if len(found.lines) > MOST_LINES:
+        gathered.lines.append(Line(source, number, value, base))
+        if len(gathered.lines) > MOST_LINES:
             raise ListError([Problem(source, number, f"the list is longer than {MOST_LINES} requests: divide it")])
     if problems:
         raise ListError(problems)
-    return found
+    return gathered
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _table(text: str, source: str, base: str) -> Found:
     if not first:
         raise ListError([Problem(source, 1, "is empty: the first line must name the columns")])
     reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text.splitlines()[0]), strict=True)
-    found, problems = Found(), list[Problem]()
+    gathered, problems = Found(), list[Problem]()
     begins = 1
     try:
         header = [name.strip() for name in next(reader)]
@@ -204,13 +204,13 @@ def _table(text: str, source: str, base: str) -> Found:
                     problems.append(Problem(source, begins, f"has {len(row)} cells, the header names {len(header)}"))
                 else:
                     given = {name: cell for name, cell in zip(header, row, strict=True) if cell != ""}
-                    found.lines.append(Line(source, begins, given, base, cells=True))
+                    gathered.lines.append(Line(source, begins, given, base, cells=True))
             begins = reader.line_num + 1
     except csv.Error as error:
         problems.append(Problem(source, begins, f"is no CSV: {error}"))
     if problems:
         raise ListError(problems)
-    return found
+    return gathered
 
 
 def _delimiter(header: str) -> str:
@@ -250,7 +250,7 @@ def read_folder(
     pictures.sort(key=lambda path: path.relative_to(folder).as_posix().encode())
     maps = {picture: _matching(picture, patterns.maps) for picture in pictures} if patterns.maps else {}
     taken = {match for picture, matches in maps.items() for match in matches if match != picture}
-    found, problems = Found(), list[Problem]()
+    gathered, problems = Found(), list[Problem]()
     for picture in pictures:
         if picture in taken:
             continue
@@ -267,12 +267,12 @@ def read_folder(
         except InputError as error:
             problems.append(Problem(name, None, str(error)))
             continue
-        found.lines.append(Line(name, None, fields, str(folder.absolute()), name=name[: -len(picture.suffix)]))
+        gathered.lines.append(Line(name, None, fields, str(folder.absolute()), name=name[: -len(picture.suffix)]))
     if problems:
         raise ListError(problems)
-    if not found.lines:
+    if not gathered.lines:
         raise InputError(f"the folder {folder} holds no pictures ({', '.join(READABLE_PICTURES)})")
-    return found
+    return gathered
 
 
 def _matching(picture: Path, pattern: str) -> list[Path]:
@@ -315,11 +315,11 @@ def _prompt(path: Path | None) -> str:
 
 def read_recipes(paths: Iterable[Path]) -> Found:
     """Take finished pictures as requests: each is asked for its recipe, and is to be made again."""
-    found = Found()
+    gathered = Found()
     for path in paths:
         where = str(path.absolute().parent)
-        found.lines.append(Line(path.name, None, {}, where, name=path.stem, recipe=str(path.absolute())))
-    return found
+        gathered.lines.append(Line(path.name, None, {}, where, name=path.stem, recipe=str(path.absolute())))
+    return gathered
 
 
 def pictures_in(folder: Path) -> list[Path]:
