@@ -24,5 +24,5 @@ class TextToImage(Prompted, FromSeed, Sampled, Placed):
     def run(self, batch: EditBatch) -> Tensor:
         """Denoise from pure noise."""
         levels = batch.levels(self.num_inference_steps, self.solver)
-        guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
+        guidance = batch.guidance(self.first_prompt, self.negative_prompt, self.guidance_scale)
         return batch.denoise(levels, self.make_solver(batch, len(levels) - 1), [guidance])
