@@ -174,7 +174,7 @@ def test_segmentation_joins_the_named_things_whatever_the_case() -> None:
 @pytest.mark.parametrize("make", [maps.depth, maps.segmentation])
 def test_a_missing_model_says_what_to_give_and_nothing_is_fetched(make: Any, tmp_path: Path) -> None:
     picture = np.zeros((8, 8, 3), np.uint8)
-    with pytest.raises(CheckpointError, match="give the folder"):
+    with pytest.raises(InputError, match="give the folder"):
         make(picture)
     with pytest.raises(CheckpointError, match="is not on this machine"):
         make(picture, "nobody/no-such-model")

@@ -92,7 +92,7 @@ def _pipeline(task: str, model: Finder | None, example: str) -> Callable[..., An
     if callable(model):
         return model
     if model is None:
-        raise CheckpointError(
+        raise InputError(
             f"a map by {task} needs a model: give the folder of a transformers {task} model, "
             f"or the name of a downloaded one (for example: hf download {example})"
         )
