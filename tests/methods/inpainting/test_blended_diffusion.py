@@ -58,6 +58,7 @@ def official_job(case: Any) -> tuple[BlendedDiffusion | LocalClipGuidedDiffusion
         "clip_weight": given["clip_guidance_lambda"],
         "range_weight": given["range_lambda"],
         "solver": given["sampler"].split()[0],
+        "outside": "grey",
         "compat": "official",
     }
     if given["local_clip_guided_diffusion"]:
