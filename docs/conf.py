@@ -1,5 +1,7 @@
 """The site: Sphinx with furo and MyST, which many projects stand on and which one maintainer less does not end."""
 
+from typing import Any
+
 from scumble import __version__
 
 project = "Scumble"
@@ -21,3 +23,15 @@ napoleon_use_rtype = False
 html_theme = "furo"
 html_title = f"Scumble {release}"
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["tables.css"]
+
+
+def setup(app: Any) -> None:
+    """Napoleon takes what stands before a colon in a property's first line for its type: let a comment stand first."""
+
+    def comment_first(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+        if what in ("attribute", "property") and lines:
+            lines[:0] = ["..", ""]
+
+    app.connect("autodoc-process-docstring", comment_first, priority=1)
