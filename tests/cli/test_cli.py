@@ -115,6 +115,12 @@ def test_help_of_edit_shows_the_flags_of_the_method(capsys: pytest.CaptureFixtur
         (("edit", "in.png", "--method", "sdedit", "--strength", "1.5"), "--strength 1.5"),
         (("edit", "in.png", "--steps", "0"), "--num-inference-steps"),
         (("edit", "in.png", "--stepz", "3"), "--stepz"),
+        (("edit", "in.png", "--mask_image", "map.png"), "Write --map"),
+        (("edit", "in.png", "--num_images_per_prompt", "2"), "Write --count"),
+        (("edit", "in.png", "--method", "sdedit", "--skip", "0.3"), "is --strength 0.7"),
+        (("edit", "in.png", "a red cube"), "Words belong to --prompt"),
+        (("edit", "in.png", "in.png", "map.png"), "scumble batch takes several"),
+        (("edit", "in.png", "--map", "1.5", "--model", MODEL), "1.5"),
         (("edit", "in.png", "--model", "no-such-model"), "no-such-model"),
         (("edit", "in.png", "--model", "pickled.ckpt"), "pickle"),
         (("edit", "in.png", "--model", "empty"), "model_index.json"),
@@ -190,3 +196,10 @@ def test_with_json_an_error_is_json(
 def test_python_dash_m_is_the_same_command() -> None:
     done = subprocess.run([sys.executable, "-m", "scumble", "frobnicate"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "frobnicate" in done.stderr
+
+
+def test_a_map_may_be_one_number_and_redo_makes_it_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("edit", "in.png", "--model", MODEL, "--map", "0.5", "--steps", "4", "--seed", "5", "-o", "half.png")
+    run("redo", "half.png", "--model", MODEL)
+    told = capsys.readouterr()
+    assert "difference" in told.out + told.err, told

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scumble.editing.editor import Editor
+from scumble.methods.img2img.text_to_image import TextToImage
 from scumble.methods.registry import METHODS
 from scumble.models.base import Model
 from scumble.records.metadata import parameters_text
@@ -51,3 +53,10 @@ def test_a_recipe_says_what_defaults_came_to(name: str, tiny_sd: Model, picture:
     assert recipe.environment["threads"] == "1" and recipe.environment["processor"]
     text = parameters_text(recipe.model_dump(mode="json"))
     assert ("CFG scale: " in text and "Denoising strength: " in text) or name in ("pix2pix-zero", "diffuseit")
+
+
+def test_a_result_says_what_it_is_in_one_line(tiny_editor: Editor) -> None:
+    method = TextToImage(prompt="a cat", num_inference_steps=2, guidance_scale=1.0)
+    assert repr(tiny_editor.generate(method, seed=3, count=2)) == (
+        "<Result: 2 of text-to-image, seed 3, 2 network calls>"
+    )

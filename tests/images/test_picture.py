@@ -130,3 +130,20 @@ def test_empty_truncated_and_foreign_files_are_refused(tmp_path: Path) -> None:
     for name, says in (("empty", "empty file"), ("cut", "cannot be read"), ("head", "read|format"), ("text", "format")):
         with pytest.raises(InputError, match=says):
             load_image(tmp_path / f"{name}.png")
+
+
+def test_bytes_and_open_files_are_the_picture_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "in.png"
+    Image.fromarray(np.arange(12 * 9 * 3, dtype=np.uint8).reshape(12, 9, 3)).save(path)
+    wanted = load_image(path)
+    with path.open("rb") as opened:
+        given = [load_image(path.read_bytes()), load_image(opened), load_image(io.BytesIO(path.read_bytes()))]
+    for one in given:
+        assert (one.sha256, one.path_name, one.file) == (wanted.sha256, None, None)
+
+
+@pytest.mark.parametrize("given", [b"", b"no picture", io.StringIO("text")])
+def test_bytes_that_are_no_picture_are_refused_in_one_line(given: Any) -> None:
+    with pytest.raises(InputError) as refused:
+        load_image(given)
+    assert "\n" not in str(refused.value) and "/tmp" not in str(refused.value)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from scumble.cli.hints import with_hint
 from scumble.errors import CheckpointError, InputError, MethodError, ScumbleError
 from scumble.untrusted import printable
 
@@ -98,7 +99,7 @@ def run_app(app: App, words: Sequence[str]) -> None:
         message = " ".join(str(error).split())
         if "into dict[" in message:
             message += """ Give it as JSON, such as '{"red cube": 2}', or one by one, such as --resize.cube 2"""
-        _fail(message, BAD_INPUT, "InputError", words)
+        _fail(with_hint(message), BAD_INPUT, "InputError", words)
 
 
 def _fail(message: str, code: int, kind: str, words: Sequence[str]) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from cyclopts import Group, Parameter
@@ -107,6 +108,14 @@ def _records(flag: str, texts: Sequence[str]) -> list[Any]:
         raise InputError(f'{flag}: expected fields as JSON, such as {{"image": "cat.png", ...}}: {error}') from error
 
 
+def _number_or_file(text: str) -> float | str:
+    """A map that is one number for all pixels, unless a file has that name."""
+    try:
+        return text if Path(text).exists() else float(text)
+    except (ValueError, OSError):
+        return text
+
+
 def build_method(model: type[Fields], given: dict[str, Any]) -> Fields:
     """Build a method, or other settings, from the flags that were given.
 
@@ -118,6 +127,8 @@ def build_method(model: type[Fields], given: dict[str, Any]) -> Fields:
         name: _records(f"--{name}", value) if _is_records(fields[name].annotation) else value
         for name, value in given.items()
     }
+    if isinstance(given.get("change_map"), str):
+        given["change_map"] = _number_or_file(given["change_map"])
     try:
         return model(**given)
     except ValidationError as error:

@@ -141,7 +141,7 @@ class Editor:
         """Edit a picture.
 
         Args:
-            image: File, PIL image, array (H, W, 3) uint8 or [0, 1], or tensor; None: the picture of the inversion.
+            image: File or its bytes, PIL image, array (H, W, 3) uint8 or [0, 1], or tensor; None: the inversion's.
             method: What to do, for example ``DifferentialDiffusion(prompt=…, change_map=…)``.
             seed: Seed of the first candidate, candidate k has ``seed + k``; None draws one and records it.
             count: Number of candidates.

@@ -203,6 +203,15 @@ def _source(recipe: Recipe, given: Any, beside: Beside) -> Picture:
     return found
 
 
+def _number(name: str) -> float | None:
+    """The number from 0 to 1 that a map was, by the name it has in the recipe."""
+    try:
+        value = float(name)
+    except ValueError:
+        return None
+    return value if 0 <= value <= 1 else None
+
+
 def _map(recipe: Recipe, method: Method, given: Any, beside: Beside, size: tuple[int, int]) -> Any:
     wanted = recipe.change_map or {}
 
@@ -217,6 +226,9 @@ def _map(recipe: Recipe, method: Method, given: Any, beside: Beside, size: tuple
         return given
     if is_from_words(wanted["name"]):
         return wanted["name"]  # made again from the image and the recipe's words
+    number = _number(wanted["name"])
+    if number is not None and sha256(number) == wanted["sha256"]:
+        return number
     found = beside.map(wanted, size, sha256)
     if found is None:
         name = wanted["name"] or "made in memory"

@@ -48,6 +48,11 @@ class Result:
     change_map: Tensor | None = None
     frames: Sequence[Image.Image] = ()
 
+    def __repr__(self) -> str:
+        """What it is in one line, without its pictures."""
+        what = f"{self.recipe.method}, seed {self.recipe.seed}"
+        return f"<Result: {len(self.images)} of {what}, {self.cost.network_calls} network calls>"
+
     @property
     def image(self) -> Image.Image:
         """The first candidate."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ from scumble.images.profile import converted
 from scumble.images.turn import turned
 
 __all__ = ["Picture", "Source", "load_image", "picture_sha256"]
+
+MAX_FILE = 1 << 30
+"""Most bytes that are read of an open file."""
 
 
 @dataclass(frozen=True)
@@ -52,28 +56,55 @@ class Picture:
         return both
 
 
-Source = str | Path | Image.Image | npt.NDArray[Any] | Tensor | Picture
+Source = str | Path | bytes | BinaryIO | Image.Image | npt.NDArray[Any] | Tensor | Picture
 
 
 def load_image(source: Source) -> Picture:
-    """Load a picture from a file, PIL image, array or tensor.
+    """Load a picture from a file, its bytes, a PIL image, array or tensor.
 
-    EXIF orientation is honored; palette, grey, 16-bit grey, CMYK and transparent pictures are converted, by their
-    color profile where they have one. RGB pictures stay in the space of their profile. Arrays are (H,W), (H,W,3) or
-    (H,W,4), uint8 or floats in [0,1]; tensors may have channels first. Raises InputError.
+    Bytes, and what an open binary file holds (at most ``MAX_FILE`` bytes), count as a file without a name. EXIF
+    orientation is honored; palette, grey, 16-bit grey, CMYK and transparent pictures are converted, by their color
+    profile where they have one. RGB pictures stay in the space of their profile. Arrays are (H,W), (H,W,3) or (H,W,4),
+    uint8 or floats in [0,1]; tensors may have channels first. Raises InputError.
     """
     if isinstance(source, Picture):
         return source
     if isinstance(source, str | Path):
         return _from_file(Path(source))
+    if isinstance(source, bytes | bytearray):
+        return _from_bytes(bytes(source))
+    if hasattr(source, "read"):
+        return _from_bytes(_all_of(cast("BinaryIO", source)))
     if isinstance(source, Image.Image):
         image = upright(source)
     elif isinstance(source, np.ndarray | Tensor):
         image = Image.fromarray(picture_bytes(source))
     else:
-        raise InputError(f"a picture cannot be made from {type(source).__name__}; give a file, PIL image or array")
+        raise InputError(
+            f"a picture cannot be made from {type(source).__name__}; give a file, bytes, PIL image or array"
+        )
     rgb, alpha = rgb_and_alpha(image)
     return Picture(rgb, alpha, None, picture_sha256(rgb))
+
+
+def _all_of(source: BinaryIO) -> bytes:
+    content = source.read(MAX_FILE + 1)
+    if not isinstance(content, bytes):
+        raise InputError("a picture's file must be opened in binary mode: open(path, 'rb')")
+    if len(content) > MAX_FILE:
+        raise InputError(f"the picture has more than {MAX_FILE >> 20} MB; give a smaller file")
+    return content
+
+
+def _from_bytes(content: bytes) -> Picture:
+    """Read it as a file is read, and forget the name of that file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "picture"
+        path.write_bytes(content)
+        try:
+            return replace(_from_file(path), path_name=None, file=None)
+        except InputError as error:
+            raise InputError(str(error).replace(str(path), "given as bytes")) from error
 
 
 def _from_file(path: Path) -> Picture:

@@ -231,7 +231,9 @@ class ImageMethod(Method):
 
     @property
     def map_name(self) -> str:
-        """Name of the map's file."""
+        """Name of the map's file, or the number that it is."""
+        if isinstance(self.change_map, int | float):
+            return repr(float(self.change_map))
         return Path(self.change_map).name if isinstance(self.change_map, str | Path) else ""
 
     @property

@@ -1,0 +1,36 @@
+"""What people type who come from other software, and what it is called here."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["with_hint"]
+
+CALLED = {
+    "mask-image": "--map",
+    "init-image": "the picture without a flag: scumble edit photo.png",
+    "image": "the picture without a flag: scumble edit photo.png",
+    "num-images-per-prompt": "--count",
+    "num-images": "--count",
+    "num-samples": "--count",
+    "cfg": "--guidance",
+    "cfg-scale": "--guidance",
+    "scheduler": "--solver",
+    "sampler": "--solver",
+    "generator": "--seed",
+    "denoising-strength": "--strength",
+    "skip": "--strength here: skip 0.3 of the steps is --strength 0.7; --skip belongs to --method ddpm-inversion",
+}
+"""Flag, without its dashes -> what to write instead."""
+UNKNOWN = re.compile(r'Unknown option: "?--([\w-]+)"?\.?')
+
+
+def with_hint(message: str) -> str:
+    """Return a message of the command line's parser, with what to write instead where that is known."""
+    found = UNKNOWN.match(message)
+    if found is not None:
+        wanted = CALLED.get(found[1].replace("_", "-"))
+        return message if wanted is None else f"Unknown option: --{found[1]}. Write {wanted}"
+    if message.startswith("Unused Tokens"):
+        return f"{message} Words belong to --prompt; one picture is edited at a time, scumble batch takes several"
+    return message
