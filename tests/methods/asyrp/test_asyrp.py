@@ -366,3 +366,28 @@ def test_shipped_directions_fit_the_bundled_model(name: str) -> None:
     direction = load_direction(name)
     assert direction.about.target and direction.block is not None
     direction.fits(load(), name)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"other": torch.zeros(1)},
+        {"mean.x": torch.zeros(1, 4, 2, 2)},
+        {"mean.-1": torch.zeros(4, 2)},
+        {"mean.-1": torch.full((1, 4, 2, 2), float("nan"))},
+        {"block.conv1.weight": torch.zeros(())},
+        {"block.conv1.weight": torch.zeros(4, 4)},
+    ],
+)
+def test_a_direction_of_wrong_shapes_is_refused_in_one_line(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    good = Direction(means={-1: torch.zeros(1, 4, 2, 2)}).save(tmp_path / "good.safetensors")
+    with safe_open(good, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(tensors, tmp_path / "bad.safetensors", metadata=metadata)
+    with pytest.raises(CheckpointError) as refused:
+        Direction.load(tmp_path / "bad.safetensors")
+    assert "\n" not in str(refused.value)
+    assert -1 in Direction.load(good).means

@@ -119,11 +119,24 @@ class Direction:
                     raise CheckpointError(f"{name} is no direction of the bottleneck (expected {FORMAT})")
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             about = DirectionInfo(**json.loads(meta["about"]))
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-            raise CheckpointError(f"the direction {name} cannot be read: {error}; train it again") from error
-        means = {int(key[5:]): shift.float() for key, shift in tensors.items() if key.startswith("mean.")}
-        weights = {key[6:]: weight for key, weight in tensors.items() if key.startswith("block.")}
-        return cls(about, _block(weights) if weights else None, means)
+            means = {int(key[5:]): shift.float() for key, shift in tensors.items() if key.startswith("mean.")}
+            weights = {key[6:]: weight for key, weight in tensors.items() if key.startswith("block.")}
+            _check_means(means, needed=not weights)
+            return cls(about, _block(weights) if weights else None, means)
+        except (
+            OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, IndexError, AttributeError,
+            RecursionError,
+        ) as error:  # fmt: skip
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(f"the direction {name} cannot be read: {reason}; train it again") from error
+
+
+def _check_means(means: dict[int, Tensor], needed: bool) -> None:
+    if needed and not means:
+        raise ValueError("it holds neither a network nor a shift")
+    for t, shift in means.items():
+        if shift.dim() != 4 or shift.shape[0] != 1 or not bool(shift.isfinite().all()):
+            raise ValueError(f"mean.{t} has shape {tuple(shift.shape)}, expected finite (1, C, h, w)")
 
 
 def _block(weights: dict[str, Any]) -> DeltaBlock:
