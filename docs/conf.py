@@ -24,7 +24,7 @@ html_theme = "furo"
 html_title = f"Scumble {release}"
 html_copy_source = False
 html_static_path = ["static"]
-html_css_files = ["scumble.css"]
+html_css_files = ["tables.css"]
 
 
 def setup(app: Any) -> None:
