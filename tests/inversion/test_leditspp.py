@@ -46,7 +46,7 @@ class Published:
 
     def predict(self, x: Tensor, i: int, prompt: str = "") -> Prediction:
         with torch.no_grad():
-            return self.model.predict(x, self.levels[i], self.job.embed(prompt))
+            return self.model.predict(x, self.levels[i], self.batch.embed(prompt))
 
     def second_order(self, i: int, x0: Tensor, before: Tensor) -> Tensor:
         """What the second order adds to the mean of step i, from this and the last predicted picture."""
@@ -97,8 +97,8 @@ def test_its_first_noise_is_ours_and_the_later_ones_differ_by_the_second_order_a
 def test_it_throws_away_what_its_last_step_misses_and_ours_gives_the_picture_back(published: Published) -> None:
     ours = published.ours
     assert bool((published.case["zs"][-1] == 0).all())
-    ctx = published.job.context(published.levels, Ddim(eta=1.0))
-    guidance = published.job.guidance("", "", 1.0)
+    ctx = published.batch.context(published.levels, Ddim(eta=1.0))
+    guidance = published.batch.guidance("", "", 1.0)
     with torch.no_grad():
         assert torch.equal(denoise(ctx, [StoredNoise(ours), guidance]), published.x0)
     last = published.predict(ours.x_at(13), 13).x0

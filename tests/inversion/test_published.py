@@ -135,7 +135,11 @@ def test_ddim_inversion_with_guidance_reproduces_the_published_code(tiny_sd: Mod
     model: Any = copy.copy(tiny_sd)
     model.schedule = Schedule.from_config({**tiny_sd.schedule.config, "steps_offset": 0})
     settings = InversionSettings(
-        kind="ddim", num_inference_steps=12, prompt=case.settings["prompt"], guidance_scale=case.settings["cfg"]
+        kind="ddim",
+        num_inference_steps=12,
+        prompt=case.settings["prompt"],
+        guidance_scale=case.settings["cfg"],
+        inversion_start="same",
     )
     found = inversion_for(job_of(model, case), settings)
     torch.testing.assert_close(found.xs[:-1, 0].flip(0)[:4], case["latents"], atol=1e-3, rtol=0)
@@ -144,7 +148,9 @@ def test_ddim_inversion_with_guidance_reproduces_the_published_code(tiny_sd: Mod
 
 def test_plain_ddim_inversion_reproduces_diffusers_inverse_scheduler(tiny_sd: Model, reference: Any) -> None:
     case = reference("diffusers_ddim_inverse")
-    settings = InversionSettings(kind="ddim", num_inference_steps=10, prompt=case.settings["prompt"])
+    settings = InversionSettings(
+        kind="ddim", num_inference_steps=10, prompt=case.settings["prompt"], inversion_start="same"
+    )
     found = inversion_for(job_of(tiny_sd, case, "z0"), settings)
     assert [level.t for level in found.levels[:-1]] == case["timesteps"].flip(0).tolist()
     torch.testing.assert_close(found.xs[:-1, 0].flip(0)[:3], case["latents"], atol=1e-4, rtol=0)

@@ -80,6 +80,7 @@ class Run:
         self.watch = Watch(None if self.asked.on_step is None else self._progress, self.asked.cancel)
         self.inversion, self.also, self.part = inversion, tuple(also), part
         self.cache, self.frame_pictures = cache or Cache(), list[Tensor]()
+        self._frame_batch: EditBatch | None = None
         self.reports: list[dict[str, Any]] = []
         self.used: dict[str, Any] = {}
         self._rebuilt: Tensor | None = None
@@ -123,7 +124,8 @@ class Run:
             with torch.no_grad(), self.watch.phase("decode"):
                 decoded = self.method.decode(batch, latent).cpu()
         self.reports += [batch.report.of(k) for k in range(batch.count)]
-        self.frame_pictures = self.frame_pictures or batch.report.frames
+        if batch.report.frames and not self.frame_pictures:
+            self.frame_pictures, self._frame_batch = batch.report.frames, batch
         if latent is None:
             return self._unchanged(batch, nothing)
         return [self._finished(decoded[k : k + 1], batch, first + k) for k in range(batch.count)]
@@ -143,11 +145,11 @@ class Run:
         """The pictures of the way there, where the method makes them."""
         if self.prepared.pixels is None:
             return []
-        view, enforce = self.view, self.method.keeps_outside
+        batch = self._frame_batch
+        if batch is None:
+            return []
         return [
-            finished(one[k : k + 1].cpu(), self.prepared, None, view, 1.0, 0, self.feather, enforce)[0]
-            for one in self.frame_pictures
-            for k in range(one.shape[0])
+            self._finished(one[k : k + 1].cpu(), batch, 0) for one in self.frame_pictures for k in range(one.shape[0])
         ]
 
     def _finished(self, decoded: Tensor, batch: EditBatch, index: int) -> Pixels:

@@ -134,7 +134,7 @@ def test_recipes_hold_what_acted_and_it_is_done_again(
     assert [told["kind"] for told in result.recipe.also] == ["paint", "wish"]
     assert [from_recipe(told) for told in result.recipe.also] == also
     monkeypatch.setattr(Editor, "from_pretrained", classmethod(lambda cls, *a, **k: tiny_editor))
-    assert redo(path).largest == 0
+    assert redo(path, editor=tiny_editor).largest == 0
     own = tiny_editor.generate(
         TextToImage(prompt=PROMPT, **STEPS), seed=1, also=[CustomEnergy(fn=lambda s: s.clean.mean((1, 2, 3)))]
     )

@@ -139,5 +139,5 @@ def test_a_ranked_candidate_with_an_inverted_mask_is_made_again_to_the_byte(
     )
     tiny_editor.edit(tmp_path / "in.png", method, seed=7, count=4).save(tmp_path / "out.png")
     for k in range(2):
-        done = replay.redo(tmp_path / f"out-{k}.png")
+        done = replay.redo(tmp_path / f"out-{k}.png", editor=tiny_editor, allow_fetch=True)
         assert (done.largest, done.warnings) == (0, [])

@@ -25,6 +25,7 @@ from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
 from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
 from scumble.methods.inversion_fields import InversionFields
 from scumble.methods.inversion_for import inversion_for
+from scumble.methods.watch import Watch
 from scumble.models.base import Model
 from tests.support.blended import tiny_ddpm
 from tests.support.inverting import SOURCE, N, job_of, result
@@ -74,7 +75,7 @@ def test_kept_cells_end_as_the_picture_s_and_the_others_change(method: type[Inve
     change[..., 32:96, 32:96] = 1.0
     change[..., :32] = 0.3
     seen: list[Tensor] = []
-    batch = job_of(tiny_sd, change=change, on_step=lambda progress: seen.append(progress.x0))
+    batch = job_of(tiny_sd, change=change, watch=Watch(lambda progress: seen.append(progress.x0)))
     found = result(method(prompt="a castle", guidance_scale=7.0, **SOURCE), batch)
     cells = batch.latent_change().expand_as(found) > 0
     assert torch.equal(found[~cells], batch.x0[~cells])
