@@ -66,7 +66,11 @@ def test_pages_of_other_sites_are_refused(site: str) -> None:
     assert ask(sec_fetch_site=site, **BEARER)[0] == 403
 
 
-@pytest.mark.parametrize("given", ["", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"],
+    ids=["none", "empty", "wrong", "basic", "longer"],
+)
 @pytest.mark.parametrize("path", ["/", "/api/state", "/studio.js"])
 def test_without_the_token_nothing_is_told(given: str, path: str) -> None:
     assert ask(path, **({"authorization": given} if given else {}))[0] == 401

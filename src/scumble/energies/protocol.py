@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-import torch
-
 from scumble.core.rounding import SLACK
 
 if TYPE_CHECKING:
@@ -240,4 +238,4 @@ def distance(a: Tensor, b: Tensor, squared: bool, smooth: float = 0.0) -> Tensor
     size = difference.abs()
     if not smooth:
         return per_sample(size)
-    return per_sample(torch.where(size < smooth, size.square() / (2 * smooth), size - smooth / 2))
+    return per_sample((size.square() / (2 * smooth)).where(size < smooth, size - smooth / 2))

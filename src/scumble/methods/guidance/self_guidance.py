@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -69,7 +69,7 @@ class SelfGuidance(WordWishes, BesideSource):
         return super().source(batch, **more)
 
     def guided(
-        self, batch: EditBatch, source: SourceRun, rules: LayoutRules, cap: float | None, **shift: Any
+        self, batch: EditBatch, source: SourceRun, rules: LayoutRules, cap: float | None, **shift: float
     ) -> Tensor | None:
         """Sample under the layout energies.
 
