@@ -69,7 +69,13 @@ class SelfGuidance(WordWishes, BesideSource):
         return super().source(batch, **more)
 
     def guided(
-        self, batch: EditBatch, source: SourceRun, rules: LayoutRules, cap: float | None, **shift: float
+        self,
+        batch: EditBatch,
+        source: SourceRun,
+        rules: LayoutRules,
+        cap: float | None,
+        scale: float = 1.0,
+        by_sigma: bool = True,
     ) -> Tensor | None:
         """Sample under the layout energies.
 
@@ -78,7 +84,8 @@ class SelfGuidance(WordWishes, BesideSource):
             source: The run that the edit is compared with.
             rules: How words are looked up and silhouettes drawn.
             cap: Size of the shift of the predicted noise; None: that of the gradient.
-            **shift: How the gradient becomes a shift, see :class:`EnergyGuidance`.
+            scale: Factor of the shift.
+            by_sigma: Whether the shift is scaled by the level's noise.
         """
         from scumble.controls.activation_reader import ActivationReader
         from scumble.controls.energy_guidance import EnergyGuidance, SourceRow
@@ -97,7 +104,9 @@ class SelfGuidance(WordWishes, BesideSource):
         guidance = self.target(batch, self.scale(batch))
         reader = ActivationReader(site_sizes(batch.model.denoiser, batch.shape), batch.model.decode)
         most = AMPLIFIED if self.near_zero == "smooth" else inf
-        energy = EnergyGuidance(guides, guidance.cond, reader, sources, cap=cap, exactly=True, most=most, **shift)
+        energy = EnergyGuidance(
+            guides, guidance.cond, reader, sources, cap=cap, exactly=True, most=most, scale=scale, by_sigma=by_sigma
+        )
         beside = source.beside() if source.sampled and self.strength else source.lead
         controls = [*beside, guidance, *([energy] if self.strength else [])]
         edited = batch.denoise(source.levels, source.solver, controls)
