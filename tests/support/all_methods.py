@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -13,7 +15,9 @@ from scumble.methods.asyrp.direction import Direction, DirectionInfo
 from scumble.methods.base import Method
 from scumble.methods.registry import method_class
 from scumble.models.base import Model
+from scumble.models.loading import from_pipe
 from tests.support.blended import tiny_ddpm
+from tests.support.tiny import make_text_encoder, make_tokenizer, make_unet, make_vae
 
 __all__ = ["ALL", "FROM_SEED", "editor_for", "short", "soft_map", "write_direction"]
 
@@ -42,6 +46,7 @@ ALL: dict[str, dict[str, Any]] = {
     "pix2pix-zero": {**KNOWN, "rounds": 1},
     "asyrp": {"prompt": "a photo of a cat", "num_inference_steps": 4, "t_boost": 900},
     "diffuseit": {**CLIP, "source_prompt": "a cat"},
+    "instruct": WORDS,
 }
 """Method name -> fields."""
 
@@ -66,8 +71,32 @@ def short(name: str, folder: Path, model: Model, **more: Any) -> Method:
     return built
 
 
+@cache
+def tiny_instruct() -> Model:
+    """A model that edits by instruction, with random weights."""
+    from diffusers import DDIMScheduler, StableDiffusionInstructPix2PixPipeline
+
+    with TemporaryDirectory() as folder, torch.random.fork_rng():
+        torch.manual_seed(3)
+        tokenizer = make_tokenizer(Path(folder))
+        schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": False}
+        pipe = StableDiffusionInstructPix2PixPipeline(
+            vae=make_vae(),
+            text_encoder=make_text_encoder(tokenizer, 16),
+            tokenizer=tokenizer,
+            unet=make_unet(in_channels=8),
+            scheduler=DDIMScheduler(**schedule, steps_offset=1),
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+    return from_pipe(pipe)
+
+
 def editor_for(name: str, tiny_sd: Model) -> Editor:
     """An editor with the tiny network on which the method works."""
+    if name == "instruct":
+        return Editor(tiny_instruct())
     return Editor(tiny_ddpm() if name in PIXELS else tiny_sd)
 
 
