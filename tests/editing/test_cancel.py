@@ -61,7 +61,7 @@ def test_the_phases_of_a_drag_and_of_an_inversion_are_named(
         assert 1 <= progress.step <= progress.steps
         stages.append(progress.stage)
 
-    editor.edit(picture, short("drag-noise", tmp_path, tiny_sd), seed=0, on_step=on_step)
+    editor.edit(picture, short("drag-noise", tmp_path, tiny_sd, start="picture"), seed=0, on_step=on_step)
     assert [*dict.fromkeys(stages)] == ["invert", "optimize", "sample", "measure"]
     stages.clear()
     editor.invert(picture, num_inference_steps=3, on_step=on_step)
