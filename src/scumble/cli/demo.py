@@ -41,7 +41,8 @@ def demo(folder: Path = Path("demo"), *, seed: int = SEED, prompt: str = PROMPT)
     editor = Editor.from_pretrained()
     method = DifferentialDiffusion(prompt=prompt, change_map=folder / "map.png")
     with progress_bar(False, "editing") as on_step:
-        result = editor.edit(folder / "before.png", method, seed=seed, on_step=on_step)
+        # At the model's own size there is no finer detail to bring back.
+        result = editor.edit(folder / "before.png", method, seed=seed, on_step=on_step, detail="model")
     result.save(folder / "after.png")
     side = 192
     sheet = Image.new("RGB", (3 * side + 20, side), "white")
