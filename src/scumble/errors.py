@@ -54,8 +54,8 @@ def nearest(word: str, known: Iterable[str], count: int = 3) -> str:
     """Return `` (did you mean …?)`` with the nearest known words, or an empty string when none is near."""
     import difflib
 
-    found = difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
-    return f" (did you mean {' or '.join(found)}?)" if found else ""
+    close = difflib.get_close_matches(word, list(known), n=count, cutoff=0.5)
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def first_problem(error: ValidationError) -> tuple[str, str]:

@@ -22,11 +22,11 @@ def lazy_names(package: str, where: Mapping[str, str]) -> tuple[Callable[[str], 
             known = "" if name.startswith("__") else f"; public names: {', '.join(sorted(where))}"
             raise AttributeError(f"module {package!r} has no attribute {name!r}{known}")
         module, _, attribute = where[name].partition(":")
-        found: object = importlib.import_module(module)
+        loaded: object = importlib.import_module(module)
         if attribute:
-            found = getattr(found, attribute)
-        setattr(sys.modules[package], name, found)
-        return found
+            loaded = getattr(loaded, attribute)
+        setattr(sys.modules[package], name, loaded)
+        return loaded
 
     def names() -> list[str]:
         return sorted({*where, *vars(sys.modules[package])})

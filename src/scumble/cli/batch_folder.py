@@ -109,10 +109,10 @@ def _status(folder: Path, as_json: bool) -> None:
         failed = ledger.rows("failed", latest=True, limit=LAST)
         paused = ledger.paused()
     if as_json:
-        told = {"counts": counts, "driver": busy, "paused": paused, "rate": rate, "remaining": left}
+        record = {"counts": counts, "driver": busy, "paused": paused, "rate": rate, "remaining": left}
         at_json = [{"worker": worker, "id": name} for worker, name in at]
         failures = [{"id": row.id, "error": row.error, "hint": row.hint} for row in failed]
-        print(json.dumps({**told, "at": at_json, "failed": failures}))
+        print(json.dumps({**record, "at": at_json, "failed": failures}))
         return
     say: Callable[[str], None] = print
     table = Table("state", "requests", box=None, pad_edge=False)

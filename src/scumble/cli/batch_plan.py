@@ -34,20 +34,20 @@ def show_plan(todo: Batch, as_json: bool) -> int:
     place = todo.folder.absolute()
     while not place.exists():
         place = place.parent
-    told: dict[str, Any] = {"requests": len(entries), "pictures": sum(entry.count for entry in entries)}
-    told["kinds"] = len(kinds)
-    told |= dict.fromkeys(("forward", "backward", "bytes", "bounded"), 0)
+    record: dict[str, Any] = {"requests": len(entries), "pictures": sum(entry.count for entry in entries)}
+    record["kinds"] = len(kinds)
+    record |= dict.fromkeys(("forward", "backward", "bytes", "bounded"), 0)
     problems = []
     for plan, group in zip(plans, kinds.values(), strict=True):
-        told["forward"] += plan.get("forward", 0) * len(group)
-        told["backward"] += plan.get("backward", 0) * len(group)
-        told["bytes"] += int(plan.get("pixels", 0) * len(group) * BYTES_A_PIXEL)
-        told["bounded"] += 0 if plan.get("exact", True) else len(group)
+        record["forward"] += plan.get("forward", 0) * len(group)
+        record["backward"] += plan.get("backward", 0) * len(group)
+        record["bytes"] += int(plan.get("pixels", 0) * len(group) * BYTES_A_PIXEL)
+        record["bounded"] += 0 if plan.get("exact", True) else len(group)
         if "problem" in plan:
             lines = ", ".join(str(entry.source or entry.id) for entry in group[:20])
             problems.append(f"{plan['problem']} (requests {lines}{', …' if len(group) > 20 else ''})")
-    told["free"], told["problems"] = shutil.disk_usage(place).free, problems
-    print(json.dumps(told, ensure_ascii=False) if as_json else _text(told))
+    record["free"], record["problems"] = shutil.disk_usage(place).free, problems
+    print(json.dumps(record, ensure_ascii=False) if as_json else _text(record))
     return 2 if problems else 0
 
 

@@ -70,7 +70,7 @@ def drag(words: Sequence[str]) -> None:
             if "frames" not in method.model_fields:
                 raise MethodError(f"{method.method_name()} goes there in one step, so there is nothing to animate")
             given.setdefault("frames", FRAMES)
-        made = build_method(method, with_places(method, given, common.at, common.also_words))
+        drag_method = build_method(method, with_places(method, given, common.at, common.also_words))
         stem = Path(image or inversion or "").name.split(".")[0]
         view = build_method(View, look)
         edited = None if image is None else Path(image)
@@ -84,7 +84,7 @@ def drag(words: Sequence[str]) -> None:
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
                 picture,
-                made,
+                drag_method,
                 seed=common.seed,
                 count=common.count,
                 batch_size=common.batch_size,

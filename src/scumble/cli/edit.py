@@ -109,7 +109,7 @@ def edit(words: Sequence[str]) -> None:
         elif not common.method and default == "ddpm-inversion":
             remark = "no method was given: ddpm-inversion was taken; choose with --method"
         placed = with_places(method, given, common.at, common.also_words)
-        made, view = build_method(method, placed), build_method(View, look)
+        built, view = build_method(method, placed), build_method(View, look)
         stem = Path(image or inversion or "").name.split(".")[0]
         source = None if image is None else Path(image)
         target = settled_target(common.output, f"{stem}-{method.method_name()}.png", common.overwrite, source)
@@ -122,7 +122,7 @@ def edit(words: Sequence[str]) -> None:
             tell_plan(
                 editor.plan(
                     picture,
-                    made,
+                    built,
                     count=common.count,
                     batch_size=1 if common.exact_batch else common.batch_size,
                     inversion=inversion,
@@ -135,7 +135,7 @@ def edit(words: Sequence[str]) -> None:
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
                 picture,
-                made,
+                built,
                 seed=common.seed,
                 count=common.count,
                 batch_size=common.batch_size,

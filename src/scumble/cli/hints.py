@@ -27,10 +27,10 @@ UNKNOWN = re.compile(r'Unknown option: "?--([\w-]+)"?\.?')
 
 def with_hint(message: str) -> str:
     """Return a message of the command line's parser, with what to write instead where that is known."""
-    found = UNKNOWN.match(message)
-    if found is not None:
-        wanted = CALLED.get(found[1].replace("_", "-"))
-        return message if wanted is None else f"Unknown option: --{found[1]}. Write {wanted}"
+    match = UNKNOWN.match(message)
+    if match is not None:
+        wanted = CALLED.get(match[1].replace("_", "-"))
+        return message if wanted is None else f"Unknown option: --{match[1]}. Write {wanted}"
     if message.startswith("Unused Tokens"):
         return f"{message} Words belong to --prompt; one picture is edited at a time, scumble batch takes several"
     return message

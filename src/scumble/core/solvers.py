@@ -159,8 +159,8 @@ class DpmSolverPP2MSde:
         if target.s == 0:
             return target.a * data, 0.0
         decay = math.exp(_lambda(here.level) - _lambda(target))
-        kept = target.s / here.level.s * decay
-        return kept * here.x + target.a * (1 - decay**2) * data, target.s * math.sqrt(1 - decay**2)
+        ratio = target.s / here.level.s * decay
+        return ratio * here.x + target.a * (1 - decay**2) * data, target.s * math.sqrt(1 - decay**2)
 
 
 def _extrapolated(visits: Sequence[Evaluation], target: Level, steps: int) -> Tensor:

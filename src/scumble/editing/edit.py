@@ -385,10 +385,10 @@ def _feather(asked: Edit, part: Part, k: int) -> int:
 
 def _window_of(inversion: Inversion, size: tuple[int, int]) -> Window | None:
     """The window that an inversion is of; None: the whole picture as version 0.1 saw it."""
-    told = inversion.window
-    if told is None:
+    record = inversion.window
+    if record is None:
         return None
-    return Window(size, tuple(told["scaled"]), tuple(told["size"]), tuple(told["box"]), told.get("context"))
+    return Window(size, tuple(record["scaled"]), tuple(record["size"]), tuple(record["box"]), record.get("context"))
 
 
 def _recipe(asked: Edit, seed: int, count: int, batch_size: int, size: tuple[int, int]) -> Recipe:

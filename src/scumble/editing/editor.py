@@ -186,8 +186,8 @@ class Editor:
             self._settle_runtime(method, count)
             result = edit_picture(asked, picture)
         if stored is not None:
-            own = {"name": name, "sha256": stored.sha256}
-            result = replace(result, recipe=result.recipe.model_copy(update={"inversion": own}))
+            reference = {"name": name, "sha256": stored.sha256}
+            result = replace(result, recipe=result.recipe.model_copy(update={"inversion": reference}))
         return replace(result, notices=[*said, *result.notices])
 
     def _picture(self, image: Source | None, method: Method, inversion: Inversion | None) -> Picture:
@@ -360,8 +360,8 @@ def _without_guidance(method: Method) -> tuple[Method, list[str]]:
     """Read a guidance of 0 with a prompt as 1, which it means on the cards of few-step models, and say so."""
     if not isinstance(method, Prompted) or method.guidance_scale != 0 or not method.prompt:
         return method, []
-    told = "guidance 0 was read as 1, that is no guidance: with 0 itself the prompt would have no effect"
-    return method.model_copy(update={"guidance_scale": 1.0}), [told]
+    notice = "guidance 0 was read as 1, that is no guidance: with 0 itself the prompt would have no effect"
+    return method.model_copy(update={"guidance_scale": 1.0}), [notice]
 
 
 def _view(view: View | None, fields: Mapping[str, object]) -> View:

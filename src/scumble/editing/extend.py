@@ -198,8 +198,8 @@ class _Grower:
         with turn_of(self.editor.model.denoiser):
             result = edit_picture(asked, load_image(upright))
         self._account(result, side, width)
-        made = _turned(np.asarray(result.image.convert("RGB")), side)
-        return np.concatenate([canvas, made[:, shown - width - spare : shown - spare]], axis=1)
+        strip = _turned(np.asarray(result.image.convert("RGB")), side)
+        return np.concatenate([canvas, strip[:, shown - width - spare : shown - spare]], axis=1)
 
     def _spare(self, canvas: Pixels, width: int) -> int:
         """Pixels that are made beyond what is wanted: an autoencoder is at its worst at the edge of what it sees."""
@@ -212,8 +212,8 @@ class _Grower:
 
     def _account(self, result: Result, side: Side, width: int) -> None:
         recipe = result.recipe_of(0)
-        told = {**recipe.report, "side": side, "width": width}
-        self.recipes.append(recipe.model_copy(update={"report": told}))
+        record = {**recipe.report, "side": side, "width": width}
+        self.recipes.append(recipe.model_copy(update={"report": record}))
         self.notices.update(dict.fromkeys(result.notices))
         for name in ("forward_rows", "backward_rows", "network_calls", "seconds"):
             setattr(self.cost, name, getattr(self.cost, name) + getattr(result.cost, name))

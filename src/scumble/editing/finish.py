@@ -88,7 +88,7 @@ def _with_detail(
     substitute: Substitute | None,
 ) -> tuple[Pixels, float]:
     assert prepared.pixels is not None and prepared.own is not None
-    made, again = (_plane(window.unpadded(one), prepared) for one in (decoded, rebuilt))
+    edited, again = (_plane(window.unpadded(one), prepared) for one in (decoded, rebuilt))
     pixels = prepared.pixels if substitute is None else substitute.pixels
     small = _unit(window.unpadded(prepared.own if substitute is None else substitute.own))
     fresh = prepared.fresh if substitute is None else substitute.fresh
@@ -98,7 +98,7 @@ def _with_detail(
         local = np.minimum(window.unpadded(inside.cpu())[0, 0].numpy(), np.float32(strength))
     changed = pixels.shape[0] * pixels.shape[1]
     coarse = None if fresh is None else _shrunk(fresh, small.shape[:2])
-    part = surviving(made, again, small, local, coarse, mixing=changed <= LARGE)
+    part = surviving(edited, again, small, local, coarse, mixing=changed <= LARGE)
     moved = 0.0
     if view.match_border and inside is not None:
         where = window.unpadded(inside.cpu())[0, 0].numpy() > 0

@@ -103,8 +103,8 @@ def picture_of(inversion: Inversion, given: Picture | None) -> Picture:
     """
     if given is not None:
         if inversion.picture_sha256 and given.sha256 != inversion.picture_sha256:
-            own = inversion.picture_name or inversion.picture_sha256[:12]
-            raise InputError(f"the inversion is of another picture ({own}): give that one, or leave the picture out")
+            label = inversion.picture_name or inversion.picture_sha256[:12]
+            raise InputError(f"the inversion is of another picture ({label}): give that one, or leave the picture out")
         return given
     if inversion.picture is None:
         raise InputError("the inversion holds no picture: give the picture that was inverted")
@@ -123,12 +123,12 @@ def measure(batch: EditBatch, inversion: Inversion, prepared: Prepared | None = 
     guidance = batch.source_guidance(inversion.prompt, "", inversion.guidance_scale)
     controls = [StoredNoise(inversion), guidance]
     found = batch.denoise(inversion.levels, inversion.solver(batch.model), controls, stage="measure")
-    apart = (found - inversion.x0).double()
+    difference = (found - inversion.x0).double()
     with torch.no_grad():
         again, clean = (to_bytes(batch.model.decode(x)) for x in (found, inversion.x0[:1]))
     errors = {
-        "latent_max": float(apart.abs().max()),
-        "latent_rms": float(apart.square().mean().sqrt()),
+        "latent_max": float(difference.abs().max()),
+        "latent_rms": float(difference.square().mean().sqrt()),
         "pixel_max": float((again.int() - clean.int()).abs().max()),
         "pixel_psnr": psnr(again, clean, 255),
         "model_psnr": psnr(clean, to_bytes(batch.picture), 255),

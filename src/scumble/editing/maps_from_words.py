@@ -201,9 +201,9 @@ def map_from_words(model: Model, method: Method, source: str, image: Image.Image
         InputError: If there is no caption, or it has no such word.
         MethodError: If the model takes no words, or the word looks nowhere.
     """
-    told = getattr(method, "source_prompt", None) or method.first_prompt
+    caption = getattr(method, "source_prompt", None) or method.first_prompt
     word = source.removeprefix("words:")
-    found = word_map(model, image, word, str(told))
+    found = word_map(model, image, word, str(caption))
     share = float(np.asarray(found.image()).mean()) / 255
     return found.image(), f"{source} found on {100 * share:.0f} % of the image, by the caption {found.caption!r}"
 

@@ -140,11 +140,11 @@ class _Files:
         return extra if body is None else from_recipe(body)
 
     def _body(self, settings: BaseModel, values: Mapping[str, Any], prefix: str) -> dict[str, Any] | None:
-        found = {named.place: path for named in marked_files(settings) if (path := self._path(named, prefix))}
-        if not found:
+        paths = {named.place: path for named in marked_files(settings) if (path := self._path(named, prefix))}
+        if not paths:
             return None
         body: dict[str, Any] = {name: _copied(value) for name, value in values.items()}
-        for place, path in found.items():
+        for place, path in paths.items():
             put(body, place, path)
         return body
 
@@ -183,9 +183,9 @@ def _model(recipe: Recipe, allow_fetch: bool) -> str:
 
 
 def _inversion(wanted: dict[str, str], given: str | Path | None, beside: Beside) -> Inversion:
-    found = beside.inversion(wanted) if given is None else Inversion.load(given)
-    if found is not None and found.sha256 == wanted["sha256"]:
-        return found
+    loaded = beside.inversion(wanted) if given is None else Inversion.load(given)
+    if loaded is not None and loaded.sha256 == wanted["sha256"]:
+        return loaded
     name = wanted["name"] or "made in memory"
     raise InputError(f"the inversion ({name}) that was used is not there; give it with --inversion")
 
@@ -229,11 +229,11 @@ def _map(recipe: Recipe, method: Method, given: Any, beside: Beside, size: tuple
     number = _number(wanted["name"])
     if number is not None and sha256(number) == wanted["sha256"]:
         return number
-    found = beside.map(wanted, size, sha256)
-    if found is None:
+    map_path = beside.map(wanted, size, sha256)
+    if map_path is None:
         name = wanted["name"] or "made in memory"
         raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
-    return found
+    return map_path
 
 
 def _put_on(recipe: Recipe, beside: Beside) -> dict[str, Any]:
@@ -241,13 +241,13 @@ def _put_on(recipe: Recipe, beside: Beside) -> dict[str, Any]:
 
     def path(wanted: Mapping[str, Any]) -> Path:
         ref = {"name": str(wanted.get("name", "")), "sha256": str(wanted.get("sha256", ""))}
-        found = beside.file(ref) if len(ref["sha256"]) == 64 else None
-        if found is None:
+        file_path = beside.file(ref) if len(ref["sha256"]) == 64 else None
+        if file_path is None:
             raise InputError(
                 f"the file {ref['name'][:100]!r} that was put on the model is not beside the result; put it there, or"
                 " name its folder with --inputs"
             )
-        return found
+        return file_path
 
     asked = dict(recipe.model_settings)
     try:
@@ -273,15 +273,15 @@ def _runtime_of(environment: Mapping[str, str]) -> tuple[str | None, str | None]
 
 
 def _warnings(was: Recipe, now: Recipe) -> list[str]:
-    found = []
+    messages = []
     if was.model["sha256"] != now.model["sha256"]:
-        found.append(f"the weights of {was.model['name']} are not those that made the picture")
+        messages.append(f"the weights of {was.model['name']} are not those that made the picture")
     if is_from_words((was.change_map or {}).get("name")) and was.change_map != now.change_map:
-        found.append(f"the map made of {(was.change_map or {})['name']} is not the one that was used")
+        messages.append(f"the map made of {(was.change_map or {})['name']} is not the one that was used")
     for place, ref in was.files.items():
         if is_from_words(ref["name"]) and now.files.get(place) != ref:
-            found.append(f"the map made of {ref['name']} is not the one that was used")
+            messages.append(f"the map made of {ref['name']} is not the one that was used")
     for key, value in was.environment.items():
         if now.environment.get(key) != value:
-            found.append(f"{key} was {value}, now {now.environment.get(key)}")
-    return found
+            messages.append(f"{key} was {value}, now {now.environment.get(key)}")
+    return messages

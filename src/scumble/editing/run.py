@@ -181,8 +181,8 @@ class Run:
         if batch.started_from is None:
             return None
         pixels, fresh = batch.started_from
-        own = self.prepared.window.within().apply_pixels(pixels)
-        return Substitute(pixels, own, own, fresh)
+        reduced = self.prepared.window.within().apply_pixels(pixels)
+        return Substitute(pixels, reduced, reduced, fresh)
 
     def _again(self, batch: EditBatch, substitute: Substitute | None) -> Tensor:
         """What the model makes of the untouched window, once per run."""
@@ -197,10 +197,10 @@ class Run:
         """Say so where a small model rebuilds the picture so badly that it can never have seen its like."""
         if self.model.factor == 1 or self.model.native_size >= PHOTOGRAPHS or self.part[0] > 0:
             return
-        found = psnr(rebuilt.clamp(-1, 1), batch.picture.cpu(), 2)
-        if found < DOUBTFUL:
+        quality = psnr(rebuilt.clamp(-1, 1), batch.picture.cpu(), 2)
+        if quality < DOUBTFUL:
             self.notices.append(
-                f"this model has only seen drawn solids: it rebuilds this picture with {found:.0f} dB, so expect no"
+                f"this model has only seen drawn solids: it rebuilds this picture with {quality:.0f} dB, so expect no"
                 " photograph; --model takes a checkpoint"
             )
 

@@ -89,8 +89,8 @@ def choose_parts(
         return region(size, inside, model.multiple, native, view.context)
 
     joined = _with_points(box, points, size)
-    found, labels = ([Island(joined, ())], None) if points or method.scene_wide else islands(where)
-    together, forced = merged(found, window, view.windows)
+    regions, labels = ([Island(joined, ())], None) if points or method.scene_wide else islands(where)
+    together, forced = merged(regions, window, view.windows)
     chosen = [window(island.box) for island in together]
     scale = max(one.scale for one in chosen)
     if view.window == "auto" and (whole.window.scale < 1.0 or scale >= whole.window.scale - BETTER):

@@ -55,11 +55,11 @@ def match_border(result: Plane, small: Plane, inside: Mask) -> tuple[Plane, floa
 
 
 def _unbiased(result: Plane, small: Plane, ring: Mask) -> Plane:
-    made, wanted = result[ring].astype(np.float64), small[ring].astype(np.float64)
-    spread = made.var(axis=0)
-    shared = ((made - made.mean(axis=0)) * (wanted - wanted.mean(axis=0))).mean(axis=0)
+    shifted, wanted = result[ring].astype(np.float64), small[ring].astype(np.float64)
+    spread = shifted.var(axis=0)
+    shared = ((shifted - shifted.mean(axis=0)) * (wanted - wanted.mean(axis=0))).mean(axis=0)
     slope = np.clip(np.where(spread > 1e-6, shared / np.maximum(spread, 1e-6), 1.0), *SLOPES)
-    return ((result - made.mean(axis=0)) * slope + wanted.mean(axis=0)).astype(np.float32)
+    return ((result - shifted.mean(axis=0)) * slope + wanted.mean(axis=0)).astype(np.float32)
 
 
 def _mean(image: Plane, where: Mask) -> Plane:

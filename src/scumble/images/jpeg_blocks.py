@@ -61,12 +61,12 @@ def kept_blocks(result: Image.Image, source: bytes, changed: Mask, orientation: 
             old.markers, old.progressive_mode = [], False
             old.write_dct(str(after))
             with Image.open(after) as opened:
-                made = np.asarray(opened.convert("RGB"))
+                decoded = np.asarray(opened.convert("RGB"))
         except (OSError, ValueError, RuntimeError, AttributeError):  # what the two libraries raise on odd files
             return None
-        same = (made == np.asarray(original)).all(axis=2)
-        kept = ~changed
-        return after.read_bytes(), float(same[kept].mean()) if kept.any() else 1.0
+        same = (decoded == np.asarray(original)).all(axis=2)
+        unchanged = ~changed
+        return after.read_bytes(), float(same[unchanged].mean()) if unchanged.any() else 1.0
 
 
 def with_segments(

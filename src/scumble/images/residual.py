@@ -88,18 +88,18 @@ def surviving(
     agree = np.exp(-(((_blur(result - rebuilt, rule.wide) ** 2).mean(-1)) / rule.alike**2))[..., None]
     made_mean, source_mean = _blur(result, rule.near), _blur(rebuilt, rule.near)
     cross = _covariance(result, rebuilt, made_mean, source_mean, rule.near)
-    own = _covariance(rebuilt, rebuilt, source_mean, source_mean, rule.near)
+    variance = _covariance(rebuilt, rebuilt, source_mean, source_mean, rule.near)
     spread = _blur((result**2).sum(-1), rule.near) - (made_mean**2).sum(-1)
-    level = np.trace(own, axis1=2, axis2=3) / 3
+    level = np.trace(variance, axis1=2, axis2=3) / 3
     shared = np.trace(cross, axis1=2, axis2=3) / 3
     slope = np.clip((shared + eps * agree[..., 0]) / (level + eps), 0.0, rule.steepest)
     floor = eps * agree[..., 0]
     if mixing:
         ridge = rule.ridge * level + eps
         eye = np.eye(3, dtype=np.float32)
-        matrix = (cross + (ridge * slope)[..., None, None] * eye) @ _inverse(own + ridge[..., None, None] * eye)
+        matrix = (cross + (ridge * slope)[..., None, None] * eye) @ _inverse(variance + ridge[..., None, None] * eye)
         matrix = np.clip(matrix, -rule.steepest, rule.steepest)
-        carried = (matrix @ own * matrix).sum((2, 3))
+        carried = (matrix @ variance * matrix).sum((2, 3))
         explained = (2 * (matrix * cross).sum((2, 3)) - carried + floor) / (np.maximum(spread, 0.0) + eps)
     else:
         eye, matrix = np.ones((1, 1), dtype=np.float32), slope

@@ -43,13 +43,13 @@ def _version(tensor: Tensor) -> int:
 
 def _strengths(network: nn.Module) -> tuple[str, ...]:
     """Names and strengths of the adapters that act."""
-    found = []
+    strengths = []
     for name, module in network.named_modules():
         scaling = getattr(module, "scaling", None)
         if isinstance(scaling, dict) and hasattr(module, "active_adapters"):
             off = bool(getattr(module, "disable_adapters", False))
-            found += [f"{name} {one} {0 if off else scaling.get(one, 0)}" for one in sorted(module.active_adapters)]
-    return tuple(found)
+            strengths += [f"{name} {one} {0 if off else scaling.get(one, 0)}" for one in sorted(module.active_adapters)]
+    return tuple(strengths)
 
 
 def _hash(network: nn.Module) -> str:

@@ -103,11 +103,11 @@ class TiledModel:
             rows = x.shape[0]
             levels = level if isinstance(level, Level) else list(level) * len(chosen)
             many = Conditioning.cat([cond.expand(rows)] * len(chosen))
-            found = self.model.predict(torch.cat(cuts), levels, many)
+            prediction = self.model.predict(torch.cat(cuts), levels, many)
             for n, (k, j) in enumerate(chosen):
                 row, column = down[k], across[j]
                 share = shares[0][k, row : row + tall, None] * shares[1][j, None, column : column + wide]
-                part = found.rows(n * rows, (n + 1) * rows)
+                part = prediction.rows(n * rows, (n + 1) * rows)
                 total = _added(total, part, share.to(x.device, torch.float32), (row, column), x)
         assert total is not None
         self.rows += (len(places) - 1) * x.shape[0]

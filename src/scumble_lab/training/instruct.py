@@ -152,10 +152,12 @@ def sample_instructed(
     scheduler = latent_scheduler()
     scheduler.set_timesteps(steps)
     none = empty.expand_as(words)
-    told, shown = torch.cat([words, none, none]), torch.cat([picture, picture, torch.zeros_like(picture)])
+    conditioning, shown = torch.cat([words, none, none]), torch.cat([picture, picture, torch.zeros_like(picture)])
     x = torch.randn(picture.shape, generator=torch.Generator().manual_seed(seed)).to(picture)
     for t in scheduler.timesteps:
-        both, image, neither = unet(torch.cat([x.repeat(3, 1, 1, 1), shown], 1), t, told).sample.float().chunk(3)
+        both, image, neither = (
+            unet(torch.cat([x.repeat(3, 1, 1, 1), shown], 1), t, conditioning).sample.float().chunk(3)
+        )
         eps = neither + guidance * (both - image) + image_guidance * (image - neither)
         x = scheduler.step(eps, t, x).prev_sample
     return x

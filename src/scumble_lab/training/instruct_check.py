@@ -33,22 +33,22 @@ def instructed(folder: Path, classifier: Classifier, count: int) -> dict[str, fl
     `drift`: mean change in grey levels where nothing should change, without a change map, and `drift_in_map` with the
     true region as the map.
     """
-    editor, figures, kept = Editor.from_pretrained(str(folder)), dict[str, float](), list[float]()
+    editor, figures, preserved = Editor.from_pretrained(str(folder)), dict[str, float](), list[float]()
     drift: dict[bool, list[float]] = {False: [], True: []}
     for task in TASKS:
         samples = [draw(task, number, seed=_SEED) for number in range(count)]
-        made = [_followed(editor, sample) for sample in samples]
-        readings = classifier(torch.stack([_bytes(image) for image in made]))
+        results = [_followed(editor, sample) for sample in samples]
+        readings = classifier(torch.stack([_bytes(image) for image in results]))
         hits = [succeeded(sample.case, read) for sample, read in zip(samples, readings, strict=True)]
         figures[f"instructed_{task}"] = sum(hits) / count
-        kept += [kept_share(sample.case, read) for sample, read in zip(samples, readings, strict=True)]
-        drift[False] += _outside(samples, made)
+        preserved += [kept_share(sample.case, read) for sample, read in zip(samples, readings, strict=True)]
+        drift[False] += _outside(samples, results)
         if task == "recolour":
             drift[True] += _outside(samples, [_within(editor, sample) for sample in samples])
     return {
         "instructed": sum(figures.values()) / len(TASKS),
         **figures,
-        "instructed_kept": sum(kept) / len(kept),
+        "instructed_kept": sum(preserved) / len(preserved),
         "drift": sum(drift[False]) / max(1, len(drift[False])),
         "drift_in_map": sum(drift[True]) / max(1, len(drift[True])),
     }
@@ -66,12 +66,12 @@ def _within(editor: Editor, sample: Sample) -> Image.Image:
 
 def _outside(samples: Sequence[Sample], made: Sequence[Image.Image]) -> list[float]:
     """Mean difference from the source outside each sample's region, where there is an outside."""
-    found = []
+    differences = []
     for sample, image in zip(samples, made, strict=True):
         if sample.region is not None and not sample.region.all():
             difference = (_bytes(image).float() - _bytes(sample.source).float()).abs().mean(0)
-            found.append(float(difference[torch.from_numpy(~sample.region)].mean()))
-    return found
+            differences.append(float(difference[torch.from_numpy(~sample.region)].mean()))
+    return differences
 
 
 def _bytes(image: Image.Image) -> Tensor:

@@ -33,10 +33,10 @@ def add_words(model: LatentModel, file: Path) -> None:
 
 def _read(state: dict[str, Tensor], file: Path, encoders: int) -> tuple[str, list[Tensor]]:
     if encoders == 2:
-        found = [next((state[key] for key in keys if key in state), None) for keys in PARTS]
-        if any(one is None for one in found):
+        vectors = [next((state[key] for key in keys if key in state), None) for keys in PARTS]
+        if any(one is None for one in vectors):
             raise CheckpointError(f"{file.name} holds no words for both encoders of SDXL (clip_l and clip_g)")
-        return file.stem, [torch.atleast_2d(one) for one in found if one is not None]
+        return file.stem, [torch.atleast_2d(one) for one in vectors if one is not None]
     if "emb_params" in state:
         return file.stem, [torch.atleast_2d(state["emb_params"])]
     if len(state) != 1:

@@ -48,14 +48,14 @@ def load_vae(path: Path, present: Any) -> Any:
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"the autoencoder {path.name} cannot be loaded: {reason}") from error
-    config, own = loaded.config, present.config
+    config, expected = loaded.config, present.config
     for name in ("latent_channels", "scaling_factor", "shift_factor"):
-        if getattr(config, name, None) != getattr(own, name, None):
+        if getattr(config, name, None) != getattr(expected, name, None):
             raise CheckpointError(
                 f"the autoencoder {path.name} has another {name} ({getattr(config, name, None)}) than the model's own"
-                f" ({getattr(own, name, None)}): the network would not know its latents"
+                f" ({getattr(expected, name, None)}): the network would not know its latents"
             )
-    if len(config.block_out_channels) != len(own.block_out_channels):
+    if len(config.block_out_channels) != len(expected.block_out_channels):
         raise CheckpointError(f"the autoencoder {path.name} makes latents of another size than the model's own")
     return loaded.to(present.device, present.dtype).eval().requires_grad_(False)
 

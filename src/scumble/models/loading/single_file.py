@@ -52,16 +52,16 @@ def load_single_file(
     """
     keys = _keys(path)
     kind = _kind(path.name, keys)
-    own = {} if config is None else {"config": str(config), "local_files_only": True}
+    options = {} if config is None else {"config": str(config), "local_files_only": True}
     from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
     try:
         with without_progress_bars(), plain_name(path) as file:
             if kind == "sdxl":
-                pipe = StableDiffusionXLPipeline.from_single_file(str(file), torch_dtype=torch.float32, **own)
+                pipe = StableDiffusionXLPipeline.from_single_file(str(file), torch_dtype=torch.float32, **options)
             else:
                 pipe = StableDiffusionPipeline.from_single_file(
-                    str(file), torch_dtype=torch.float32, safety_checker=None, **own
+                    str(file), torch_dtype=torch.float32, safety_checker=None, **options
                 )
     except torch.OutOfMemoryError:
         raise
@@ -132,9 +132,9 @@ def _kind(name: str, keys: list[str]) -> str:
 
 def _said_inside(keys: list[str]) -> dict[str, Any]:
     """What the scheduler config has to say because the file says so."""
-    said: dict[str, Any] = {}
+    metadata: dict[str, Any] = {}
     if "v_pred" in keys:
-        said["prediction_type"] = "v_prediction"
+        metadata["prediction_type"] = "v_prediction"
     if "ztsnr" in keys:
-        said |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-    return said
+        metadata |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    return metadata
