@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 from scumble.studio.events import Events
 
@@ -48,5 +49,6 @@ def test_a_follower_hears_what_is_published_and_ends_with_the_studio() -> None:
         assert not events.watched
         return heard
 
-    heard = asyncio.run(run())
+    with ThreadPoolExecutor(1) as pool:  # a browser's test may have left a loop running in the main thread
+        heard = pool.submit(asyncio.run, run()).result()
     assert [json.loads(text.split("data: ")[1])["data"] for text in heard[1:3]] == [1, 2]

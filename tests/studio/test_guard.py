@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -38,7 +39,8 @@ def ask(path: str = "/api/state", method: str = "GET", query: str = "", **header
 
         await Guard(PlainTextResponse("inside"), TOKEN, PORT)(scope, receive, send)
 
-    asyncio.run(run())
+    with ThreadPoolExecutor(1) as pool:  # a browser's test may have left a loop running in the main thread
+        pool.submit(asyncio.run, run()).result()
     start = messages[0]
     return start["status"], {name.decode(): value.decode() for name, value in start["headers"]}
 

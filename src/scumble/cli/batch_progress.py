@@ -52,11 +52,12 @@ def run(todo: Batch, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
 
         code = show_plan(todo, as_json)
         todo.close()
+    else:
+        with todo:
+            _begin(todo, say)
+            code = _loop(todo, say, as_json, quiet)
+    if code:
         sys.exit(code)
-    with todo:
-        _begin(todo, say)
-        code = _loop(todo, say, as_json, quiet)
-    sys.exit(code)
 
 
 def _begin(todo: Batch, say: Callable[[str], None]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from scumble.cli import INTERRUPTED
 from scumble_lab.bench.editors import EDITORS
 from scumble_lab.bench.folder import Benchmark, make, open_folder, write_json
 from scumble_lab.bench.run import Workshop, run
@@ -74,7 +75,7 @@ def stopped(process: subprocess.Popen[str], benchmark: Benchmark, how: signal.Si
     else:
         process.send_signal(how)
     said = process.communicate(timeout=PATIENCE)[1]  # ends only when its helpers have closed the pipes too
-    assert process.returncode == (2 if how == signal.SIGINT else -how)
+    assert process.returncode == (INTERRUPTED if how == signal.SIGINT else -how)
     return said
 
 
