@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from scumble.errors import InputError
 from scumble.file_field import FileField, named_files
 from scumble.methods.registry import METHODS, method_class
 from scumble.records.file_ref import FileRef, content_sha256, file_refs
@@ -100,7 +101,7 @@ def test_a_request_survives_json() -> None:
 
 def test_wrong_maps_and_unknown_fields_are_refused() -> None:
     for wrong in ({"change_map": 1.5}, {"change_map": True}, {"seed": -1}, {"nonsense": 1}, {"count": 0}):
-        with pytest.raises(ValidationError):
+        with pytest.raises(InputError):
             request(**wrong)
 
 

@@ -130,7 +130,7 @@ def build_method(model: type[Fields], given: dict[str, Any]) -> Fields:
     if isinstance(given.get("change_map"), str):
         given["change_map"] = _number_or_file(given["change_map"])
     try:
-        return model(**given)
+        return model.model_validate(given)
     except ValidationError as error:
         where, reason = first_problem(error)
         name = where.partition(".")[0]

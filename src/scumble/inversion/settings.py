@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from scumble.errors import InputError
+from scumble.settings import Settings
 
 __all__ = ["InversionSettings", "InversionStart", "Kind", "first_step"]
 
@@ -26,7 +27,7 @@ def first_step(skip: float, steps: int) -> int:
     return round(skip * steps)
 
 
-class InversionSettings(BaseModel):
+class InversionSettings(Settings):
     """How to invert a picture. None stands for the default, or for the value of an inversion that is given."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)

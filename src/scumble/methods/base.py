@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from scumble.core.polarity import Polarity
 from scumble.errors import MethodError
 from scumble.methods.registry import METHODS
 from scumble.methods.words import Words
+from scumble.settings import Settings
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.11
@@ -57,7 +58,7 @@ class Candidates:
     device: torch.device
 
 
-class Method(BaseModel):
+class Method(Settings):
     """Base of all methods. A subclass adds fields, and combines controls in :meth:`run`."""
 
     model_config = ConfigDict(

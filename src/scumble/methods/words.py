@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_serializer, field_validator, model_validator
 
+from scumble.errors import InputError
 from scumble.file_field import FileField
+from scumble.settings import Settings
 
 if TYPE_CHECKING:
     from typing import Self
@@ -26,7 +28,7 @@ IN_MEMORY = "memory:"
 """What a recipe says of a map that was no file."""
 
 
-class Words(BaseModel):
+class Words(Settings):
     """A prompt for a part of the image, or one that is added everywhere with a weight of either sign."""
 
     model_config = ConfigDict(
@@ -104,7 +106,14 @@ def split_prompt(prompt: Sequence[Any]) -> tuple[str, tuple[Words, ...]]:
         raise ValueError(f"at most {MOST_WORDS} prompts can share an image, got {len(prompt)}")
     if any(isinstance(one, str) for one in prompt):
         raise ValueError("a list of prompts has only Words or only text, not both: write Words('…') for each")
-    words = [one if isinstance(one, Words) else Words.model_validate(one) for one in prompt]
+    words = [_words(one) for one in prompt]
     main = next((k for k, one in enumerate(words) if one.is_main), None)
     others = tuple(one for k, one in enumerate(words) if k != main)
     return "" if main is None else words[main].text, others
+
+
+def _words(given: Any) -> Words:
+    try:
+        return given if isinstance(given, Words) else Words.model_validate(given)
+    except InputError as error:
+        raise ValueError(str(error)) from error  # becomes a problem of the field that they are in

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from scumble.errors import InputError, first_problem, nearest
+from scumble.errors import InputError
 from scumble.methods.registry import method_class
+from scumble.settings import explained
 
 if TYPE_CHECKING:
     from scumble.methods.base import Method
 
-__all__ = ["build_method", "explained"]
+__all__ = ["build_method"]
 
 
 def build_method(name: str, parameters: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> Method:
@@ -24,20 +25,7 @@ def build_method(name: str, parameters: Mapping[str, Any], more: Mapping[str, An
     """
     kind: Any = method_class(name)
     try:
-        built: Method = kind(**{**parameters, **(more or {})})
+        built: Method = kind.model_validate({**parameters, **(more or {})})
     except ValidationError as error:
         raise InputError(explained(error, list(kind.model_fields))) from error
     return built
-
-
-def explained(error: ValidationError, known: Sequence[str]) -> str:
-    """The first problem of a validation as one line: ``strength must be at most 1, got 1.4``."""
-    first = error.errors()[0]
-    place, reason = first_problem(error)
-    if first["type"] == "extra_forbidden":
-        return f"unknown field {place!r}{nearest(place, known)}"
-    if reason.startswith("input should be "):
-        reason = reason.removeprefix("input should be ")
-        reason = reason.replace("less than or equal to", "at most").replace("greater than or equal to", "at least")
-        return f"{place} must be {reason}, got {first.get('input')!r}"
-    return f"{place}: {reason}" if place else reason

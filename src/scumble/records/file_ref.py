@@ -11,11 +11,12 @@ from pydantic import BaseModel, ConfigDict
 
 from scumble.errors import InputError
 from scumble.hashing import files_sha256, sha256
+from scumble.settings import Settings
 
 __all__ = ["FileRef", "content_sha256", "file_refs"]
 
 
-class FileRef(BaseModel):
+class FileRef(Settings):
     """A file that a request names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from scumble.core.traits_of_sampling import FewSteps, PredictionType, Spacing
 from scumble.records.file_ref import FileRef
+from scumble.settings import Settings
 
 __all__ = ["Adapter", "ModelSpec"]
 
 
-class Adapter(BaseModel):
+class Adapter(Settings):
     """A LoRA or another small set of weights on top of the model's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -23,7 +24,7 @@ class Adapter(BaseModel):
     """How strongly it acts."""
 
 
-class ModelSpec(BaseModel):
+class ModelSpec(Settings):
     """A model and what is put on it or set beside it."""
 
     model_config = ConfigDict(

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from scumble.errors import InputError, first_problem
 from scumble.methods.base import Method
@@ -17,6 +17,7 @@ from scumble.records.absent import with_absent
 from scumble.records.build import build_method
 from scumble.records.metadata import read_metadata
 from scumble.records.view import View, WindowRecord
+from scumble.settings import Settings
 
 __all__ = ["FORMAT", "Recipe", "environment", "read_recipe", "versions"]
 
@@ -59,7 +60,7 @@ Ref = Annotated[dict[str, str], AfterValidator(_named)]
 """``name``, without a folder, and ``sha256`` of the content."""
 
 
-class Recipe(BaseModel):
+class Recipe(Settings):
     """What made one picture. It holds hashes and names, never an absolute path."""
 
     model_config = ConfigDict(

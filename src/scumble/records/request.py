@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from scumble.errors import InputError
 from scumble.hashing import sha256
 from scumble.records.file_ref import FileRef, file_refs
 from scumble.records.model_spec import ModelSpec
 from scumble.records.view import View
+from scumble.settings import Settings
 
 if TYPE_CHECKING:
     from scumble.methods.base import Method
@@ -29,7 +30,7 @@ ASIDE = ("id", "output", "priority", "labels")
 MAX_SEED = 2**63 - 1
 
 
-class MapFromWords(BaseModel):
+class MapFromWords(Settings):
     """A change map that is to be made from the picture by words."""
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
@@ -38,7 +39,7 @@ class MapFromWords(BaseModel):
     """What in the picture is to change."""
 
 
-class Request(BaseModel):
+class Request(Settings):
     """An edit that has not been made yet."""
 
     model_config = ConfigDict(

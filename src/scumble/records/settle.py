@@ -14,13 +14,14 @@ from scumble.errors import InputError, ScumbleError, nearest
 from scumble.file_field import NamedFile, named_files
 from scumble.methods.base import ImageMethod, Method
 from scumble.methods.registry import method_class
-from scumble.records.build import build_method, explained
+from scumble.records.build import build_method
 from scumble.records.file_ref import FileRef
 from scumble.records.lists import Line
 from scumble.records.problems import Problem
 from scumble.records.request import Request
 from scumble.records.view import View
 from scumble.records.wishes import Settled, Wishes
+from scumble.settings import explained
 
 __all__ = ["is_recipe", "settle"]
 
@@ -92,15 +93,17 @@ def _request(line: Line, written: Mapping[str, Any], wishes: Wishes) -> tuple[Re
     body = _without(method, files)
     also, more_files = _also(outside.pop("also", ()))
     try:
-        request = Request(
-            **{key: value for key, value in outside.items() if value is not None},
-            model=model,
-            view=view,
-            parameters={name: value for name, value in body.items() if name in method.model_fields_set},
-            defaults={name: value for name, value in body.items() if name not in method.model_fields_set},
-            also=also,
-            files={one.place: FileRef(path=one.path) for one in [*files, *more_files]} | more.get("files", {}),
-            labels={**more.get("labels", {}), **labels},
+        request = Request.model_validate(
+            {
+                **{key: value for key, value in outside.items() if value is not None},
+                "model": model,
+                "view": view,
+                "parameters": {name: value for name, value in body.items() if name in method.model_fields_set},
+                "defaults": {name: value for name, value in body.items() if name not in method.model_fields_set},
+                "also": also,
+                "files": {one.place: FileRef(path=one.path) for one in [*files, *more_files]} | more.get("files", {}),
+                "labels": {**more.get("labels", {}), **labels},
+            }
         )
     except ValidationError as error:
         raise InputError(explained(error, known)) from error

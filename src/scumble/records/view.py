@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from scumble.settings import Settings
 
 __all__ = ["VIEW_0_1", "View", "WindowRecord"]
 
@@ -12,7 +14,7 @@ Side = Annotated[int, Field(ge=1, le=1_000_000)]
 Place = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class View(BaseModel):
+class View(Settings):
     """How an edit looks at its picture. The method does not know of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
@@ -39,7 +41,7 @@ VIEW_0_1 = View(window="whole", detail="model", fade=0.0)
 """How version 0.1 looked at a picture; its recipes say nothing about it."""
 
 
-class WindowRecord(BaseModel):
+class WindowRecord(Settings):
     """What a recipe says of one window."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)

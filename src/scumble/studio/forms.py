@@ -121,9 +121,11 @@ def _faults(kind: Any, given: dict[str, Any], build_method: Callable[..., Any]) 
     from pydantic import ValidationError
 
     try:
-        kind(**given)
+        kind.model_validate(given)
     except ValidationError as error:
         names = dict.fromkeys(str(one["loc"][0]) if one["loc"] else "" for one in error.errors())
+    except ScumbleError as error:  # of words in a list
+        return [{"field": "prompt", "message": str(error)}]
     else:
         return []
     faults = []

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pydantic import ValidationError
 from torch import Tensor
 
 from scumble.core.noise import CounterNoise
 from scumble.editing.editor import Editor
-from scumble.errors import MethodError
+from scumble.errors import InputError, MethodError
 from scumble.images.color import tinted
 from scumble.inversion.official import inversion_rules
 from scumble.inversion.settings import InversionSettings
@@ -238,5 +237,5 @@ def test_words_that_the_text_encoder_cannot_see_are_named(tiny_editor: Editor, p
     [{"skip": 1.5}, {"eta": 0}, {"eta": 1.1}, {"color": "octarine"}, {"chunk": 0}, {"num_inference_steps": 0}],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(InputError):
         DDPMInversion(**wrong)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from PIL import ImageColor
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from pydantic import ConfigDict, Field, field_serializer
 
 from scumble.energies.protocol import ActiveDuring, Energy, Function, Needs, Observation, Place, WeightedEnergy
 from scumble.errors import InputError
@@ -16,6 +16,7 @@ from scumble.file_field import FileField
 from scumble.hashing import tensor_sha256
 from scumble.methods.guidance.layout_fields import WordWishes
 from scumble.methods.inpainting.fields import scorer_of
+from scumble.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,7 +40,7 @@ __all__ = [
 ]
 
 
-class Extra(BaseModel):
+class Extra(Settings):
     """Base: guidance that acts in another method's run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True)

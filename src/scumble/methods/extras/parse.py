@@ -24,7 +24,7 @@ def from_recipe(told: Mapping[str, Any]) -> Extra:
     if name not in ALSO:
         raise InputError(f"the recipe says that {name or 'something unknown'!r} acted too, which no file can hold")
     try:
-        return ALSO[name](**fields)
+        return ALSO[name].model_validate(fields)
     except ValidationError as error:
         where, reason = first_problem(error)
         raise InputError(f"the recipe's {name} does not fit this version: {where} {reason}") from error
@@ -46,7 +46,7 @@ def parse_also(text: str) -> Extra:
     if not isinstance(fields, dict):
         raise InputError(f'--also {name}: expected fields as JSON, such as {{"weight": 2}}, got {rest[:200]!r}')
     try:
-        return ALSO[name](**fields)
+        return ALSO[name].model_validate(fields)
     except ValidationError as error:
         where, reason = first_problem(error)
         if error.errors()[0]["type"] == "extra_forbidden":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from scumble.file_field import FileField
 from scumble.methods.cache import Key
+from scumble.settings import Settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Reference"]
 
 
-class Reference(BaseModel):
+class Reference(Settings):
     """A reference image from which words take their look, color or shape; it is noised anew at every level."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
