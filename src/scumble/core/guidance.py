@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState
 from scumble.core.prediction import Prediction
 
-__all__ = ["Guidance", "is_same", "rescaled"]
+__all__ = ["Guidance", "following", "is_same", "relative", "rescaled"]
 
 
 @dataclass
@@ -26,12 +27,20 @@ class Guidance(Control):
         uncond: The empty or negative prompt.
         scale: Guidance weight w.
         rescale: phi of arXiv 2305.08891 section 3.4; 0 leaves the prediction alone.
+        cells: How much of the guidance each cell takes (1 or B, 1, h, w) in [0, 1]: at 0 the conditional prediction
+            stands alone, at 1 the scale holds; None: 1 everywhere.
     """
 
     cond: Conditioning
     uncond: Conditioning
     scale: float = 1.0
     rescale: float = 0.0
+    cells: Tensor | None = None
+
+    @property
+    def scales(self) -> float | Tensor:
+        """The scale, or that of each cell (1 or B, 1, h, w)."""
+        return self.scale if self.cells is None else 1 + (self.scale - 1) * self.cells
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -51,7 +60,7 @@ class Guidance(Control):
         names = self.names
         if len(names) == 1:
             return predictions[names[0]]
-        guided = predictions["uncond"].towards(predictions["cond"], self.scale)
+        guided = predictions["uncond"].towards(predictions["cond"], self.scales)
         return rescaled(guided, predictions["cond"], self.rescale) if self.rescale else guided
 
     def split(self, joint: Prediction) -> dict[str, Prediction]:
@@ -66,6 +75,22 @@ class Guidance(Control):
     def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Combine the branches."""
         return self.combine(rows)
+
+
+def relative(change: Tensor) -> Tensor:
+    """Return a change map (1 or B, 1, h, w) as shares of each sample's strongest change: 1 where it is the same
+    everywhere, and where nothing changes at all."""
+    most = change.amax((1, 2, 3), keepdim=True)
+    return torch.where(most > 0, change / most.clamp(min=torch.finfo(change.dtype).tiny), 1.0)
+
+
+def following(guidance: Guidance, shares: Tensor) -> Guidance:
+    """Return guidance that grows in each cell with its share (1 or B, 1, h, w) of the change.
+
+    A weakly changed cell has few steps left, and full guidance drives each of them to the prompt's extreme colors. Where
+    every share is 1 it is the same guidance, to the bit.
+    """
+    return guidance if bool((shares == 1).all()) else replace(guidance, cells=shares.to(torch.float32))
 
 
 def rescaled(guided: Prediction, cond: Prediction, phi: float) -> Prediction:

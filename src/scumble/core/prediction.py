@@ -77,7 +77,7 @@ class Prediction:
         a, s = coefficients(level, x)
         return cls(x0=(x - s * eps) / a, eps=eps, variance=variance)
 
-    def towards(self, other: Prediction, scale: float) -> Prediction:
+    def towards(self, other: Prediction, scale: float | Tensor) -> Prediction:
         """Return ``self + scale (other - self)``: classifier-free guidance (arXiv 2207.12598 eq. 6).
 
         Both halves are affine in the network's output, so this equals guidance on the raw output of any kind,

@@ -14,7 +14,7 @@ from scumble.core.control import Branch, RunState
 from scumble.core.guidance import Guidance, is_same, rescaled
 from scumble.core.prediction import Prediction
 
-__all__ = ["PlacedGuidance", "PlacedWords", "blend_weights", "combine_words"]
+__all__ = ["PlacedGuidance", "PlacedWords", "blend_weights", "combine_words", "with_words"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class PlacedGuidance(Guidance):
         cond, of = rows["cond"], {name: rows[row.name] for name, row in self._shared(here).items()}
         blends = [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "blend"]
         adds = [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "add"]
-        guided = combine_words(of.get("uncond", cond), cond, blends, adds, self.scale)
+        guided = combine_words(of.get("uncond", cond), cond, blends, adds, self.scales)
         return rescaled(guided, cond, self.rescale) if self.rescale else guided
 
     def _here(self, ctx: RunState) -> list[tuple[str, PlacedWords]]:
@@ -152,6 +152,16 @@ class PlacedGuidance(Guidance):
 
     def _needs_uncond(self, here: Sequence[tuple[str, PlacedWords]]) -> bool:
         return self.scale != 1 or any(one.mode == "add" for _, one in here)
+
+
+def with_words(guidance: Guidance, words: PlacedWords) -> Guidance:
+    """Return the guidance with one more prompt beside its own; the same guidance if that holds nowhere."""
+    if words.is_nowhere:
+        return guidance
+    others = guidance.words if isinstance(guidance, PlacedGuidance) else ()
+    return PlacedGuidance(
+        guidance.cond, guidance.uncond, guidance.scale, guidance.rescale, guidance.cells, (*others, words)
+    )
 
 
 def _field(place: Tensor | None) -> Tensor | float:

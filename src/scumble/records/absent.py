@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["with_absent"]
 
 ABSENT: dict[int, dict[str, Any]] = {
-    1: {"edge": "cut", "inversion_start": "same", "near_zero": "sharp", "substeps": False},
+    1: {"edge": "cut", "guidance_map": "constant", "inversion_start": "same", "near_zero": "sharp", "substeps": False},
 }
 """Format -> field of any method -> value where a recipe of that format, or an older one, lacks it."""
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
+from scumble.core.conditioning import Conditioning
+from scumble.core.guidance import Guidance, following, relative
 from scumble.core.noise import CounterNoise
 from scumble.methods.batch import EditBatch
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
@@ -143,7 +145,7 @@ def test_held_pixels_are_the_noised_source_at_every_call(tiny_sd: Model, monkeyp
 
 
 def test_map_values_matter_only_through_the_step_of_release(tiny_sd: Model) -> None:
-    method = DifferentialDiffusion(prompt="a house", num_inference_steps=5)
+    method = DifferentialDiffusion(prompt="a house", num_inference_steps=5, guidance_map="constant")
     base = (torch.arange(64) // 16).float().expand(1, 1, 64, 64) / 5
     one, two = (method.run(make_job(tiny_sd, change=base + shift)) for shift in (0.02, 0.17))
     assert one is not None and two is not None and torch.equal(one, two)
@@ -173,3 +175,34 @@ def test_strength_scales_the_map(tiny_sd: Model) -> None:
     batch = make_job(tiny_sd, change=torch.full((1, 1, 64, 64), 0.6))
     assert scaled.run(batch) is not None
     assert batch.cost.network_calls == 3
+
+
+def test_guidance_follows_the_map_relative_to_its_strongest_place(tiny_sd: Model) -> None:
+    follow = DifferentialDiffusion(prompt="a house", num_inference_steps=6)
+    constant = follow.model_copy(update={"guidance_map": "constant"})
+    uneven, even = ramp(), torch.full((1, 1, 64, 64), 0.37)
+    one, two = (method.run(make_job(tiny_sd, change=uneven)) for method in (follow, constant))
+    assert one is not None and two is not None and (one - two).abs().max() > 1e-3
+    one, two = (method.run(make_job(tiny_sd, change=even)) for method in (follow, constant))
+    assert one is not None and two is not None and torch.equal(one, two)
+
+
+def test_where_the_map_is_full_guidance_is_full_and_elsewhere_it_grows_with_the_map() -> None:
+    change = torch.tensor([[[[0.0, 0.2, 0.4]]], [[[0.1, 0.5, 1.0]]]])
+    guidance = following(Guidance(Conditioning(), Conditioning(), 5.0), relative(change))
+    expected = torch.tensor([[[[1.0, 3.0, 5.0]]], [[[1.4, 3.0, 5.0]]]])
+    torch.testing.assert_close(guidance.scales, expected)
+    assert (relative(torch.zeros(1, 1, 2, 2)) == 1).all()
+
+
+def test_words_of_the_source_hold_where_the_map_is_weak_and_cost_a_row_only_there(tiny_sd: Model) -> None:
+    described = DifferentialDiffusion(prompt="a house", source_prompt="a dog", num_inference_steps=6)
+    plain = described.model_copy(update={"source_prompt": ""})
+    even = [make_job(tiny_sd, change=torch.full((1, 1, 64, 64), 0.5)) for _ in range(2)]
+    one, two = (method.run(batch) for method, batch in zip((described, plain), even, strict=True))
+    assert one is not None and two is not None and torch.equal(one, two)
+    assert even[0].cost.forward_rows == even[1].cost.forward_rows
+    uneven = [make_job(tiny_sd, change=ramp()) for _ in range(2)]
+    one, two = (method.run(batch) for method, batch in zip((described, plain), uneven, strict=True))
+    assert one is not None and two is not None and not torch.equal(one, two)
+    assert uneven[0].cost.forward_rows == uneven[1].cost.forward_rows * 3 // 2

@@ -36,6 +36,12 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod, Placed):
     """Draw new noise for the source at every step, as the published DeepFloyd IF pipeline does."""
     map_resize: Literal["area", "bilinear", "max"] = "area"
     """How the map is resized to the model's resolution; area keeps thin structures."""
+    guidance_map: Literal["follow", "constant"] = "follow"
+    """follow: guidance grows with the map, relative to its strongest place, so that weakly changed places keep their
+    colors; constant: the same everywhere, as in the paper."""
+    source_prompt: str = ""
+    """What the image shows. Given, these words hold where the map is weak, in the share that it leaves to them (one
+    more row a step)."""
     compat: Literal["official"] | None = None
     """official: follow the published SD2 script, which draws from the VAE's posterior, resizes the map bilinearly
     without antialiasing, releases pixels one step earlier (``m <= i/n``), and does not keep black exactly."""
@@ -44,7 +50,9 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod, Placed):
     def run(self, batch: EditBatch) -> Tensor | None:
         """Turn the map into release steps, hold each pixel on the source until then, and denoise."""
         from scumble.controls.change_map import ChangeMap, NoisedSource, release_index
+        from scumble.core.guidance import following, relative
         from scumble.core.rounding import SLACK
+        from scumble.core.words import PlacedWords, with_words
 
         levels = batch.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
@@ -59,4 +67,9 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod, Placed):
             fraction=batch.fraction(change, steps, first),
         )
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
+        shares = relative(change)
+        if self.guidance_map == "follow":
+            guidance = following(guidance, shares)
+        if self.source_prompt:
+            guidance = with_words(guidance, PlacedWords(batch.embed(self.source_prompt), 1 - shares))
         return batch.denoise(levels, self.make_solver(batch, steps), [hold, guidance])

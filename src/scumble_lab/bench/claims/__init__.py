@@ -38,6 +38,8 @@ _ALL = (
           _later("maps", "adherence")),
     Claim("future-hinting", "Putting back all unreleased pixels at every step gives better pictures.", _DIFFERENTIAL,
           _later("maps", "future_hinting")),
+    Claim("guidance-follows-map", "The change follows a map better where guidance grows with it.", "of this library",
+          _later("maps", "guidance_follows")),
     Claim("strength-fan", "More strength is more change, step by step.", _DIFFERENTIAL, _later("maps", "strength_fan")),
     Claim("edit-friendly-noise", "Edit-friendly noise maps have more variance, and consecutive ones point apart.",
           _FRIENDLY, _later("noise", "edit_friendly_noise")),

@@ -22,7 +22,7 @@ from scumble_lab.bench.metrics.reliability import ramp, reliability
 from scumble_lab.bench.score import overall
 from scumble_lab.bench.statistics import mean_of, paired
 
-__all__ = ["adherence", "future_hinting", "map_reliability", "strength_fan"]
+__all__ = ["adherence", "future_hinting", "guidance_follows", "map_reliability", "strength_fan"]
 
 STEPS = 25
 Map = npt.NDArray[np.float32]
@@ -123,6 +123,37 @@ def adherence(bench: Bench) -> Finding:
     sentence = "; ".join(f"{name}: CAM {cam[name]:.3f}, DAM {dam[name]:.1f}" for name in cam)
     figures = {f"CAM {k}": v for k, v in cam.items()} | {f"DAM {k}": v for k, v in dam.items()}
     return Finding(word, f"{sentence} (n={len(samples)}); lead in CAM {led}", figures)
+
+
+def guidance_follows(bench: Bench) -> Finding:
+    """Guidance that grows with the map against the same guidance everywhere: does the change follow a ramp better, and
+    does a thing that may change fully still become what is asked for, in surroundings that may change a little?"""
+    correlations: dict[str, list[float]] = {"follow": [], "constant": []}
+    successes: dict[str, list[float]] = {"follow": [], "constant": []}
+    for sample in _strangers(bench):
+        slope = ramp(sample.source.height, sample.source.height)
+        for name, found in correlations.items():
+            change = _changed(bench, sample, _guided(sample, slope, name))
+            found.append(pearson(change.mean(0), slope.mean(0)))
+    for sample in (*bench.samples("recolour"), *bench.samples("reshape")):
+        assert sample.region is not None
+        change = np.where(sample.region, 1.0, 0.3).astype(np.float32)
+        for name, found in successes.items():
+            found.append(bench.scored(sample, bench.edit(sample, _guided(sample, change, name)))["success"])
+    word, sentence = judged(
+        paired(correlations["follow"], correlations["constant"]), "correlation of change and ramp, columns", 3
+    )
+    cost = paired(successes["follow"], successes["constant"])
+    figures = {f"correlation {name}": mean_of(found).value for name, found in correlations.items()}
+    figures |= {f"success {name}": mean_of(found).value for name, found in successes.items()}
+    reason = f"{sentence}; success of a thing in surroundings at 0.3: {cost.text(1, 100)} points (n={cost.count})"
+    return Finding(word, reason, figures)
+
+
+def _guided(sample: Sample, change: Map, guidance: Any) -> Method:
+    return DifferentialDiffusion(
+        prompt=sample.case.prompt, change_map=change, num_inference_steps=STEPS, guidance_map=guidance
+    )
 
 
 def future_hinting(bench: Bench) -> Finding:
