@@ -87,8 +87,8 @@ def relative(change: Tensor) -> Tensor:
 def following(guidance: Guidance, shares: Tensor) -> Guidance:
     """Return guidance that grows in each cell with its share (1 or B, 1, h, w) of the change.
 
-    A weakly changed cell has few steps left, and full guidance drives each of them to the prompt's extreme colors. Where
-    every share is 1 it is the same guidance, to the bit.
+    A weakly changed cell has few steps left, and full guidance drives each of them to the prompt's extreme colors.
+    Where every share is 1 it is the same guidance, to the bit.
     """
     return guidance if bool((shares == 1).all()) else replace(guidance, cells=shares.to(torch.float32))
 
