@@ -32,7 +32,7 @@ def tiny_sd() -> Model:
 
 @pytest.fixture(scope="session")
 def tiny_editor(tiny_sd: Model) -> Editor:
-    return Editor(tiny_sd)
+    return Editor(tiny_sd, cache=False)  # so that no test counts what another one has paid
 
 
 @dataclass

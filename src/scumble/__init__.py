@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
     from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
     from scumble.methods.progress import Progress
+    from scumble.methods.reuse import ContentCache
     from scumble.methods.words import Words
     from scumble.records.recipe import Recipe
     from scumble.records.request import Request
@@ -59,6 +60,7 @@ else:
         | {
             "CancelledError": "scumble.errors:CancelledError",
             "CheckpointError": "scumble.errors:CheckpointError",
+            "ContentCache": "scumble.methods.reuse:ContentCache",
             "Cost": "scumble.core.cost:Cost",
             "Editor": "scumble.editing.editor:Editor",
             "extend": "scumble.editing.extend:extend",
@@ -92,6 +94,7 @@ __all__ = [
     "BlendedLatentDiffusion",
     "CancelledError",
     "CheckpointError",
+    "ContentCache",
     "Cost",
     "CycleDiffusion",
     "DDIMInversion",

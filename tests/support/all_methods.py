@@ -96,8 +96,8 @@ def tiny_instruct() -> Model:
 def editor_for(name: str, tiny_sd: Model) -> Editor:
     """An editor with the tiny network on which the method works."""
     if name == "instruct":
-        return Editor(tiny_instruct())
-    return Editor(tiny_ddpm() if name in PIXELS else tiny_sd)
+        return Editor(tiny_instruct(), cache=False)
+    return Editor(tiny_ddpm() if name in PIXELS else tiny_sd, cache=False)
 
 
 def soft_map() -> Image.Image:

@@ -17,6 +17,7 @@ class Cost:
         backward_rows: Rows through which a gradient was taken.
         network_calls: Calls of the denoising network, whatever the batch.
         seconds: Wall-clock time of the edit.
+        reused: What came from the editor's cache, and the rows of the network that this saved.
         before_call: Called before each network call.
         peak_bytes: Highest memory during the edit above its start (CUDA: allocated; CPU: resident set).
     """
@@ -26,6 +27,7 @@ class Cost:
     network_calls: int = 0
     seconds: float = 0.0
     peak_bytes: int = 0
+    reused: dict[str, int] = field(default_factory=dict)
     before_call: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     def forward(self, rows: int) -> None:
@@ -40,11 +42,13 @@ class Cost:
         self.backward_rows += rows
 
     def as_dict(self) -> dict[str, float | int]:
-        """Return the totals as plain numbers."""
+        """Return the totals as plain numbers; rows that the cache saved only where there are some."""
+        saved = sum(self.reused.values())
         return {
             "forward_rows": self.forward_rows,
             "backward_rows": self.backward_rows,
             "network_calls": self.network_calls,
             "seconds": round(self.seconds, 3),
             "peak_bytes": self.peak_bytes,
+            **({"reused_rows": saved} if saved else {}),
         }

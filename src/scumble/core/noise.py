@@ -44,6 +44,11 @@ class CounterNoise:
             raise ValueError(f"noise for {shape[0]} samples was asked for, there are {len(self.seeds)} seeds")
         return torch.stack([_draw(seed, stream, step, tuple(shape[1:])) for seed in self.seeds])
 
+    @property
+    def identity(self) -> tuple[int, ...]:
+        """What decides every draw."""
+        return self.seeds
+
     def select(self, start: int, stop: int) -> CounterNoise:
         """Return the source of the samples ``start:stop`` alone."""
         return CounterNoise(self.seeds[start:stop])

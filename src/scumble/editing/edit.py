@@ -32,6 +32,7 @@ from scumble.images import Box, Picture, Window, describe_map, load_map, usual_f
 from scumble.inversion.inversion import Inversion
 from scumble.memory import PeakMemory
 from scumble.methods.base import Candidates, ImageMethod, Method
+from scumble.methods.reuse import Reuse
 from scumble.methods.watch import Cancel, OnStep, Watch
 from scumble.models.base import Model
 from scumble.models.tiled import TiledModel
@@ -70,6 +71,7 @@ class Edit:
         only: Make this candidate alone, just as the whole edit makes it; None: all.
         cancel: Asked before each network call whether to stop.
         exact_batch: Whether the batch size is 1 for the sake of the last bit.
+        reuse: What earlier edits made of the picture.
     """
 
     model: Model
@@ -86,6 +88,7 @@ class Edit:
     only: int | None = None
     cancel: Cancel | None = None
     exact_batch: bool = False
+    reuse: Reuse = field(default_factory=Reuse)
 
     @property
     def watch(self) -> Watch:
@@ -140,6 +143,7 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
             raise stopped(partial) from stop
         images, reports = work.ordered(change)
     work.cost.seconds, work.cost.peak_bytes = time.perf_counter() - started, memory.peak
+    work.notices += _from_cache(work.cost)
     windows = [window_record(part, feather) for part, feather in zip(parts, feathers, strict=True)]
     recipe = _recipe(asked, seed, count, size, picture.size)
     recipe = recipe.model_copy(
@@ -286,6 +290,7 @@ class _Work:
             asked.also,
             (k, len(self.parts)),
             self.runs[-1].cache.for_window() if self.runs else None,
+            None if asked.view.tiles else asked.reuse,
         )
 
     def _account(self, k: int, reports: list[dict[str, Any]]) -> None:
@@ -411,6 +416,11 @@ def _recipe(asked: Edit, seed: int, count: int, batch_size: int, size: tuple[int
         files=_files(asked),
         also=[{"kind": one.kind, **without_folders(one.model_dump(mode="json"))} for one in asked.also],
     )
+
+
+def _from_cache(cost: Cost) -> list[str]:
+    """Say what the edit did not pay for, where that was rows of the network."""
+    return [f"the {what} came from the cache: {rows} rows saved" for what, rows in cost.reused.items() if rows]
 
 
 def used_defaults(method: Method, used: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from scumble.images import Box, MapSource, Picture, Source, Window, fit, load_im
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.base import Method, Prompted
+from scumble.methods.reuse import ContentCache, Reuse
 from scumble.methods.watch import Cancel, Watch
 from scumble.models.base import Model
 from scumble.models.turns import turn_of
@@ -46,12 +47,17 @@ class Editor:
     Args:
         model: A loaded model; usually made by :meth:`from_pretrained` or :meth:`from_pipe`.
         threads: Processor threads of its runs, which can decide the last bit of a pixel; None: as torch has it.
+        cache: Keep encoded pictures and inversions, so that the second edit of a picture pays only its steps; what is
+            kept is found by content, and gives the same bytes. False: never; a :class:`ContentCache` sets its bounds.
     """
 
-    def __init__(self, model: Model, threads: int | None = None) -> None:
+    def __init__(self, model: Model, threads: int | None = None, cache: ContentCache | bool = True) -> None:
         if threads is not None and threads < 1:
             raise InputError(f"threads must be 1 or more, got {threads}")
         self.model, self.threads = model, threads
+        made = ContentCache() if cache is True else cache
+        self.cache: ContentCache | None = made if isinstance(made, ContentCache) else None
+        """What it keeps of pictures that it edited."""
         self._answering: Answering | None = None
 
     @classmethod
@@ -63,6 +69,7 @@ class Editor:
         dtype: str | None = None,
         runtime: str | None = None,
         threads: int | None = None,
+        cache: ContentCache | bool = True,
         config: str | Path | None = None,
         **add_ons: Any,
     ) -> Editor:
@@ -75,6 +82,7 @@ class Editor:
             runtime: ``torch`` (also None), ``openvino`` (twice as fast on a processor), ``compile``, or ``auto``:
                 OpenVINO where it is installed and the planned rows pay for its conversion.
             threads: Processor threads of its runs; None: as torch has it.
+            cache: Whether encoded pictures and inversions are kept for the next edit, or where.
             config: For a single file: a folder whose configs and vocabulary are its own (no network then).
             **add_ons: What is put on the model, see :class:`scumble.models.add_ons.AddOns`: ``lora`` ("FILE:WEIGHT",
                 or several), ``vae``, ``textual_inversion``, ``clip_skip``, ``prediction_type``, ``schedule``,
@@ -92,7 +100,7 @@ class Editor:
         converted = name == "openvino"  # its networks are converted from float32, whatever they compute in
         wanted = AddOns.read(**add_ons)
         model = load(source, device, "float32" if converted else dtype, config, wanted)
-        editor = cls(model, threads)
+        editor = cls(model, threads, cache)
         if name != "torch":
             editor._answering = Answering(editor.model, name, dtype)
         return editor
@@ -180,6 +188,7 @@ class Editor:
             stored,
             cancel=cancel,
             exact_batch=exact_batch,
+            reuse=Reuse(self.cache),
         )
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
         with self._turn():
@@ -244,6 +253,7 @@ class Editor:
             windows=recipe.windows,
             only=recipe.index,
             exact_batch=recipe.exact_batch,
+            reuse=Reuse(self.cache),
         )
         picture = None if recipe.input is None else self._picture(image, method, inversion)
         with self._turn():
@@ -320,6 +330,7 @@ class Editor:
         image: Source | None,
         method: Method,
         *,
+        seed: int | None = None,
         count: int = 1,
         batch_size: int | None = None,
         inversion: Inversion | str | Path | None = None,
@@ -331,6 +342,7 @@ class Editor:
         Args:
             image: As for :meth:`edit`; None also where one is made from nothing.
             method: What to do.
+            seed: Of the edit: what its cache has by seed is then not counted.
             count: Number of candidates.
             batch_size: How many candidates are computed at once.
             inversion: The picture's inversion, where one is there.
@@ -343,7 +355,17 @@ class Editor:
         method = method.with_defaults(self.model.defaults)
         stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
         number = max(count, method.variants) if method.variants > 1 else count
-        asked = Edit(self.model, method, 0, number, batch_size, view or View(), None, tuple(also), stored)
+        asked = Edit(
+            self.model,
+            method,
+            seed or 0,
+            number,
+            batch_size,
+            view or View(),
+            also=tuple(also),
+            inversion=stored,
+            reuse=Reuse(self.cache, adds=False),
+        )
         with self._turn():
             if image is None and stored is None:
                 return plan(asked, lambda one: make_pictures(one, self._size(method)))

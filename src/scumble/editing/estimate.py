@@ -59,6 +59,8 @@ def plan(asked: Edit, make: Callable[[Edit], Result]) -> Plan:
     quick: dict[str, Any] = {name: 0 for name in ("lora_steps", "decoder_steps") if name in fields}
     iterated = next((name for name in ("inversion_iterations", "iterations") if name in fields), None)
     drags = "points" in fields and iterated is not None
+    if iterated == "inversion_iterations" and "inversion" in _counted(asked, make, quick).reused:
+        iterated = None  # an earlier edit made it
     paints = "iterations" in fields and not drags and not hasattr(method, "inversion_settings")
     if paints:
         quick["iterations"] = 0  # each is a pass of an autoencoder, none of the network
@@ -90,7 +92,7 @@ def _counted(asked: Edit, make: Callable[[Edit], Result], fields: dict[str, Any]
     model = cast("Model", CountingModel(asked.model, restless=forced))
     method = asked.method.model_copy(update=changed)
     cost = make(replace(asked, model=model, method=method, seed=asked.seed or 0, on_step=None, cancel=None)).cost
-    return Cost(cost.forward_rows, cost.backward_rows, cost.network_calls)
+    return Cost(cost.forward_rows, cost.backward_rows, cost.network_calls, reused=cost.reused)
 
 
 def _minus(one: Cost, other: Cost) -> Cost:

@@ -24,6 +24,7 @@ from scumble.methods.base import ImageMethod, Method
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Cache
 from scumble.methods.progress import Progress
+from scumble.methods.reuse import Reuse
 from scumble.methods.watch import OnStep, Watch
 from scumble.models.base import Model
 from scumble.records.view import View
@@ -58,6 +59,7 @@ class Run:
         also: What acts besides the method.
         part: Which of how many windows it is.
         cache: What batches share, and what other windows share with this one; None: nothing yet.
+        reuse: What earlier edits made.
     """
 
     def __init__(
@@ -74,12 +76,14 @@ class Run:
         also: Sequence[Extra] = (),
         part: tuple[int, int] = (0, 1),
         cache: Cache | None = None,
+        reuse: Reuse | None = None,
     ) -> None:
         self.model, self.method, self.prepared, self.view = model, method, prepared, view
         self.feather, self.cost, self.notices, self.asked = feather, cost, notices, watch or Watch()
         self.watch = Watch(None if self.asked.on_step is None else self._progress, self.asked.cancel)
         self.inversion, self.also, self.part = inversion, tuple(also), part
         self.cache, self.frame_pictures = cache or Cache(), list[Tensor]()
+        self.reuse = reuse or Reuse()
         self._frame_batch: EditBatch | None = None
         self.reports: list[dict[str, Any]] = []
         self.used: dict[str, Any] = {}
@@ -108,10 +112,10 @@ class Run:
             edit_noise=self._noise(CounterNoise([seed])),
             watch=self.watch,
             used=self.used,
+            reuse=self.reuse,
             placed=[(place.words, _rows(place.map, first, stop)) for place in prepared.places],
             substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
-        self.cost.before_call = _before_call(batch)
         self.cost.before_call = _before_call(batch)
         self.method.check(batch)
         if self.also:
@@ -187,11 +191,15 @@ class Run:
     def _again(self, batch: EditBatch, substitute: Substitute | None) -> Tensor:
         """What the model makes of the untouched window, once per run."""
         if self._rebuilt is None:
-            with torch.no_grad():
-                latent = batch.x0 if substitute is None else self.model.encode(substitute.image.to(self.model.device))
-                self._rebuilt = self.model.decode(latent).cpu()
+            self._rebuilt = self._decoded_again(batch, substitute)
             self._tell_kind(batch, self._rebuilt)
         return self._rebuilt
+
+    def _decoded_again(self, batch: EditBatch, substitute: Substitute | None) -> Tensor:
+        with torch.no_grad():
+            if substitute is None:
+                return batch.reused("rebuilt picture", (), lambda: self.model.decode(batch.x0).cpu())
+            return self.model.decode(self.model.encode(substitute.image.to(self.model.device))).cpu()
 
     def _tell_kind(self, batch: EditBatch, rebuilt: Tensor) -> None:
         """Say so where a small model rebuilds the picture so badly that it can never have seen its like."""
@@ -218,6 +226,12 @@ class _Apart:
     def normal(self, shape: Sequence[int], stream: str, step: int = 0) -> Tensor:
         """Return noise of the stream that belongs to this window."""
         return self.noise.normal(shape, stream + self.suffix, step)
+
+    @property
+    def identity(self) -> tuple[object, ...] | None:
+        """What decides every draw; None: it cannot be known."""
+        inner = getattr(self.noise, "identity", None)
+        return None if inner is None else (inner, self.suffix)
 
     def select(self, start: int, stop: int) -> NoiseSource:
         """Return the source of some samples."""

@@ -31,14 +31,18 @@ from scumble.core.schedule import Level
 from scumble.core.solvers import Solver
 from scumble.core.words import PlacedGuidance, PlacedWords
 from scumble.errors import InputError
+from scumble.hashing import sha256, tensor_sha256
 from scumble.images import Reduction, Window, latent_map
 from scumble.inversion.inversion import Inversion
 from scumble.methods.cache import Cache, Key
 from scumble.methods.progress import Stage
 from scumble.methods.report import Report
+from scumble.methods.reuse import Reuse
 from scumble.methods.watch import Watch
 from scumble.methods.words import Words
 from scumble.models.base import Model
+from scumble.models.content_mark import model_mark, picture_mark
+from scumble.models.counting import CountingModel
 
 __all__ = ["X0", "EditBatch"]
 
@@ -70,6 +74,7 @@ class EditBatch:
         watch: Who looks on, and the phase the edit is in.
         used: What defaults of the method's fields came to, by field; goes into the recipe.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
+        reuse: What earlier edits made.
         placed: Prompts besides the method's own, each with where it holds at the model's size (1 or B, 1, H, W).
         substeps: Whether places are freed inside a step too; None: below ``FEW_STEPS`` steps.
         pixels: The untouched window at the picture's own size (h, w, 3), or None.
@@ -96,6 +101,7 @@ class EditBatch:
     placed: Sequence[tuple[Words, Tensor | None]] = ()
     substeps: bool | None = False
     edit_noise: NoiseSource | None = None
+    reuse: Reuse = field(default_factory=Reuse)
     watch: Watch = field(default_factory=Watch)
     used: dict[str, Any] = field(default_factory=dict)
     pixels: npt.NDArray[np.uint8] | None = None
@@ -122,7 +128,25 @@ class EditBatch:
             with torch.no_grad():
                 return self.model.encode(self.picture)
 
-        return self.cache.get_or_make(X0, encode)
+        return self.cache.get_or_make(X0, lambda: self.reused("encoded picture", (), encode))
+
+    def reused(self, what: str, parts: Sequence[object], make: Callable[[], T], noise: NoiseSource | None = None) -> T:
+        """Return what an earlier edit made of the same picture, or make it.
+
+        Args:
+            what: What it is. All but pictures are made by the denoising network.
+            parts: All that decides it besides the model and the picture.
+            make: Makes it.
+            noise: What it draws from; None: nothing.
+        """
+        model = self.model.model if isinstance(self.model, CountingModel) else self.model
+
+        def key() -> str | None:
+            drawn = () if noise is None else getattr(noise, "identity", None)
+            mark = None if drawn is None else (picture_mark if what.endswith("picture") else model_mark)(model)
+            return None if mark is None else sha256(what, mark, tensor_sha256(self.picture), repr((drawn, *parts)))
+
+        return self.reuse.get_or_make(what, key, make, self.cost)
 
     @property
     def picture(self) -> Tensor:

@@ -87,6 +87,14 @@ def _resolved(batch: EditBatch, settings: InversionSettings) -> InversionSetting
 
 
 def _invert(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, count: int) -> Inversion:
+    """The inversion as an earlier edit left it, or a new one."""
+    parts = (settings.model_dump(), count, batch.size, batch.model.name)
+    drawn = None if settings.kind == "ddim" else noise
+    inversion = batch.reused("inversion", parts, lambda: _inverted(batch, settings, noise, count), drawn)
+    return replace(inversion, seed=noise.seeds[0] if isinstance(noise, CounterNoise) else None)
+
+
+def _inverted(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, count: int) -> Inversion:
     prompt, scale, eta, skip = settings.prompt or "", settings.guidance_scale, settings.eta, settings.skip
     assert settings.kind is not None and scale is not None and eta is not None and skip is not None
     levels, rules = batch.levels(settings.num_inference_steps or batch.default_steps), inversion_rules(settings.compat)
@@ -106,7 +114,6 @@ def _invert(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, c
         prompt=prompt,
         guidance_scale=scale,
         eta=eta,
-        seed=noise.seeds[0] if isinstance(noise, CounterNoise) else None,
         compat=settings.compat,
         model=batch.model.name,
         model_sha256=batch.model.weights_hash,

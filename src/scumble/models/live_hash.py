@@ -12,6 +12,9 @@ from scumble.hashing import sha256, tensors_sha256
 
 __all__ = ["live_hash", "network_mark"]
 
+GLANCE = 64
+"""Values of a weight that are looked at."""
+
 
 def live_hash(network: nn.Module) -> Callable[[], str]:
     """Return a function that gives the SHA-256 of the network as it is when it is asked.
@@ -32,9 +35,20 @@ def live_hash(network: nn.Module) -> Callable[[], str]:
 
 
 def network_mark(network: nn.Module) -> tuple[Any, ...]:
-    """Return what changes whenever a weight is written to or moved, or an adapter is put on, set or taken off."""
+    """Return what changes whenever a weight is written to or moved, or an adapter is put on, set or taken off.
+
+    What is written behind autograd's back (``weight.data += …``, as adapters are merged) shows in a few values of each
+    weight.
+    """
     weights = tuple((id(one), one.data_ptr() if not one.is_meta else 0, _version(one)) for one in network.parameters())
-    return hash(weights), _strengths(network)
+    glances = [_glance(one.detach()) for one in network.parameters() if not one.is_meta and one.numel()]
+    return hash(weights), tuple(torch.stack(glances).tolist()) if glances else (), _strengths(network)
+
+
+def _glance(weight: Tensor) -> Tensor:
+    """The sum of some values spread over a weight."""
+    flat = weight.reshape(-1) if weight.is_contiguous() else weight.flatten()[:GLANCE]
+    return flat[:: max(1, flat.shape[0] // GLANCE)].double().sum()
 
 
 def _version(tensor: Tensor) -> int:

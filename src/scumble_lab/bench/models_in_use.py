@@ -40,7 +40,7 @@ class Workshop:
 
     def _loaded(self, key: str, source: str | None) -> Editor:
         if key not in self._editors:
-            self._editors[key] = Editor.from_pretrained(source, device=self.device)
+            self._editors[key] = Editor.from_pretrained(source, device=self.device, cache=False)
         return self._editors[key]
 
     def weights(self, editor: BenchEditor) -> str:

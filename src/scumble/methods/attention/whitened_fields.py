@@ -64,4 +64,8 @@ class WhitenedInversionFields(Method):
             return Inversion("ddim", levels, 0, xs, prompt=prompt, eta=0.0, size=batch.size)
 
         batch.say_shared("the inversion's regularizer")
-        return batch.cache.get_or_make(INVERSION, invert)
+        weights = (self.correlation_weight, self.divergence_weight, self.rounds)
+        parts = ("whitened", self.num_inference_steps, self.inversion_start, weights, prompt, batch.size)
+        return batch.cache.get_or_make(
+            INVERSION, lambda: batch.reused("inversion", parts, invert, batch.first_noise if self.rounds else None)
+        )

@@ -1,0 +1,122 @@
+"""Results of one edit that the next one of the same picture needs again: by content, bounded, with what they cost."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from scumble.core.cost import Cost
+from scumble.errors import InputError
+
+__all__ = ["ContentCache", "Reuse"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Entry:
+    value: Any
+    rows: int
+    size: int
+
+
+class ContentCache:
+    """Encoded pictures and inversions by the hash of all that decides them; the least recently used goes first.
+
+    What it gives is what would be computed, to the last bit. Several editors may share one.
+
+    Args:
+        entries: The most that it holds.
+        megabytes: The most memory that they take (of the device that computed them).
+
+    Raises:
+        InputError: If a bound is negative.
+    """
+
+    def __init__(self, entries: int = 64, megabytes: float = 256) -> None:
+        if entries < 0 or megabytes < 0:
+            raise InputError(f"bounds of a cache must be 0 or more, got {entries} entries and {megabytes:g} megabytes")
+        self.entries, self.megabytes, self.bytes = entries, megabytes, 0
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Number of entries."""
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        """How full it is."""
+        return f"<ContentCache: {len(self)} of {self.entries}, {self.bytes / 1e6:.1f} of {self.megabytes:g} megabytes>"
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self.bytes = 0
+
+    def find(self, key: str) -> tuple[Any, int] | None:
+        """Return a value and the rows that it cost, or None."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                return None
+            self._entries.move_to_end(key)
+            return entry.value, entry.rows
+
+    def keep(self, key: str, value: object, rows: int) -> None:
+        """Keep a value that cost so many rows; what does not fit is not kept."""
+        size = _bytes_of(value)
+        with self._lock:
+            if size > 1e6 * self.megabytes or self.entries == 0:
+                return
+            before = self._entries.pop(key, None)
+            self.bytes += size - (0 if before is None else before.size)
+            self._entries[key] = _Entry(value, rows, size)
+            while len(self._entries) > self.entries or self.bytes > 1e6 * self.megabytes:
+                self.bytes -= self._entries.popitem(last=False)[1].size
+
+
+@dataclass(frozen=True)
+class Reuse:
+    """One edit's way to a cache.
+
+    Attributes:
+        cache: The cache; None: there is none.
+        adds: Whether what this edit makes is kept.
+    """
+
+    cache: ContentCache | None = None
+    adds: bool = True
+
+    def get_or_make(self, what: str, key: Callable[[], str | None], make: Callable[[], T], cost: Cost) -> T:
+        """Return what the cache has, or make it and keep it.
+
+        Args:
+            what: What it is; ``cost.reused`` says it.
+            key: Gives the hash of all that decides it; None: it cannot be known, and is made.
+            make: Makes it; what that adds to ``cost`` is what the next edit saves.
+            cost: Running totals.
+        """
+        name = None if self.cache is None else key()
+        if self.cache is None or name is None:
+            return make()
+        there = self.cache.find(name)
+        if there is not None:
+            cost.reused[what] = cost.reused.get(what, 0) + there[1]
+            value: T = there[0]
+            return value
+        before = cost.forward_rows + cost.backward_rows
+        value = make()
+        if self.adds:
+            self.cache.keep(name, value, cost.forward_rows + cost.backward_rows - before)
+        return value
+
+
+def _bytes_of(value: object) -> int:
+    tensors = [value] if isinstance(value, Tensor) else [one for one in vars(value).values() if isinstance(one, Tensor)]
+    return sum(one.untyped_storage().nbytes() for one in tensors)
