@@ -152,7 +152,7 @@ def command_line() -> str:
     from scumble.cli import COMMANDS, make_app
 
     app = make_app()
-    lines = ["# Command line", "", "What `--help` prints. Flags of `edit` go by its [method](all-methods.md).", ""]
+    lines = ["# Command line", "", "What `--help-all` prints. Flags of `edit` go by its [method](all-methods.md).", ""]
     for command in COMMANDS:
         names = [name for name in app[command] if not name.startswith("-")]
         for words in [[command], *([command, name] for name in names)]:
@@ -167,7 +167,7 @@ def help_of(words: list[str]) -> str:
 
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-        main([*words, "--help"])
+        main([*words, "--help-all"])
     return text.getvalue()
 
 

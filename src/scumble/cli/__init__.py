@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from scumble.cli.hints import with_hint
-from scumble.errors import CheckpointError, InputError, MethodError, ScumbleError
+from scumble.cli.pipes import with_streams
+from scumble.errors import CheckpointError, InputError, MethodError, ScumbleError, nearest
 from scumble.untrusted import printable
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ COMMANDS = {
 }
 """Command -> (where it lives, one line of help)."""
 
+EPILOGUE = """Example: `scumble edit photo.png --map map.png --prompt "a red cube" -o edited.png`
+
+`scumble COMMAND --help` shows what people use first of a command, `--help-all` all of it.
+`scumble --install-completion` lets TAB complete commands, flags and methods in bash, zsh and fish."""
+
 RAW = ("edit", "generate", "drag", "extend", "batch")
 """Commands whose flags depend on their method: they parse their own words."""
 
@@ -52,7 +58,7 @@ def make_app() -> App:
     from scumble import __version__
 
     app = App(name="scumble", help="Edit pictures with diffusion models: where, how much, with what words.",
-              version=__version__)  # fmt: skip
+              version=__version__, help_epilogue=EPILOGUE)  # fmt: skip
     for name, (where, text) in COMMANDS.items():
         app.command(where, name=name, help=text)
     return app
@@ -81,18 +87,35 @@ def _code_of(error: ScumbleError) -> int:
 
 
 def _dispatch(words: list[str]) -> None:
-    if words and words[0] in RAW:
-        where = COMMANDS[words[0]][0].partition(":")
-        getattr(importlib.import_module(where[0]), where[2])(words[1:])
-    else:
-        run_app(make_app(), words)
+    command = words[0] if words else "--help"
+    if command == "--install-completion":
+        from scumble.cli.completion import install
+
+        install(words[1:])
+    elif command in RAW:
+        module, _, function = COMMANDS[command][0].partition(":")
+        getattr(importlib.import_module(module), function)(words[1:])
+    elif command in COMMANDS or command.startswith("-"):
+        run_app(make_app(), words or ["--help"])
+    else:  # said here: to suggest one, the parser would import every command
+        raise InputError(f"unknown command {command!r}{nearest(command, COMMANDS)}; scumble --help lists them")
 
 
-def run_app(app: App, words: Sequence[str]) -> None:
-    """Run a cyclopts app, turning its parse errors into one line and exit code 2."""
+def run_app(app: App, words: Sequence[str], whole: str | None = None) -> None:
+    """Run a cyclopts app, turning its parse errors into one line and exit code 2.
+
+    Args:
+        app: The app: of one command, or of all, whose first word is then the command.
+        words: What the user typed.
+        whole: Title of a panel of which ``--help`` shows all.
+    """
     from cyclopts import CycloptsError
 
+    from scumble.cli.first_help import with_first_help
+
     app.suppress_keyboard_interrupt = False
+    alone = app.name[0].partition(" ")[2]
+    words = with_streams(with_first_help(app, alone or next(iter(words), ""), words, whole))
     try:
         app(list(words), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:

@@ -50,6 +50,7 @@ def make(
     sets: Annotated[tuple[str, ...], Parameter(name="--set", negative="")] = (),
     name: str | None = None,
     dry_run: Annotated[bool, Parameter(negative="")] = False,
+    max_cost: int | None = None,
     first: int | None = None,
     only: str | None = None,
     again: Annotated[bool, Parameter(negative="")] = False,
@@ -107,6 +108,8 @@ def make(
         Names of the results: {id} {stem} {parent} {seed} {method} {line} {shard} {label.X}.
     dry_run
         Check every line, say what it would cost, and make nothing.
+    max_cost
+        Refuse a list that may take more rows of the network in all, forward and backward together.
     first
         Make so many, then end.
     only
@@ -181,7 +184,7 @@ def make(
         ray=options,
         take_over=take_over,
     )
-    run(todo, dry_run=dry_run, as_json=as_json, quiet=quiet)
+    run(todo, dry_run=dry_run, max_cost=max_cost, as_json=as_json, quiet=quiet)
 
 
 def _text(path: Path | None) -> str | None:

@@ -14,14 +14,21 @@ from scumble.work.batch import Batch
 from scumble.work.entry import Entry
 from scumble.work.prepare import entries_of
 
-__all__ = ["show_plan"]
+__all__ = ["counted", "show_plan"]
 
 BYTES_A_PIXEL = 1.9
 """Of a PNG as diffusion models make them (512 px: 0.5 MB)."""
 
 
 def show_plan(todo: Batch, as_json: bool) -> int:
-    """Print what a list comes to; return the exit code: 2 when a kind of request cannot be made at all.
+    """Print what a list comes to; return the exit code: 2 when a kind of request cannot be made at all."""
+    record = counted(todo)
+    print(json.dumps(record, ensure_ascii=False) if as_json else _text(record))
+    return 2 if record["problems"] else 0
+
+
+def counted(todo: Batch) -> dict[str, Any]:
+    """What a list comes to: requests, pictures, kinds of work, rows at most, bytes, and what cannot be made.
 
     Requests that differ in words and seeds alone, on pictures of one size, cost the same: one of each kind is counted.
     """
@@ -47,8 +54,7 @@ def show_plan(todo: Batch, as_json: bool) -> int:
             lines = ", ".join(str(entry.source or entry.id) for entry in group[:20])
             problems.append(f"{plan['problem']} (requests {lines}{', …' if len(group) > 20 else ''})")
     record["free"], record["problems"] = shutil.disk_usage(place).free, problems
-    print(json.dumps(record, ensure_ascii=False) if as_json else _text(record))
-    return 2 if problems else 0
+    return record
 
 
 def _shape(body: Mapping[str, Any]) -> dict[str, Any]:

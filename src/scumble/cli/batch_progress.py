@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from scumble.errors import InputError
 from scumble.records.problems import ListError
 from scumble.work.batch import Batch, Finished
 from scumble.work.crew import Event
@@ -29,7 +30,7 @@ EVERY = 30.0
 """Seconds between two lines where there is no terminal."""
 
 
-def run(todo: Batch, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
+def run(todo: Batch, *, dry_run: bool, max_cost: int | None, as_json: bool, quiet: bool) -> None:
     """Check, run and report a batch, and end the program with its exit code."""
     say: Callable[[str], None] = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
     try:
@@ -47,6 +48,16 @@ def run(todo: Batch, *, dry_run: bool, as_json: bool, quiet: bool) -> None:
         sys.exit(2)
     for note in checked.notes:
         say(note)
+    if max_cost is not None:
+        from scumble.cli.batch_plan import counted
+        from scumble.editing.budget import refuse_rows
+
+        try:
+            record = counted(todo)
+            refuse_rows(max_cost, record["forward"], record["backward"])
+        except InputError:
+            todo.close()
+            raise
     if dry_run:
         from scumble.cli.batch_plan import show_plan
 

@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from scumble.cli import run_app
-from scumble.cli.edit import VIEW_TITLE, Common, edit_method, report, settled_target
+from scumble.cli.edit import (
+    VIEW_TITLE,
+    Common,
+    command_app,
+    edit_method,
+    report,
+    settled_target,
+    tell_plan,
+    whole_panel,
+)  # fmt: skip
 from scumble.cli.flags import build_method, with_fields
+from scumble.cli.pipes import file_of, is_stdout, named, opened
 from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
 from scumble.editing.animation import check_animation, save_animation
@@ -31,7 +41,12 @@ FRAMES = 12
 
 
 def drag(words: Sequence[str]) -> None:
-    """Run ``scumble drag``; the flags depend on ``--method``."""
+    """Run ``scumble drag``."""
+    run_app(drag_app(words), words, whole=whole_panel(words))
+
+
+def drag_app(words: Sequence[str]) -> App:
+    """``scumble drag`` with the flags of the method that the words name."""
     method = edit_method(words, "drag-noise", takes_image=True)
     if not issubclass(method, PointFields):
         raise MethodError(f"{method.method_name()} drags no points; use drag-noise, drag-diffusion or warp-drag")
@@ -52,7 +67,7 @@ def drag(words: Sequence[str]) -> None:
         Parameters
         ----------
         image
-            The picture: PNG, JPEG, WebP, TIFF, BMP. With --inversion it may be left out.
+            The picture: PNG, JPEG, WebP, TIFF, BMP; - reads it from stdin. With --inversion it may be left out.
         source
             A point x,y in pixels of the picture, from the upper left; as often as there are points.
         target
@@ -71,16 +86,20 @@ def drag(words: Sequence[str]) -> None:
                 raise MethodError(f"{method.method_name()} goes there in one step, so there is nothing to animate")
             given.setdefault("frames", FRAMES)
         drag_method = build_method(method, with_places(method, given, common.at, common.also_words))
-        stem = Path(image or inversion or "").name.split(".")[0]
         view = build_method(View, look)
-        edited = None if image is None else Path(image)
-        output = settled_target(common.output, f"{stem}-dragged.png", common.overwrite, edited)
+        stem = named(image or str(inversion)).split(".")[0]
+        output = settled_target(common, f"{stem}-dragged.png", file_of(image))
         if animation is not None and not common.overwrite:
             refuse_overwriting(animation)
-        from scumble.images import load_image
-
-        picture = None if image is None else load_image(image)
+        picture = None if image is None else opened(image)
         editor = common.editor(common.threads)
+        if common.plan:
+            size = 1 if common.exact_batch else common.batch_size
+            planned = editor.plan(
+                picture, drag_method, count=common.count, batch_size=size, inversion=inversion, view=view
+            )
+            tell_plan(planned, common)
+            return
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
                 picture,
@@ -89,6 +108,7 @@ def drag(words: Sequence[str]) -> None:
                 count=common.count,
                 batch_size=common.batch_size,
                 exact_batch=common.exact_batch,
+                max_cost=common.max_cost,
                 on_step=on_step,
                 inversion=inversion,
                 view=view,
@@ -98,14 +118,12 @@ def drag(words: Sequence[str]) -> None:
         if not (common.quiet or common.json):
             _tell(result)
         report(result, output, common)
-        if animation is not None and not common.json:
+        if animation is not None and not common.json and not is_stdout(output):
             print(animation)
 
-    app = App(name="scumble drag", version_flags=[])
     without = ("tiles", "windows", *(["window"] if "patch_radius" in method.model_fields else []))
     looking = with_fields(command, View, without=without, title=VIEW_TITLE, into="look")
-    app.default(with_fields(looking, method, without=("points",), title=f"Parameters of {method.method_name()}"))
-    run_app(app, words)
+    return command_app("drag", looking, method, without=("points",))
 
 
 def _tell(result: Result) -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from scumble.cli import run_app
-from scumble.cli.flags import build_method, method_of, with_fields
+from scumble.cli.flags import build_method, is_named, method_of, with_fields
 from scumble.cli.model_flags import ModelFlags
+from scumble.cli.pipes import file_of, is_stdout, named, opened, output_file
 from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
 from scumble.errors import InputError
@@ -26,7 +27,21 @@ if TYPE_CHECKING:
     from scumble.editing.estimate import Plan
     from scumble.editing.result import Result
 
-__all__ = ["VIEW_TITLE", "Common", "default_method", "edit", "edit_method", "generate", "report", "settled_target"]
+__all__ = [
+    "VIEW_TITLE",
+    "Common",
+    "command_app",
+    "default_method",
+    "edit",
+    "edit_app",
+    "edit_method",
+    "generate",
+    "generate_app",
+    "report",
+    "settled_target",
+    "tell_plan",
+    "whole_panel",
+]
 
 UNASKED_STRENGTH = 0.5
 """How much of a picture is redrawn where nobody says what, where or how."""
@@ -39,7 +54,7 @@ class Common(ModelFlags):
     """Flags that every method shares."""
 
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None
-    """Where the result goes (.png, .jpg, .webp or .tif)."""
+    """Where the result goes (.png, .jpg, .webp or .tif; - sends a PNG to stdout)."""
     overwrite: Annotated[bool, Parameter(negative="")] = False
     """Replace files that are there, the edited picture included."""
     method: Annotated[str, Parameter(name=["--method", "-m"], show_default=False)] = ""
@@ -58,6 +73,8 @@ class Common(ModelFlags):
     """Candidates computed at once; all up to 8 by default."""
     plan: Annotated[bool, Parameter(negative="")] = False
     """Only say what it will cost: network calls, forward and backward rows."""
+    max_cost: int | None = None
+    """Refuse what may take more rows of the network, forward and backward together; --plan says how many."""
     exact_batch: Annotated[bool, Parameter(negative="")] = False
     """Make every candidate by itself: then not even the last bit depends on how many are made at once."""
     threads: int | None = None
@@ -73,7 +90,12 @@ class Common(ModelFlags):
 
 
 def edit(words: Sequence[str]) -> None:
-    """Run ``scumble edit``; the flags depend on ``--method``."""
+    """Run ``scumble edit``."""
+    run_app(edit_app(words), words, whole=whole_panel(words))
+
+
+def edit_app(words: Sequence[str]) -> App:
+    """``scumble edit`` with the flags of the method that the words name."""
     default = default_method(words)
     method = edit_method(words, default, takes_image=True)
 
@@ -91,7 +113,7 @@ def edit(words: Sequence[str]) -> None:
         Parameters
         ----------
         image
-            The picture: PNG, JPEG, WebP, TIFF, BMP. With --inversion it may be left out.
+            The picture: PNG, JPEG, WebP, TIFF, BMP; - reads it from stdin. With --inversion it may be left out.
         inversion
             A file made by scumble invert: only the steps of the edit are left to be run.
         sheet
@@ -110,13 +132,12 @@ def edit(words: Sequence[str]) -> None:
             remark = "no method was given: ddpm-inversion was taken; choose with --method"
         placed = with_places(method, given, common.at, common.also_words)
         built, view = build_method(method, placed), build_method(View, look)
-        stem = Path(image or inversion or "").name.split(".")[0]
-        source = None if image is None else Path(image)
-        target = settled_target(common.output, f"{stem}-{method.method_name()}.png", common.overwrite, source)
+        stem = named(image or str(inversion)).split(".")[0]
+        target = settled_target(common, f"{stem}-{method.method_name()}.png", file_of(image))
         from scumble.editing.contact_sheet import sheet_of  # torch: only what is to be computed waits for it
-        from scumble.images import load_image, save_image
+        from scumble.images import save_image
 
-        picture = None if image is None else load_image(image)
+        picture = None if image is None else opened(image)
         editor = common.editor(common.threads)
         if common.plan:
             tell_plan(
@@ -140,6 +161,7 @@ def edit(words: Sequence[str]) -> None:
                 count=common.count,
                 batch_size=common.batch_size,
                 exact_batch=common.exact_batch,
+                max_cost=common.max_cost,
                 on_step=on_step,
                 inversion=inversion,
                 also=acting(common.also),
@@ -151,18 +173,22 @@ def edit(words: Sequence[str]) -> None:
             save_image(sheet_of(result), sheet, None)
         report(result, target, common)
 
-    _run("edit", with_fields(command, View, title=VIEW_TITLE, into="look"), method, words)
+    return command_app("edit", with_fields(command, View, title=VIEW_TITLE, into="look"), method)
 
 
 def generate(words: Sequence[str]) -> None:
-    """Run ``scumble generate``; the flags depend on ``--method``."""
+    """Run ``scumble generate``."""
+    run_app(generate_app(words), words, whole=whole_panel(words))
+
+
+def generate_app(words: Sequence[str]) -> App:
+    """``scumble generate`` with the flags of the method that the words name."""
     method = edit_method(words, "text-to-image", takes_image=False)
 
     def command(*, common: Common = Common(), given: dict[str, Any]) -> None:
         """Make a picture from words."""
         made = build_method(method, with_places(method, given, common.at, common.also_words))
-        target = settled_target(common.output, f"{method.method_name()}.png", common.overwrite)
-
+        target = settled_target(common, f"{method.method_name()}.png")
         editor = common.editor(common.threads)
         if common.plan:
             size = 1 if common.exact_batch else common.batch_size
@@ -175,12 +201,13 @@ def generate(words: Sequence[str]) -> None:
                 count=common.count,
                 batch_size=common.batch_size,
                 exact_batch=common.exact_batch,
+                max_cost=common.max_cost,
                 on_step=on_step,
                 also=acting(common.also),
             )
         report(result, target, common)
 
-    _run("generate", command, method, words)
+    return command_app("generate", command, method)
 
 
 def edit_method(words: Sequence[str], default: str, takes_image: bool) -> type[Method]:
@@ -195,15 +222,25 @@ def edit_method(words: Sequence[str], default: str, takes_image: bool) -> type[M
 def default_method(words: Sequence[str]) -> str:
     """The method where none is named: with a map the one for maps; without, none that replaces the whole picture."""
     flags = {word.partition("=")[0] for word in words if word.startswith("-")}
-    if flags & {"--map", "--mask", "--change-map", "--help", "-h"}:
+    if flags & {"--map", "--mask", "--change-map", "--help", "--help-all", "-h"}:
         return "differential-diffusion"
     return "ddpm-inversion" if flags & {"--source-prompt", "--inversion"} else "sdedit"
 
 
-def _run(name: str, command: Callable[..., None], method: type[Method], words: Sequence[str]) -> None:
+def command_app(name: str, command: Callable[..., None], method: type[Method], without: Sequence[str] = ()) -> App:
+    """The app of a command with the fields of a method as flags, but those ``without``."""
     app = App(name=f"scumble {name}", version_flags=[])
-    app.default(with_fields(command, method, title=f"Parameters of {method.method_name()}"))
-    run_app(app, words)
+    app.default(with_fields(command, method, without, title=_title(method)))
+    return app
+
+
+def whole_panel(words: Sequence[str]) -> str | None:
+    """Title of the panel of which ``--help`` shows all: where a method is named, that with its parameters."""
+    return _title(method_class(method_of(words, ""))) if is_named(words) else None
+
+
+def _title(method: Any) -> str:
+    return f"Parameters of {method.method_name()}"
 
 
 def tell_plan(planned: Plan, common: Common) -> None:
@@ -225,25 +262,43 @@ def acting(texts: Sequence[str]) -> list[Any]:
     return [parse_also(text) for text in texts]
 
 
-def settled_target(output: Path | None, default: str, overwrite: bool = False, source: Path | None = None) -> Path:
-    """Settle where the result goes before anything is computed; ``source`` is the file that is edited.
+def settled_target(common: Common, default: str, source: Path | None = None) -> Path:
+    """Settle where the result goes before anything is computed.
+
+    Args:
+        common: The flags: ``output``, and whether files may be overwritten.
+        default: Name of the result where none was given.
+        source: The file that is edited.
 
     Raises:
-        InputError: If it cannot be written there, or, unless ``overwrite``, a file would be lost.
+        InputError: If it cannot be written there, or a file would be lost.
     """
-    target = output or Path(default)
+    target = common.output or Path(default)
+    if is_stdout(target):
+        _check_stdout(common)
+        return target
     if not target.parent.is_dir():
         raise InputError(f"the output folder {target.parent.name!r} does not exist; create it first")
     if target.suffix.lower() not in PICTURE_FORMATS:
         raise InputError(f"output {target.name!r} has an unknown extension: use .png, .jpg, .webp or .tif")
-    if not overwrite:
+    if not common.overwrite:
         refuse_overwriting(target, source)
     return target
 
 
+def _check_stdout(common: Common) -> None:
+    if common.json:
+        raise InputError("--json and -o - both write to stdout; give the picture a file")
+    if common.count != 1:
+        raise InputError(f"-o - takes one picture, not {common.count} candidates; give a file name")
+    if sys.stdout.isatty() and not common.plan:
+        raise InputError("-o - would write a picture into the terminal; pipe it on, or give a file name")
+
+
 def report(result: Result, target: Path, common: Common) -> None:
     """Write the candidates and say what they cost."""
-    written = result.save(target, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
+    with output_file(target) as file:
+        written = result.save(file, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
     cost = result.cost.as_dict()
     if common.json:
         recipes = [result.recipe_of(k).model_dump(mode="json") for k in range(len(written))]
@@ -258,5 +313,5 @@ def report(result: Result, target: Path, common: Common) -> None:
             f" backward rows, {result.cost.seconds:.1f} s",
             file=sys.stderr,
         )
-    for path in written:
+    for path in () if is_stdout(target) else written:
         print(path)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from scumble.cli import run_app
-from scumble.cli.edit import Common, edit_method, settled_target
-from scumble.cli.flags import build_method, with_fields
+from scumble.cli.edit import Common, command_app, edit_method, settled_target, tell_plan, whole_panel
+from scumble.cli.flags import build_method
+from scumble.cli.pipes import file_of, is_stdout, named, opened, output_file
 from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
 from scumble.errors import MethodError
@@ -22,7 +22,12 @@ __all__ = ["extend"]
 
 
 def extend(words: Sequence[str]) -> None:
-    """Run ``scumble extend``; the flags depend on ``--method``."""
+    """Run ``scumble extend``."""
+    run_app(extend_app(words), words, whole=whole_panel(words))
+
+
+def extend_app(words: Sequence[str]) -> App:
+    """``scumble extend`` with the flags of the method that the words name."""
     method = edit_method(words, "differential-diffusion", takes_image=True)
     if not issubclass(method, ImageMethod):
         raise MethodError(f"{method.method_name()} does not edit inside a mask; use differential-diffusion")
@@ -46,7 +51,7 @@ def extend(words: Sequence[str]) -> None:
         Parameters
         ----------
         image
-            The picture.
+            The picture; - reads it from stdin.
         left
             Pixels to add on the left; likewise right, top and bottom.
         prompt_left
@@ -54,35 +59,34 @@ def extend(words: Sequence[str]) -> None:
         """
         made = build_method(method, with_places(method, given, common.at, common.also_words))
         assert isinstance(made, ImageMethod)
-        target = settled_target(common.output, f"{Path(image).stem}-extended.png", common.overwrite, Path(image))
+        target = settled_target(common, f"{named(image)}-extended.png", file_of(image))
+        from scumble.editing.budget import refuse_above
+        from scumble.editing.estimate import Plan
         from scumble.editing.extend import extend as grow
-        from scumble.images import load_image
 
-        picture = load_image(image)
+        picture = opened(image)
         sides = {"left": prompt_left, "right": prompt_right, "top": prompt_top, "bottom": prompt_bottom}
         editor = common.editor(common.threads)
+        wanted: dict[str, Any] = {"left": left, "right": right, "top": top, "bottom": bottom, "count": common.count}
+        wanted["prompts"] = {side: words for side, words in sides.items() if words is not None}
+        if common.plan or common.max_cost is not None:
+            # strips are edits of what the ones before made: a network of zeros makes them all
+            cost = grow(editor.counting(), picture, made, seed=0, **wanted).cost
+            if common.plan:
+                tell_plan(Plan(cost, cost), common)
+                return
+            refuse_above(common.max_cost, lambda: Plan(cost, cost))
         with progress_bar(common.quiet or common.json, "extending") as on_step:
-            grown = grow(
-                editor,
-                picture,
-                made,
-                left=left,
-                right=right,
-                top=top,
-                bottom=bottom,
-                prompts={side: words for side, words in sides.items() if words is not None},  # type: ignore[misc]
-                seed=secrets.randbits(31) if common.seed is None else common.seed,
-                count=common.count,
-                on_step=on_step,
-            )
-        grown.save(target, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
+            seed = secrets.randbits(31) if common.seed is None else common.seed
+            grown = grow(editor, picture, made, seed=seed, on_step=on_step, **wanted)
+        with output_file(target) as file:
+            grown.save(file, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
         if not common.quiet:
             summary = (
                 f"{len(grown.recipes)} strips, {grown.cost.network_calls} network calls, {grown.cost.seconds:.1f} s"
             )
             print("\n".join([*grown.notices, summary]), file=sys.stderr)
-        print(target)
+        if not is_stdout(target):
+            print(target)
 
-    app = App(name="scumble extend", version_flags=[])
-    app.default(with_fields(command, method, title=f"Parameters of {method.method_name()}"))
-    run_app(app, words)
+    return command_app("extend", command, method)

@@ -13,7 +13,7 @@ from pydantic import AliasChoices, BaseModel, ValidationError
 
 from scumble.errors import InputError, first_problem
 
-__all__ = ["build_method", "method_of", "with_fields"]
+__all__ = ["build_method", "is_named", "method_of", "with_fields"]
 
 Fields = TypeVar("Fields", bound=BaseModel)
 
@@ -38,6 +38,11 @@ def method_of(words: Sequence[str], default: str) -> str:
         if word.startswith("--method="):
             return word.partition("=")[2]
     return default
+
+
+def is_named(words: Sequence[str]) -> bool:
+    """Whether a command line names a method."""
+    return any(word in ("--method", "-m") or word.startswith("--method=") for word in words)
 
 
 def with_fields(

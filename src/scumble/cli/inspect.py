@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from scumble.cli.pipes import input_file
 from scumble.errors import InputError
 from scumble.untrusted import printable
 
@@ -64,15 +65,16 @@ def info(path: Path, *, as_json: Json = False) -> None:
     Parameters
     ----------
     path
-        A picture (PNG, or JPEG/WebP with its sidecar) or an .inversion.safetensors file.
+        A picture (PNG, or JPEG/WebP with its sidecar) or an .inversion.safetensors file; - reads a PNG from stdin.
     as_json
         Print JSON.
     """
     from scumble.records.metadata import read_metadata
 
-    if not path.exists():
-        raise InputError(f"{path.name} does not exist")
-    record = _inversion(path) if path.suffix == ".safetensors" else read_metadata(path)
+    with input_file(path) as file:
+        if not file.exists():
+            raise InputError(f"{file.name} does not exist")
+        record = _inversion(file) if file.suffix == ".safetensors" else read_metadata(file)
     if as_json:
         print(json.dumps(record, ensure_ascii=False, indent=2))
         return

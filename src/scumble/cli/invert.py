@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from scumble.cli.flags import build_method, with_fields
 from scumble.cli.model_flags import ModelFlags
+from scumble.cli.pipes import named, opened
 from scumble.errors import InputError
 from scumble.files import refuse_overwriting
 from scumble.inversion.settings import InversionSettings
@@ -34,7 +35,7 @@ def _invert(
     Parameters
     ----------
     image
-        The image.
+        The image; - reads it from stdin.
     output
         NAME.inversion.safetensors; named after the image by default.
     change_map
@@ -48,17 +49,15 @@ def _invert(
     quiet
         Print the file's name only.
     """
-    from scumble.images import load_image
-
     settings = build_method(InversionSettings, given)
-    target = output or Path(f"{Path(image).stem}.inversion.safetensors")
+    target = output or Path(f"{named(image)}.inversion.safetensors")
     if not target.name.endswith(".safetensors"):
         raise InputError(f"output {target.name!r} must end in .inversion.safetensors")
     if not target.parent.is_dir():
         raise InputError(f"the output folder {target.parent.name!r} does not exist; create it first")
     if not overwrite:
         refuse_overwriting(target)
-    picture = load_image(image)
+    picture = opened(image)
     editor = flags.editor()
     inversion = editor.invert(picture, settings, seed=seed, change_map=_where(change_map, region))
     inversion.save(target)

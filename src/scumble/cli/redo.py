@@ -9,6 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from scumble.cli.pipes import is_stdout, output_file
 from scumble.errors import InputError
 
 __all__ = ["redo"]
@@ -23,6 +24,7 @@ def redo(
     inputs: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     model: str | None = None,
     allow_fetch: Annotated[bool, Parameter(negative="")] = False,
+    max_cost: int | None = None,
     device: str | None = None,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -45,10 +47,12 @@ def redo(
         The model; by default the one of the package that the recipe names.
     allow_fetch
         Also take models from the hub that the recipe names.
+    max_cost
+        Refuse what may take more rows of the network, forward and backward together.
     device
         cpu, cuda or mps.
     output
-        Where to write the picture made again.
+        Where to write the picture made again; - sends a PNG to stdout.
     as_json
         Print JSON.
     """
@@ -67,12 +71,16 @@ def redo(
         model=model,
         device=device,
         allow_fetch=allow_fetch,
+        max_cost=max_cost,
     )
     for warning in done.warnings:
         print(f"note: {warning}", file=sys.stderr)
     if output is not None:
-        save_image(done.image, output, embed(done.recipe.model_dump(mode="json")))
-    if as_json:
+        with output_file(output) as file:
+            save_image(done.image, file, embed(done.recipe.model_dump(mode="json")))
+    if output is not None and is_stdout(output):
+        print(f"largest pixel difference: {done.largest} of 255", file=sys.stderr)
+    elif as_json:
         record = {"largest": done.largest, "share": done.share, "warnings": done.warnings, "lossy": done.lossy}
         print(json.dumps(record))
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from scumble.cli.train_asyrp import asyrp
 from scumble.cli.train_commands import COMMANDS
 
 __all__ = ["app"]
@@ -12,4 +11,4 @@ __all__ = ["app"]
 app = App(name="train", help="Train the bundled models, and directions for asyrp.")
 for name, command in COMMANDS.items():
     app.command(command, name=name)
-app.command(asyrp, name="asyrp")
+app.command("scumble.cli.train_asyrp:asyrp", name="asyrp", help="Find a direction of the bottleneck for asyrp.")

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from pydantic import ValidationError
 
+from scumble.editing.budget import refuse_above
 from scumble.editing.edit import Edit, edit_picture, make_pictures
 from scumble.editing.estimate import Plan, plan
 from scumble.editing.invert import invert_picture, part_to_invert, picture_of
@@ -25,6 +26,7 @@ from scumble.methods.base import Method, Prompted
 from scumble.methods.reuse import ContentCache, Reuse
 from scumble.methods.watch import Cancel, Watch
 from scumble.models.base import Model
+from scumble.models.counting import CountingModel
 from scumble.models.turns import turn_of
 from scumble.records.view import VIEW_0_1, View
 
@@ -139,6 +141,7 @@ class Editor:
         count: int = 1,
         batch_size: int | None = None,
         exact_batch: bool = False,
+        max_cost: int | None = None,
         on_step: OnStep | None = None,
         cancel: Cancel | None = None,
         inversion: Inversion | str | Path | None = None,
@@ -155,6 +158,7 @@ class Editor:
             count: Number of candidates.
             batch_size: How many candidates are computed at once; all up to 8 by default.
             exact_batch: Make every candidate by itself: then not even the last bit depends on how many are made.
+            max_cost: Refuse, before anything runs, what may take more rows of the network, forward and backward.
             on_step: Called with a :class:`Progress` after each step of sampling, and at each network call or update of
                 the other phases (``stage`` names it); returning False stops the edit.
             cancel: Asked before each network call; returning True stops the edit.
@@ -192,6 +196,7 @@ class Editor:
         )
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
         with self._turn():
+            refuse_above(max_cost, lambda: plan(asked, lambda one: edit_picture(one, picture)))
             self._settle_runtime(method, count)
             result = edit_picture(asked, picture)
         if stored is not None:
@@ -227,6 +232,7 @@ class Editor:
         *,
         inversion: Inversion | None = None,
         also: Sequence[Extra] = (),
+        max_cost: int | None = None,
     ) -> Result:
         """Make the one candidate of a recipe, just as the edit of all of them made it.
 
@@ -236,6 +242,7 @@ class Editor:
             recipe: The recipe: seed, count, batch size, and which candidate.
             inversion: The inversion from which it was edited, if any.
             also: What acted besides.
+            max_cost: As for :meth:`edit`.
 
         Raises:
             InputError: For unusable input; MethodError: for what the method does not do with this model.
@@ -256,8 +263,13 @@ class Editor:
             reuse=Reuse(self.cache),
         )
         picture = None if recipe.input is None else self._picture(image, method, inversion)
+
+        def make(one: Edit) -> Result:
+            return make_pictures(one, self._size(method)) if picture is None else edit_picture(one, picture)
+
         with self._turn():
-            result = make_pictures(asked, self._size(method)) if picture is None else edit_picture(asked, picture)
+            refuse_above(max_cost, lambda: plan(asked, make))
+            result = make(asked)
         return replace(result, recipe=result.recipe.model_copy(update={"inversion": recipe.inversion}))
 
     def invert(
@@ -308,6 +320,7 @@ class Editor:
         count: int = 1,
         batch_size: int | None = None,
         exact_batch: bool = False,
+        max_cost: int | None = None,
         on_step: OnStep | None = None,
         cancel: Cancel | None = None,
         also: Sequence[Extra] = (),
@@ -321,6 +334,7 @@ class Editor:
             self.model, method, seed, count, size, View(), on_step, tuple(also), cancel=cancel, exact_batch=exact_batch
         )
         with self._turn():
+            refuse_above(max_cost, lambda: plan(asked, lambda one: make_pictures(one, self._size(method))))
             self._settle_runtime(method, count)
             result = make_pictures(asked, self._size(method))
         return replace(result, notices=[*said, *result.notices])
@@ -371,6 +385,10 @@ class Editor:
                 return plan(asked, lambda one: make_pictures(one, self._size(method)))
             picture = self._picture(image, method, stored)
             return plan(asked, lambda one: edit_picture(one, picture))
+
+    def counting(self) -> Editor:
+        """An editor whose network answers with zeros, at no cost: what it makes says only what the work would take."""
+        return Editor(cast("Model", CountingModel(self.model)))
 
     def _settle_runtime(self, method: Method, count: int) -> None:
         if self._answering is not None:

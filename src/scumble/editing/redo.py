@@ -64,6 +64,7 @@ def redo(
     device: str | None = None,
     editor: Editor | None = None,
     allow_fetch: bool = False,
+    max_cost: int | None = None,
 ) -> Redone:
     """Repeat the edit that made ``path``, in the same batch it was made in.
 
@@ -80,6 +81,7 @@ def redo(
         device: Device; chosen as usual by default.
         editor: An editor whose model is loaded already, in place of ``model`` and ``device``.
         allow_fetch: Also take models from the hub that the recipe names.
+        max_cost: Refuse, before anything runs, what may take more rows of the network, forward and backward.
 
     Raises:
         InputError: If the recipe, the picture or the map cannot be found or do not match their hashes.
@@ -104,7 +106,7 @@ def redo(
     changed = {**more, **({"keep": None} if "keep" in fields else {})}
     # Fields are copied, not read again: what is not in a recipe (a map as an array) stays what it is.
     method = method.model_copy(update=changed)
-    result = editor.again(source, method, recipe, inversion=stored, also=also)
+    result = editor.again(source, method, recipe, inversion=stored, also=also, max_cost=max_cost)
     made = result.images[0]
     before, after = np.asarray(load_image(target).rgb, np.int16), np.asarray(made.convert("RGB"), np.int16)
     if before.shape != after.shape:
