@@ -215,8 +215,21 @@ class Studio:
         return self
 
     def result(self) -> dict[str, Any]:
-        """Wait for the result that is shown, and return what the page knows of it."""
-        self.wait(state="comparing")
+        """Wait for the result that is shown, for as long as its edit gets on, and return what the page knows of it."""
+        from playwright.sync_api import TimeoutError as Late
+
+        at = None
+        while True:
+            try:
+                self.wait(state="comparing")
+                break
+            except Late:
+                before, at = at, self.js("studio.server.working.value.map(job => [job.id, job.stage, job.step])")
+                assert at and at != before, self.js(
+                    "JSON.stringify([document.querySelector('.house').dataset, studio.doc.edit.value, "
+                    "studio.view.awaited.value, studio.view.selected.value, studio.doc.notice.value, "
+                    "[...studio.server.jobs.value.values()].slice(-3)])"
+                )
         return dict(self.js("studio.server.results.value.get(studio.view.selected.value)"))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from scumble.hashing import tensor_sha256
@@ -53,12 +52,12 @@ def test_export_reload_import_gives_the_same_map(studio: Studio, tmp_path: Path)
     page.get_by_role("button", name="Map: shapes, import, export").click()
     page.get_by_label("Map file").set_input_files(str(path))
     page.get_by_role("button", name="Use this map").click()
+    page.get_by_role("dialog").wait_for(state="detached")
     studio.settle()
     assert studio.map_hash() == before
     assert studio.js("studio.doc.mapId.value") == digest
 
 
-@pytest.mark.xfail(reason="failed when last run alone; the cause has not been looked at", strict=False)
 def test_importing_a_map_in_which_white_keeps_asks_and_shows_it_first(studio: Studio, tmp_path: Path) -> None:
     keeps = tmp_path / "keeps.png"
     Image.fromarray(255 - soft_disc()).save(keeps)
@@ -72,6 +71,7 @@ def test_importing_a_map_in_which_white_keeps_asks_and_shows_it_first(studio: St
     share = (soft_disc() > 0).mean() * 100
     dialog.get_by_text(f"{share:.1f} % of the pixels may change").wait_for()
     page.get_by_role("button", name="Use this map").click()
+    page.get_by_role("dialog").wait_for(state="detached")
     studio.settle()
     assert (studio.map_bytes() == soft_disc()).all()
 

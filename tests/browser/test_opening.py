@@ -86,13 +86,13 @@ def bomb(path: Path, side: int = 10_000) -> None:
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
 
 
-@pytest.mark.xfail(reason="waits in vain for one of the sentences", strict=False)
 def test_each_unusable_file_gets_one_clear_sentence_and_nothing_is_lost(studio: Studio, tmp_path: Path) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no picture")
     cut = tmp_path / "cut.png"
     scene(200, 200).save(cut)
-    cut.write_bytes(cut.read_bytes()[:4000])
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
     bomb(tmp_path / "bomb.png")
     (tmp_path / "empty.png").write_bytes(b"")
     moving = tmp_path / "moving.gif"

@@ -10,7 +10,7 @@ from scumble.cli.studio import BORROWED
 from scumble.methods.registry import METHODS, method_class
 from scumble.records.view import View
 from scumble.studio.command import command_line
-from scumble.studio.form import describe, file_fields
+from scumble.studio.form import describe, file_fields, sent_fields
 from scumble.studio.forms import Forms
 
 FORMS = Forms(BORROWED["flags"])
@@ -25,11 +25,13 @@ def check(method: str, parameters: dict[str, Any], points: list[list[float]] | N
 
 
 @pytest.mark.parametrize("name", EDITING)
-def test_a_form_shows_every_field_that_names_no_file(name: str) -> None:
+def test_a_form_shows_every_field_and_files_as_such(name: str) -> None:
     kind = method_class(name)
     form = describe(kind, name)
     shown = {field["name"] for field in form["fields"]}
-    assert shown == (set(kind.model_fields) - file_fields(kind.model_fields)) | set(View.model_fields)
+    sent = {field["name"] for field in form["fields"] if field["kind"] == "file"}
+    assert sent == sent_fields(kind.model_fields)
+    assert shown == (set(kind.model_fields) - file_fields(kind.model_fields)) | sent | set(View.model_fields)
     assert not set(kind.model_fields) & set(View.model_fields)
     assert form["task"] != "More", f"{name} has no title yet: add it to TASKS"
     for field in form["fields"]:
@@ -43,7 +45,7 @@ def test_a_form_shows_every_field_that_names_no_file(name: str) -> None:
 def test_a_form_accepts_its_own_defaults(name: str) -> None:
     kind = method_class(name)
     form = describe(kind, name)
-    values = {field["name"]: field["default"] for field in form["fields"] if field["kind"] != "points"}
+    values = {field["name"]: field["default"] for field in form["fields"] if field["kind"] not in ("points", "file")}
     points = [[10.0, 10.0, 20.0, 10.0]] if form["points"] else []
     own = {
         field: value

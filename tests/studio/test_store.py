@@ -38,3 +38,11 @@ def test_a_picture_is_found_by_its_bytes_and_by_its_pixels(store: Store) -> None
     one = store.picture_by_pixels("p" * 64)
     assert one == store.picture("b" * 64)
     assert one is not None and one["name"] == "x.png" and one["alpha"] is False
+
+
+def test_the_draft_of_the_tab_that_asked_names_its_edit_and_no_other_tab_is_overtaken(store: Store) -> None:
+    store.keep_draft({"tab": "one", "edit": None}, 0, False)
+    store.draft_makes("other", "two")
+    assert store.draft() == {"tab": "one", "edit": None, "version": 1}
+    store.draft_makes("mine", "one")
+    assert store.draft() == {"tab": "one", "edit": "mine", "version": 1}

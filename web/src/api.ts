@@ -6,6 +6,7 @@ export interface PictureInfo {
   width: number;
   height: number;
   alpha: boolean;
+  caption?: string; // of a still life
   recipe: RecipeInfo | null;
 }
 
@@ -19,7 +20,34 @@ export interface RecipeInfo {
   picture: PictureInfo | null;
   map: string | null;
   points: Pair[];
+  places: Place[];
   missing: string[];
+}
+
+/** Words that hold where a map says. */
+export interface Place {
+  text: string;
+  map: string | null;
+}
+
+/** An inversion on the shelf. */
+export interface Inversion {
+  id: string;
+  name: string;
+  picture: string;
+  kind: string;
+  steps: number;
+  first: number;
+  error: Record<string, number>;
+  bytes: number;
+  created: number;
+}
+
+/** Two results side by side. */
+export interface Differences {
+  fields: [string, unknown, unknown][];
+  share: number | null;
+  largest: number | null;
 }
 
 export type Pair = [number, number, number, number];
@@ -38,6 +66,7 @@ export interface Field {
   step: number | null;
   usual: [number, number] | null;
   choices: string[];
+  accepts: string; // of a file: image or text
   default: unknown;
 }
 
@@ -48,6 +77,8 @@ export interface MethodInfo {
   summary: string;
   paper: string;
   points: boolean;
+  places: boolean; // takes words with a map each
+  inversion: boolean; // can start from the shelf
   map: boolean;
   releases: boolean; // whether a strength says until which step a pixel is held
   unfit: string | null;
@@ -114,6 +145,8 @@ export interface Result {
   notices: string[];
   arrival: number[];
   command: string;
+  model: string | null;
+  kept?: string; // the picture that it became when it was accepted
   star: boolean;
   created: number;
 }
@@ -123,12 +156,21 @@ export interface Link {
   result: string | null;
 }
 
+/** A file for a field of a method, known by its hash. */
+export interface SentFile {
+  id: string;
+  name: string;
+}
+
 export interface Draft {
   version: number;
   tab: string;
   picture: PictureInfo | null;
   map: string | null;
   points: Pair[];
+  places?: Place[];
+  files?: Record<string, SentFile>;
+  inversion?: string | null;
   method: string;
   values: Record<string, Record<string, unknown>>;
   seed: number;
@@ -139,6 +181,7 @@ export interface Draft {
 
 export interface ModelInfo {
   name: string;
+  chosen: string;
   state: "starting" | "loading" | "ready" | "failed" | "gone";
   device: string;
   milliseconds: number | null; // a row
@@ -154,6 +197,7 @@ export interface State {
   draft: Draft | null;
   jobs: Job[];
   results: Result[];
+  inversions: Inversion[];
   model: ModelInfo;
   queue: { paused: boolean; reason: string };
   methods: MethodInfo[];

@@ -9,7 +9,7 @@ import { comparing, Stage } from "./stage/stage";
 import * as doc from "./state/document";
 import * as server from "./state/server";
 import * as view from "./state/view";
-import { ask } from "./api";
+import { ask, post } from "./api";
 
 export function stateName(): string {
   if (!server.loaded.value) return "loading";
@@ -60,12 +60,20 @@ function Model() {
     gone: "the engine ended; it starts again with the next edit",
   }[model.state];
   return (
-    <span class="chip" data-state={model.state} title={model.error ?? model.about} role="status">
+    <span class="chip" data-state={model.state} title={model.error ?? model.about}>
       <i class="dot" />
-      <span>
-        {model.name ? `${model.name} · ` : ""}
-        {words}
-      </span>
+      <select
+        aria-label="Model"
+        value={model.chosen}
+        onChange={(event) => void post("api/model", { name: event.currentTarget.value }).catch(doc.fault)}
+      >
+        {model.choices.map((name) => (
+          <option key={name} value={name}>
+            {name.replace(/^.*[\\/]/, "")}
+          </option>
+        ))}
+      </select>
+      <span role="status">{words}</span>
     </span>
   );
 }
@@ -172,7 +180,7 @@ function walk(event: KeyboardEvent): void {
 }
 
 function Tools() {
-  const own = doc.map.value;
+  const own = doc.canvas.value;
   return (
     <div class="tools" aria-label="Tools" inert={!doc.picture.value} role="toolbar" aria-orientation="vertical" onKeyDown={walk}>
       {TOOLS.map((one, k) =>
@@ -271,7 +279,7 @@ function Message() {
       <div class="message" role="alert" data-kind="fault">
         <Icon name="alert" size={16} />
         <span>{server.model.value.error}</span>
-        <button type="button" class="link" onClick={() => void ask("api/model", { method: "POST", json: {} }).catch(doc.fault)}>
+        <button type="button" class="link" onClick={() => void post("api/model").catch(doc.fault)}>
           Try again
         </button>
       </div>

@@ -3,6 +3,9 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, mapBytes, type MethodInfo, post, type Result } from "./api";
 import { Row } from "./form/fields";
+import { ShelfList } from "./form/start";
+import { Against } from "./jobs/against";
+import { lineage } from "./jobs/lineage";
 import { Icon } from "./icons";
 import * as operations from "./paint/operations";
 import * as doc from "./state/document";
@@ -134,25 +137,23 @@ function MapDialog() {
   const picture = doc.picture.value!;
   useEffect(() => {
     if (!file) return;
+    const asked = new AbortController();
     const polarity = keeps ? "white-keeps" : "white-changes";
+    setShown(null); // what is shown and taken is always what was chosen last
+    setFault(null);
     ask<Imported>(`api/maps/import?picture=${picture.id}&polarity=${polarity}`, {
       method: "POST",
       body: file,
       headers: { "X-Name": encodeURIComponent(file.name) },
-    }).then(
-      (one) => {
-        setShown(one);
-        setFault(null);
-      },
-      (error: Error) => {
-        setShown(null);
-        setFault(error.message);
-      },
-    );
+      signal: asked.signal,
+    }).then(setShown, (error: Error) => {
+      if (error.name !== "AbortError") setFault(error.message);
+    });
+    return () => asked.abort();
   }, [file, keeps]);
   const take = async (): Promise<void> => {
     const bytes = await mapBytes(shown!.id);
-    doc.did(operations.replace(doc.map.value!, "import", bytes));
+    doc.did(operations.replace(doc.canvas.value!, "import", bytes));
     close();
   };
   return (
@@ -235,7 +236,7 @@ function Disc() {
   const labels = { x: "Across, %", y: "Down, %", radius: "Radius, %", strength: "Strength", hardness: "Hardness, %" } as const;
   const names = Object.keys(labels) as (keyof typeof labels)[];
   const fill = (): void => {
-    const map = doc.map.value!;
+    const map = doc.canvas.value!;
     const long = Math.max(map.width, map.height);
     const { x, y, radius, strength, hardness } = values;
     doc.did(
@@ -300,6 +301,7 @@ function Code() {
           </button>
         </section>
       ))}
+      {result && <Against result={result} />}
       <section class="part">
         <h3>Paste a command line</h3>
         <textarea
@@ -402,12 +404,25 @@ function HistoryDialog() {
             </small>
           </header>
           <div class="cards">
-            <span class="card parent">
-              <img src={`api/pictures/${list[0]!.picture}/display?max=160`} alt="The picture it was made from" />
-            </span>
-            <span aria-hidden="true" class="dim">
-              →
-            </span>
+            {lineage(list[0]!.picture).map((link, k, all) => (
+              <>
+                <button
+                  type="button"
+                  class="card parent"
+                  key={link.picture}
+                  aria-label={k === all.length - 1 ? "The picture it was made from" : `The picture ${all.length - 1 - k} edits before`}
+                  onClick={() => {
+                    close();
+                    void doc.goTo(link);
+                  }}
+                >
+                  <img src={`api/pictures/${link.picture}/display?max=160`} alt="" />
+                </button>
+                <span aria-hidden="true" class="dim">
+                  →
+                </span>
+              </>
+            ))}
             {list
               .sort((a, b) => a.k - b.k)
               .map((one) => (
@@ -504,6 +519,12 @@ export function Dialogs() {
       return <Code />;
     case "history":
       return <HistoryDialog />;
+    case "shelf":
+      return (
+        <Dialog title="The inversion shelf">
+          <ShelfList />
+        </Dialog>
+      );
     case "keys":
       return <Keys />;
     default:

@@ -134,7 +134,7 @@ function act(x: number, y: number): void {
 function letter(event: KeyboardEvent): void {
   const key = event.key.toLowerCase();
   const tool = TOOLS[key];
-  const map = doc.map.value;
+  const map = doc.canvas.value;
   if (tool) view.tool.value = tool;
   else if (key === "x") view.swapStrength();
   else if (key === "m") view.overlay.value = !view.overlay.value;

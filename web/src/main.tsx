@@ -25,21 +25,21 @@ addEventListener("paste", (event) => {
   if (file) void doc.openFile(file, file.name || "pasted.png");
 });
 
-// When an edit that was watched is finished, its first candidate is shown, if nothing else is being looked at.
-const watched = new Set<string>();
+// When an edit that was asked for here is finished, its first candidate is shown, if nothing else is being looked at.
+// The tab remembers what it waits for, so that a reload, even one that the end of the edit falls into, loses nothing.
 effect(() => {
   const edit = doc.edit.value;
   const jobs = [...server.jobs.value.values()].filter((job) => job.edit === edit && !job.live);
   const made = [...server.results.value.values()].filter((one) => one.edit === edit).sort((a, b) => a.k - b.k);
   if (!edit || !jobs.length) return;
   if (jobs.some((job) => !["done", "failed", "cancelled", "interrupted"].includes(job.state))) {
-    watched.add(edit);
+    view.awaited.value = edit;
     return;
   }
-  if (!watched.has(edit) || !made.length) return;
-  watched.delete(edit);
+  if (view.awaited.peek() !== edit) return;
+  view.awaited.value = null;
   const now = view.selected.peek();
-  if (!now || now.startsWith("job:")) view.selected.value = made[0]!.id;
+  if (made.length && (!now || now.startsWith("job:"))) view.selected.value = made[0]!.id;
 });
 
 server.news.subscribe((one) => {

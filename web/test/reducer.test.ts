@@ -9,8 +9,10 @@ const job = (id: number, change: Partial<Job> = {}): Job => ({
 });
 
 const empty = (sequence: number): State => ({
-  sequence, version: "", folder: "", draft: null, jobs: [], results: [], methods: [], stillLife: true,
-  model: { name: "", state: "starting", device: "", milliseconds: null, about: "", error: null, choices: [] },
+  sequence, version: "", folder: "", draft: null, jobs: [], results: [],
+  inversions: [], methods: [], stillLife: true,
+  model: { name: "",
+  chosen: "", state: "starting", device: "", milliseconds: null, about: "", error: null, choices: [] },
   queue: { paused: false, reason: "" },
 });
 

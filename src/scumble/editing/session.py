@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scumble.editing.result import Result
     from scumble.methods.base import Method
     from scumble.methods.watch import OnStep
+    from scumble.records.view import View
 
 __all__ = ["Session"]
 
@@ -31,10 +32,13 @@ class Session:
         image: The image.
         method: What to do; single fields are replaced at each edit.
         seed: Seed of every edit, so that only what was changed changes.
+        view: How the image is looked at.
     """
 
-    def __init__(self, editor: Editor, image: Source, method: Method, *, seed: int = 0) -> None:
-        self.editor, self.method, self.seed = editor, method, seed
+    def __init__(
+        self, editor: Editor, image: Source, method: Method, *, seed: int = 0, view: View | None = None
+    ) -> None:
+        self.editor, self.method, self.seed, self.view = editor, method, seed, view
         self.image = load_image(image)
         self._lock, self._newest = threading.Lock(), 0
 
@@ -53,7 +57,8 @@ class Session:
             self.method = _replaced(self.method, fields)
             self._newest += 1
             mine, method = self._newest, self.method
-        return self.editor.edit(self.image, method, seed=self.seed, on_step=on_step, cancel=self._overtaken(mine))
+        cancel = self._overtaken(mine)
+        return self.editor.edit(self.image, method, seed=self.seed, on_step=on_step, cancel=cancel, view=self.view)
 
     def _overtaken(self, number: int) -> Callable[[], bool]:
         return lambda: self._newest != number

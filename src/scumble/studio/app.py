@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import re
 import secrets
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -19,34 +17,28 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from scumble.errors import InputError, ScumbleError
-from scumble.records import request as records
-from scumble.records.file_ref import FileRef
 from scumble.studio.change import heat_map
+from scumble.studio.edit import Edit, request_of
 from scumble.studio.engine import Engine
 from scumble.studio.events import Events
 from scumble.studio.forms import Forms
+from scumble.studio.inversions import Inversions
 from scumble.studio.jobs import Jobs
 from scumble.studio.maps import Maps, inflated, size_of
+from scumble.studio.parts import body_bytes, body_json, gone, picture_info, plan_edit, settled_map, wait_for
 from scumble.studio.pictures import MOST_BYTES, Pictures
-from scumble.studio.plan import Counts, plan_of
+from scumble.studio.plan import Counts
+from scumble.studio.questions import add_questions
 from scumble.studio.store import Store
+from scumble.studio.texts import Texts
 
 __all__ = ["Studio", "make_app"]
 
 STATIC = Path(__file__).parent / "static"
-MOST_JSON = 2_000_000
 MOST_QUEUED = 200
-MOST_COUNT = 64
-MOST_WORDS = 4000
-FAN = 8
-"""Strengths of a fan."""
-FAN_SIDE, LIVE_SIDE = 320, 1280
-QUICK_STEPS = 12
-"""What is not kept is made in at most so many steps."""
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
@@ -65,6 +57,8 @@ class Studio:
     store: Store
     pictures: Pictures
     maps: Maps
+    inversions: Inversions
+    texts: Texts
     jobs: Jobs
     engine: Engine
     forms: Forms
@@ -102,28 +96,6 @@ class Studio:
             return str(absolute)
 
 
-class Edit(BaseModel):
-    """What the page asks to be planned or made: ids only, never bytes or paths."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    picture: str | None = None
-    map: str | None = None
-    method: str = "differential-diffusion"
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    points: list[tuple[float, float, float, float]] = Field(default_factory=list, max_length=64)
-    seed: int = Field(default=0, ge=0, le=2**53)
-    count: int = Field(default=1, ge=1, le=MOST_COUNT)
-    front: bool = False
-    live: bool = False
-    empty_map: bool = False
-
-
-async def wait_for(future: Future[Any], seconds: float = 120.0) -> Any:
-    """Wait for an answer without holding up the server's loop."""
-    return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
-
-
 def make_app(studio: Studio) -> FastAPI:
     """Build the server's routes."""
     app = FastAPI(title="Scumble Studio", docs_url=None, redoc_url=None, openapi_url=None)
@@ -157,6 +129,7 @@ def make_app(studio: Studio) -> FastAPI:
             "folder": str(studio.folder),
             "draft": studio.store.draft(),
             "results": studio.store.results(),
+            "inversions": studio.store.inversions(),
             "methods": studio.fitting(),
             "stillLife": studio.model is None,
             **live,
@@ -177,11 +150,11 @@ def make_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/draft")
     async def draft() -> Any:
-        return studio.store.draft() or _gone("there is no draft yet")
+        return studio.store.draft() or gone("there is no draft yet")
 
     @app.put("/api/draft")
     async def keep_draft(request: Request) -> Any:
-        body = await _json(request)
+        body = await body_json(request)
         version, force = int(body.pop("version", 0)), bool(body.pop("force", False))
         draft = studio.store.keep_draft(body, version, force)
         if draft is None:
@@ -195,30 +168,31 @@ def make_app(studio: Studio) -> FastAPI:
     @app.post("/api/pictures")
     async def add_picture(request: Request) -> dict[str, Any]:
         name = unquote(request.headers.get("x-name", "picture"))[:200]
-        data = await _bytes(request, MOST_BYTES, name)
+        data = await body_bytes(request, MOST_BYTES, name)
         return await _picture_added(studio, data, name)
 
     @app.post("/api/pictures/still-life")
     async def still_life(request: Request) -> dict[str, Any]:
-        body = await _json(request)
+        body = await body_json(request)
         picture = await wait_for(studio.engine.ask("still_life", seed=int(body.get("seed", 0))))
-        return await _picture_added(studio, picture["png"], picture["name"])
+        added = await _picture_added(studio, picture["png"], picture["name"])
+        return {**added, "caption": picture["caption"]}
 
     @app.get("/api/pictures/{digest}")
     async def picture(digest: str) -> Response:
         path = studio.pictures.path(digest)
-        return FileResponse(path, headers=IMMUTABLE) if path else _gone("that picture is not in this folder")
+        return FileResponse(path, headers=IMMUTABLE) if path else gone("that picture is not in this folder")
 
     @app.get("/api/pictures/{digest}/about")
     async def about_picture(digest: str) -> dict[str, Any]:
-        return _picture_info(studio, digest)
+        return picture_info(studio, digest)
 
     @app.get("/api/pictures/{digest}/display")
     async def display(digest: str, max: int | None = None) -> Response:
         side = None if max is None else min(4096, max) if max > 0 else 1
         shown = await asyncio.to_thread(studio.pictures.shown, digest, side)
         if shown is None:
-            _gone("that picture is not in this folder")
+            gone("that picture is not in this folder")
         return FileResponse(shown[0], media_type=shown[1], headers=IMMUTABLE)
 
     # ---- maps
@@ -226,15 +200,15 @@ def make_app(studio: Studio) -> FastAPI:
     @app.post("/api/maps")
     async def add_map(request: Request) -> dict[str, Any]:
         size = size_of(request.headers.get("x-size", ""))
-        data = await _bytes(request, MOST_BYTES, "the map")
+        data = await body_bytes(request, MOST_BYTES, "the map")
         strengths = await asyncio.to_thread(inflated, data, size)
         return {"id": await asyncio.to_thread(studio.maps.add, strengths)}
 
     @app.post("/api/maps/import")
     async def import_map(request: Request, picture: str, polarity: str = "white-changes") -> dict[str, Any]:
         name = unquote(request.headers.get("x-name", "map"))[:200]
-        data = await _bytes(request, MOST_BYTES, name)
-        info = _picture_info(studio, picture)
+        data = await body_bytes(request, MOST_BYTES, name)
+        info = picture_info(studio, picture)
         size = (info["width"], info["height"])
         digest, _ = await asyncio.to_thread(studio.pictures.add, data, name)
         path = studio.pictures.path(digest)
@@ -253,7 +227,7 @@ def make_app(studio: Studio) -> FastAPI:
         digest, dot, kind = name.partition(".")
         path = studio.maps.path(digest)
         if path is None or (dot and kind != "png"):
-            _gone("that map is not in this folder")
+            gone("that map is not in this folder")
         if not dot:
             strengths = await asyncio.to_thread(studio.maps.strengths, digest)
             assert strengths is not None
@@ -271,18 +245,18 @@ def make_app(studio: Studio) -> FastAPI:
 
     @app.post("/api/plan")
     async def plan(edit: Edit) -> dict[str, Any]:
-        return await _plan(studio, edit)
+        return await plan_edit(studio, edit)
 
     @app.post("/api/command")
     async def command(request: Request) -> Any:
-        body = await _json(request)
+        body = await body_json(request)
         return await asyncio.to_thread(studio.forms.read, str(body.get("text", ""))[:20_000])
 
     @app.post("/api/warp")
     async def warp(edit: Edit) -> Response:
         path = studio.pictures.path(edit.picture or "")
         if path is None:
-            _gone("that picture is not in this folder")
+            gone("that picture is not in this folder")
         map_path = studio.maps.path(edit.map) if edit.map else None
         pulled = await wait_for(
             studio.engine.ask(
@@ -291,30 +265,21 @@ def make_app(studio: Studio) -> FastAPI:
         )
         return Response(pulled["jpeg"], media_type="image/jpeg", headers={"X-Moved": f"{pulled['moved']:.4f}"})
 
-    @app.post("/api/live")
-    async def live(edit: Edit) -> Response:
-        shown = await _quick(studio, edit, None, LIVE_SIDE)
-        return Response(shown[0], media_type="image/jpeg")
-
-    @app.post("/api/fan")
-    async def fan(edit: Edit) -> list[dict[str, Any]]:
-        strengths = [(k + 1) / FAN for k in range(FAN)]
-        shown = await _quick(studio, edit, strengths, FAN_SIDE)
-        data = [f"data:image/jpeg;base64,{base64.b64encode(one).decode()}" for one in shown]
-        return [{"strength": value, "picture": one} for value, one in zip(strengths, data, strict=True)]
-
     # ---- jobs
 
     @app.post("/api/jobs")
-    async def add_jobs(edit: Edit) -> Any:
-        planned = await _plan(studio, edit)
+    async def add_jobs(edit: Edit, request: Request) -> Any:
+        planned = await plan_edit(studio, edit)
         if not planned["ok"]:
             return JSONResponse({"error": "something does not fit yet", "plan": planned}, 422)
-        return await _queued(studio, edit, planned)
+        queued = await _queued(studio, edit, planned)
+        if not edit.live:
+            studio.store.draft_makes(queued["edit"], request.headers.get("x-tab", ""))
+        return queued
 
     @app.post("/api/jobs/cancel")
     async def cancel(request: Request) -> dict[str, Any]:
-        body = await _json(request)
+        body = await body_json(request)
 
         def stop() -> list[int]:
             if body.get("job") is not None:
@@ -335,7 +300,7 @@ def make_app(studio: Studio) -> FastAPI:
     @app.get("/api/jobs/{number}/preview")
     async def preview(number: int) -> Response:
         jpeg = studio.jobs.jpegs.get(number)
-        return Response(jpeg, media_type="image/jpeg") if jpeg else _gone("there is no preview now")
+        return Response(jpeg, media_type="image/jpeg") if jpeg else gone("there is no preview now")
 
     @app.post("/api/jobs/{number}/again")
     async def again(number: int) -> dict[str, Any]:
@@ -344,20 +309,15 @@ def make_app(studio: Studio) -> FastAPI:
 
     @app.post("/api/jobs/{number}/move")
     async def move(number: int, request: Request) -> dict[str, Any]:
-        body = await _json(request)
+        body = await body_json(request)
         await wait_for(studio.jobs.call(lambda: studio.jobs.move(number, bool(body.get("front", True)))))
         return {}
 
     @app.post("/api/queue")
     async def pause(request: Request) -> dict[str, Any]:
-        body = await _json(request)
+        body = await body_json(request)
         reason = "paused by you" if body.get("paused") else None
         await wait_for(studio.jobs.call(lambda: studio.jobs.pause(reason)))
-        return {}
-
-    @app.post("/api/model")
-    async def model() -> dict[str, Any]:
-        await wait_for(studio.jobs.call(studio.jobs.load))
         return {}
 
     # ---- results
@@ -382,14 +342,14 @@ def make_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/results/{name}/recipe")
     async def recipe(name: str) -> Any:
-        return _recipe_in(studio.folder / _result(studio, name)["file"]) or _gone("that result carries no recipe")
+        return _recipe_in(studio.folder / _result(studio, name)["file"]) or gone("that result carries no recipe")
 
     @app.get("/api/results/{name}/change.png")
     async def change(name: str, download: int = 0) -> Response:
         one = _result(studio, name)
         source = studio.pictures.path(one["picture"])
         if source is None:
-            _gone("the picture it was made from is not in this folder any more")
+            gone("the picture it was made from is not in this folder any more")
         strengths = studio.maps.strengths(one["map"]) if one.get("map") else None
         png = await asyncio.to_thread(heat_map, source, studio.folder / one["file"], strengths)
         headers = (
@@ -401,6 +361,7 @@ def make_app(studio: Studio) -> FastAPI:
     async def keep(name: str) -> dict[str, Any]:
         path = studio.folder / _result(studio, name)["file"]
         added = await _picture_added(studio, await asyncio.to_thread(path.read_bytes), path.name)
+        studio.events.publish("result", studio.store.accepted(name, added["id"]))
         return {**added, "recipe": None}
 
     @app.get("/api/results/{name}/restore")
@@ -412,18 +373,21 @@ def make_app(studio: Studio) -> FastAPI:
     async def redo(name: str) -> dict[str, Any]:
         one = _result(studio, name)
         source, change_map = studio.pictures.path(one["picture"]), studio.maps.path(one.get("map") or "")
+        inputs = [studio.inversions.folder, *(path.parent for path in studio.pictures.all()), studio.texts.folder]
         future = studio.jobs.ask(
             "redo",
             path=str(studio.folder / one["file"]),
             picture=None if source is None else str(source),
             change_map=None if change_map is None else str(change_map),
+            model=one.get("model"),
+            inputs=[str(folder) for folder in inputs],
         )
         future.add_done_callback(lambda done: studio.events.publish("news", _redone(done, one["file"])))
         return {}
 
     @app.patch("/api/results/{name}")
     async def star(name: str, request: Request) -> dict[str, Any]:
-        body = await _json(request)
+        body = await body_json(request)
         _result(studio, name)
         studio.store.star(name, bool(body.get("star")))
         one = _result(studio, name)
@@ -442,6 +406,7 @@ def make_app(studio: Studio) -> FastAPI:
         studio.events.publish("removed", name)
         return {}
 
+    add_questions(app, studio)
     app.mount("/", StaticFiles(directory=STATIC, html=True), name="page")
     return app
 
@@ -455,39 +420,6 @@ def _error(status: int, text: str) -> JSONResponse:
     return JSONResponse({"error": text if is_name else text[:1].upper() + text[1:]}, status)
 
 
-def _gone(text: str) -> NoReturn:
-    raise HTTPException(404, text)
-
-
-async def _bytes(request: Request, most: int, name: str) -> bytes:
-    """The body, counted while it comes, so that nothing larger is ever held."""
-    parts, total = [], 0
-    async for part in request.stream():
-        total += len(part)
-        if total > most:
-            raise HTTPException(413, f"{name} is larger than {most // 2**20} MiB")
-        parts.append(part)
-    return b"".join(parts)
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    data = await _bytes(request, MOST_JSON, "the request")
-    try:
-        body = json.loads(data or b"{}")
-    except ValueError:
-        raise HTTPException(400, "the request is no JSON") from None
-    if not isinstance(body, dict):
-        raise HTTPException(400, "the request is no object")
-    return body
-
-
-def _picture_info(studio: Studio, digest: str) -> dict[str, Any]:
-    one = studio.store.picture(digest)
-    if one is None or studio.pictures.path(digest) is None:
-        _gone("that picture is not in this folder")
-    return {**one, "recipe": None}
-
-
 async def _picture_added(studio: Studio, data: bytes, name: str) -> dict[str, Any]:
     digest, view = await asyncio.to_thread(studio.pictures.add, data, name)
     studio.store.keep_picture(digest, view.name, (view.width, view.height), view.alpha)
@@ -495,7 +427,7 @@ async def _picture_added(studio: Studio, data: bytes, name: str) -> dict[str, An
     if (studio.store.picture(digest) or {}).get("pixels") is None:
         future = studio.engine.ask("pixels", path=str(path))
         future.add_done_callback(lambda done: _keep_pixels(studio, digest, done))
-    info = _picture_info(studio, digest)
+    info = picture_info(studio, digest)
     return {**info, "recipe": None if view.recipe is None else _brought_back(studio, view.recipe)}
 
 
@@ -511,6 +443,7 @@ def _brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
     method = str(recipe.get("method"))
     parameters = {**dict(recipe.get("parameters") or {}), **dict(recipe.get("view") or {})}
     points = [one for one in parameters.pop("points", None) or [] if isinstance(one, list) and len(one) == 4]
+    places = _places(studio, recipe, parameters.pop("placed_words", None) or [], missing)
     source = recipe.get("input") or {}
     picture = studio.store.picture_by_pixels(str(source.get("sha256", "")))
     if source and picture is None:
@@ -538,73 +471,9 @@ def _brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
         "picture": info,
         "map": change_map,
         "points": points,
+        "places": places,
         "missing": missing,
     }
-
-
-def _settled_map(studio: Studio, edit: Edit) -> str | None:
-    """The map's id; a method that repaints a place gets a map of nothing where nothing is painted."""
-    if edit.map is not None:
-        return edit.map
-    if not edit.empty_map or edit.picture is None:
-        return None
-    info = _picture_info(studio, edit.picture)
-    return studio.maps.add(np.zeros((info["height"], info["width"]), np.uint8))
-
-
-async def _plan(studio: Studio, edit: Edit) -> dict[str, Any]:
-    path = studio.pictures.path(edit.picture or "")
-    if path is None:
-        _gone("that picture is not in this folder")
-    words = json.dumps(edit.parameters, ensure_ascii=False)
-    if len(words) > 20 * MOST_WORDS:
-        raise HTTPException(413, f"words may have up to {MOST_WORDS} characters")
-    map_id = await asyncio.to_thread(_settled_map, studio, edit)
-    map_path = studio.maps.path(map_id) if map_id else None
-    if map_id and map_path is None:
-        _gone("that map is not in this folder")
-    checked = await asyncio.to_thread(
-        studio.forms.check,
-        method=edit.method,
-        parameters=edit.parameters,
-        points=[list(pair) for pair in edit.points],
-        picture=studio.near(path),
-        change_map=None if map_path is None else studio.near(map_path),
-        seed=edit.seed,
-        count=edit.count,
-        output=f"{path.stem}-edited.png",
-        model=studio.model,
-    )
-    info = next((one for one in studio.methods if one["name"] == edit.method), None)
-    return await plan_of(studio, edit, checked, info, map_id)
-
-
-async def _quick(studio: Studio, edit: Edit, strengths: list[float] | None, side: int) -> list[bytes]:
-    """Make an edit that is not kept; a live one only while nothing else is being made: real work goes first."""
-    planned = await _plan(studio, edit)
-    if not planned["ok"]:
-        raise HTTPException(422, "something does not fit yet")
-    if strengths is None and studio.jobs.busy():
-        raise HTTPException(409, "an edit is being made")
-    picture, change_map = studio.pictures.path(str(edit.picture)), studio.maps.path(_settled_map(studio, edit) or "")
-    assert picture is not None
-    parameters = dict(planned["parameters"])
-    if planned["steps"] > QUICK_STEPS:
-        parameters["num_inference_steps"] = QUICK_STEPS
-    request = records.Request(
-        image=FileRef(path=picture.relative_to(studio.folder).as_posix()),
-        method=edit.method,
-        parameters=parameters,
-        view=planned["view"],
-        seed=edit.seed,
-    )
-    near = None if change_map is None else change_map.relative_to(studio.folder).as_posix()
-    asked = {"request": request.model_dump(mode="json"), "folder": str(studio.folder), "change_map": near}
-    try:
-        shown: list[bytes] = await wait_for(studio.jobs.ask("quick", **asked, strengths=strengths, side=side))
-    except RuntimeError as error:
-        raise HTTPException(400, str(error)) from error
-    return shown
 
 
 async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[str, Any]:
@@ -612,8 +481,7 @@ async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[s
     info = next(one for one in studio.methods if one["name"] == edit.method)
     picture = studio.pictures.path(str(edit.picture))
     assert picture is not None
-    map_id = _settled_map(studio, edit)
-    map_path = studio.maps.path(map_id) if map_id else None
+    map_id = settled_map(studio, edit)
     name = secrets.token_hex(6)
     stem = re.sub(r"(-\d{3}(-\d+)?)+$", "", picture.stem) or "result"
 
@@ -634,18 +502,14 @@ async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[s
                 "live": "1" if edit.live else "",
                 "command": _command_of(planned["command"], edit, k, single, studio.near(studio.folder / output)),
             }
-            request = records.Request(
+            request = request_of(
+                studio,
+                edit,
+                planned,
+                map_id,
                 id=f"{name}/{k}",
-                image=FileRef(path=picture.relative_to(studio.folder).as_posix()),
-                method=edit.method,
-                parameters=planned["parameters"],
-                view=planned["view"],
-                change_map=None
-                if map_path is None
-                else FileRef(path=map_path.relative_to(studio.folder).as_posix(), sha256=map_id),
                 seed=edit.seed + (0 if single else k),
                 count=edit.count if single else 1,
-                model=studio.model,
                 priority=-1 if edit.live else 0,
                 output=output,
                 labels=labels,
@@ -655,6 +519,21 @@ async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[s
 
     jobs = await wait_for(studio.jobs.call(file))
     return {"edit": name, "jobs": jobs}
+
+
+def _places(studio: Studio, recipe: dict[str, Any], words: list[Any], missing: list[str]) -> list[dict[str, Any]]:
+    """The words of a recipe that have a place, each with its map where that is here."""
+    files = recipe.get("files") or {}
+    places = []
+    for k, one in enumerate(words):
+        if not isinstance(one, dict):
+            continue
+        digest = str((files.get(f"placed_words.{k}.map") or {}).get("sha256", ""))
+        there = studio.maps.path(digest) is not None
+        if one.get("map") is not None and not there:
+            missing.append(f"the map of {str(one.get('text'))!r} (strengths {digest[:12]}…)")
+        places.append({"text": str(one.get("text") or ""), "map": digest if there else None})
+    return places
 
 
 def _command_of(command: str, edit: Edit, k: int, single: bool, output: str) -> str:
@@ -673,7 +552,7 @@ def _command_of(command: str, edit: Edit, k: int, single: bool, output: str) -> 
 def _result(studio: Studio, name: str) -> dict[str, Any]:
     one = studio.store.result(name)
     if one is None or not (studio.folder / one["file"]).is_file():
-        _gone("that result is not in this folder")
+        gone("that result is not in this folder")
     return one
 
 

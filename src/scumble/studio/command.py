@@ -13,7 +13,8 @@ from scumble.records.view import View
 __all__ = ["command_line", "python_code", "read_command"]
 
 DEFAULT_METHOD = "differential-diffusion"
-ASIDE = ("--seed", "--count", "--method", "-m", "--map", "--mask", "--change-map", "-o", "--output", "--model")
+ASIDE = ("--seed", "--count", "--method", "-m", "--map", "--mask", "--change-map", "-o", "--output", "--model", "--at",
+         "--inversion")  # fmt: skip
 """Flags that are no values of the method, or name files, which the page has its own of."""
 
 
@@ -28,6 +29,8 @@ def command_line(
     count: int = 1,
     output: str = "out.png",
     model: str | None = None,
+    inversion: str | None = None,
+    places: Sequence[tuple[str, str | None]] = (),
 ) -> str:
     """Write ``scumble edit …``.
 
@@ -41,10 +44,16 @@ def command_line(
         count: Candidates.
         output: File of the result.
         model: The model, where it is not the bundled one.
+        inversion: File of the inversion to start from.
+        places: Texts, each with the file of its map; None: everywhere.
     """
     words = ["scumble", "edit", picture, "--method", method]
     if change_map is not None:
         words += ["--map", change_map]
+    if inversion is not None:
+        words += ["--inversion", inversion]
+    for text, place in places:
+        words += ["--at", place or "1", text]
     for name, value in parameters.items():
         words += _flag(spelled.get(name, f"--{name.replace('_', '-')}"), value)
     if model is not None:
@@ -89,13 +98,20 @@ def python_code(
     change_map: str | None,
     seed: int,
     count: int = 1,
+    inversion: str | None = None,
+    places: Sequence[tuple[str, str | None]] = (),
 ) -> str:
     """Write the same in Python."""
     given = [f"{name}={value!r}" for name, value in parameters.items()]
+    if places:
+        given.append(
+            f"placed_words=[{', '.join(f'scumble.Words({text!r}, {place or 1.0!r})' for text, place in places)}]"
+        )
     if change_map is not None:
         given.append(f"change_map={change_map!r}")
     inside = f"scumble.{class_name}({', '.join(given)})"
     more = f", count={count}" if count > 1 else ""
+    more += "" if inversion is None else f", inversion={inversion!r}"
     more += "".join(f", {name}={value!r}" for name, value in view.items())
     return (
         "import scumble\n\neditor = scumble.Editor.from_pretrained()\n"
@@ -123,18 +139,7 @@ def read_command(text: str, method_class: Any, spelled: Mapping[str, Sequence[st
     by_flag |= {flag: field for field, flags in spelled.items() for flag in flags}
     parameters: dict[str, Any] = {}
     for flag, values in flags:
-        if flag in (
-            "--seed",
-            "--count",
-            "--method",
-            "-m",
-            "--map",
-            "--mask",
-            "--change-map",
-            "-o",
-            "--output",
-            "--model",
-        ):
+        if flag in ASIDE:
             continue
         field = by_flag.get(flag) or by_flag.get(f"--{flag.removeprefix('--no-')}")
         if field is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,8 @@ class Desk:
         with tempfile.TemporaryDirectory() as folder:
             render_pictures(Path(folder), count=1, seed=seed, size=512, truths=False)
             path = next(Path(folder).glob("*.png"))
-            return {"png": path.read_bytes(), "name": "still-life.png"}
+            about = json.loads(path.with_suffix(".json").read_text())
+            return {"png": path.read_bytes(), "name": "still-life.png", "caption": str(about["caption"])}
 
     def answer_warp(self, path: str, change_map: str | None, points: list[list[float]]) -> dict[str, Any]:
         """The picture pulled along the points as ``warp-drag`` would, at screen size; no network is evaluated."""

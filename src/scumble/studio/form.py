@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from scumble.file_field import FileField
 from scumble.records.view import View
 
-__all__ = ["TASKS", "describe", "file_fields"]
+__all__ = ["TASKS", "describe", "file_fields", "packed_fields", "sent_fields"]
 
 TASKS: dict[str, tuple[str, str]] = {
     "differential-diffusion": ("Repaint a place", "Repaint by strength"),
@@ -90,27 +92,41 @@ AUTO = {
 }
 HIDDEN = ("change_map", "polarity", "width", "height", "preview", "frames", "keep", "invert_mask", "enforce_background")
 PATHS = (
-    "target_image",
     "direction",
     "vq",
     "references",
     "clip",
     "vision",
-    "source_sentences",
-    "target_sentences",
     "cache",
     "mask",
     "style_image",
     "placed_words",
 )
-"""Fields that name files or networks: no page may open a path, so they are left to the command line."""
+"""Fields that name files or networks that the page has no place for: they are left to the command line."""
+SENT = ("image", "text")
+"""Kinds of files that the page sends; what it names afterwards is their hash, never a path."""
+BUNDLED = Path(__file__).resolve().parents[1] / "bundled"
+
+
+def _kinds(fields: Mapping[str, FieldInfo]) -> dict[str, str]:
+    """What kind of file each field is that names one."""
+    return {name: one.kind for name, field in fields.items() for one in field.metadata if isinstance(one, FileField)}
+
+
+def sent_fields(fields: Mapping[str, FieldInfo]) -> set[str]:
+    """Names of the fields whose file the page sends."""
+    return {name for name, kind in _kinds(fields).items() if kind in SENT and name not in PATHS}
+
+
+def packed_fields(fields: Mapping[str, FieldInfo]) -> dict[str, list[str]]:
+    """Fields that may name what is in the package, and the names."""
+    names = sorted(path.stem for path in (BUNDLED / "asyrp").glob("*.safetensors"))
+    return {name: names for name, kind in _kinds(fields).items() if kind == "direction" and name not in PATHS}
 
 
 def file_fields(fields: Mapping[str, FieldInfo]) -> set[str]:
-    """Names of the fields that the page neither shows nor sends."""
-    marked = {
-        name for name, field in fields.items() if any("FileField" in type(one).__name__ for one in field.metadata)
-    }
+    """Names of the fields that the page may not set as values: hidden ones, and files, which go another way."""
+    marked = set(_kinds(fields)) - set(packed_fields(fields))
     return marked | {name for name in fields if name in PATHS or name in HIDDEN}
 
 
@@ -118,8 +134,10 @@ def describe(method: Any, name: str) -> dict[str, Any]:
     """Describe one method class for the page: title, task, and its fields and the view's with kind, bounds and help."""
     task, title = TASKS.get(name, ("More", name.replace("-", " ").capitalize()))
     fields = method.model_fields
-    hidden = file_fields(fields)
+    hidden, sent, packed = file_fields(fields), sent_fields(fields), packed_fields(fields)
     shown = [_field(key, field) for key, field in fields.items() if key not in hidden]
+    shown = [{**one, "choices": packed.get(one["name"], one["choices"])} for one in shown]
+    shown += [{**_field(key, fields[key]), "kind": "file", "accepts": _kinds(fields)[key]} for key in sorted(sent)]
     shown += [_field(key, field) for key, field in View.model_fields.items()]
     rank = {key: k for k, key in enumerate((*WORDS, *MUCH))}
     shown.sort(key=lambda one: rank.get(one["name"], len(rank)))
@@ -131,6 +149,8 @@ def describe(method: Any, name: str) -> dict[str, Any]:
         "summary": " ".join(summary.split()).rstrip("."),
         "paper": method.paper,
         "points": "points" in fields,
+        "places": bool(method.takes_places),
+        "inversion": bool(method.takes_inversion),
         "map": task in NEED_MAP,
         "releases": name in RELEASES,
         "unfit": None,
@@ -162,6 +182,7 @@ def _field(name: str, field: FieldInfo) -> dict[str, Any]:
         "step": step,
         "usual": None if usual is None else list(usual),
         "choices": choices,
+        "accepts": "",
         "default": _plain(default),
     }
 

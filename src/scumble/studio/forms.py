@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scumble.errors import InputError, ScumbleError
 from scumble.records.view import View
 from scumble.studio.command import command_line, python_code, read_command
-from scumble.studio.form import ORDER, describe, file_fields
+from scumble.studio.form import ORDER, describe, file_fields, packed_fields, sent_fields
 
 __all__ = ["Forms"]
 
@@ -46,14 +46,33 @@ class Forms:
         count: int,
         output: str,
         model: str | None,
+        places: Sequence[str] = (),
+        files: Mapping[str, str] | None = None,
+        inversion: str | None = None,
     ) -> dict[str, Any]:
-        """Check an edit: faults by field in the words of the command line, and the equal command line and Python."""
+        """Check an edit: faults by field in the words of the command line, and the equal command line and Python.
+
+        Args:
+            method: Its name.
+            parameters: Its fields and the view's that were changed, but files.
+            points: Pairs of points.
+            picture: File of the picture.
+            change_map: File of the map, or None.
+            seed: Seed.
+            count: Candidates.
+            output: File of the result.
+            model: The model, where it is not the bundled one.
+            places: Texts that have a place.
+            files: Where files lie, by their place in the parameters: ``placed_words.0.map``, ``target_image``.
+            inversion: File of the inversion to start from.
+        """
         from scumble.methods.registry import method_class
 
         flags = importlib.import_module(self._flags)
         kind: Any = method_class(method)
         look = {name: value for name, value in parameters.items() if name in View.model_fields}
         given = _settled(kind, {name: value for name, value in parameters.items() if name not in look}, points)
+        named = _with_files(kind, given, places, files or {})
         look = {name: value for name, value in look.items() if not _is_default(View, name, value)}
         faults = _faults(kind, given, flags.build_method) + _faults(View, look, flags.build_method)
         built = None
@@ -61,12 +80,16 @@ class Forms:
             built = kind(**given)
         spelled = {name: spellings[0] for name, spellings in flags.SHORT.items()}
         changed = {name: value for name, value in given.items() if not _is_default(kind, name, value)}
-        where: dict[str, Any] = {"picture": picture, "change_map": change_map, "seed": seed, "count": count}
-        command = command_line(method, {**changed, **look}, spelled, **where, output=output, model=model)
+        where: dict[str, Any] = {
+            "picture": picture, "change_map": change_map, "seed": seed, "count": count, "inversion": inversion,
+            "places": named,
+        }  # fmt: skip
+        written = {name: value for name, value in changed.items() if name != "placed_words"} | look
+        command = command_line(method, written, spelled, **where, output=output, model=model)
         return {
             "faults": faults,
             "command": command,
-            "python": python_code(kind.__name__, changed, look, **where),
+            "python": python_code(kind.__name__, {**written}, look, **where),
             "view": look,
             "parameters": None if built is None else built.model_dump(mode="json", include=set(changed)),
             "values": {} if built is None else built.model_dump(mode="json", exclude={"change_map"}),
@@ -93,10 +116,13 @@ def _class(method_class: Any, name: str) -> Any:
 
 def _settled(kind: Any, parameters: Mapping[str, Any], points: list[list[float]]) -> dict[str, Any]:
     """Values as the method takes them: whole numbers of decimal fields as such, points where they belong."""
-    hidden = file_fields(kind.model_fields)
-    refused = sorted(set(parameters) & hidden)
+    refused = sorted(set(parameters) & file_fields(kind.model_fields))
     if refused:
         raise InputError(f"the page may not set {', '.join(refused)}")
+    for name, names in packed_fields(kind.model_fields).items():
+        unknown = [one for one in parameters.get(name) or () if one not in names]
+        if unknown:
+            raise InputError(f"{name}: there is no {unknown[0]!r}; the package has {', '.join(names)}")
     given = {
         name: float(value)
         if isinstance(value, int) and not isinstance(value, bool) and _is_float(kind.model_fields.get(name))
@@ -106,6 +132,28 @@ def _settled(kind: Any, parameters: Mapping[str, Any], points: list[list[float]]
     if "points" in kind.model_fields:
         given["points"] = [tuple(pair) for pair in points]
     return given
+
+
+def _with_files(
+    kind: Any, given: dict[str, Any], places: Sequence[str], files: Mapping[str, str]
+) -> list[tuple[str, str | None]]:
+    """Put texts with their maps and files into the values; returns each text with its map's file."""
+    if places and not kind.takes_places:
+        raise InputError(
+            f"{kind.method_name()} takes one text for the whole picture: take the texts for places away, or choose"
+            " differential-diffusion, sdedit or ddpm-inversion"
+        )
+    named = [(text, files.get(f"placed_words.{k}.map")) for k, text in enumerate(places)]
+    if named:
+        given["placed_words"] = [{"text": text, "map": path} for text, path in named]
+    takes = sent_fields(kind.model_fields)
+    for name, path in files.items():
+        if "." in name:
+            continue
+        if name not in takes:
+            raise InputError(f"{kind.method_name()} takes no file {name}")
+        given[name] = path
+    return named
 
 
 def _is_float(field: Any) -> bool:
@@ -135,7 +183,7 @@ def _faults(kind: Any, given: dict[str, Any], build_method: Callable[..., Any]) 
             build_method(kind, part)
             build_method(kind, given)
         except ScumbleError as error:
-            faults.append({"field": name, "message": str(error)})
+            faults.append({"field": "places" if name == "placed_words" else name, "message": str(error)})
     return faults
 
 

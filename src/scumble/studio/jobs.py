@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from scumble.records.request import Request
 from scumble.studio.events import Events
+from scumble.studio.live import Live
 from scumble.studio.store import Store
 from scumble.work.commit import clear_temporaries, durable, outcome_of_event
 from scumble.work.crew import Event, Task
@@ -30,6 +31,8 @@ T = TypeVar("T")
 NAME = "maker"
 SILENT = 5.0
 """Seconds without a step after which "stop now" is offered."""
+PACKED = ("still-life", "still-life-fast", "still-life-instruct", "still-life-pixel")
+"""Models that come with the package; the first is the usual one."""
 OVER = ("done", "failed", "cancelled", "withdrawn")
 ROWS_KEPT = 40
 """Finished requests that the page is told of."""
@@ -102,12 +105,13 @@ class Jobs:
         self.folder, self.events = folder, events
         self.model: dict[str, Any] = {
             "name": "" if model is None else Path(model).name,
+            "chosen": model or PACKED[0],
             "state": "starting",
             "device": "",
             "milliseconds": None,
             "about": "",
             "error": None,
-            "choices": [],
+            "choices": [*([] if model is None or model in PACKED else [model]), *PACKED],
         }
         self.live: dict[int, dict[str, Any]] = {}
         self.jpegs: dict[int, bytes] = {}
@@ -117,6 +121,7 @@ class Jobs:
         self.peaks: dict[str, int] = {}
         self.on_model: Callable[[], Any] = lambda: None
         self._options = {"model": model, "device": device}
+        self._following = Live()
         self._version = version
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         self._at: Claim | None = None
@@ -143,6 +148,15 @@ class Jobs:
         """Ask the maker something; answered when it has nothing else to do."""
         future: Future[Any] = Future()
         self.call(lambda: self._questions.append((what, data, future)))
+        return future
+
+    def follow(self, payload: Mapping[str, Any]) -> Future[Any]:
+        """Make an edit for the screen alone, in the place of the one that was asked for before.
+
+        The future fails with Overtaken when a newer one, or one that is to be kept, comes first.
+        """
+        future: Future[Any] = Future()
+        self.call(lambda: self._want(payload, future))
         return future
 
     def close(self) -> None:
@@ -172,6 +186,8 @@ class Jobs:
             for one, output in requests
         ]
         self._ledger.add(entries)
+        if self._following.at is not None:
+            self._crew.cancel(self._following.number)  # what is kept goes first
         rows = [row for entry in entries if (row := self._ledger.find(entry.id)) is not None]
         if front:
             for row in reversed(rows):
@@ -238,12 +254,23 @@ class Jobs:
             number += 1
         return number
 
-    def load(self) -> None:
-        """Load the model, or try again."""
-        self._questions.insert(0, ("load", {}, Future()))
-        self._tell_model(state="loading", error=None)
+    def load(self, model: str | None) -> None:
+        """Load a model, or try again; a process that is begun anew loads it, too."""
+        self._options["model"] = model
+        self._load_first()
+        self._tell_model(state="loading", error=None, chosen=model or PACKED[0], milliseconds=None)
 
     # ---- inside
+
+    def _want(self, payload: Mapping[str, Any], future: Future[Any]) -> None:
+        self._following.want((payload, future))
+        if self._following.at is not None:
+            self._crew.cancel(self._following.number)
+
+    def _load_first(self) -> None:
+        """Before all other questions: load the chosen model."""
+        if not any(what == "load" for what, _, _ in self._questions):
+            self._questions.insert(0, ("load", {}, Future()))
 
     def _snapshot(self) -> dict[str, Any]:
         rows = self._ledger.rows("queued", "running", "cancelling", "interrupted")
@@ -277,7 +304,7 @@ class Jobs:
         self._run()
 
     def _run(self) -> None:
-        self._questions.append(("load", {}, Future()))
+        self._load_first()
         while not self._closing:
             self._do_calls()
             self._hand_out()
@@ -301,24 +328,25 @@ class Jobs:
                 future.set_exception(error)
 
     def _hand_out(self) -> None:
-        if self._at is not None or self._asked is not None or not self._crew.idle():
+        if self._at is not None or self._asked is not None or self._following.at is not None or not self._crew.idle():
             return
         if self._questions:
             what, data, future = self._questions.pop(0)
             self._asked = (what, future)
-            if what == "load" and self.model["state"] != "ready":
-                self._tell_model(state="loading", error=None)
+            if what == "load":
+                data = {"model": self._options["model"]}
+                if self.model["state"] != "ready":
+                    self._tell_model(state="loading", error=None)
             self._crew.ask(NAME, what, data)
             return
         claim = self._ledger.claim(self._worker) if self._worker else None
         if claim is None:
+            if (wish := self._following.begin()) is not None:
+                self._crew.give(NAME, Task(self._following.number, wish))
             return
         self._at = claim
         self.live[claim.number] = {"began": time.monotonic(), "heard": time.monotonic()}
-        change_map = (
-            (claim.body.get("change_map") or {}).get("path") if isinstance(claim.body.get("change_map"), dict) else None
-        )
-        payload = {"request": claim.body, "output": claim.output, "folder": str(self.folder), "change_map": change_map}
+        payload = {"request": claim.body, "output": claim.output, "folder": str(self.folder)}
         self._crew.give(NAME, Task(claim.number, payload))
         self._tell(claim.number)
 
@@ -327,14 +355,15 @@ class Jobs:
             self._worker = self._ledger.begin_worker(NAME, str(event.data.get("device", "")), event.data)
             if self.model["state"] in ("gone", "failed"):
                 self._tell_model(state="loading" if self.model["state"] == "gone" else "failed")
-                if not any(what == "load" for what, _, _ in self._questions):
-                    self._questions.insert(0, ("load", {}, Future()))
+                self._load_first()
         elif event.kind == "answer":
             self._answered(event)
         elif event.kind == "progress" and event.number is not None:
             self._progress(event.number, event.data)
         elif event.kind == "preview" and event.number is not None:
             self._preview(event.number, event.data)
+        elif event.kind == "finished" and event.number is not None and event.number < 0:
+            self._following.finished(event.data)
         elif event.kind == "finished":
             self._finished(event)
         elif event.kind == "died":
@@ -412,8 +441,7 @@ class Jobs:
 
     def load_quietly(self) -> None:
         """The model was loaded on the way to an edit: ask what it is, after the edit."""
-        if not any(what == "load" for what, _, _ in self._questions):
-            self._questions.insert(0, ("load", {}, Future()))
+        self._load_first()
         self._tell_model(state="ready")
 
     def _preview(self, number: int, data: Mapping[str, Any]) -> None:
@@ -463,6 +491,7 @@ class Jobs:
             "picture": labels.get("picture", ""),
             "map": labels.get("map") or None,
             "command": labels.get("command", ""),
+            "model": (row.body.get("model") or {}).get("name"),
             **shown,
         }
         self.events.publish("result", self.store.keep_result(f"r{row.number}-{k}", row.number, body))

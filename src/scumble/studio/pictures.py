@@ -139,6 +139,11 @@ class Pictures:
             else None
         )
 
+    def all(self) -> list[Path]:
+        """Every picture that is here."""
+        found = (self.path(place.name) for place in sorted(self.folder.iterdir()) if place.is_dir())
+        return [path for path in found if path is not None]
+
     def shown(self, digest: str, most: int | None) -> tuple[Path, str] | None:
         """A file that a browser can show, and its media type: the very bytes where that is possible."""
         path = self.path(digest)

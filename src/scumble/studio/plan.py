@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scumble.records.file_ref import FileRef
-from scumble.records.request import Request
+from scumble.studio.edit import Edit, payload_of, request_of
 
 if TYPE_CHECKING:
-    from scumble.studio.app import Edit, Studio
+    from scumble.studio.app import Studio
 
 __all__ = ["Counts", "plan_of", "release_table"]
 
@@ -41,26 +40,20 @@ class Counts:
     async def of(self, studio: Studio, edit: Edit, checked: dict[str, Any], map_id: str | None, one: bool) -> Any:
         """Rows and calls of one candidate (or of all, where they are made together), or None."""
         parameters = checked["parameters"]
-        shape = {name: value if name not in WORDS else bool(value) for name, value in parameters.items()}
-        key = json.dumps(
-            [edit.method, shape, checked["view"], edit.picture, map_id, 1 if one else edit.count], sort_keys=True
-        )
+        shape = {
+            name: value if name not in WORDS else bool(value)
+            for name, value in parameters.items()
+            if name != "placed_words"
+        }
+        beside = [[place.map, bool(place.text)] for place in edit.places] + [edit.files, edit.inversion, studio.model]
+        count = 1 if one else edit.count
+        key = json.dumps([edit.method, shape, checked["view"], edit.picture, map_id, count, beside], sort_keys=True)
         if key in self._known:
             return self._known[key]
         if studio.jobs.busy():
             return None
-        picture, change_map = studio.pictures.path(str(edit.picture)), studio.maps.path(map_id or "")
-        assert picture is not None
-        request = Request(
-            image=FileRef(path=picture.relative_to(studio.folder).as_posix()),
-            method=edit.method,
-            parameters=parameters,
-            view=checked["view"],
-            seed=edit.seed,
-            count=1 if one else edit.count,
-        )
-        near = None if change_map is None else change_map.relative_to(studio.folder).as_posix()
-        asked = {"request": request.model_dump(mode="json"), "folder": str(studio.folder), "change_map": near}
+        request = request_of(studio, edit, checked, map_id, count=count)
+        asked = payload_of(studio, request)
         try:
             counted = await asyncio.wait_for(asyncio.wrap_future(studio.jobs.ask("count", **asked)), PATIENCE)
         except RuntimeError as error:  # the engine refuses the edit: with its own sentence

@@ -19,10 +19,12 @@ from scumble.studio.engine import Engine
 from scumble.studio.events import Events
 from scumble.studio.forms import Forms
 from scumble.studio.guard import Guard, new_token
+from scumble.studio.inversions import Inversions
 from scumble.studio.jobs import Jobs
 from scumble.studio.maps import Maps
 from scumble.studio.pictures import Pictures, inspect
 from scumble.studio.store import Store
+from scumble.studio.texts import Texts
 
 __all__ = ["open_studio", "serve"]
 
@@ -53,7 +55,10 @@ def open_studio(
     jobs = Jobs(folder, events, lambda: Store(hidden / "ledger.sqlite"), model, device, version)
     engine = Engine(hidden / "logs", {"scenes": borrowed["scenes"]})
     forms = Forms(borrowed["flags"])
-    studio = Studio(folder, events, jobs.store, Pictures(hidden), Maps(hidden), jobs, engine, forms, model, version)
+    studio = Studio(
+        folder, events, jobs.store, Pictures(hidden), Maps(hidden), Inversions(hidden), Texts(hidden), jobs, engine,
+        forms, model, version,
+    )  # fmt: skip
     jobs.on_model = lambda: events.publish("methods", studio.fitting()) if studio.methods else None
     threading.Thread(target=_describe, args=(studio,), name="scumble forms", daemon=True).start()
     return studio
@@ -184,6 +189,7 @@ def _begin_with(studio: Studio, data: bytes, name: str) -> None:
         "picture": {**one, "recipe": None},
         "map": None,
         "points": [],
+        "places": [],
         "method": (before or {}).get("method", "differential-diffusion"),
         "values": (before or {}).get("values", {}),
         "seed": (before or {}).get("seed", 42),

@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS studio_picture(
 CREATE TABLE IF NOT EXISTS studio_result(
   id TEXT PRIMARY KEY, request INTEGER NOT NULL, body TEXT NOT NULL, star INTEGER NOT NULL DEFAULT 0,
   trashed INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS studio_inversion(
+  id TEXT PRIMARY KEY, name TEXT NOT NULL, body TEXT NOT NULL, created REAL NOT NULL);
 CREATE INDEX IF NOT EXISTS studio_recent ON studio_result(trashed, created);
 CREATE INDEX IF NOT EXISTS studio_pixels ON studio_picture(pixels);
 """
@@ -57,6 +59,13 @@ class Store:
             self._base.execute("INSERT OR REPLACE INTO studio_draft VALUES (1, ?, ?)", (now + 1, text))
             return int(now + 1)
 
+    def draft_makes(self, edit: str, tab: str) -> None:
+        """Note in the draft of a tab which edit it waits for: a page that is reloaded at once looks for it there."""
+        self._do(
+            "UPDATE studio_draft SET body = json_set(body, '$.edit', ?) WHERE json_extract(body, '$.tab') = ?",
+            (edit, tab),
+        )
+
     # ---- pictures
 
     def keep_picture(self, digest: str, name: str, size: tuple[int, int], alpha: bool) -> None:
@@ -86,6 +95,28 @@ class Store:
             return None
         names = ("id", "name", "width", "height", "alpha", "pixels")
         return {**dict(zip(names, row, strict=True)), "alpha": bool(row[4])}
+
+    # ---- inversions
+
+    def keep_inversion(self, digest: str, name: str, body: dict[str, Any]) -> None:
+        """Put an inversion on the shelf, or give it another name and what is known of it."""
+        row = (digest, name, json.dumps(body, ensure_ascii=False), time.time())
+        self._do(
+            "INSERT INTO studio_inversion(id, name, body, created) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT(id) DO UPDATE SET name = excluded.name, body = excluded.body", row,
+        )  # fmt: skip
+
+    def inversions(self) -> list[dict[str, Any]]:
+        """The shelf, the newest first."""
+        with self._guard:
+            rows = self._base.execute(
+                "SELECT id, name, body, created FROM studio_inversion ORDER BY created DESC"
+            ).fetchall()
+        return [{**json.loads(body), "id": digest, "name": name, "created": at} for digest, name, body, at in rows]
+
+    def drop_inversion(self, digest: str) -> None:
+        """Take an inversion off the shelf."""
+        self._do("DELETE FROM studio_inversion WHERE id = ?", (digest,))
 
     # ---- results
 
@@ -120,6 +151,13 @@ class Store:
     def star(self, name: str, star: bool) -> None:
         """Star a result, or take the star away."""
         self._do("UPDATE studio_result SET star = ? WHERE id = ?", (int(star), name))
+
+    def accepted(self, name: str, picture: str) -> dict[str, Any]:
+        """Note which picture a result became when it was accepted as the next source."""
+        self._do("UPDATE studio_result SET body = json_set(body, '$.kept', ?) WHERE id = ?", (picture, name))
+        one = self.result(name)
+        assert one is not None
+        return one
 
     def trash(self, name: str) -> None:
         """Take a result out of the list."""

@@ -33,25 +33,29 @@ class Maker:
         self._editor: Any = None
         self._seconds_a_row: float | None = None
         self._seen: tuple[str, Any] | None = None
+        self._live: tuple[str, Any] | None = None
 
     # ---- the model
 
-    def _loaded(self, tell: Callable[..., None] | None = None) -> Any:
-        if self._editor is None:
+    def _loaded(self, name: str | None, tell: Callable[..., None] | None = None) -> Any:
+        """The editor of a model; another one than before takes its place."""
+        if self._editor is None or name != self._name:
             if tell is not None:
                 tell("progress", stage="load", step=0, steps=1)
             from scumble.editing.editor import Editor
 
-            self._editor = Editor.from_pretrained(self._name, device=self._device)
+            self._editor, self._live, self._seconds_a_row = None, None, None  # two models need twice the memory
+            self._editor = Editor.from_pretrained(name, device=self._device)
+            self._name = name
         return self._editor
 
     def ask(self, what: str, data: Any) -> Any:
-        """Answer ``load``, ``count``, ``quick`` or ``redo``."""
+        """Answer ``load``, ``count``, ``fan``, ``find``, ``invert`` or ``redo``."""
         return getattr(self, f"answer_{what}")(**data)
 
-    def answer_load(self) -> dict[str, Any]:
-        """Load the model and say what it is; a small one is measured."""
-        editor = self._loaded()
+    def answer_load(self, model: str | None) -> dict[str, Any]:
+        """Load a model and say what it is; a small one is measured."""
+        editor = self._loaded(model)
         model = editor.model
         if self._seconds_a_row is None and (model.native_size or 512) <= SMALL:
             self._measure(editor)
@@ -81,21 +85,18 @@ class Maker:
         self, payload: Mapping[str, Any], tell: Callable[..., None], cancelled: Callable[[], bool]
     ) -> Mapping[str, Any]:
         """Make one request; returns its files, its cost, and for every candidate what the page shows of it."""
-        from scumble.records.request import Request
         from scumble.work.commit import temporary_path, written
 
-        request = Request.model_validate(payload["request"])
         folder = Path(payload["folder"])
-        editor = self._loaded(tell)
+        if payload.get("live"):
+            return {"jpeg": self._follow(payload, cancelled)}
         tell("progress", stage="prepare", step=0, steps=0)
-        picture, change_map = folder / request.image.path, payload.get("change_map")  # type: ignore[operator, union-attr]
-        more = {} if change_map is None else {"change_map": str(folder / change_map)}
-        method = request.build({}, **more)
+        request = _request(payload)
+        editor = self._loaded(request.model.name, tell)
+        picture, method, more = _read(request, folder)
         watch = _Watch(payload, folder, tell, cancelled)
         started = time.perf_counter()
-        result = editor.edit(
-            str(picture), method, seed=request.seed, count=request.count, on_step=watch, view=request.view
-        )
+        result = editor.edit(picture, method, seed=request.seed, count=request.count, on_step=watch, **more)
         seconds = time.perf_counter() - started
         tell("progress", stage="save", step=0, steps=0)
         final = folder / payload["output"]
@@ -128,40 +129,66 @@ class Maker:
             "shown": shown,
         }
 
-    def answer_count(self, request: dict[str, Any], folder: str, change_map: str | None) -> dict[str, Any] | None:
+    def answer_count(self, request: dict[str, Any], folder: str) -> dict[str, Any] | None:
         """Count the rows and calls of a request; None where they depend on the picture."""
-        from scumble.records.request import Request
-
-        asked = Request.model_validate(request)
-        place = Path(folder)
-        picture = self._picture(str(place / asked.image.path))  # type: ignore[operator, union-attr]
-        more = {} if change_map is None else {"change_map": str(place / change_map)}
-        plan = self._loaded().plan(picture, asked.build({}, **more), count=asked.count, view=asked.view)
+        asked = _request({"request": request})
+        path, method, more = _read(asked, Path(folder))
+        plan = self._loaded(asked.model.name).plan(self._picture(path), method, count=asked.count, **more)
         if not plan.exact:
             return None
         return {"rows": plan.most.forward_rows + plan.most.backward_rows, "calls": plan.most.network_calls}
 
-    def answer_quick(
-        self, request: dict[str, Any], folder: str, change_map: str | None, strengths: list[float] | None, side: int
-    ) -> list[bytes]:
-        """Make an edit that is not kept: one JPEG for the screen, or one for each strength of the whole picture."""
-        from PIL import Image
-
-        from scumble.records.request import Request
-
-        asked = Request.model_validate(request)
-        picture = self._picture(str(Path(folder) / asked.image.path))  # type: ignore[operator, union-attr]
-        near: Any = None if change_map is None else str(Path(folder) / change_map)
+    def answer_fan(self, request: dict[str, Any], folder: str, strengths: list[float], side: int) -> list[bytes]:
+        """Make the whole picture at some strengths, for the screen alone: one JPEG each."""
+        asked = _request({"request": request})
         shown = []
-        for value in [near] if strengths is None else strengths:
-            more = {} if value is None else {"change_map": value}
-            result = self._loaded().edit(picture, asked.build({}, **more), seed=asked.seed, view=asked.view)
-            image = result.image.convert("RGB")
-            image.thumbnail((side, side), Image.Resampling.LANCZOS)
-            buffer = io.BytesIO()
-            image.save(buffer, "JPEG", quality=88)
-            shown.append(buffer.getvalue())
+        for value in strengths:
+            path, method, more = _read(asked, Path(folder), value)
+            editor = self._loaded(asked.model.name)
+            shown.append(_jpeg(editor.edit(self._picture(path), method, seed=asked.seed, **more).image, side))
         return shown
+
+    def _follow(self, payload: Mapping[str, Any], cancelled: Callable[[], bool]) -> bytes:
+        """Make what the page shows while somebody paints: by one session for as long as picture and method stay."""
+        from scumble.editing.session import Session
+
+        asked = _request(payload)
+        path, method, _ = _read(asked, Path(payload["folder"]))
+        key = str([asked.model.name, path, asked.method, asked.seed, asked.view])
+        editor = self._loaded(asked.model.name)
+        if self._live is None or self._live[0] != key:
+            seed = asked.seed or 0
+            self._live = (key, Session(editor, self._picture(path), method, seed=seed, view=asked.view))
+        session = self._live[1]
+        names = session.method.model_fields_set | method.model_fields_set
+        fields = {name: getattr(method, name) for name in names}
+        result = session.edit(on_step=lambda progress: False if cancelled() else None, **fields)
+        return _jpeg(result.image, payload["side"])
+
+    def answer_find(self, model: str | None, path: str, word: str, caption: str) -> dict[str, Any]:
+        """Look for a word's place in a picture: strengths 0 or 255 for each pixel, and their share."""
+        import numpy as np
+
+        from scumble.editing.maps_from_words import word_map
+
+        mask = np.asarray(word_map(self._loaded(model).model, self._picture(path), word, caption).image())
+        return {"strengths": mask.tobytes(), "size": mask.shape[::-1], "share": float((mask > 0).mean())}
+
+    def answer_invert(self, request: dict[str, Any], folder: str, output: str) -> dict[str, Any]:
+        """Invert a picture as the method of a request would, and keep it in a file."""
+        asked = _request({"request": request})
+        path, method, more = _read(asked, Path(folder))
+        editor = self._loaded(asked.model.name)
+        settings = _inversion_settings(method)
+        area = method.change_map if asked.change_map is not None else None
+        inversion = editor.invert(self._picture(path), settings, seed=asked.seed, change_map=area, view=more["view"])
+        inversion.save(Path(output))
+        return {
+            "kind": inversion.kind,
+            "steps": inversion.steps,
+            "first": inversion.first,
+            "error": {name: float(value) for name, value in inversion.error.items()},
+        }
 
     def _picture(self, path: str) -> Any:
         from scumble.images import load_image
@@ -170,12 +197,62 @@ class Maker:
             self._seen = (path, load_image(path))
         return self._seen[1]
 
-    def answer_redo(self, path: str, picture: str | None, change_map: str | None) -> dict[str, Any]:
+    def answer_redo(
+        self, path: str, picture: str | None, change_map: str | None, model: str | None, inputs: list[str]
+    ) -> dict[str, Any]:
         """Make a result again from its recipe and compare."""
         from scumble.editing.redo import redo
 
-        again = redo(path, image=picture, change_map=change_map, model=self._name, device=self._device)
+        again = redo(path, image=picture, change_map=change_map, model=model, device=self._device, inputs=inputs)
         return {"largest": again.largest, "share": again.share, "warnings": again.warnings}
+
+
+def _request(payload: Mapping[str, Any]) -> Any:
+    from scumble.records.request import Request
+
+    return Request.model_validate(payload["request"])
+
+
+def _read(request: Any, folder: Path, strength: float | None = None) -> tuple[str, Any, dict[str, Any]]:
+    """A request's picture, its method with all files (or with one strength as its map), and how it is looked at."""
+    at = {place: str(folder / one.path) for place, one in request.files.items()}
+    near = getattr(request.change_map, "path", None)
+    change = strength if strength is not None else None if near is None else str(folder / near)
+    method = request.build(at, **({} if change is None else {"change_map": change}))
+    inversion = None if request.inversion is None else str(folder / request.inversion.path)
+    return str(folder / request.image.path), method, {"view": request.view, "inversion": inversion}
+
+
+def _jpeg(image: Any, side: int) -> bytes:
+    from PIL import Image
+
+    small = image.convert("RGB")
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=88)
+    return buffer.getvalue()
+
+
+KINDS = {"ddpm-inversion": "edit-friendly", "ledits-pp": "edit-friendly", "cycle-diffusion": "naive"}
+"""How a method's inversion is made where the method has no field for it; all others walk back by ddim."""
+
+
+def _inversion_settings(method: Any) -> Any:
+    """The settings by which a method inverts its picture, from its fields."""
+    from scumble.inversion.settings import InversionSettings
+
+    name = method.method_name()
+    given = {
+        "kind": getattr(method, "trajectory", None) or KINDS.get(name, "ddim"),
+        "prompt": getattr(method, "source_prompt", None),
+        "num_inference_steps": method.num_inference_steps,
+        "skip": getattr(method, "skip", None),
+        "guidance_scale": getattr(method, "source_guidance_scale", None),
+        "eta": getattr(method, "eta", None) if name in KINDS else None,
+        "iterations": getattr(method, "inversion_iterations", None),
+        "inversion_start": getattr(method, "inversion_start", None),
+    }
+    return InversionSettings(**{key: value for key, value in given.items() if value is not None})
 
 
 def _candidate(result: Any, k: int) -> int:
@@ -233,7 +310,8 @@ class _Watch:
         self.tell, self.cancelled = tell, cancelled
         self.previews = bool(payload.get("previews", True))
         self.picture = folder / payload["request"]["image"]["path"]
-        self.change_map = None if payload.get("change_map") is None else folder / payload["change_map"]
+        near = payload["request"].get("change_map")
+        self.change_map = folder / near["path"] if isinstance(near, Mapping) and near.get("path") else None
         self.last = time.monotonic() - PREVIEW_GAP
         self.spent = 0.0
         self.began = time.monotonic()

@@ -1,6 +1,6 @@
 // One input for every kind of value that a method has; which kind, bounds and words come from the method itself.
 import { useEffect, useState } from "preact/hooks";
-import type { Field } from "../api";
+import { ask, type Field } from "../api";
 import { Icon } from "../icons";
 import * as doc from "../state/document";
 import * as server from "../state/server";
@@ -48,7 +48,62 @@ function Input(props: { field: Field; id: string; value: unknown; fault: boolean
   if (field.kind === "switch") return <Switch {...props} />;
   if (field.kind === "choice") return <Choice {...props} />;
   if (field.kind === "number" || field.kind === "integer") return <Numeric {...props} />;
+  if (field.kind === "file") return <Sent {...props} />;
+  if (field.kind === "list" && field.choices.length) return <Several {...props} />;
   return <Text {...props} />;
+}
+
+/** A file that is sent to the studio and named by its hash from then on. */
+function Sent({ field, id }: { field: Field; id: string }) {
+  const now = doc.files.value[field.name];
+  const send = async (file: File): Promise<void> => {
+    const path = field.accepts === "text" ? "api/texts" : "api/pictures";
+    const headers = { "X-Name": encodeURIComponent(file.name) };
+    const one = await ask<{ id: string }>(path, { method: "POST", body: file, headers });
+    doc.setFile(field.name, { id: one.id, name: file.name });
+  };
+  return (
+    <span class="across sent">
+      <label class="button">
+        <span>{now?.name ?? (field.accepts === "text" ? "Choose a text…" : "Choose a picture…")}</span>
+        <input
+          id={id}
+          type="file"
+          class="unseen"
+          accept={field.accepts === "text" ? "text/plain" : "image/*"}
+          onChange={(event) => {
+            const file = event.currentTarget.files?.[0];
+            if (file) void send(file).catch(doc.fault);
+            event.currentTarget.value = "";
+          }}
+        />
+      </label>
+      {now && (
+        <button type="button" class="iconic" aria-label={`${field.label}: take the file away`} onClick={() => doc.setFile(field.name, null)}>
+          <Icon name="close" size={14} />
+        </button>
+      )}
+    </span>
+  );
+}
+
+/** Several names of a few. */
+function Several({ field, id, value }: { field: Field; id: string; value: unknown }) {
+  const chosen = Array.isArray(value) ? (value as string[]) : [];
+  return (
+    <span class="across several" role="group" id={id} aria-label={field.label}>
+      {field.choices.map((one) => (
+        <button
+          type="button"
+          key={one}
+          aria-pressed={chosen.includes(one)}
+          onClick={() => doc.setValue(field.name, chosen.includes(one) ? chosen.filter((other) => other !== one) : [...chosen, one])}
+        >
+          {one}
+        </button>
+      ))}
+    </span>
+  );
 }
 
 function Switch({ field, id, value, fault }: { field: Field; id: string; value: unknown; fault: boolean }) {

@@ -8,6 +8,8 @@ import * as server from "../state/server";
 import * as view from "../state/view";
 import { removePoint } from "../stage/points";
 import { Fault, faultOf, Row } from "./fields";
+import { Places } from "./places";
+import { Start } from "./start";
 
 const PRIMARY = 5;
 
@@ -34,6 +36,7 @@ export function Panel() {
         {info?.points && <Points />}
         <section class="wide">
           <h2>How much</h2>
+          <Start />
           {much.map((field) => (
             <Row key={`${info!.name}.${field.name}`} field={field} />
           ))}
@@ -68,7 +71,7 @@ function Words() {
         <WordsArea field={source} label="What the picture shows now" placeholder="What the picture shows now" rows={2} />
       )}
       {(prompt || !info) && (
-        <WordsArea field={prompt} label="Words" placeholder="What the whole picture shall show" rows={source ? 2 : 3} />
+        <WordsArea field={prompt} label="Words" placeholder="What the whole picture shall show" rows={2} />
       )}
       {negative && (
         <>
@@ -81,6 +84,7 @@ function Words() {
           )}
         </>
       )}
+      <Places />
       {more.slice(0, 2).map((field) => (
         <Row key={field.name} field={field} />
       ))}

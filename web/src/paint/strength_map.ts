@@ -27,6 +27,8 @@ export class StrengthMap {
   readonly data: Uint8Array;
   readonly columns: number;
   readonly rows: number;
+  /** Counts up with every finished change, so that what was sent already is known. */
+  revision = 0;
   private readonly histogram = new Float64Array(256);
   private readonly levels: Level[] = [];
 
@@ -113,6 +115,7 @@ export class StrengthMap {
 
   /** Count a tile anew: `before` is what it held when it was last counted. */
   recount(tile: number, before: Uint8Array): void {
+    this.revision++;
     const { x0, y0, x1, y1 } = this.tileBox(tile);
     for (let y = y0; y < y1; y++) {
       const own = y * this.width;

@@ -1,6 +1,8 @@
 // The row above the picture: what the chosen tool needs.
 import * as operations from "../paint/operations";
+import { Icon } from "../icons";
 import * as doc from "../state/document";
+import * as places from "../state/places";
 import * as server from "../state/server";
 import * as view from "../state/view";
 import { diameter } from "./pointer";
@@ -40,7 +42,7 @@ const PRESSURE = { size: "Pen: size", strength: "Pen: strength", none: "Pen: off
 export function Options() {
   const tool = view.tool.value;
   const paints = tool === "brush" || tool === "eraser";
-  const map = doc.map.value;
+  const map = doc.canvas.value;
   return (
     <div class="options" data-floating>
       {tool !== "hand" && tool !== "points" && (
@@ -109,7 +111,25 @@ export function Options() {
           Fill
         </button>
       )}
-      {doc.info.value?.releases && (
+      {map && tool !== "points" && tool !== "hand" && (
+        <button
+          type="button"
+          class="pill second"
+          aria-expanded={view.finding.value}
+          title="Find a thing by a word and paint it"
+          onClick={() => (view.finding.value = !view.finding.value)}
+        >
+          Find…
+        </button>
+      )}
+      {places.current.value && (
+        <button type="button" class="pill placed" title="Paint on what may change again" onClick={() => (places.active.value = 0)}>
+          <i class="hatch" data-direction={places.layers.value.indexOf(places.current.value) + 1} />
+          <span>{places.current.value.text || "a place"}</span>
+          <Icon name="close" size={12} />
+        </button>
+      )}
+      {doc.info.value?.releases && !places.current.value && (
         <>
           <button
             type="button"

@@ -15,16 +15,29 @@ export const PALETTES: [number, number, number][] = [
 ];
 
 const PERIOD = 9;
+/** Steps of the hatch across and down: one direction for what may change, and one for each text that has a place. */
+const DIRECTIONS: [number, number][] = [
+  [1, 1],
+  [1, -1],
+  [1, 0],
+  [0, 1],
+  [2, 1],
+];
+const FAR = 9 * 10000; // keeps phases above 0
+
+/** How a map is drawn: full; quiet, while another one is painted on; or by its stripes alone, so that what lies below shows. */
+export type Manner = "full" | "quiet" | "stripes";
+const SHARES: Record<Manner, [number, number]> = { full: [1, 1], quiet: [0.35, 0.3], stripes: [1.5, 0] };
 
 /** Colors by (strength, phase of the hatch): 256 x PERIOD packed RGBA. */
-function colors([r, g, b]: [number, number, number]): Uint32Array {
+function colors([r, g, b]: [number, number, number], [stripes, between]: [number, number]): Uint32Array {
   const table = new Uint32Array(256 * PERIOD);
   for (let value = 1; value < 256; value++) {
     const strength = value / 255;
     const stripe = 1 + Math.round(strength * (PERIOD - 5));
     for (let phase = 0; phase < PERIOD; phase++) {
       const dark = phase < stripe;
-      const alpha = Math.round(255 * (dark ? 0.3 + 0.34 * strength : 0.1 + 0.36 * strength));
+      const alpha = Math.round(255 * Math.min(0.9, dark ? stripes * (0.3 + 0.34 * strength) : between * (0.1 + 0.36 * strength)));
       const shade = dark ? 0.55 : 1;
       table[value * PERIOD + phase] =
         ((alpha << 24) | (Math.round(b * shade) << 16) | (Math.round(g * shade) << 8) | Math.round(r * shade)) >>> 0;
@@ -33,7 +46,22 @@ function colors([r, g, b]: [number, number, number]): Uint32Array {
   return table;
 }
 
-const tables = PALETTES.map(colors);
+const tables = new Map<string, Uint32Array>();
+
+function tableOf(palette: number, manner: Manner): Uint32Array {
+  const key = `${palette % PALETTES.length} ${manner}`;
+  const table = tables.get(key) ?? colors(PALETTES[palette % PALETTES.length]!, SHARES[manner]);
+  tables.set(key, table);
+  return table;
+}
+
+/** A map, and how it is drawn: `direction` of its hatch (0 is that of what may change), and which strengths are lit. */
+export interface Sheet {
+  map: StrengthMap;
+  direction: number;
+  manner: Manner;
+  lit: Lit;
+}
 
 /** Strengths of those that are free at a step, for the film of a running edit; null: all. */
 export type Lit = ((value: number) => boolean) | null;
@@ -42,8 +70,8 @@ export class Overlay {
   private image: ImageData | null = null;
   constructor(private readonly canvas: HTMLCanvasElement) {}
 
-  /** Draw everything that can be seen. `ratio`: device pixels per CSS pixel. */
-  draw(map: StrengthMap | null, view: View, width: number, height: number, ratio: number, palette: number, lit: Lit): void {
+  /** Draw everything that can be seen, the first sheet below. `ratio`: device pixels per CSS pixel. */
+  draw(sheets: Sheet[], view: View, width: number, height: number, ratio: number, palette: number): void {
     const w = Math.max(1, Math.round(width * ratio));
     const h = Math.max(1, Math.round(height * ratio));
     if (this.canvas.width !== w || this.canvas.height !== h) {
@@ -53,40 +81,49 @@ export class Overlay {
     }
     const context = this.canvas.getContext("2d")!;
     context.clearRect(0, 0, w, h);
-    if (!map) return;
+    if (!sheets.length) return;
+    const { map } = sheets[0]!;
     const scale = view.scale * ratio;
     const left = Math.max(0, Math.floor(view.x * ratio));
     const top = Math.max(0, Math.floor(view.y * ratio));
     const right = Math.min(w, Math.ceil((view.x + map.width * view.scale) * ratio));
     const bottom = Math.min(h, Math.ceil((view.y + map.height * view.scale) * ratio));
     if (left >= right || top >= bottom) return;
-    const { data, width: stride, height: rows, factor } = map.level(1 / scale);
     this.image ??= new ImageData(w, h);
     const pixels = new Uint32Array(this.image.data.buffer);
-    const table = tables[palette % tables.length]!;
+    const { width: stride, height: rows, factor } = map.level(1 / scale);
     const columns = new Int32Array(right - left);
     for (let sx = left; sx < right; sx++) {
       const px = Math.floor((sx + 0.5 - view.x * ratio) / scale / factor);
       columns[sx - left] = px < 0 || px >= stride ? -1 : px;
     }
     const coarse = Math.max(1, Math.round(ratio));
+    sheets.forEach(({ map: own, direction, manner, lit }, k) => {
+    const { data } = own.level(1 / scale);
+    const table = tableOf(palette, manner);
+    const [dx, dy] = DIRECTIONS[direction % DIRECTIONS.length]!;
     for (let sy = top; sy < bottom; sy++) {
       const py = Math.floor((sy + 0.5 - view.y * ratio) / scale / factor);
       const out = sy * w;
       if (py < 0 || py >= rows) {
-        pixels.fill(0, out + left, out + right);
+        if (!k) pixels.fill(0, out + left, out + right);
         continue;
       }
       const row = py * stride;
       for (let sx = left; sx < right; sx++) {
         const column = columns[sx - left]!;
         const value = column < 0 ? 0 : data[row + column]!;
-        if (value === 0 || (lit && !lit(value))) pixels[out + sx] = 0;
-        else pixels[out + sx] = table[value * PERIOD + ((((sx + sy) / coarse) | 0) % PERIOD)]!;
+        if (value === 0 || (lit && !lit(value))) {
+          if (!k) pixels[out + sx] = 0;
+          continue;
+        }
+        const color = table[value * PERIOD + ((((sx * dx + sy * dy + FAR) / coarse) | 0) % PERIOD)]!;
+        if (!k || color >>> 24) pixels[out + sx] = color;
       }
     }
+    });
     context.putImageData(this.image, 0, 0, left, top, right - left, bottom - top);
-    this.border(context, data, stride, rows, view, ratio, scale * factor, w, h);
+    for (const { map: own } of sheets) this.border(context, own.level(1 / scale).data, stride, rows, view, ratio, scale * factor, w, h);
   }
 
   /** The line where the strength becomes 0: along the edges of pixels, dashed white on dark. */

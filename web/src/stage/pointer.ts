@@ -55,7 +55,7 @@ export class Pointer {
   }
 
   private down(event: PointerEvent): void {
-    if (!doc.picture.value || !doc.map.value) return;
+    if (!doc.picture.value || !doc.canvas.value) return;
     if (!(event.target instanceof Element) || event.target.closest("[data-floating]")) return;
     const { sx, sy } = this.place(event);
     const { x, y } = toPicture(sx, sy);
@@ -83,7 +83,7 @@ export class Pointer {
     else if (tool === "brush" || tool === "eraser") {
       this.mode = "paint";
       this.stroke = new Stroke(
-        doc.map.value,
+        doc.canvas.value,
         {
           diameter: diameter(),
           hardness: view.hardness.value,
@@ -167,7 +167,7 @@ export class Pointer {
       if (this.mode === "pan" && !this.fingers.size) this.mode = "none";
       return;
     }
-    const map = doc.map.value;
+    const map = doc.canvas.value;
     if (this.mode === "paint" && this.stroke) {
       const { change } = this.stroke.end();
       doc.did(change);
@@ -208,7 +208,7 @@ function rounded(pair: Pair): Pair {
 
 /** Stamp at the crosshair (Space on the stage). */
 export function stampAt(x: number, y: number): void {
-  const map = doc.map.value;
+  const map = doc.canvas.value;
   if (!map) return;
   const strength = view.tool.value === "eraser" ? 0 : view.strength.value;
   const stroke = new Stroke(map, { diameter: diameter(), hardness: view.hardness.value, strength });

@@ -6,9 +6,11 @@ import * as doc from "../state/document";
 import * as server from "../state/server";
 import * as view from "../state/view";
 import { CompareOptions, Divider } from "./compare";
+import { Find } from "./find";
 import { Legend, Notes } from "./notes";
 import { Fan, Options } from "./options";
-import { Overlay } from "./overlay";
+import * as places from "../state/places";
+import { Overlay, type Sheet } from "./overlay";
 import { Pairs } from "./points";
 import { diameter, Pointer, sketch } from "./pointer";
 import { fit } from "./viewport";
@@ -61,6 +63,8 @@ export function Stage() {
       const palette = view.palette.value;
       void doc.painted.value;
       const map = doc.map.value;
+      const layers = doc.info.value?.places ? places.layers.value : [];
+      const painting = layers.length ? places.active.value : 0;
       const job = server.working.value.find((one) => one.edit === doc.edit.value);
       const release = server.plan.value?.release;
       const bare = doc.liveMode.value && !!doc.live.value;
@@ -71,7 +75,10 @@ export function Stage() {
           : null;
       cancelAnimationFrame(frame);
       frame = requestAnimationFrame(() => {
-        overlay.draw(visible ? map : null, place, width, height, Math.min(2, devicePixelRatio), palette, film);
+        const sheets: Sheet[] = !visible || !map ? [] : [{ map, direction: 0, manner: painting ? "quiet" : "full", lit: film }];
+        if (sheets.length && !bare)
+          layers.forEach((one, k) => sheets.push({ map: one.map, direction: k + 1, manner: one.key === painting ? "full" : "stripes", lit: null }));
+        overlay.draw(sheets, place, width, height, Math.min(2, devicePixelRatio), palette);
         own.dataset.drawn = String(doc.painted.peek().version);
       });
     });
@@ -164,6 +171,7 @@ export function Stage() {
       {!picture && <Welcome />}
       {picture && (comparing() ? <CompareOptions /> : <Options />)}
       {picture && !comparing() && <Fan />}
+      {picture && !comparing() && view.finding.value && <Find />}
       {picture && (
         <div class="status" data-floating>
           <Legend />
@@ -178,7 +186,7 @@ export function Stage() {
 function CursorValue() {
   const at = view.cursor.value;
   void doc.painted.value;
-  const map = doc.map.value;
+  const map = doc.canvas.value;
   if (!at || !map) return null;
   const value = map.at(Math.floor(at.x), Math.floor(at.y));
   return <output class="value">{(value / 255).toFixed(2)}</output>;

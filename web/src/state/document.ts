@@ -12,17 +12,26 @@ import {
   type RecipeInfo,
   Refusal,
   type Result,
-  sendMap,
+  type SentFile,
   TAB,
 } from "../api";
 import { type Change, History, type TileChange } from "../paint/history";
 import { apply, replace } from "../paint/operations";
 import { type Box, type Statistics, StrengthMap } from "../paint/strength_map";
+import * as places from "./places";
 import * as server from "./server";
 import * as view from "./view";
 
 export const picture = signal<PictureInfo | null>(null);
 export const map = signal<StrengthMap | null>(null);
+/** What the tools paint on: the map of what may change, or that of the words that are being placed. */
+export const canvas = computed(() => places.current.value?.map ?? map.value);
+/** What the whole picture shows, where somebody said so. */
+export const caption = signal("");
+/** Files of fields, by their name; ids and names only. */
+export const files = signal<Record<string, SentFile>>({});
+/** The inversion on the shelf that is started from; null: one is made. */
+export const inversion = signal<string | null>(null);
 export const points = signal<Pair[]>([]);
 export const method = signal("differential-diffusion");
 export const values = signal<Record<string, Record<string, unknown>>>({});
@@ -36,7 +45,12 @@ export const painted = signal<{ version: number; box: Box | null }>({ version: 0
 export const historyState = signal({ undo: false, redo: false });
 export const notice = signal<{ text: string; kind: "fault" | "news" } | null>(null);
 export const loading = signal<string | null>(null);
-export const mapId = signal<string | null>(null); // the map as the server has it; null: empty or on its way
+/** The map as the server has it; null: empty or on its way. */
+export const mapId = computed(() => {
+  void painted.value;
+  void settled.value;
+  return map.value ? places.known(map.value) : null;
+});
 export const liveMode = signal(false);
 
 export const history = new History();
@@ -62,7 +76,6 @@ export function touched(box: Box | null, final = true): void {
   if (!final) return;
   if (map.value) statistics.value = map.value.statistics();
   historyState.value = { undo: history.canUndo, redo: history.canRedo };
-  mapId.value = null;
   changedDocument();
 }
 
@@ -106,7 +119,7 @@ export function setPoints(next: Pair[], label = "points"): void {
 }
 
 export function clearMap(): void {
-  const own = map.value;
+  const own = canvas.value;
   if (own) did(apply(own, "clear", { x0: 0, y0: 0, x1: own.width, y1: own.height }, () => 0));
 }
 
@@ -152,6 +165,10 @@ export function takePicture(one: PictureInfo, links: Link[]): void {
     history.clear();
     map.value = new StrengthMap(one.width, one.height);
     points.value = [];
+    places.clear();
+    inversion.value = null;
+    caption.value = one.caption ?? "";
+    view.finding.value = false;
     dropWarp();
     closeFan();
     live.value = null;
@@ -178,6 +195,8 @@ async function restore(one: PictureInfo, recipe: RecipeInfo): Promise<void> {
     seed.value = recipe.seed + recipe.index;
     count.value = 1;
     touched(null);
+    const { width, height } = source ?? one;
+    void places.take(recipe.places, width, height).then(changedDocument);
     say(
       missing.length
         ? `Method, values and seed are back. Not here: ${missing.join("; ")}.`
@@ -195,6 +214,7 @@ export async function keep(result: Result): Promise<void> {
     const position = links.findIndex((link) => link.picture === result.picture);
     const before = position < 0 ? [{ picture: result.picture, result: null }] : links.slice(0, position + 1);
     takePicture(one, before);
+    caption.value = result.prompt;
     chain.value = [...before, { picture: one.id, result: result.id }];
     changedDocument();
   } catch (error) {
@@ -256,7 +276,7 @@ async function warpNow(): Promise<void> {
     const answer = await fetch("api/warp", {
       method: "POST",
       headers: { "X-Scumble": "1", "Content-Type": "application/json" },
-      body: JSON.stringify({ picture: one.id, map: statistics.value.count ? mapId.value : null, points: pairs }),
+      body: JSON.stringify({ picture: one.id, map: sentMap(), points: pairs }),
     });
     if (answer.ok) {
       const url = URL.createObjectURL(await answer.blob());
@@ -358,6 +378,12 @@ export function setValue(name: string, value: unknown): void {
   changedDocument();
 }
 
+export function setFile(name: string, file: SentFile | null): void {
+  const { [name]: _gone, ...others } = files.value;
+  files.value = file ? { ...others, [name]: file } : others;
+  changedDocument();
+}
+
 export function valueOf(name: string): unknown {
   const own = changed.value;
   return name in own ? own[name] : info.value?.fields.find((one) => one.name === name)?.default;
@@ -409,11 +435,8 @@ export async function settle(): Promise<void> {
 
 async function send(): Promise<void> {
   const own = map.value;
-  if (own && statistics.value.count && !mapId.value) {
-    const version = painted.value.version;
-    const { id } = await sendMap(own.width, own.height, own.data);
-    if (painted.value.version === version) mapId.value = id;
-  }
+  if (own && statistics.value.count) await places.idOf(own);
+  await places.settle();
   await sendDraft(false);
   await ask_plan();
 }
@@ -422,8 +445,11 @@ export function draft(): Omit<Draft, "version"> {
   return {
     tab: TAB,
     picture: picture.value,
-    map: statistics.value.count ? mapId.value : null,
+    map: sentMap(),
     points: points.value,
+    places: places.kept(),
+    files: files.value,
+    inversion: inversion.value,
     method: method.value,
     values: values.value,
     seed: seed.value,
@@ -461,6 +487,8 @@ export async function takeDraft(one: Draft): Promise<void> {
     seed.value = one.seed;
     count.value = one.count;
     points.value = one.points;
+    files.value = one.files ?? {};
+    inversion.value = one.inversion ?? null;
     chain.value = one.chain;
     edit.value = one.edit;
     history.clear();
@@ -469,13 +497,19 @@ export async function takeDraft(one: Draft): Promise<void> {
       const { width, height } = one.picture;
       map.value = new StrengthMap(width, height, bytes?.length === width * height ? bytes : undefined);
       statistics.value = map.value.statistics();
-      mapId.value = bytes ? one.map : null;
+      if (bytes && one.map) places.remember(map.value, one.map);
       painted.value = { version: painted.value.version + 1, box: null };
     }
     historyState.value = { undo: false, redo: false };
     view.viewport.value = { ...view.viewport.value, fitted: true };
   });
+  if (one.picture) await places.take(one.places ?? [], one.picture.width, one.picture.height);
   await ask_plan().catch(fault);
+}
+
+/** Id of the map that is sent with the document: none while nothing is painted. */
+function sentMap(): string | null {
+  return map.value && statistics.value.count ? places.known(map.value) : null;
 }
 
 let asking: AbortController | null = null;
@@ -483,10 +517,17 @@ let asking: AbortController | null = null;
 export function request(): Record<string, unknown> {
   return {
     picture: picture.value?.id ?? null,
-    map: statistics.value.count ? mapId.value : null,
+    map: sentMap(),
     method: method.value,
     parameters: changed.value,
     points: points.value,
+    places: info.value?.places ? places.asked() : [],
+    files: Object.fromEntries(
+      Object.entries(files.value)
+        .filter(([name]) => info.value?.fields.some((field) => field.kind === "file" && field.name === name))
+        .map(([name, one]) => [name, one.id]),
+    ),
+    inversion: info.value?.inversion ? inversion.value : null,
     seed: seed.value,
     count: count.value,
     empty_map: needsMap.value && statistics.value.count === 0,
@@ -513,7 +554,7 @@ export async function run(front = false): Promise<void> {
   try {
     await settle();
     const answer = await post<{ edit: string }>("api/jobs", { ...request(), front });
-    edit.value = answer.edit;
+    edit.value = view.awaited.value = answer.edit;
     view.selected.value = null;
     notice.value = null;
     changedDocument();

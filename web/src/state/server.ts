@@ -1,15 +1,17 @@
 // A mirror of the server: filled by /api/state, changed only by events.
 import { batch, computed, signal } from "@preact/signals";
-import { ask, type Job, type MethodInfo, type ModelInfo, type Plan, type Result, type State, TAB } from "../api";
+import { ask, type Inversion, type Job, type MethodInfo, type ModelInfo, type Plan, type Result, type State, TAB } from "../api";
 
 export const connected = signal(true);
 export const loaded = signal(false);
 export const about = signal({ version: "", folder: "", stillLife: false });
 export const jobs = signal<Map<number, Job>>(new Map());
 export const results = signal<Map<string, Result>>(new Map());
+export const inversions = signal<Inversion[]>([]);
 export const methods = signal<MethodInfo[]>([]);
 export const model = signal<ModelInfo>({
   name: "",
+  chosen: "",
   state: "starting",
   device: "",
   milliseconds: null,
@@ -74,6 +76,9 @@ export function reduce(event: Event): void {
       case "methods":
         methods.value = event.data as MethodInfo[];
         return;
+      case "inversions":
+        inversions.value = event.data as Inversion[];
+        return;
       case "queue":
         queue.value = event.data as { paused: boolean; reason: string };
         return;
@@ -95,6 +100,7 @@ export function take(state: State): void {
     about.value = { version: state.version, folder: state.folder, stillLife: state.stillLife };
     jobs.value = new Map(state.jobs.map((job) => [job.id, job]));
     results.value = new Map(state.results.map((one) => [one.id, one]));
+    inversions.value = state.inversions;
     methods.value = state.methods;
     model.value = state.model;
     queue.value = state.queue;

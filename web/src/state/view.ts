@@ -4,10 +4,10 @@ import { effect, signal } from "@preact/signals";
 export type Tool = "brush" | "eraser" | "gradient" | "lasso" | "points" | "hand";
 export type Compare = "slider" | "side" | "change" | "result";
 
-function remembered<T>(name: string, initial: T) {
+function remembered<T>(name: string, initial: T, place: "localStorage" | "sessionStorage" = "localStorage") {
   let start = initial;
   try {
-    const text = localStorage.getItem(`scumble.${name}`);
+    const text = globalThis[place].getItem(`scumble.${name}`);
     if (text !== null) start = JSON.parse(text) as T;
   } catch {
     // storage may be forbidden or damaged: the initial value serves
@@ -16,7 +16,7 @@ function remembered<T>(name: string, initial: T) {
   effect(() => {
     const text = JSON.stringify(own.value);
     try {
-      localStorage.setItem(`scumble.${name}`, text);
+      globalThis[place].setItem(`scumble.${name}`, text);
     } catch {
       // as above
     }
@@ -41,10 +41,13 @@ export const stageSize = signal({ width: 0, height: 0 });
 /** The place under the pointer or the crosshair, in picture pixels. */
 export const cursor = signal<{ x: number; y: number; keys: boolean } | null>(null);
 export const selected = signal<string | null>(null); // id of the result that lies over the picture
+/** The edit whose end this tab waits for; it outlives a reload. */
+export const finding = signal(false);
+export const awaited = remembered<string | null>("awaited", null, "sessionStorage");
 export const compare = signal<Compare>("slider");
 export const split = signal(0.5);
 export const before = signal(false); // the original is shown while a key is down
-export const dialog = signal<"methods" | "settings" | "keys" | "history" | "map" | "code" | null>(null);
+export const dialog = signal<"methods" | "settings" | "keys" | "history" | "map" | "code" | "shelf" | null>(null);
 export const focusedPoint = signal<{ pair: number; end: 0 | 1 } | null>(null);
 
 let last = 0.8;

@@ -1,0 +1,92 @@
+// Words with a place: each has a map of its own, painted with the same tools; one of them, or the map, is the canvas.
+import { computed, signal } from "@preact/signals";
+import { mapBytes, type Place, sendMap } from "../api";
+import { StrengthMap } from "../paint/strength_map";
+
+export interface Layer {
+  key: number;
+  text: string;
+  map: StrengthMap;
+}
+
+export const MOST = 4; // as many as there are directions of the hatch that are told apart
+
+export const layers = signal<Layer[]>([]);
+/** Key of the layer that the tools paint on; 0: the map of what may change. */
+export const active = signal(0);
+export const current = computed(() => layers.value.find((one) => one.key === active.value) ?? null);
+
+/** Map and revision -> the id that the server gave it. */
+const sent = new WeakMap<StrengthMap, { revision: number; id: string }>();
+let keys = 0;
+
+export function add(width: number, height: number, text = "", data?: Uint8Array): void {
+  const layer = { key: ++keys, text, map: new StrengthMap(width, height, data) };
+  layers.value = [...layers.value, layer];
+  active.value = layer.key;
+}
+
+export function rename(key: number, text: string): void {
+  layers.value = layers.value.map((one) => (one.key === key ? { ...one, text } : one));
+}
+
+export function remove(key: number): void {
+  layers.value = layers.value.filter((one) => one.key !== key);
+  if (active.value === key) active.value = 0;
+}
+
+export function clear(): void {
+  layers.value = [];
+  active.value = 0;
+}
+
+/** The id of a map on the server; it is sent when it is new. */
+export async function idOf(map: StrengthMap): Promise<string> {
+  const revision = map.revision;
+  const known = sent.get(map);
+  if (known?.revision === revision) return known.id;
+  const { id } = await sendMap(map.width, map.height, map.data);
+  sent.set(map, { revision, id });
+  return id;
+}
+
+/** Remember that the server has a map already. */
+export function remember(map: StrengthMap, id: string): void {
+  sent.set(map, { revision: map.revision, id });
+}
+
+export function known(map: StrengthMap): string | null {
+  const one = sent.get(map);
+  return one?.revision === map.revision ? one.id : null;
+}
+
+/** Send what is new; afterwards `asked` names all maps. */
+export async function settle(): Promise<void> {
+  for (const one of layers.value) if (one.map.statistics().count) await idOf(one.map);
+}
+
+/** What the server is asked: words that are written and painted. */
+export function asked(): Place[] {
+  return layers.value
+    .filter((one) => one.text.trim() && one.map.statistics().count)
+    .map((one) => ({ text: one.text.trim(), map: known(one.map) }));
+}
+
+/** As the draft keeps them, unfinished ones too. */
+export function kept(): Place[] {
+  return layers.value.map((one) => ({ text: one.text, map: one.map.statistics().count ? known(one.map) : null }));
+}
+
+/** Take places as a draft or a recipe has them. */
+export async function take(places: Place[], width: number, height: number): Promise<void> {
+  const bytes = await Promise.all(places.map((one) => (one.map ? mapBytes(one.map).catch(() => null) : null)));
+  clear();
+  places.forEach((one, k) => {
+    const data = bytes[k];
+    const fits = data?.length === width * height;
+    add(width, height, one.text, fits ? data : undefined);
+    const layer = layers.value[layers.value.length - 1]!;
+    if (fits && one.map) remember(layer.map, one.map);
+  });
+  active.value = 0;
+}
