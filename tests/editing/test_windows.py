@@ -48,7 +48,7 @@ class Perfect:
         assert self.clean is not None  # schedules of Stable Diffusion end at a little noise
         return self.clean.expand(x0.shape[0], -1, -1, -1)
 
-    def embed(self, prompts: Any, size: Any = None) -> Conditioning:
+    def embed(self, prompts: Any, size: Any = None, pieces: Any = None, second: Any = None) -> Conditioning:
         return Conditioning()
 
     def words_cut(self, prompt: str) -> str:

@@ -86,12 +86,15 @@ def test_a_prompt_has_the_same_embedding_in_any_company(sd: Model) -> None:
 def test_a_prompt_that_is_cut_is_reported_with_the_words_lost(sd: Model, caplog: pytest.LogCaptureFixture) -> None:
     prompt = "a red cube on sand " * 3 + "a cat"
     with caplog.at_level(logging.WARNING, logger="scumble"):
-        cond = sd.embed([prompt])
+        cond = sd.with_prompts_cut().embed([prompt])  # type: ignore[attr-defined]
     assert cond.embeds is not None
     assert cond.embeds.shape[1] == 16
-    assert sd.words_cut(prompt) == "sand a cat"
+    assert sd.with_prompts_cut().words_cut(prompt) == "sand a cat"  # type: ignore[attr-defined]
     assert "sand a cat" in caplog.text
     assert sd.words_cut("a cat") == ""
+    endless = prompt * 20
+    assert sd.embed([endless]).text.shape[1] == 16 * 16
+    assert sd.words_cut(endless).endswith("a cat")
 
 
 @pytest.mark.parametrize("t", [1, 501, 999])

@@ -30,8 +30,12 @@ def test_tokens_have_both_markers_and_no_padding(model: Any) -> None:
 
 def test_tokens_of_a_long_prompt_are_those_that_the_network_sees(model: Any) -> None:
     prompt = "a red cube " * 10
-    padded = model.text.encoders[0].padded(prompt, model.device)[0].tolist()
-    assert model.tokens(prompt) == padded
+    encoder = model.text.encoders[0]
+    ids = encoder.read(prompt)[0]
+    pieces = [ids[k : k + encoder.room] for k in range(0, len(ids), encoder.room)]
+    padded = [token for piece in pieces for token in encoder.padded(piece, model.device)[0].tolist()]
+    assert len(pieces) == 3
+    assert model.tokens(prompt) == padded[: len(ids) + 6]
 
 
 def test_a_word_is_found_where_it_stands(model: Any) -> None:
@@ -81,7 +85,9 @@ def test_an_empty_word_is_refused(model: Any) -> None:
 
 def test_a_word_that_was_cut_is_said_to_be_cut(model: Any) -> None:
     with pytest.raises(InputError, match="beyond the end"):
-        model.word_tokens("a red cube on sand " * 3 + "cat", "cat")
+        model.with_prompts_cut().word_tokens("a red cube on sand " * 3 + "cat", "cat")
+    with pytest.raises(InputError, match="beyond the end"):
+        model.word_tokens("a red cube on sand " * 50 + "cat", "cat")
 
 
 def test_without_end_marks_ids_alone_decide() -> None:

@@ -27,6 +27,7 @@ from scumble.methods.reuse import ContentCache, Reuse
 from scumble.methods.watch import Cancel, Watch
 from scumble.models.base import Model
 from scumble.models.counting import CountingModel
+from scumble.models.latent import LatentModel
 from scumble.models.turns import turn_of
 from scumble.records.view import VIEW_0_1, View
 
@@ -248,7 +249,7 @@ class Editor:
             InputError: For unusable input; MethodError: for what the method does not do with this model.
         """
         asked = Edit(
-            self.model,
+            self.model.with_prompts_cut() if recipe.format < 2 and isinstance(self.model, LatentModel) else self.model,
             method,
             recipe.seed,
             recipe.count,

@@ -23,6 +23,7 @@ from scumble.inversion.inversion import Inversion
 from scumble.methods.base import ImageMethod, Method
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Cache
+from scumble.methods.given_text import given_text
 from scumble.methods.progress import Progress
 from scumble.methods.reuse import Reuse
 from scumble.methods.watch import OnStep, Watch
@@ -114,6 +115,7 @@ class Run:
             used=self.used,
             reuse=self.reuse,
             placed=[(place.words, _rows(place.map, first, stop)) for place in prepared.places],
+            text=given_text(self.model, self.method, self.also, "" if self.inversion is None else self.inversion.prompt),
             substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
         self.cost.before_call = _before_call(batch)

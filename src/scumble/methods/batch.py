@@ -35,6 +35,7 @@ from scumble.hashing import sha256, tensor_sha256
 from scumble.images import Reduction, Window, latent_map
 from scumble.inversion.inversion import Inversion
 from scumble.methods.cache import Cache, Key
+from scumble.methods.given_text import GivenText
 from scumble.methods.progress import Stage
 from scumble.methods.report import Report
 from scumble.methods.reuse import Reuse
@@ -73,6 +74,7 @@ class EditBatch:
         extra: What acts besides the method's own controls, behind them.
         watch: Who looks on, and the phase the edit is in.
         used: What defaults of the method's fields came to, by field; goes into the recipe.
+        text: What the edit is told besides its prompts.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
         reuse: What earlier edits made.
         placed: Prompts besides the method's own, each with where it holds at the model's size (1 or B, 1, H, W).
@@ -104,6 +106,7 @@ class EditBatch:
     reuse: Reuse = field(default_factory=Reuse)
     watch: Watch = field(default_factory=Watch)
     used: dict[str, Any] = field(default_factory=dict)
+    text: GivenText = GivenText()
     pixels: npt.NDArray[np.uint8] | None = None
     pixels_change: Tensor | None = None
     fresh: Tensor | None = None
@@ -188,18 +191,23 @@ class EditBatch:
         except ValueError as error:
             raise InputError(str(error)) from error
 
-    def embed(self, prompt: str) -> Conditioning:
-        """One row of conditioning for a prompt; words that the model cannot see are named in a notice."""
+    def embed(self, prompt: str, second: str | None = None) -> Conditioning:
+        """One row of conditioning for a prompt, as long as the longest of the edit; words that the model cannot see are
+        named in a notice. ``second``: what SDXL's second encoder reads instead."""
         cut = self.model.words_cut(prompt)
         notice = f"the prompt is longer than the model reads; not seen: {cut}"
         if cut and notice not in self.notices:
             self.notices.append(notice)
         width, height = self.size
-        return self.model.embed([prompt], size=(height, width))
+        return self.text.told_sizes(self.model.embed([prompt], (height, width), self.text.pieces, second))
 
     def guidance(self, prompt: str, negative_prompt: str, scale: float) -> Guidance:
         """Classifier-free guidance towards the method's prompt, and by the words that have a place."""
-        plain = self.source_guidance(prompt, negative_prompt, scale)
+        if not self.model.takes_text:
+            return self.source_guidance(prompt, negative_prompt, scale)
+        cond, uncond = self.embed(prompt, self.text.second), self.embed(negative_prompt, self.text.negative_second)
+        stored = self.text.in_place_of(cond, negative=False), self.text.in_place_of(uncond, negative=True)
+        plain = Guidance(*stored, scale)
         if not self.placed:
             return plain
         words = tuple(self._placed(*one) for one in self.placed)

@@ -72,8 +72,25 @@ class Model(Protocol):
         """Return the picture (B, 3, H, W) of ``x0``: float32, about [-1, 1], not clamped."""
         ...
 
-    def embed(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
-        """Return float32 conditioning, a row per prompt. ``size`` (H, W) in pixels matters to SDXL only."""
+    def embed(
+        self,
+        prompts: Sequence[str],
+        size: tuple[int, int] | None = None,
+        pieces: int | None = None,
+        second: str | None = None,
+    ) -> Conditioning:
+        """Return float32 conditioning, a row per prompt.
+
+        Args:
+            prompts: The texts.
+            size: (H, W) in pixels; matters to SDXL only.
+            pieces: Least number of pieces, for rows that stand beside longer ones; None: what the longest needs.
+            second: What the second encoder of SDXL reads; None: the same.
+        """
+        ...
+
+    def pieces(self, prompt: str) -> int:
+        """Return how many pieces of the text encoder's length a prompt has."""
         ...
 
     def read_picture(self, image: Tensor) -> Tensor:

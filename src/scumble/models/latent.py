@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -106,9 +107,16 @@ class LatentModel:
         """Return the picture of a latent."""
         return from_latent(self.vae, x0.to(self.device), self.runtime)
 
-    def embed(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
+    def embed(
+        self,
+        prompts: Sequence[str],
+        size: tuple[int, int] | None = None,
+        pieces: int | None = None,
+        second: str | None = None,
+    ) -> Conditioning:
         """Return the embeddings of prompts; known ones are not computed again. SDXL is told ``size`` (H, W)."""
-        known = [self.text.embed(prompt) for prompt in prompts]
+        count = max(pieces or 1, *(self.text.pieces(prompt, second) for prompt in prompts))
+        known = [self.text.embed(prompt, count, second) for prompt in prompts]
         embeds = torch.cat([embed for embed, _ in known])
         pooled = [pool for _, pool in known if pool is not None]
         if not pooled:
@@ -128,6 +136,16 @@ class LatentModel:
         with attached(self.denoiser, taps):
             output = denoise(self.denoiser, x, timesteps(level, x.device), cond, self.runtime)
         return Prediction.from_output(self.schedule.prediction_type, output, x.to(output.dtype), level)
+
+    def pieces(self, prompt: str) -> int:
+        """Return how many pieces of the text encoder's length a prompt has."""
+        return self.text.pieces(prompt)
+
+    def with_prompts_cut(self) -> LatentModel:
+        """The same model, whose text encoders read one piece of a prompt and no more, as in version 0.1."""
+        model = copy.copy(self)
+        model.text = self.text.cut()
+        return model
 
     def tokens(self, prompt: str) -> list[int]:
         """Return the token ids that the network sees, markers included, padding left out."""

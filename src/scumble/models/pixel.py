@@ -87,9 +87,19 @@ class PixelModel:
         """Return x0 itself."""
         return x0.to(self.device, torch.float32)
 
-    def embed(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
+    def embed(
+        self,
+        prompts: Sequence[str],
+        size: tuple[int, int] | None = None,
+        pieces: int | None = None,
+        second: str | None = None,
+    ) -> Conditioning:
         """Return conditioning without content: the network takes no words."""
         return Conditioning()
+
+    def pieces(self, prompt: str) -> int:
+        """Return 1: nothing is read."""
+        return 1
 
     def read_picture(self, image: Tensor) -> Tensor:
         """Refuse: the network sees nothing but the noisy picture."""

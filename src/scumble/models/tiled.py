@@ -73,10 +73,17 @@ class TiledModel:
         """Everything that is not about tiles is the model's."""
         return getattr(self.model, name)
 
-    def embed(self, prompts: Sequence[str], size: tuple[int, int] | None = None) -> Conditioning:
+    def embed(
+        self,
+        prompts: Sequence[str],
+        size: tuple[int, int] | None = None,
+        pieces: int | None = None,
+        second: str | None = None,
+    ) -> Conditioning:
         """Return conditioning; a model that is told sizes is told a tile's."""
         side = self.tile * self.model.factor
-        return self.model.embed(prompts, None if size is None else (min(size[0], side), min(size[1], side)))
+        least = None if size is None else (min(size[0], side), min(size[1], side))
+        return self.model.embed(prompts, least, pieces, second)
 
     def predict(
         self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Any] = ()

@@ -90,7 +90,10 @@ AUTO = {
     "work_size": "what the model was trained on",
     "reach": "the thing that the map is drawn around",
 }
-HIDDEN = ("change_map", "polarity", "width", "height", "preview", "frames", "keep", "invert_mask", "enforce_background")
+HIDDEN = (
+    *("change_map", "polarity", "width", "height", "preview", "frames", "keep", "invert_mask", "enforce_background"),
+    *("prompt_2", "negative_prompt_2", "original_size", "crops_coords_top_left", "target_size"),
+)
 PATHS = (
     "direction",
     "vq",

@@ -102,6 +102,8 @@ def moved(cond: Conditioning, source: Conditioning, target: Conditioning, streng
         InputError: If the direction is of another text encoder.
     """
     step = (target.text - source.text).to(cond.text)
+    if step.shape[-1] == cond.text.shape[-1] and step.shape[1] < cond.text.shape[1]:  # a caption of several pieces
+        step = torch.nn.functional.pad(step, (0, 0, 0, cond.text.shape[1] - step.shape[1]))
     if step.shape[1:] != cond.text.shape[1:]:
         raise InputError(
             f"the direction has the shape {tuple(step.shape[1:])}, the model's embeddings have"

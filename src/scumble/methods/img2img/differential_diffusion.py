@@ -9,6 +9,7 @@ from pydantic import Field
 from scumble.methods.base import ImageMethod, Prompted, Sampled
 from scumble.methods.official import with_presets
 from scumble.methods.placed import Placed
+from scumble.methods.text_fields import TextFields
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["DifferentialDiffusion"]
 
 
-class DifferentialDiffusion(Prompted, Sampled, ImageMethod, Placed):
+class DifferentialDiffusion(Prompted, Sampled, ImageMethod, Placed, TextFields):
     """Change every pixel as strongly as the map says: before each step, restore the pixels not yet released.
 
     A pixel of value c is treated as SDEdit with strength c treats the whole image; a pixel of value 0 stays.

@@ -9,6 +9,7 @@ from pydantic import Field
 from scumble.methods.base import ImageMethod, Prompted, Sampled
 from scumble.methods.official import with_presets
 from scumble.methods.placed import Placed
+from scumble.methods.text_fields import TextFields
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["SDEdit"]
 
 
-class SDEdit(Prompted, Sampled, ImageMethod, Placed):
+class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
     """Redraw an image (a photo, a collage, coarse strokes) with the same strength everywhere."""
 
     paper: ClassVar[str] = "SDEdit, arXiv 2108.01073"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from scumble.methods.base import FromSeed, Prompted, Sampled
 from scumble.methods.placed import Placed
+from scumble.methods.text_fields import TextFields
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["TextToImage"]
 
 
-class TextToImage(Prompted, FromSeed, Sampled, Placed):
+class TextToImage(Prompted, FromSeed, Sampled, Placed, TextFields):
     """Generate an image from noise and a text prompt."""
 
     paper: ClassVar[str] = "Latent diffusion, arXiv 2112.10752; DDIM, arXiv 2010.02502"

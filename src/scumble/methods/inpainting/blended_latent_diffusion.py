@@ -12,6 +12,7 @@ from scumble.methods.inpainting.decoder_fields import DecoderFields
 from scumble.methods.inpainting.fields import ClipRanking, RegionInit
 from scumble.methods.official import with_presets
 from scumble.methods.placed import Placed
+from scumble.methods.text_fields import TextFields
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["BlendedLatentDiffusion"]
 
 
-class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, DecoderFields, RegionInit, Placed):
+class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, DecoderFields, RegionInit, Placed, TextFields):
     """Redraw the masked region from the prompt, blending in the noised image around it before every step."""
 
     paper: ClassVar[str] = "Blended Latent Diffusion, arXiv 2206.02779"
