@@ -110,3 +110,19 @@ def state_of(network: Any) -> dict[str, Any]:
             kept = dict(value) if key.endswith("hooks") or key in ("_modules", "_parameters", "_buffers") else value
             state[f"{name}:{key}"] = kept
     return state
+
+
+def make_controlnet(unet: Any, seed: int = 6) -> Any:
+    """A ControlNet beside a tiny U-Net, for pictures of twice its side; none of its layers is zero."""
+    import torch
+    from diffusers import ControlNetModel
+
+    network = ControlNetModel.from_unet(
+        unet, load_weights_from_unet=False, conditioning_embedding_out_channels=(4, 8)
+    ).eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in network.parameters():
+            if not weight.any():
+                weight.copy_(torch.randn(weight.shape, generator=generator) * 0.3)
+    return network

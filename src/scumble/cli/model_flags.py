@@ -38,6 +38,14 @@ class ModelFlags:
     """How a run spreads its levels, where it shall not be as the checkpoint says."""
     few_steps: FewSteps | None = None
     """The distilled kind of the checkpoint or LoRA; sets solver, levels, guidance and steps where you don't."""
+    weighted_prompt: Annotated[bool, Parameter(negative="")] = False
+    """Read (red:1.3) in prompts as a weight; otherwise parentheses are letters."""
+    control: Path | None = None
+    """A ControlNet: a folder or a file."""
+    control_image: Path | None = None
+    """The picture that it follows, made as it was trained (edges, depth, scribbles, …), of the edited one's shape."""
+    control_scale: float | None = None
+    """How strongly it is followed; 1 by default."""
     device: str | None = None
     """cpu, cuda or mps."""
     dtype: str | None = None
@@ -51,8 +59,10 @@ class ModelFlags:
 
         settings: dict[str, Any] = {
             name: value for name in ("lora", "vae", "textual_inversion", "clip_skip", "prediction_type", "schedule",
-            "few_steps") if (value := getattr(self, name)) not in (None, ())
+            "few_steps", "control", "control_image", "control_scale") if (value := getattr(self, name)) not in (None, ())
         }  # fmt: skip
+        if self.weighted_prompt:
+            settings["prompt_syntax"] = "weighted"
         return Editor.from_pretrained(
             self.model, device=self.device, dtype=self.dtype, threads=threads, runtime=self.runtime,
             config=self.config, **settings,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,12 +22,17 @@ class Conditioning:
         time_ids: Micro-conditioning (B, 6) of SDXL-like networks, or None.
         picture: Channels (B, P, h, w) that the network reads behind those of x, or None: the picture to be edited by
             an instruction; a mask and a masked picture.
+        control: A picture (B, 3, H, W) in [0, 1] that another network follows, or None.
+        controller: That network: called with x, its time, what the network is told and ``control``, it returns what
+            the network is given besides.
     """
 
     embeds: Tensor | None = None
     pooled: Tensor | None = None
     time_ids: Tensor | None = None
     picture: Tensor | None = None
+    control: Tensor | None = None
+    controller: Callable[..., dict[str, Any]] | None = None
 
     @property
     def batch(self) -> int:
@@ -46,7 +52,7 @@ class Conditioning:
 
     def expand(self, batch: int) -> Conditioning:
         """Repeat a single row to ``batch`` rows; conditioning that already has as many is returned as it is."""
-        present = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
+        present = {name: v for name in _TENSORS if (v := getattr(self, name)) is not None}
         for tensor in present.values():
             if tensor.shape[0] not in (1, batch):
                 raise ValueError(f"conditioning of {tensor.shape[0]} rows cannot serve a batch of {batch}")
@@ -66,7 +72,8 @@ class Conditioning:
                 raise ValueError("rows with and without a kind of conditioning cannot share one call of the network")
             return torch.cat(present) if present else None
 
-        return Conditioning(**{f.name: join([getattr(part, f.name) for part in parts]) for f in fields(Conditioning)})
+        joined = {name: join([getattr(part, name) for part in parts]) for name in _TENSORS}
+        return Conditioning(**joined, controller=parts[0].controller)
 
     def rows(self, start: int, stop: int) -> Conditioning:
         """Return the batch rows ``start:stop``."""
@@ -74,4 +81,7 @@ class Conditioning:
         def cut(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[start:stop]
 
-        return Conditioning(**{f.name: cut(getattr(self, f.name)) for f in fields(self)})
+        return Conditioning(**{name: cut(getattr(self, name)) for name in _TENSORS}, controller=self.controller)
+
+
+_TENSORS = tuple(field.name for field in fields(Conditioning) if field.name != "controller")

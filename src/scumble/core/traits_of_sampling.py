@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["FewSteps", "PredictionType", "Spacing"]
+__all__ = ["FewSteps", "PredictionType", "PromptSyntax", "Spacing"]
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
 Spacing = Literal["karras", "exponential", "beta", "leading", "trailing", "linspace"]
+PromptSyntax = Literal["plain", "weighted"]
 FewSteps = Literal["auto", "lcm", "tcd", "turbo", "lightning", "hyper"]

@@ -89,7 +89,8 @@ class Editor:
             config: For a single file: a folder whose configs and vocabulary are its own (no network then).
             **add_ons: What is put on the model, see :class:`scumble.models.add_ons.AddOns`: ``lora`` ("FILE:WEIGHT",
                 or several), ``vae``, ``textual_inversion``, ``clip_skip``, ``prediction_type``, ``schedule``,
-                ``few_steps``.
+                ``few_steps``, ``prompt_syntax`` ("weighted": ``(red:1.3)``), ``control`` with ``control_image`` and
+                ``control_scale``.
 
         Raises:
             CheckpointError: If it cannot be loaded (a pickle is refused).
@@ -109,11 +110,17 @@ class Editor:
         return editor
 
     @classmethod
-    def from_pipe(cls, pipe: DiffusionPipeline) -> Editor:
-        """Use the components of an existing diffusers pipeline, without copying weights."""
+    def from_pipe(cls, pipe: DiffusionPipeline, **add_ons: Any) -> Editor:
+        """Use the components of an existing diffusers pipeline, without copying weights.
+
+        Args:
+            pipe: The pipeline. One with a ControlNet needs ``control_image``.
+            **add_ons: As for :meth:`from_pretrained`, but those that would change the pipeline's networks.
+        """
+        from scumble.models.add_ons import AddOns
         from scumble.models.loading import from_pipe
 
-        return cls(from_pipe(pipe))
+        return cls(from_pipe(pipe, AddOns.read(**add_ons)))
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

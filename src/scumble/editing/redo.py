@@ -257,11 +257,26 @@ def _put_on(recipe: Recipe, beside: Beside) -> dict[str, Any]:
             asked["lora"] = [(path(one), one["weight"]) for one in asked["lora"]]
         if "textual_inversion" in asked:
             asked["textual_inversion"] = [path(one) for one in asked["textual_inversion"]]
-        if "vae" in asked:
-            asked["vae"] = path(asked["vae"])
+        for name in ("vae", "control"):
+            if name in asked:
+                asked[name] = path(asked[name])
+        if "control_image" in asked:
+            asked["control_image"] = _control_picture(asked["control_image"], beside)
     except (TypeError, KeyError, AttributeError) as error:
         raise InputError("the recipe's model_settings cannot be read") from error
     return asked
+
+
+def _control_picture(wanted: Mapping[str, Any], beside: Beside) -> Picture:
+    width, height = wanted["size"]
+    ref = {"name": str(wanted["name"]), "sha256": str(wanted["sha256"])}
+    picture = beside.picture(ref, (int(width), int(height)))
+    if picture is None:
+        raise InputError(
+            f"the control picture {ref['name'][:100]!r} is not beside the result; put it there, or name its folder with"
+            " --inputs"
+        )
+    return picture
 
 
 def _runtime_of(environment: Mapping[str, str]) -> tuple[str | None, str | None]:

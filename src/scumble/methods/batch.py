@@ -32,7 +32,7 @@ from scumble.core.solvers import Solver
 from scumble.core.words import PlacedGuidance, PlacedWords
 from scumble.errors import InputError
 from scumble.hashing import sha256, tensor_sha256
-from scumble.images import Reduction, Window, latent_map
+from scumble.images import Reduction, Window, fit, latent_map
 from scumble.inversion.inversion import Inversion
 from scumble.methods.cache import Cache, Key
 from scumble.methods.given_text import GivenText
@@ -43,12 +43,15 @@ from scumble.methods.watch import Watch
 from scumble.methods.words import Words
 from scumble.models.base import Model
 from scumble.models.content_mark import model_mark, picture_mark
+from scumble.models.control import ControlNet
 from scumble.models.counting import CountingModel
 
 __all__ = ["X0", "EditBatch"]
 
 T = TypeVar("T")
 
+CONTROL: Key[Tensor] = Key("control picture")
+"""The control picture in the window, as its network sees it."""
 X0: Key[Tensor] = Key("x0")
 """The picture in the model's space."""
 
@@ -147,7 +150,8 @@ class EditBatch:
         def key() -> str | None:
             drawn = () if noise is None else getattr(noise, "identity", None)
             mark = None if drawn is None else (picture_mark if what.endswith("picture") else model_mark)(model)
-            return None if mark is None else sha256(what, mark, tensor_sha256(self.picture), repr((drawn, *parts)))
+            beside = (self.text.pieces, tuple(self.text.sizes), self.window if model.control is not None else None)
+            return None if mark is None else sha256(what, mark, tensor_sha256(self.picture), repr((drawn, *parts, *beside)))
 
         return self.reuse.get_or_make(what, key, make, self.cost)
 
@@ -199,7 +203,14 @@ class EditBatch:
         if cut and notice not in self.notices:
             self.notices.append(notice)
         width, height = self.size
-        return self.text.told_sizes(self.model.embed([prompt], (height, width), self.text.pieces, second))
+        cond = self.text.told_sizes(self.model.embed([prompt], (height, width), self.text.pieces, second))
+        return cond if self.model.control is None else self._controlled(cond, self.model.control)
+
+    def _controlled(self, cond: Conditioning, control: ControlNet) -> Conditioning:
+        """The conditioning with the control picture in the window."""
+        window = self.window or fit(*self.size, multiple=self.model.multiple, native=None)
+        shown = self.cache.get_or_make(CONTROL, lambda: control.shown(window).to(self.model.device))
+        return replace(cond, control=shown, controller=control)
 
     def guidance(self, prompt: str, negative_prompt: str, scale: float) -> Guidance:
         """Classifier-free guidance towards the method's prompt, and by the words that have a place."""

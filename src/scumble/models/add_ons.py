@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
 
-from scumble.core.traits_of_sampling import FewSteps, PredictionType, Spacing
+from scumble.core.traits_of_sampling import FewSteps, PredictionType, PromptSyntax, Spacing
 from scumble.errors import InputError, nearest
 
 __all__ = ["AddOns", "Lora"]
@@ -58,6 +58,10 @@ class AddOns:
         prediction_type: What the network predicts, where its file does not say.
         schedule: How a run spreads its levels.
         few_steps: For which distilled kind the run is set; ``auto`` reads it off the names of the files.
+        prompt_syntax: ``weighted``: ``(red:1.3)`` in a prompt is a weight; by default parentheses are letters.
+        control: A folder or file with a ControlNet; a pipeline may bring its own.
+        control_image: What it follows: a file, an image or an array of the edited picture's shape.
+        control_scale: How strongly.
     """
 
     lora: tuple[Lora, ...] = ()
@@ -67,6 +71,10 @@ class AddOns:
     prediction_type: str | None = None
     schedule: str | None = None
     few_steps: str | None = None
+    prompt_syntax: str | None = None
+    control: Path | None = None
+    control_image: Any = field(default=None, compare=False)
+    control_scale: float | None = None
 
     @classmethod
     def read(cls, **given: Any) -> AddOns:
@@ -90,16 +98,36 @@ class AddOns:
         skip = given.get("clip_skip")
         if skip is not None and not 1 <= skip <= 11:
             raise InputError(f"--clip-skip must be 1 to 11, got {skip}; leave it out for none")
-        names = {"prediction_type": PredictionType, "schedule": Spacing, "few_steps": FewSteps}
+        names = {
+            "prediction_type": PredictionType,
+            "schedule": Spacing,
+            "few_steps": FewSteps,
+            "prompt_syntax": PromptSyntax,
+        }
         for name, kinds in names.items():
             if given.get(name) is not None and given[name] not in get_args(kinds):
                 raise InputError(
                     f"--{name.replace('_', '-')} must be one of {', '.join(get_args(kinds))}, got {given[name]!r}"
                 )
-        return cls(loras, vae, words, skip, *(given.get(name) for name in names))
+        return cls(loras, vae, words, skip, *(given.get(name) for name in names), *_control(given))
 
     def __bool__(self) -> bool:
-        return self != AddOns()
+        return self != AddOns() or self.control_image is not None
+
+
+def _control(given: Mapping[str, Any]) -> tuple[Path | None, Any, float | None]:
+    """The ControlNet, its picture and its scale, checked."""
+    network = None if given.get("control") is None else Path(given["control"]).expanduser()
+    image, scale = given.get("control_image"), given.get("control_scale")
+    if network is not None and not network.exists():
+        raise InputError(f"--control {network.name!r} is neither a folder nor a file here")
+    if network is not None and image is None:
+        raise InputError("--control needs the picture that it follows: --control-image FILE")
+    if scale is not None and image is None:
+        raise InputError("--control-scale is for a ControlNet: give --control and --control-image, too")
+    if scale is not None and not 0 <= scale <= 10:
+        raise InputError(f"--control-scale must be 0 to 10, got {scale:g}")
+    return network, image, scale
 
 
 def _several(given: Any) -> Sequence[Any]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from scumble.core.conditioning import Conditioning
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
+from scumble.models.control import ControlNet
 from scumble.models.runtime.base import Runtime
 from scumble.models.taps import Tap
 
@@ -36,6 +37,7 @@ class Model(Protocol):
         defaults: Method fields and the values that this checkpoint wants where users set none (4 steps, …).
         settings: What was put on the checkpoint (LoRA, another VAE, …) as a recipe says it; nothing by default.
         remarks: What a user of this model should know, one line each: each result says it.
+        control: What follows a control picture beside the network, or None.
         runtime: What answers in PyTorch's place where the network's output is all that is wanted; None: PyTorch.
     """
 
@@ -54,6 +56,7 @@ class Model(Protocol):
     defaults: Mapping[str, Any]
     settings: Mapping[str, Any]
     remarks: tuple[str, ...]
+    control: ControlNet | None
     runtime: Runtime | None
 
     @property

@@ -10,7 +10,7 @@ from scumble.errors import CheckpointError
 __all__ = ["check_classes", "check_conditioning", "check_keys", "check_pipe", "check_tokenizer"]
 
 PARTS_OF_OTHERS = {
-    "controlnet": "a ControlNet, whose control picture would be ignored",
+    "controlnet": "a ControlNet, whose control picture would be ignored (give it: control_image=)",
     "adapter": "a T2I adapter, whose control picture would be ignored",
     "motion_adapter": "a motion adapter, which makes videos",
     "vqvae": "a vector-quantized autoencoder (LDMPipeline)",
@@ -24,15 +24,15 @@ IGNORABLE = ("position_ids", "num_batches_tracked")
 """Buffers of older library versions: they hold nothing that was trained."""
 
 
-def check_pipe(pipe: Any) -> None:
-    """Refuse a pipeline whose network is told what would be left out here.
+def check_pipe(pipe: Any, controlled: bool = False) -> None:
+    """Refuse a pipeline whose network is told what would be left out here; its ControlNet only unless ``controlled``.
 
     Raises:
         CheckpointError: Naming the part.
     """
     kind = type(pipe).__name__
     for part, what in PARTS_OF_OTHERS.items():
-        if getattr(pipe, part, None) is not None:
+        if getattr(pipe, part, None) is not None and not (controlled and part == "controlnet"):
             raise CheckpointError(
                 f"this {kind} has {what}; give a StableDiffusionPipeline or StableDiffusionXLPipeline of its base model"
             )

@@ -56,7 +56,11 @@ def model_mark(model: Model) -> str | None:
     networks = [model.denoiser, *(one.network for one in encoders)]
     marks = [picture_mark(model), *(content_mark(one) for one in networks)]
     settings = [repr(sorted(model.schedule.config.items(), key=str)), model.schedule.prediction_type, model.clip_sample]
-    words = [getattr(text, "skip", 0), *(len(one.tokenizer) for one in encoders)]
+    words = [getattr(text, name, 0) for name in ("skip", "weighted", "most")]
+    words += [len(one.tokenizer) for one in encoders]
+    if model.control is not None:
+        marks.append(content_mark(model.control.network))
+        settings += [model.control.picture.sha256, model.control.scale]
     return None if None in marks else sha256(*(f"{one}\n" for one in (*marks, *settings, *words)))
 
 

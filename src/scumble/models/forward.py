@@ -33,6 +33,7 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
     """
     dtype = next(denoiser.parameters()).dtype
     inputs: dict[str, Tensor] = {}
+    noisy = x
     if cond.picture is not None:
         x = torch.cat([x, cond.picture.expand(x.shape[0], -1, -1, -1).to(x)], dim=1)
     if cond.embeds is not None:
@@ -42,10 +43,14 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
             assert cond.time_ids is not None
             inputs |= {"text_embeds": cond.pooled.to(dtype), "time_ids": cond.time_ids}
     output: Tensor | None = None
+    keywords = as_keywords(inputs)
+    if cond.controller is not None:
+        assert cond.control is not None
+        runtime, keywords = None, {**keywords, **cond.controller(noisy.to(dtype), t, keywords, cond.control)}
     if runtime is not None and not _wants_gradient(x, *inputs.values()) and is_untouched(denoiser):
         output = runtime.denoise(x.to(dtype), t, inputs)
     if output is None:
-        output = _as_it_is(denoiser)(x.to(dtype), t, **as_keywords(inputs), return_dict=False)[0]
+        output = _as_it_is(denoiser)(x.to(dtype), t, **keywords, return_dict=False)[0]
     return output.to(torch.promote_types(x.dtype, torch.float32))
 
 

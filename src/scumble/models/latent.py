@@ -15,6 +15,7 @@ from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.errors import CheckpointError
 from scumble.models.checks import check_conditioning, check_tokenizer
+from scumble.models.control import ControlNet
 from scumble.models.forward import denoise, timesteps
 from scumble.models.live_hash import live_hash
 from scumble.models.runtime.base import Runtime
@@ -88,6 +89,7 @@ class LatentModel:
         self.defaults: Mapping[str, Any] = {**few_step_defaults(self.schedule.config), **(defaults or {})}
         self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config)
         self.settings: Mapping[str, Any] = {}
+        self.control: ControlNet | None = None
         self.hash_of_weights = live_hash(unet) if weights_hash is None else cache(weights_hash)
 
     @property

@@ -72,6 +72,7 @@ class PixelModel:
         self.defaults: Mapping[str, Any] = dict(defaults or {})
         self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config)
         self.settings: Mapping[str, Any] = {}
+        self.control = None
         self.hash_of_weights = live_hash(unet) if weights_hash is None else cache(weights_hash)
 
     @property

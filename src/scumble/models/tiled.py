@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -109,7 +110,8 @@ class TiledModel:
             cuts = [x[..., down[k] : down[k] + tall, across[j] : across[j] + wide] for k, j in chosen]
             rows = x.shape[0]
             levels = level if isinstance(level, Level) else list(level) * len(chosen)
-            many = Conditioning.cat([cond.expand(rows)] * len(chosen))
+            told = cond.expand(rows)
+            many = Conditioning.cat([self._of_tile(told, down[k], across[j], tall, wide) for k, j in chosen])
             prediction = self.model.predict(torch.cat(cuts), levels, many)
             for n, (k, j) in enumerate(chosen):
                 row, column = down[k], across[j]
@@ -120,6 +122,13 @@ class TiledModel:
         self.rows += (len(places) - 1) * x.shape[0]
         self.calls += -(-len(places) // together) - 1
         return total
+
+    def _of_tile(self, cond: Conditioning, top: int, left: int, tall: int, wide: int) -> Conditioning:
+        """The conditioning with the tile's part of the control picture."""
+        if cond.control is None:
+            return cond
+        f = self.model.factor
+        return replace(cond, control=cond.control[..., top * f : (top + tall) * f, left * f : (left + wide) * f])
 
 
 def _added(total: Prediction | None, part: Prediction, share: Tensor, place: tuple[int, int], x: Tensor) -> Prediction:

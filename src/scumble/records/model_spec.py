@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from scumble.core.traits_of_sampling import FewSteps, PredictionType, Spacing
+from scumble.core.traits_of_sampling import FewSteps, PredictionType, PromptSyntax, Spacing
 from scumble.records.file_ref import FileRef
 from scumble.settings import Settings
 
@@ -47,6 +47,14 @@ class ModelSpec(Settings):
     """How a run spreads its levels; None: as the checkpoint's scheduler says."""
     few_steps: FewSteps | None = None
     """The distilled kind for which the run is set."""
+    prompt_syntax: PromptSyntax | None = None
+    """weighted: parentheses with a number in a prompt are weights."""
+    control: FileRef | None = None
+    """A ControlNet."""
+    control_image: FileRef | None = None
+    """The picture that it follows."""
+    control_scale: float | None = Field(default=None, ge=0, le=10)
+    """How strongly it is followed."""
     offload: bool = False
     """Keep parts that are not at work in main memory."""
     dtype: Literal["float32", "float16", "bfloat16"] | None = None
@@ -69,6 +77,8 @@ class ModelSpec(Settings):
             "lora": [(one.file.path, one.weight) for one in self.adapters],
             "vae": None if self.vae is None else self.vae.path,
             "textual_inversion": [one.path for one in self.embeddings],
+            "control": None if self.control is None else self.control.path,
+            "control_image": None if self.control_image is None else self.control_image.path,
         }
-        names = ("clip_skip", "prediction_type", "schedule", "few_steps")
+        names = ("clip_skip", "prediction_type", "schedule", "few_steps", "prompt_syntax", "control_scale")
         return {**settings, **{name: getattr(self, name) for name in names}}

@@ -109,7 +109,8 @@ class Recipe(Settings):
     """``name`` and ``sha256`` of the denoising network's weights."""
     model_settings: dict[str, Any] = Field(default_factory=dict)
     """What was put on the model: ``lora`` (name, sha256 and weight of each), ``vae``, ``textual_inversion``,
-    ``clip_skip``, ``prediction_type``, ``schedule``, ``few_steps``. The model's ``sha256`` covers it."""
+    ``clip_skip``, ``prediction_type``, ``schedule``, ``few_steps``,
+    ``prompt_syntax``, ``control``, ``control_image``, ``control_scale``. The model's ``sha256`` covers it."""
     environment: dict[str, str] = Field(default_factory=dict)
     """Device type, dtype, threads and versions."""
     report: dict[str, Any] = Field(default_factory=dict)

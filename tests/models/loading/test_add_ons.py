@@ -214,6 +214,23 @@ def test_a_picture_made_with_a_lora_is_made_again(folder: Path, tmp_path: Path, 
     assert not redone.warnings
 
 
+def test_a_weighted_prompt_is_recorded_and_made_again(folder: Path, tmp_path: Path) -> None:
+    editor = scumble.Editor.from_pretrained(folder, device="cpu", prompt_syntax="weighted")
+    method = scumble.TextToImage(prompt="a (red:1.5) cube", num_inference_steps=2, width=16, height=16)
+    result = editor.generate(method, seed=3)
+    result.save(tmp_path / "made.png")
+    assert result.recipe.model_settings == {"prompt_syntax": "weighted"}
+    assert scumble.redo(tmp_path / "made.png", model=str(folder), device="cpu").largest == 0
+    plain = scumble.Editor.from_pretrained(folder, device="cpu").generate(method, seed=3)
+    assert plain.image.tobytes() != result.image.tobytes()
+
+
+def test_an_add_on_that_would_change_the_networks_of_a_pipe_is_refused(sd_pipe: Any, tmp_path: Path) -> None:
+    save_file(lora_state(sd_pipe, "peft"), tmp_path / "style.safetensors")
+    with pytest.raises(InputError, match="on the pipe itself"):
+        scumble.Editor.from_pipe(sd_pipe, lora=tmp_path / "style.safetensors")
+
+
 @pytest.mark.parametrize(
     ("given", "word"),
     [

@@ -75,13 +75,23 @@ def _load(
     )
 
 
-def from_pipe(pipe: Any) -> Model:
+def from_pipe(pipe: Any, add_ons: AddOns | None = None) -> Model:
     """Return a model around a diffusers pipeline (Stable Diffusion 1.x, 2.x, XL, DDPM); weights are shared, not copied.
+
+    Args:
+        pipe: The pipeline; one with a ControlNet needs a control image among the add-ons.
+        add_ons: What is put on the model and leaves the pipeline's networks as they are.
 
     Raises:
         CheckpointError: If the pipeline is of another kind.
+        InputError: If an add-on would change the pipeline's networks.
     """
-    return model_of_pipe(pipe)
+    model = model_of_pipe(pipe, controlled=add_ons is not None and add_ons.control_image is not None)
+    if add_ons:
+        from scumble.models.loading.put_on import put_on
+
+        put_on(model, add_ons, pipe)
+    return model
 
 
 def _bundled(name: str, device: torch.device, dtype: torch.dtype) -> LatentModel | PixelModel:

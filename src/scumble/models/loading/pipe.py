@@ -17,14 +17,20 @@ __all__ = ["model_of_pipe"]
 
 
 def model_of_pipe(
-    pipe: Any, name: str | None = None, weights_hash: Callable[[], str] | None = None
+    pipe: Any, name: str | None = None, weights_hash: Callable[[], str] | None = None, controlled: bool = False
 ) -> LatentModel | PixelModel:
     """Return a model that shares the networks of a Stable Diffusion, SDXL or DDPM pipeline.
+
+    Args:
+        pipe: The pipeline.
+        name: How to call it; None: what it was loaded from.
+        weights_hash: Computes the hash of its U-Net's weights; None: from its state.
+        controlled: Whether its ControlNet will be given a picture.
 
     Raises:
         CheckpointError: If the pipeline is of another kind, or lacks a part.
     """
-    check_pipe(pipe)
+    check_pipe(pipe, controlled)
     unet, scheduler = plain(getattr(pipe, "unet", None)), getattr(pipe, "scheduler", None)
     kind = type(unet).__name__
     if kind not in ("UNet2DModel", "UNet2DConditionModel") or scheduler is None:

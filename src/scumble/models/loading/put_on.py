@@ -9,9 +9,11 @@ from typing import Any
 
 from scumble.core.schedule import SPACINGS
 from scumble.errors import CheckpointError, InputError
-from scumble.hashing import files_sha256, sha256
+from scumble.hashing import files_sha256, sha256, state_sha256
 from scumble.models.add_ons import AddOns
+from scumble.models.control import ControlNet
 from scumble.models.latent import LatentModel
+from scumble.models.loading.control import control_files, control_of
 from scumble.models.loading.embeddings import add_words
 from scumble.models.loading.lora import fuse_loras
 from scumble.models.loading.other_vae import load_vae, vae_files
@@ -31,8 +33,13 @@ FEW: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
 guidance): LCM 2310.04378, TCD 2402.19159, Turbo 2311.17042, Lightning 2402.13929, Hyper-SD 2404.13686."""
 
 
-def put_on(model: LatentModel | PixelModel, add_ons: AddOns) -> None:
-    """Put add-ons on a model that was loaded for it alone.
+def put_on(model: LatentModel | PixelModel, add_ons: AddOns, pipe: Any = None) -> None:
+    """Put add-ons on a model.
+
+    Args:
+        model: The model, loaded for it alone unless ``pipe`` is given.
+        add_ons: What is put on.
+        pipe: The pipeline whose networks the model shares: they are not changed.
 
     Raises:
         CheckpointError: If one does not fit the model.
@@ -40,18 +47,23 @@ def put_on(model: LatentModel | PixelModel, add_ons: AddOns) -> None:
     """
     if not add_ons:
         return
+    if pipe is not None and (add_ons.lora or add_ons.textual_inversion):
+        raise InputError("a LoRA or learned words would change the pipe's own networks: load them on the pipe itself")
     before = model.weights_hash if add_ons.lora or add_ons.textual_inversion else None
     if isinstance(model, LatentModel):
-        _change_networks(model, add_ons)
-    elif add_ons.lora or add_ons.vae or add_ons.textual_inversion or add_ons.clip_skip:
-        raise InputError(f"{model.name} works on pixels and takes no words: it has no use for a LoRA, a VAE or words")
+        _change_networks(model, add_ons, pipe)
+    elif any((add_ons.lora, add_ons.vae, add_ons.textual_inversion, add_ons.clip_skip, add_ons.prompt_syntax,
+              add_ons.control_image is not None)):  # fmt: skip
+        raise InputError(
+            f"{model.name} works on pixels and takes no words: it has no use for a LoRA, a VAE, words or a ControlNet"
+        )
     _change_schedule(model, add_ons)
-    model.settings = _record(add_ons)
+    model.settings = _record(add_ons, model.control)
     plain = model.hash_of_weights if before is None else (lambda: before)
     model.hash_of_weights = partial(_hash, plain, _signature(model.settings))
 
 
-def _change_networks(model: LatentModel, add_ons: AddOns) -> None:
+def _change_networks(model: LatentModel, add_ons: AddOns, pipe: Any) -> None:
     if add_ons.vae is not None:
         model.use_vae(load_vae(add_ons.vae, model.vae))
     for file in add_ons.textual_inversion:
@@ -60,6 +72,9 @@ def _change_networks(model: LatentModel, add_ons: AddOns) -> None:
         fuse_loras(model, add_ons.lora)
     if add_ons.clip_skip is not None:
         model.text.skip_layers(add_ons.clip_skip)
+    model.text.weighted = add_ons.prompt_syntax == "weighted"
+    if add_ons.control_image is not None:
+        model.control = control_of(model, add_ons, getattr(pipe, "controlnet", None))
 
 
 def _change_schedule(model: LatentModel | PixelModel, add_ons: AddOns) -> None:
@@ -92,7 +107,7 @@ def _kind(name: str, add_ons: AddOns) -> str:
     raise InputError(f"--few-steps auto cannot tell from the names of the files: give one of {', '.join(FEW)}")
 
 
-def _record(add_ons: AddOns) -> dict[str, Any]:
+def _record(add_ons: AddOns, control: ControlNet | None) -> dict[str, Any]:
     """What a recipe says about it: names without folders, and content."""
     record: dict[str, Any] = {}
     if add_ons.lora:
@@ -101,9 +116,17 @@ def _record(add_ons: AddOns) -> dict[str, Any]:
         record["vae"] = _ref(add_ons.vae, vae_files(add_ons.vae))
     if add_ons.textual_inversion:
         record["textual_inversion"] = [_ref(file, [file]) for file in add_ons.textual_inversion]
-    for name in ("clip_skip", "prediction_type", "schedule", "few_steps"):
+    for name in ("clip_skip", "prediction_type", "schedule", "few_steps", "prompt_syntax"):
         if getattr(add_ons, name) is not None:
             record[name] = getattr(add_ons, name)
+    if control is not None:
+        path = add_ons.control
+        record["control"] = {"name": "", "sha256": state_sha256(control.network)} if path is None else _ref(
+            path, control_files(path)
+        )  # fmt: skip
+        picture = control.picture
+        about = {"name": picture.path_name or "", "sha256": picture.sha256, "size": list(picture.size)}
+        record["control_image"], record["control_scale"] = about, control.scale
     return record
 
 
@@ -118,9 +141,10 @@ def _signature(record: Mapping[str, Any]) -> str:
     """The record without names, which decide nothing."""
     parts = [f"lora {one['sha256']} {one['weight']:g}" for one in record.get("lora", ())]
     parts += [f"words {one['sha256']} {one['name']}" for one in record.get("textual_inversion", ())]
-    if "vae" in record:
-        parts.append(f"vae {record['vae']['sha256']}")
-    parts += [f"{name} {record[name]}" for name in sorted(record) if name not in ("lora", "textual_inversion", "vae")]
+    files = ("vae", "control", "control_image")
+    parts += [f"{name} {record[name]['sha256']}" for name in files if name in record]
+    named = ("lora", "textual_inversion", *files)
+    parts += [f"{name} {record[name]}" for name in sorted(record) if name not in named]
     return "\n".join(parts)
 
 

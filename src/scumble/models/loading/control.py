@@ -1,0 +1,100 @@
+"""A ControlNet from a folder or file, in diffusers' or the original layout, or from a pipeline that has one."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+
+from scumble.errors import CheckpointError, InputError
+from scumble.images import load_image
+from scumble.models.add_ons import AddOns
+from scumble.models.checks import check_keys
+from scumble.models.control import ControlNet
+from scumble.models.latent import LatentModel
+from scumble.models.loading.folder import weight_files
+from scumble.models.loading.safetensors_file import keys_of, plain_name, tensors_of
+from scumble.models.quiet import without_progress_bars
+
+__all__ = ["control_files", "control_of"]
+
+SHARED = ("in_channels", "block_out_channels", "layers_per_block", "cross_attention_dim", "addition_embed_type")
+"""What a ControlNet has in common with the U-Net that it was trained beside."""
+
+
+def control_files(path: Path) -> list[Path]:
+    """Return the weight files of a ControlNet: the file itself, or those of its folder."""
+    return [path] if path.is_file() else weight_files(path, path.name)[0]
+
+
+def control_of(model: LatentModel, add_ons: AddOns, present: Any = None) -> ControlNet:
+    """Load what is to follow a control picture beside a model's U-Net.
+
+    Args:
+        model: The model.
+        add_ons: Where the network is, and its picture.
+        present: The network of a pipeline, where none is named.
+
+    Raises:
+        CheckpointError: If it is none, is damaged, or belongs to another kind of checkpoint.
+        InputError: If there is none.
+    """
+    if add_ons.control is None and present is None:
+        raise InputError("--control-image is for a ControlNet: give --control, too")
+    network = present if add_ons.control is None else _loaded(add_ons.control, model)
+    name = "the pipeline's ControlNet" if add_ons.control is None else add_ons.control.name
+    if type(network).__name__ != "ControlNetModel":
+        raise CheckpointError(f"{name} is a {type(network).__name__}; one ControlNetModel is supported")
+    for one in SHARED:
+        given, wanted = network.config.get(one), model.denoiser.config.get(one)
+        if given != wanted:
+            raise CheckpointError(
+                f"{name} was made for another kind of checkpoint than {model.name}: its {one} is {given}, the U-Net's is"
+                f" {wanted}"
+            )
+    scale = 1.0 if add_ons.control_scale is None else float(add_ons.control_scale)
+    return ControlNet(network, load_image(add_ons.control_image), scale)
+
+
+def _loaded(path: Path, model: LatentModel) -> Any:
+    from diffusers import ControlNetModel
+
+    try:
+        with without_progress_bars():
+            if path.is_dir():
+                network, info = ControlNetModel.from_pretrained(
+                    str(path), use_safetensors=True, local_files_only=True, output_loading_info=True,
+                    variant=weight_files(path, path.name)[1],
+                )  # fmt: skip
+                check_keys(info, path.name)
+            else:
+                network = _of_file(path, model)
+    except (CheckpointError, torch.OutOfMemoryError):
+        raise
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"the ControlNet {path.name} cannot be loaded: {reason}") from error
+    return network.to(model.device, model.dtype).eval().requires_grad_(False)
+
+
+def _of_file(path: Path, model: LatentModel) -> Any:
+    from diffusers import ControlNetModel
+
+    keys, beside = keys_of(path), path.with_name("config.json")
+    original = any("control_model." in key or "input_hint_block" in key for key in keys)
+    if not original and "controlnet_cond_embedding.conv_in.weight" not in keys:
+        raise CheckpointError(f"{path.name} is no ControlNet (no control layers inside)")
+    if beside.is_file() and not original:
+        network = ControlNetModel.from_config(ControlNetModel.load_config(str(beside)))
+    else:
+        network = ControlNetModel.from_unet(model.denoiser, load_weights_from_unet=False)
+    if original:
+        with tempfile.TemporaryDirectory() as folder, plain_name(path) as file:
+            network.save_config(folder)
+            return ControlNetModel.from_single_file(str(file), config=folder, local_files_only=True)
+    missing, foreign = network.load_state_dict(tensors_of(path), strict=False)
+    check_keys({"missing_keys": missing, "unexpected_keys": foreign}, path.name)
+    return network
