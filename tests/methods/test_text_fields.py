@@ -54,7 +54,10 @@ def test_sdxl_is_told_what_diffusers_tells_it(xl: Any, told: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("double", [False, True])
 def test_stored_embeddings_stand_in_place_of_the_prompt(
-    sd_pipe: Any, xl: Any, tmp_path: Path, double: bool  # noqa: F811
+    sd_pipe: Any,
+    xl: Any,
+    tmp_path: Path,
+    double: bool,  # noqa: F811
 ) -> None:
     pipe = xl if double else sd_pipe
     generator = torch.Generator().manual_seed(2)
@@ -85,7 +88,11 @@ def test_stored_embeddings_stand_in_place_of_the_prompt(
     ],
 )
 def test_what_the_model_does_not_read_is_refused_in_one_line(
-    sd_pipe: Any, told: dict[str, Any], word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    sd_pipe: Any,
+    told: dict[str, Any],
+    word: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save_file({"prompt_embeds": torch.zeros(1, 16, 16)}, tmp_path / "words.safetensors")

@@ -115,7 +115,9 @@ class Run:
             used=self.used,
             reuse=self.reuse,
             placed=[(place.words, _rows(place.map, first, stop)) for place in prepared.places],
-            text=given_text(self.model, self.method, self.also, "" if self.inversion is None else self.inversion.prompt),
+            text=given_text(
+                self.model, self.method, self.also, "" if self.inversion is None else self.inversion.prompt
+            ),
             substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
         self.cost.before_call = _before_call(batch)

@@ -122,5 +122,7 @@ def _stored(file: Any, model: Model) -> dict[str, Tensor]:
         raise InputError(f"--prompt-embeds: {error}") from error
     if "prompt_embeds" not in state or any(one.dim() != (2 if "pooled" in name else 3) for name, one in state.items()
                                            if name in STORED):  # fmt: skip
-        raise InputError(f"{path.name} must hold prompt_embeds (1, tokens, width), and may hold {', '.join(STORED[1:])}")
+        raise InputError(
+            f"{path.name} must hold prompt_embeds (1, tokens, width), and may hold {', '.join(STORED[1:])}"
+        )
     return {name: state[name] for name in STORED if name in state}
