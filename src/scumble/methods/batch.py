@@ -151,7 +151,11 @@ class EditBatch:
             drawn = () if noise is None else getattr(noise, "identity", None)
             mark = None if drawn is None else (picture_mark if what.endswith("picture") else model_mark)(model)
             beside = (self.text.pieces, tuple(self.text.sizes), self.window if model.control is not None else None)
-            return None if mark is None else sha256(what, mark, tensor_sha256(self.picture), repr((drawn, *parts, *beside)))
+            return (
+                None
+                if mark is None
+                else sha256(what, mark, tensor_sha256(self.picture), repr((drawn, *parts, *beside)))
+            )
 
         return self.reuse.get_or_make(what, key, make, self.cost)
 

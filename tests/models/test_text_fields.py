@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 
 import scumble
 from scumble.errors import ScumbleError
-from tests.models.conftest import ddpm_pipe, sd_pipe, sdxl_pipe, seeded, tokenizer  # noqa: F401
 from tests.support.parity import by_us, close, editor_of, start_noise
 
 SIZE: dict[str, Any] = {"width": 16, "height": 16, "num_inference_steps": 3}
@@ -24,7 +23,7 @@ def by_diffusers(pipe: Any, **call: Any) -> torch.Tensor:
 
 
 @pytest.fixture
-def xl(sdxl_pipe: Any) -> Any:  # noqa: F811
+def xl(sdxl_pipe: Any) -> Any:
     from diffusers import DDIMScheduler, StableDiffusionXLPipeline
 
     betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1}
@@ -57,7 +56,7 @@ def test_stored_embeddings_stand_in_place_of_the_prompt(
     sd_pipe: Any,
     xl: Any,
     tmp_path: Path,
-    double: bool,  # noqa: F811
+    double: bool,
 ) -> None:
     pipe = xl if double else sd_pipe
     generator = torch.Generator().manual_seed(2)
@@ -92,7 +91,7 @@ def test_what_the_model_does_not_read_is_refused_in_one_line(
     told: dict[str, Any],
     word: str,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     save_file({"prompt_embeds": torch.zeros(1, 16, 16)}, tmp_path / "words.safetensors")
