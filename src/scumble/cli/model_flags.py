@@ -57,10 +57,9 @@ class ModelFlags:
         """Load the model."""
         from scumble.editing.editor import Editor
 
-        settings: dict[str, Any] = {
-            name: value for name in ("lora", "vae", "textual_inversion", "clip_skip", "prediction_type", "schedule",
-            "few_steps", "control", "control_image", "control_scale") if (value := getattr(self, name)) not in (None, ())
-        }  # fmt: skip
+        names = ("lora", "vae", "textual_inversion", "clip_skip", "prediction_type", "schedule", "few_steps",
+                 "control", "control_image", "control_scale")  # fmt: skip
+        settings: dict[str, Any] = {name: one for name in names if (one := getattr(self, name)) not in (None, ())}
         if self.weighted_prompt:
             settings["prompt_syntax"] = "weighted"
         return Editor.from_pretrained(

@@ -109,7 +109,7 @@ class EditBatch:
     reuse: Reuse = field(default_factory=Reuse)
     watch: Watch = field(default_factory=Watch)
     used: dict[str, Any] = field(default_factory=dict)
-    text: GivenText = GivenText()
+    text: GivenText = field(default_factory=GivenText)
     pixels: npt.NDArray[np.uint8] | None = None
     pixels_change: Tensor | None = None
     fresh: Tensor | None = None
@@ -151,11 +151,8 @@ class EditBatch:
             drawn = () if noise is None else getattr(noise, "identity", None)
             mark = None if drawn is None else (picture_mark if what.endswith("picture") else model_mark)(model)
             beside = (self.text.pieces, tuple(self.text.sizes), self.window if model.control is not None else None)
-            return (
-                None
-                if mark is None
-                else sha256(what, mark, tensor_sha256(self.picture), repr((drawn, *parts, *beside)))
-            )
+            decides = repr((drawn, *parts, *beside))
+            return None if mark is None else sha256(what, mark, tensor_sha256(self.picture), decides)
 
         return self.reuse.get_or_make(what, key, make, self.cost)
 

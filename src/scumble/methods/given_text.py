@@ -1,4 +1,4 @@
-"""What an edit is told besides its prompts: a second prompt, sizes, embeddings made elsewhere; and how long it all is."""
+"""What an edit is told besides its prompts: a second prompt, sizes, embeddings made elsewhere; how long it is."""
 
 from __future__ import annotations
 

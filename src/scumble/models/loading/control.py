@@ -52,7 +52,7 @@ def control_of(model: LatentModel, add_ons: AddOns, present: Any = None) -> Cont
         given, wanted = network.config.get(one), model.denoiser.config.get(one)
         if given != wanted:
             raise CheckpointError(
-                f"{name} was made for another kind of checkpoint than {model.name}: its {one} is {given}, the U-Net's is"
+                f"{name} was made for another kind of checkpoint than {model.name}: its {one} is {given}, the U-Net's"
                 f" {wanted}"
             )
     scale = 1.0 if add_ons.control_scale is None else float(add_ons.control_scale)
