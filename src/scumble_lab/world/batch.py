@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from scumble_lab.world.scene import MOST_OBJECTS, Object, Scene
+from scumble_lab.world.camera import Camera
+from scumble_lab.world.scene import MOST_OBJECTS, Object
 from scumble_lab.world.solids import MIDDLE, REACH
 from scumble_lab.world.words import COLORS, FLOORS, MATERIALS, SHAPES, SIZES, SKIES
 
@@ -20,6 +22,38 @@ def linear(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
     """sRGB bytes as linear light, by the plain 2.2 power that the renderer also ends with."""
     red, green, blue = rgb
     return (red / 255) ** 2.2, (green / 255) ** 2.2, (blue / 255) ** 2.2
+
+
+class Stage(Protocol):
+    """What is drawn: a scene, or several side by side."""
+
+    @property
+    def objects(self) -> tuple[Object, ...]:
+        """What stands on the floor."""
+
+    @property
+    def floor(self) -> str:
+        """Which floor."""
+
+    @property
+    def sky(self) -> str:
+        """Which sky."""
+
+    @property
+    def camera(self) -> Camera:
+        """Where it is seen from."""
+
+    @property
+    def light(self) -> tuple[float, float, float]:
+        """Where the lamp is."""
+
+    @property
+    def floor_yaw(self) -> float:
+        """How far the floor's pattern is turned."""
+
+    @property
+    def seed(self) -> int:
+        """Of textures and clouds."""
 
 
 _SHEEN = {"cube": (1.0, 0.6), "cylinder": (0.0, 0.85)}
@@ -76,18 +110,19 @@ class Batch:
     floor_yaw: Tensor  # (2, B): cosine, sine
     floor: Tensor
     sky: Tensor
-    feet: Tensor  # (3, MOST_OBJECTS, B): x, y, size squared of each object; far away if none
+    feet: Tensor  # (3, MOST_OBJECTS or more, B): x, y, size squared of each object; far away if none
     objects: Objects
 
 
-def pack(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Batch:
+def pack(scenes: Sequence[Stage], device: torch.device | str = "cpu") -> Batch:
     """The tables of some scenes on a device."""
 
     def table(values: npt.ArrayLike, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.tensor(np.asarray(values, dtype=np.float64)).to(dtype).contiguous().to(device)
 
     cameras = [scene.camera for scene in scenes]
-    feet = np.full((3, MOST_OBJECTS, len(scenes)), 1e3)
+    most = max([MOST_OBJECTS, *(len(scene.objects) for scene in scenes)])
+    feet = np.full((3, most, len(scenes)), 1e3)
     feet[2] = 1.0
     entries: list[tuple[int, int, Object]] = []
     for number, scene in enumerate(scenes):

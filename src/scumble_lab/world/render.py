@@ -42,10 +42,16 @@ def render(scenes: Sequence[Scene], size: int = 64, samples: int = 2, device: to
 
 
 def _render(batch: Batch, size: int, samples: int) -> Tensor:
-    directions = rays(batch, size * samples)
+    lamps = batch.light[:, :, None] + lamp_spread(size, size, samples, batch.light.device)
+    color = light_along(batch, rays(batch, size * samples), lamps)
+    return develop(color.view(3, batch.count, size, samples, size, samples))
+
+
+def light_along(batch: Batch, directions: Tensor, lamps: Tensor) -> Tensor:
+    """Linear light (3, B * P) that comes from unit directions (3, B, P), where each is lit from its lamp (3, B, P)."""
     hits = first_hits(batch, directions)
     points = batch.eye[:, :, None] + directions * hits.t.clamp_max(80.0)
-    to_light = normalise(batch.light[:, :, None] + _spread(size, samples, directions.device) - points)
+    to_light = normalise(lamps - points)
     visible = lit(batch, hits, points + 0.01 * hits.normal, to_light)
 
     color = torch.empty_like(directions).flatten(1)
@@ -69,19 +75,19 @@ def _render(batch: Batch, size: int, samples: int) -> Tensor:
     color[:, at] = floor_light(batch, colors, surface(at))
     (at,) = torch.nonzero(on_object, as_tuple=True)
     color[:, at] = object_light(batch, colors, surface(at), item[at], hits.normal.flatten(1)[:, at])
-    return _develop(color.view(3, batch.count, size, samples, size, samples))
+    return color
 
 
-def _spread(size: int, samples: int, device: torch.device) -> Tensor:
+def lamp_spread(rows: int, columns: int, samples: int, device: torch.device) -> Tensor:
     """Offsets (3, 1, P) of the light, one for each sample of a pixel: a small lamp, not a point."""
     cells = (torch.arange(samples, device=device) + 0.5) / samples - 0.5
-    x = (cells[None, :] * 0.6 + cells[:, None] * 0.25).repeat(size, size)
-    y = (cells[:, None] * 0.5 - cells[None, :] * 0.2).repeat(size, size)
+    x = (cells[None, :] * 0.6 + cells[:, None] * 0.25).repeat(rows, columns)
+    y = (cells[:, None] * 0.5 - cells[None, :] * 0.2).repeat(rows, columns)
     return torch.stack([x, y, torch.zeros_like(x)]).flatten(1)[:, None]
 
 
-def _develop(light: Tensor) -> Tensor:
-    """Film curve, mean over each pixel's samples, gamma: (3, B, size, s, size, s) to bytes (B, 3, size, size)."""
+def develop(light: Tensor) -> Tensor:
+    """Film curve, mean over each pixel's samples, gamma: (3, B, H, s, W, s) to bytes (B, 3, H, W)."""
     exposed = (light * 1.15).clamp_min(0)
     curved = (exposed / (1 + 0.12 * exposed)).clamp(0, 1)
     samples = curved.shape[3]

@@ -158,7 +158,7 @@ def sample_scene(seed: int | random.Random, objects: int | None = None, **fixed:
         "floor_yaw": rng.uniform(-0.5, 0.5),
         "seed": rng.randrange(1_000_000),
     }
-    rest.update({key: fixed[key] for key in _SCENE_KEYS if key in fixed})
+    rest.update({key: fixed[key] for key in _SCENE_KEYS if key in fixed and key != "camera"})
     for attempt in range(40):
         step_back = 1 + 0.03 * max(0, attempt - 5)  # what is fixed may need more room than usual
         camera = fixed.get("camera") or _sample_camera(rng, count, step_back)
