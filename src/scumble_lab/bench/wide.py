@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from torch.nn import functional
 from torch import from_numpy
+from torch.nn import functional
 
 from scumble.errors import InputError
 from scumble.images import decibels
