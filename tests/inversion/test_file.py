@@ -18,7 +18,8 @@ from torch import Tensor
 
 from scumble.core.schedule import Schedule
 from scumble.editing.editor import Editor
-from scumble.errors import CheckpointError, InputError, MethodError
+from scumble.errors import CheckpointError, InputError, MethodError, ScumbleError
+from scumble.hashing import sha256, tensors_sha256
 from scumble.images import load_image
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
@@ -146,8 +147,67 @@ def test_a_file_that_says_too_little_or_too_much_is_refused(change: dict[str, An
     with safe_open(path, "pt") as file:
         meta = file.metadata()
     about = {k: v for k, v in {**json.loads(meta["about"]), **change}.items() if v is not None or k not in change}
-    save_file(load_file(path), path, metadata={**meta, "about": json.dumps(about)})
+    rewrite(path, about=json.dumps(about))
     with pytest.raises(CheckpointError, match=message):
+        Inversion.load(path)
+
+
+def rewrite(path: Path, signed: bool = True, **meta: str) -> None:
+    """Change what an inversion's file says; ``signed`` with the checksum that belongs to it."""
+    with safe_open(path, "pt") as file:
+        about, tensors = {**file.metadata(), **meta}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if signed and about["format"] != "scumble-inversion-1":
+        about["sha256"] = sha256(tensors_sha256(tensors), about["about"])
+    save_file(tensors, path, metadata=about)
+
+
+@pytest.mark.parametrize("key", ["prompt", "guidance_scale", "model_sha256", "seed"])
+def test_what_a_file_says_is_under_its_checksum(path: Path, key: str) -> None:
+    with safe_open(path, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+    rewrite(path, signed=False, about=json.dumps({**about, key: "a dog" if key == "prompt" else 7}))
+    with pytest.raises(CheckpointError, match="do not match its checksum"):
+        Inversion.load(path)
+
+
+def test_a_newer_format_says_which_version_it_needs(path: Path) -> None:
+    rewrite(path, format="scumble-inversion-3", needs="9.1")
+    with pytest.raises(CheckpointError, match=r"has format 3: it needs Scumble 9\.1, this one reads up to 2"):
+        Inversion.load(path)
+
+
+def test_a_file_of_version_0_1_means_what_it_did() -> None:
+    old = Inversion.load(Path(__file__).parents[1] / "reference_0_1" / "recipes" / "ddim.inversion.safetensors")
+    assert (old.version, old.kind, old.steps, old.window) == ("0.1.0", "ddim", 4, None)
+    assert old.prompt == "a photo of a cat" and "inversion_start" not in old.report
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"levels": "none"},
+        {"levels": [[1, 2]]},
+        {"levels": [[1e999, 0.5, 0.5]]},
+        {"first": -1},
+        {"kind": "other"},
+        {"size": [64]},
+        {"window": {"box": [0, 0, 64]}},
+        {"window": {"box": "whole", "scaled": [8, 8], "size": [8, 8]}},
+        {"error": {"pixel_psnr": "good"}},
+        {"report": []},
+        {"seed": "seven"},
+    ],
+    ids=json.dumps,
+)
+def test_values_of_another_kind_are_refused_in_either_format(change: dict[str, Any], path: Path) -> None:
+    with safe_open(path, "pt") as file:
+        about = json.dumps({**json.loads(file.metadata()["about"]), **change})
+    rewrite(path, about=about)
+    with pytest.raises(CheckpointError, match="damaged"):
+        Inversion.load(path)
+    tensors = load_file(path)
+    save_file(tensors, path, {"format": "scumble-inversion-1", "sha256": tensors_sha256(tensors), "about": about})
+    with pytest.raises(CheckpointError, match="damaged"):
         Inversion.load(path)
 
 
@@ -267,3 +327,20 @@ def test_unknown_settings_are_refused_in_one_line(tiny_editor: Editor, picture: 
         tiny_editor.invert(picture, skipp=0.3)
     with pytest.raises(InputError, match="kind = 'nearest'"):
         tiny_editor.invert(picture, method="nearest")
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_path_that_is_not_finite_is_refused_whether_measured_or_not(
+    tiny_editor: Editor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch, measured: bool
+) -> None:
+    from scumble.editing import invert
+
+    original = invert.inversion_for
+
+    def broken(*args: Any) -> Inversion:
+        found = original(*args)
+        return replace(found, xs=found.xs * float("nan"))
+
+    monkeypatch.setattr(invert, "inversion_for", broken)
+    with pytest.raises(ScumbleError, match="not finite"):
+        tiny_editor.invert(picture, num_inference_steps=2, seed=1, measured=measured)

@@ -14,7 +14,7 @@ from scumble.core.noise import CounterNoise
 from scumble.editing.finish import finished
 from scumble.editing.prepared import Prepared, prepare, profile_in
 from scumble.editing.windows import Part, whole_part
-from scumble.errors import InputError
+from scumble.errors import InputError, ScumbleError
 from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, region, to_bytes
 from scumble.images.islands import bounding_box
 from scumble.inversion.inversion import Inversion
@@ -81,6 +81,8 @@ def invert_picture(
     batch.cost.before_call = lambda: batch.watch.called(batch.samples, lambda: batch.x0, model.decode)
     started = time.perf_counter()
     found = inversion_for(batch, settings)
+    if not all(bool(path.isfinite().all()) for path in (found.xs, found.zs) if path is not None):
+        raise ScumbleError("the path to the picture is not finite (NaN): invert with less guidance, or in float32")
     report = {**found.report, "seconds": round(time.perf_counter() - started, 3), "notices": batch.notices}
     rgba = picture.with_alpha(picture.rgb)
     return replace(

@@ -28,7 +28,8 @@ def to_bytes(tensor: Tensor) -> Tensor:
     tensor = tensor.detach().to("cpu", torch.float32)
     if not torch.isfinite(tensor).all():
         raise ScumbleError(
-            "the model produced values that are not numbers (NaN or infinite); use dtype float32 or bfloat16"
+            "the model produced values that are not numbers (NaN or infinite): in float16 they were too large for it,"
+            " use bfloat16 or float32; in other types lower the guidance or other weights, or check the model's files"
         )
     return ((tensor + 1.0) * 127.5).clamp(0.0, 255.0).round().to(torch.uint8)
 

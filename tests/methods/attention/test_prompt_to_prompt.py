@@ -236,3 +236,9 @@ def test_a_wrong_word_is_found_before_anything_is_computed(tiny_sd: Model, x0: T
     with pytest.raises(InputError, match="'dog' is not in the source prompt nor in the new prompt"):
         method(prompt="a photo of a car", blend_words=("dog",)).check(batch)
     assert batch.cost.forward_rows == 0
+
+
+def test_a_word_behind_what_the_text_encoder_sees_is_said_to_be_there(tiny_sd: Model, x0: Tensor) -> None:
+    long = "a photo of a big red cat on the sand " * 12 + "with a dog"
+    with pytest.raises(InputError, match="'dog' lies beyond the end of what the text encoder sees"):
+        method(prompt=long, word_weights={"dog": 2.0}).check(job_of(tiny_sd, x0=x0))

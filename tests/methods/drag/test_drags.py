@@ -165,7 +165,8 @@ def test_the_arrival_of_every_point_is_told(tiny_editor: Editor, picture: Image.
         assert [p["distance"] for p in told] == [12.0, 10.0]
         assert all(p["arrival_error"] >= 0 and p["tracked_error"] >= 0 for p in told)
         assert report["supervision"] == "up_blocks.2"
-    assert any("did not arrive" in notice for notice in result.notices)
+    assert any("did not arrive" in notice and "or give a mask with --map" in notice for notice in result.notices)
+    assert any("no prompt was given" in notice for notice in result.notices)
     assert any("all candidates are the same" in notice for notice in result.notices)
     assert np.array_equal(np.asarray(result.images[0]), np.asarray(result.images[1]))
 

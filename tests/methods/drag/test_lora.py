@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,33 @@ def test_other_programs_can_load_the_file(tiny_sd: Any, cond: Conditioning, tmp_
     with torch.no_grad():
         theirs = pipe.unet(x, torch.tensor(300), encoder_hidden_states=cond.embeds, return_dict=False)[0]
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied"])
+def test_a_kept_lora_that_was_damaged_is_trained_again(
+    tiny_sd: Model, cond: Conditioning, tmp_path: Path, damage: str
+) -> None:
+    path = train_lora(tiny_sd, PICTURE, cond, SMALL, tmp_path)
+    whole, tensors = path.read_bytes(), load_file(path)
+    flipped = bytes([*whole[:-3], whole[-3] ^ 0x40, *whole[-2:]])
+    path.write_bytes({"cut": whole[: len(whole) // 2], "flipped": flipped, "emptied": b""}[damage])
+    cost = Cost()
+    assert train_lora(tiny_sd, PICTURE, cond, SMALL, tmp_path, cost=cost) == path
+    again = load_file(path)
+    assert cost.forward_rows > 0 and all(torch.equal(again[key], tensors[key]) for key in tensors)
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_lora_is_on_the_disk_before_it_has_its_name(
+    tiny_sd: Model, cond: Conditioning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[bool] = []
+    original = os.fsync
+
+    def watched(handle: int) -> None:
+        flushed.append(not list(tmp_path.glob("*.safetensors")))
+        original(handle)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    train_lora(tiny_sd, PICTURE, cond, SMALL, tmp_path)
+    assert flushed and flushed[0]

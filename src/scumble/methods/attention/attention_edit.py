@@ -24,6 +24,7 @@ from scumble.methods.attention.token_alignment import (
     replaces,
 )
 from scumble.models.base import Model
+from scumble.models.words import no_such_word
 
 __all__ = ["RULES", "AttentionEdit", "EditRules", "PromptPair"]
 
@@ -188,6 +189,9 @@ def _columns(model: Model, word: str, prompts: Sequence[str], where: str) -> lis
         except InputError:
             columns.append([])
     if not any(columns):
+        for prompt in prompts:
+            if word.lower().strip() in (cut := model.words_cut(prompt)).lower():
+                raise no_such_word(prompt, word, cut)
         known = [w for prompt in prompts for w in prompt.split()]
         quoted = " / ".join(repr(prompt) for prompt in dict.fromkeys(prompts))
         raise InputError(f"the word {word!r} is not in the {where}: {quoted}{nearest(word, known)}")

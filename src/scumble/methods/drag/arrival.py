@@ -84,7 +84,7 @@ def report_arrival(
         batch: The batch, for the image, the model and its noise.
         pairs: The points.
         prompt: What the image shows.
-        advice: What to do about a point that did not arrive.
+        advice: What to do about a point that did not arrive, besides what the mask can do.
         result: The result in the model's space (1, C, h, w).
         tracked: (N, 2) where tracking last found the points on the grid.
     """
@@ -104,7 +104,7 @@ def report_arrival(
             row["tracked_error"] = round(grid.pixels(targets - tracked)[k], 2)
         rows.append(row)
         if not arrived:
-            batch.notices.append(
-                f"point {k + 1} did not arrive: {left[k]:.1f} of {pair.distance:.1f} pixels are left; {advice}"
-            )
+            mask = "give a mask with --map" if batch.change is None else "free more in the mask"
+            distances = f"{left[k]:.1f} of {pair.distance:.1f} pixels are left"
+            batch.notices.append(f"point {k + 1} did not arrive: {distances}; {advice}, or {mask}")
     return tuple(rows)

@@ -51,8 +51,8 @@ class PointFields(ImageMethod):
     """Fields of methods that move points. The change map is the mask: white may change."""
 
     scene_wide: ClassVar[bool] = True
-    advice: ClassVar[str] = "try a smaller --reach, or free more in the mask"
-    """What to do about a point that did not arrive."""
+    advice: ClassVar[str] = "try a larger --reach"
+    """What to do about a point that did not arrive, besides what the mask can do."""
 
     points: tuple[tuple[float, float, float, float], ...] = ()
     """Pairs of points, from x, y to x, y, in pixels of the image; the center of the first pixel is 0, 0."""
@@ -67,8 +67,12 @@ class PointFields(ImageMethod):
         return flat_points(value)
 
     def check(self, batch: EditBatch) -> None:
-        """Refuse points that cannot be dragged; give a notice where the mask holds one."""
+        """Refuse points that cannot be dragged; give a notice where the mask holds one, and where words are missing."""
         super().check(batch)
+        if batch.model.takes_text and not (self.prompt or self.needs_no_network or batch.inversion is not None):
+            batch.notices.append(
+                "no prompt was given: what is dragged may change its look; --prompt says what the picture shows"
+            )
         for k, pair in enumerate(self.pairs(batch)):
             for what, (x, y) in (("handle", pair.handle), ("target", pair.target)):
                 if batch.change is not None and not _free(batch, x, y):
@@ -85,7 +89,7 @@ class DragByOptimisation(PointFields):
     """Fields of methods that optimize at one noise level."""
 
     takes_inversion: ClassVar[bool] = True
-    advice: ClassVar[str] = "raise --iterations or --learning-rate, drag in shorter pulls, or free more in the mask"
+    advice: ClassVar[str] = "raise --iterations or --learning-rate, or drag in shorter pulls"
 
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
     """Steps N of a full run."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model, set_peft_model_state_dict
 from peft.tuners.tuners_utils import BaseTunerLayer
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -23,7 +23,7 @@ from scumble.core.noise import CounterNoise
 from scumble.core.prediction import noised
 from scumble.errors import CheckpointError, MethodError
 from scumble.files import atomic_write
-from scumble.hashing import sha256
+from scumble.hashing import sha256, tensors_sha256
 from scumble.methods.drag.optimize import frozen
 from scumble.models.base import Model
 
@@ -100,7 +100,7 @@ def train_lora(
     on_step: Callable[[int], None] | None = None,
     cost: Cost | None = None,
 ) -> Path:
-    """Return the LoRA file of a picture, trained now or kept from before.
+    """Return the LoRA file of a picture, trained now or kept from before. A file that was cut is made again.
 
     Noise prediction of the picture at random levels (mean squared error in x0's noise, AdamW), the base weights
     frozen. The picture is used whole; the published code crops it where it is not square.
@@ -119,7 +119,7 @@ def train_lora(
     """
     folder = cache_folder() if folder is None else folder
     path = folder / adapter.name(model, picture)
-    if path.is_file():
+    if _is_whole(path):
         return path
     denoiser = model.denoiser
     if not any(hasattr(module, "to_q") for module in denoiser.modules()):
@@ -197,5 +197,16 @@ def _injected(denoiser: Any, rank: int) -> Iterator[None]:
 def _write(state: dict[str, Tensor], path: Path, adapter: Adapter) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {"format": "pt", "rank": str(adapter.rank), "prompt": adapter.prompt, "steps": str(adapter.steps)}
+    about["sha256"] = tensors_sha256(state)
     with atomic_write(path) as unfinished:
         save_file(state, unfinished, about)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a kept file is there and holds what was written; those of version 0.1 have no checksum."""
+    try:
+        with safe_open(path, "pt") as file:
+            about, state = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return False
+    return about.get("sha256", "") in ("", tensors_sha256(state))
