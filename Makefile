@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test faults fuzz lint docs bench report studio studio-check clean
+.PHONY: demo test faults fuzz lint docs docs-pictures bench report studio studio-check clean
 
 demo: $(READY)
 	$(BIN)/scumble demo
@@ -31,6 +31,10 @@ lint: $(READY)
 # The site, offline; a warning is an error. Open build/docs/html/index.html.
 docs: $(READY)
 	$(BIN)/python docs/build.py build/docs
+
+# The methods' pictures, by the commands on their pages. One alone: .venv/bin/python docs/pictures.py NAME
+docs-pictures: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/pictures.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -9,23 +9,23 @@ import contextlib
 import inspect
 import io
 import os
+import re
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args, get_origin
+
+from format_page import with_definitions
+from method_page import method_page
 
 import scumble
-from scumble.cli.flags import SHORT
-from scumble.methods.base import FromSeed, ImageMethod, Method, Prompted, Sampled
-from scumble.methods.registry import ALIASES, method_class, method_names
+from scumble.methods.base import Method
+from scumble.methods.registry import method_names
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
-LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "items ≥", "max_length": "items ≤"}
-SHARED = (Method, Prompted, Sampled, ImageMethod, FromSeed)
-"""Classes whose fields many methods have: their fields stand last on a method's page."""
+BESIDE = ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")
+"""Pages that lie beside ``docs``."""
 
 
 def build(folder: Path) -> int:
@@ -34,10 +34,13 @@ def build(folder: Path) -> int:
 
     source = folder / "source"
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("__pycache__", "build.py", "*.html", "*.csv"))
-    for page in ("README", "CHANGELOG", "CONTRIBUTING"):
-        text = (ROOT / f"{page}.md").read_text(encoding="utf-8").replace("](docs/", "](")
-        write(source / f"{page.lower()}.md", text)
+    shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("__pycache__", "*.py", "*.html", "*.csv", "costs.json"))
+    shutil.copytree(ROOT / "examples", source / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(DOCS / "conf.py", source)
+    for page in BESIDE:
+        shutil.copy(ROOT / f"{page}.md", source / f"{page.lower()}.md")
+    for path in source.rglob("*.md"):
+        write(path, with_definitions(site_links(path.read_text(encoding="utf-8"))))
     names = method_names()
     for name in names:
         write(source / "method" / f"{name}.md", method_page(name))
@@ -50,6 +53,12 @@ def build(folder: Path) -> int:
     return build_main(["-W", "--keep-going", "-q", "-j", "1", "-b", "html", str(source), str(folder / "html")])
 
 
+def site_links(text: str) -> str:
+    """Links as the repository has them, to pages that lie beside ``docs`` there and within the site here."""
+    text = re.sub(rf"\]\((?:\.\./)*({'|'.join(BESIDE)})\.md", lambda page: f"](/{page[1].lower()}.md", text)
+    return re.sub(r"\]\((?:\.\./)+examples/", "](/examples/", text.replace("](docs/", "]("))
+
+
 def write(path: Path, text: str) -> None:
     """Write one generated page."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,76 +68,6 @@ def write(path: Path, text: str) -> None:
 def page_of_pages(title: str, pages: list[str]) -> str:
     """A page that lists others."""
     return "\n".join([f"# {title}", "", "```{toctree}", ":maxdepth: 1", "", *pages, "```", ""])
-
-
-def method_page(name: str) -> str:
-    """What a method does, how it is called, and every field with its default, range and meaning."""
-    method = method_class(name)
-    others = [alias for alias, meant in ALIASES.items() if meant == name]
-    shared = {field: base for base in SHARED if issubclass(method, base) for field in base.model_fields}
-    lines = [f"# {name}", "", *inspect.cleandoc(method.__doc__ or "").splitlines(), "", f"Paper: {method.paper}.", ""]
-    lines += [f"- {fact}" for fact in facts(method)]
-    lines += [f"- Also called {', '.join(f'`{alias}`' for alias in others)}."] if others else []
-    call = "generate" if name == "text-to-image" else f"edit --method {name}"
-    lines += ["", f"On the command line: `scumble {call} --help`. In Python: `scumble.{method.__name__}(…)`.", ""]
-    for title, fields in (
-        ("Its own parameters", [field for field in method.model_fields if field not in shared]),
-        ("Parameters it shares with others", [field for field in method.model_fields if field in shared]),
-    ):
-        if fields:
-            lines += [f"## {title}", "", "| flag | default | range | meaning |", "|---|---|---|---|"]
-            lines += [row(field, method.model_fields[field]) for field in fields]
-            lines += [""]
-    lines += ["[Which method for what](../methods.md) compares, and [the report](../report/report.md) measures.", ""]
-    return "\n".join(lines)
-
-
-def facts(method: type[Method]) -> Iterator[str]:
-    """What a method needs and takes, from its traits."""
-    if issubclass(method, ImageMethod):
-        yield "Edits a picture, and takes a change map: pixels under black keep their bytes."
-    if method.image_optional or not method.takes_image:
-        yield (
-            "Makes a picture from the seed, without one given."
-            if not method.takes_image
-            else ("Without a picture it makes its own, from the seed.")
-        )
-    if method.takes_inversion:
-        yield "Can start from a file that `scumble invert` made."
-    if method.needs_text:
-        yield "Needs a model that understands words."
-    if method.takes_instructions:
-        yield "Needs a model that edits by instruction."
-    if method.tileable:
-        yield "Works in tiles on large pictures (`--tiles`)."
-
-
-def row(name: str, field: Any) -> str:
-    """One field as a line of the table."""
-    flags = ", ".join(f"`{flag}`" for flag in SHORT.get(name, [f"--{name.replace('_', '-')}"]))
-    default = field.get_default(call_default_factory=True)
-    meaning = " ".join((field.description or "").split()).replace("``", "`")
-    cells = [flags, "" if default is None or default == "" else f"`{default}`", allowed(field), meaning]
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def allowed(field: Any) -> str:
-    """The limits or the choices of a field."""
-    limits = [
-        f"{sign} {getattr(limit, key):g}"
-        for limit in field.metadata
-        for key, sign in LIMITS.items()
-        if getattr(limit, key, None) is not None
-    ]
-    return ", ".join(limits or [f"`{choice}`" for choice in choices(field.annotation)])
-
-
-def choices(annotation: Any) -> list[Any]:
-    """The values of a Literal, also inside a union."""
-    parts = get_args(annotation)
-    if get_origin(annotation) is Literal:
-        return list(parts)
-    return [choice for part in parts for choice in choices(part)] if get_origin(annotation) is not tuple else []
 
 
 def python_page(name: str) -> str:

@@ -17,7 +17,7 @@ from scumble import energies, extras, maps
 from scumble.methods.registry import method_class, method_names
 
 ROOT = Path(__file__).parents[1]
-INSIDE = ("add-a-method.md", "architecture.md")
+INSIDE = ("add-a-method.md", "add-a-model-family.md", "add-an-energy.md", "architecture.md", "the-loop.md")
 """Pages for who works on the package itself."""
 PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in INSIDE)]
 PACKAGES = {"scumble": scumble, "scumble.energies": energies, "scumble.maps": maps}

@@ -7,8 +7,10 @@ from pathlib import Path
 
 __all__ = ["demo"]
 
-PROMPT = "a large blue sphere on snow at night"
-SEED = 4
+PROMPT = "a large white sphere on grass by day"
+SEED = 3
+SCENE = 85
+"""Of the bundled world: a large white sphere on a wooden floor at sunset."""
 
 
 def demo(folder: Path = Path("demo"), *, seed: int = SEED, prompt: str = PROMPT) -> None:
@@ -30,11 +32,10 @@ def demo(folder: Path = Path("demo"), *, seed: int = SEED, prompt: str = PROMPT)
     from scumble.images import save_image
     from scumble.maps import linear
     from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
-    from scumble_lab.world import Object, Scene, render
+    from scumble_lab.world import render, sample_scene
 
     folder.mkdir(parents=True, exist_ok=True)
-    scene = Scene(objects=(Object("sphere", "red"),), floor="grass", sky="day", seed=3)
-    before = Image.fromarray(render([scene], size=64, samples=4)[0].permute(1, 2, 0).numpy())
+    before = Image.fromarray(render([sample_scene(SCENE)], size=64, samples=4)[0].permute(1, 2, 0).numpy())
     change = linear(before.size, angle=0.0, start=0.0, end=1.0)
     save_image(before, folder / "before.png", None)
     save_image(change, folder / "map.png", None)

@@ -1,0 +1,125 @@
+"""The pages of the documentation and their blocks; how a command on a page is run on tiny networks."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from scumble.cli import main
+
+ROOT = Path(__file__).parents[2]
+MARK = re.compile(r"<!-- not run: ([^>]+) -->")
+RUNS = ("bash", "python")
+READS = ("", "json", "text", "csv", "yaml", "toml")
+"""Languages of blocks that show something and are not for running; a command in one of them is a mistake."""
+COMMAND = re.compile(r"^\s*(scumble|python|pip|make|ray|curl|git|torchrun) \S", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a page.
+
+    Attributes:
+        language: What stands behind the fence.
+        code: What is in it.
+        reason: Why it is not run, where that is stated.
+    """
+
+    language: str
+    code: str
+    reason: str | None
+
+
+def pages() -> list[Path]:
+    """README, CONTRIBUTING, and every page that is written by hand."""
+    made = ("report", "figures", "pictures", "static")
+    docs = ROOT / "docs"
+    written = [path for path in sorted(docs.rglob("*.md")) if path.relative_to(docs).parts[0] not in made]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *written]
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """The page's blocks in their order; those of the site's own directives are left out."""
+    language: str | None = None
+    reason: str | None = None
+    code: list[str] = []
+    before = ""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("```"):
+            code.append(line)
+        elif language is None:
+            mark = MARK.fullmatch(before)
+            language, reason, code = line[3:].strip(), mark and mark[1], []
+        else:
+            if not language.startswith("{"):
+                yield Block(language, "\n".join(code) + "\n", reason)
+            language = None
+        before = line
+    assert language is None, f"{page.name}: a block is not closed"
+
+
+def run_page(page: Path, checkpoint: Path) -> None:
+    """Run all blocks of a page, in order, in the current folder.
+
+    Args:
+        page: The page.
+        checkpoint: A tiny model's folder, in place of any checkpoint that the page names.
+    """
+    names: dict[str, Any] = {"__name__": "page"}
+    for block in blocks(page):
+        code = here(block.code, checkpoint)
+        if block.reason is None and block.language == "python":
+            exec(compile(code, str(page), "exec"), names)
+        elif block.reason is None and block.language == "bash":
+            for line in code.replace("\\\n", " ").splitlines():
+                run_line(shlex.split(line, comments=True), page)
+
+
+def here(code: str, checkpoint: Path) -> str:
+    """Put what is here in place of what only a reader has: a checkpoint, a GPU, many steps."""
+    code = re.sub(r"/path/to/[\w./-]+|\bcheckpoint\.safetensors\b|\bowner/name\b", str(checkpoint), code)
+    code = code.replace("--device cuda --dtype float16", "--device cpu").replace('"cuda"', '"cpu"')
+    return re.sub(r"(--steps |--iterations |num_inference_steps=)(\d\d+)", r"\g<1>4", code)
+
+
+def run_line(words: list[str], page: Path) -> None:
+    """Run one command as a person would type it, and look for what it leaves."""
+    if not words:
+        return
+    if words[0] == "make":
+        rules = (ROOT / "Makefile").read_text()
+        assert all(re.search(rf"^{re.escape(rule)}:", rules, re.MULTILINE) for rule in words[1:] if "=" not in rule), words
+    elif words[:2] == ["pip", "install"]:
+        for extra in re.findall(r"\[([\w,-]+)\]", " ".join(words)):
+            assert all(f"\n{name} = [" in (ROOT / "pyproject.toml").read_text() for name in extra.split(",")), words
+    elif words[0] == "python" and words[1].endswith(".py"):
+        runpy.run_path(str(ROOT / words[1]), run_name="__main__")
+    else:
+        assert words[0] == "scumble", (page.name, words)
+        main(words[1:])
+        if "-o" in words and words[1] != "batch":
+            made = Path(words[words.index("-o") + 1])
+            names = [made, made.with_name(f"{made.stem}-0{made.suffix}")]
+            assert any(name.exists() for name in names), (page.name, words)
+
+
+def photographs(folder: Path) -> None:
+    """The pictures that pages take for granted: a photo, a map, some shots with their masks."""
+    y = Image.linear_gradient("L").resize((480, 440))
+    picture = Image.merge("RGB", (y, y.rotate(180), Image.new("L", y.size, 90)))
+    mask = Image.new("L", y.size)
+    mask.paste(255, (200, 120, 420, 400))
+    (folder / "shots").mkdir()
+    for name in ("photo.jpg", "in.png", "shots/cat.jpg", "shots/car.jpg"):
+        picture.save(folder / name)
+    for name in ("shots/cat_mask.png", "shots/car_mask.png"):
+        mask.save(folder / name)
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
