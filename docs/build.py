@@ -6,7 +6,6 @@ Usage: ``python docs/build.py [FOLDER]``. Nothing is written outside the folder,
 from __future__ import annotations
 
 import contextlib
-import inspect
 import io
 import os
 import re

@@ -29,7 +29,8 @@ def method_page(name: str) -> str:
 def picture(name: str) -> Iterator[str]:
     """What ``docs/pictures.py`` made of the page's commands, if it has."""
     if (DOCS / "pictures" / f"{name}.jpg").exists():
-        shows = "three results" if name == "text-to-image" else "before, the map if there is one, after"
+        mapped = "-o map.png" in (DOCS / "method" / f"{name}.md").read_text(encoding="utf-8")
+        shows = "three results" if name == "text-to-image" else "before, map, after" if mapped else "before, after"
         yield f"![{shows}](../pictures/{name}.jpg)\n\n*Made by the commands below: {shows}.*"
 
 
@@ -68,16 +69,19 @@ def cost(name: str) -> Iterator[str]:
     spent = json.loads((DOCS / "pictures" / "costs.json").read_text(encoding="utf-8")).get(name)
     if spent:
         yield "## Cost"
-        per = per_step(spent["plan"], spent["steps"])
-        yield f"The edit above{per} (`--plan`): {spent['plan']}. A row is one picture through the network once."
+        yield (
+            f"What `--plan` says of the command above: {spent['plan']}{per_step(**spent)}."
+            " A row is one picture through the network once."
+        )
 
 
-def per_step(plan: str, steps: int | None) -> str:
-    """Rows for each step, where both are known."""
+def per_step(plan: str, steps: int | None, count: int) -> str:
+    """Rows for each step and candidate, where all are known."""
     rows = re.search(r"(\d+) forward rows", plan)
     if not steps or not rows or int(rows[1]) == 0:
         return ""
-    return f" has {steps} steps and takes at most {int(rows[1]) / steps:.1f} rows a step"
+    of = f" and {count} candidates" if count > 1 else ""
+    return f". With {steps} steps{of} that is at most {int(rows[1]) / steps / count:.1f} rows a step"
 
 
 def measured(name: str) -> Iterator[str]:

@@ -60,9 +60,10 @@ def make(method: str) -> tuple[Image.Image, dict[str, Any]]:
 
 
 def cost(plan: str, made: Path) -> dict[str, Any]:
-    """The plan's line, and the number of steps from the recipe in the file."""
-    steps = read_recipe(made).parameters.get("num_inference_steps")
-    return {"plan": " ".join(plan.split()), "steps": steps}
+    """The plan's line, and the numbers of steps and candidates from the recipe in the file."""
+    recipe = read_recipe(made)
+    steps = recipe.used.get("num_inference_steps") or recipe.parameters.get("num_inference_steps")
+    return {"plan": " ".join(plan.split()), "steps": steps, "count": recipe.count}
 
 
 def sheet(images: list[Image.Image]) -> Image.Image:

@@ -1,6 +1,6 @@
 """An edit behind HTTP. Needs the extra studio; ``uvicorn examples.behind_fastapi:app`` (or any ASGI server).
 
-    curl --data-binary @photo.png -H 'Content-Type: image/png' 'localhost:8000/edit?prompt=a+red+cube' -o out.png
+curl --data-binary @photo.png -H 'Content-Type: image/png' 'localhost:8000/edit?prompt=a+red+cube' -o out.png
 """
 
 from __future__ import annotations

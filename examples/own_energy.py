@@ -1,6 +1,6 @@
 """A wish as a function, beside two methods: the lower half of the picture shall be of one color.
 
-    python examples/own_energy.py
+python examples/own_energy.py
 """
 
 from __future__ import annotations

@@ -37,9 +37,7 @@ def run(name: str, monkeypatch: pytest.MonkeyPatch, *words: str) -> dict[str, An
     return names
 
 
-def test_five_diffusers_calls_stand_beside_ours(
-    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_five_diffusers_calls_stand_beside_ours(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     run("from_diffusers.py", monkeypatch, str(tiny))
     for name in ("text", "img2img", "inpaint", "solver", "several"):

@@ -86,7 +86,7 @@ def run_page(page: Path, checkpoint: Path) -> None:
 def here(code: str, checkpoint: Path) -> str:
     """Put what is here in place of what only a reader has: a checkpoint, a GPU, many steps."""
     code = re.sub(r"/path/to/[\w./-]+|\bcheckpoint\.safetensors\b|\bowner/name\b", str(checkpoint), code)
-    code = code.replace("--device cuda --dtype float16", "--device cpu").replace('"cuda"', '"cpu"')
+    code = re.sub(r"--device cuda( --dtype float16)?", "--device cpu", code).replace('"cuda"', '"cpu"')
     return re.sub(r"(--steps |--iterations |num_inference_steps=)(\d\d+)", r"\g<1>4", code)
 
 
@@ -96,7 +96,9 @@ def run_line(words: list[str], page: Path) -> None:
         return
     if words[0] == "make":
         rules = (ROOT / "Makefile").read_text()
-        assert all(re.search(rf"^{re.escape(rule)}:", rules, re.MULTILINE) for rule in words[1:] if "=" not in rule), words
+        assert all(re.search(rf"^{re.escape(rule)}:", rules, re.MULTILINE) for rule in words[1:] if "=" not in rule), (
+            words
+        )
     elif words[:2] == ["pip", "install"]:
         for extra in re.findall(r"\[([\w,-]+)\]", " ".join(words)):
             assert all(f"\n{name} = [" in (ROOT / "pyproject.toml").read_text() for name in extra.split(",")), words

@@ -37,7 +37,3 @@ def test_the_worked_example_runs_and_keeps_what_every_method_promises(
     assert not np.array_equal(np.asarray(kept)[:32], np.asarray(image)[:32])
     same = tiny_editor.edit(image, method(num_inference_steps=3, strength=0), seed=1).image
     assert np.array_equal(np.asarray(same), np.asarray(image))
-
-
-def test_the_page_is_at_most_sixty_lines() -> None:
-    assert len(PAGE.read_text().splitlines()) <= 60
