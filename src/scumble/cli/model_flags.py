@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from scumble.core.traits_of_sampling import FewSteps, PredictionType, Spacing
+from scumble.core.traits_of_sampling import FewSteps, Offload, PredictionType, Spacing
 
 if TYPE_CHECKING:
     from scumble.editing.editor import Editor
@@ -50,6 +50,8 @@ class ModelFlags:
     """cpu, cuda or mps."""
     dtype: str | None = None
     """float32, float16 or bfloat16."""
+    offload: Offload | None = None
+    """For small GPUs: model keeps networks that are not at work in main memory, sequential even their layers."""
     runtime: str | None = None
     """torch, openvino (about twice as fast on a processor), compile (GPUs), or auto."""
 
@@ -64,5 +66,5 @@ class ModelFlags:
             settings["prompt_syntax"] = "weighted"
         return Editor.from_pretrained(
             self.model, device=self.device, dtype=self.dtype, threads=threads, runtime=self.runtime,
-            config=self.config, **settings,
+            config=self.config, offload=self.offload, **settings,
         )  # fmt: skip

@@ -74,6 +74,7 @@ class Editor:
         threads: int | None = None,
         cache: ContentCache | bool = True,
         config: str | Path | None = None,
+        offload: str | None = None,
         **add_ons: Any,
     ) -> Editor:
         """Load a model: the bundled one, a bundled name, a diffusers folder, one ``.safetensors`` file, or a hub id.
@@ -87,6 +88,8 @@ class Editor:
             threads: Processor threads of its runs; None: as torch has it.
             cache: Whether encoded pictures and inversions are kept for the next edit, or where.
             config: For a single file: a folder whose configs and vocabulary are its own (no network then).
+            offload: For small GPUs: ``model`` keeps in main memory the networks that are not at work, ``sequential``
+                even their layers.
             **add_ons: What is put on the model, see :class:`scumble.models.add_ons.AddOns`: ``lora`` ("FILE:WEIGHT",
                 or several), ``vae``, ``textual_inversion``, ``clip_skip``, ``prediction_type``, ``schedule``,
                 ``few_steps``, ``prompt_syntax`` ("weighted": ``(red:1.3)``), ``control`` with ``control_image`` and
@@ -103,7 +106,7 @@ class Editor:
         name = parse_runtime(runtime)
         converted = name == "openvino"  # its networks are converted from float32, whatever they compute in
         wanted = AddOns.read(**add_ons)
-        model = load(source, device, "float32" if converted else dtype, config, wanted)
+        model = load(source, device, "float32" if converted else dtype, config, wanted, offload)
         editor = cls(model, threads, cache)
         if name != "torch":
             editor._answering = Answering(editor.model, name, dtype)

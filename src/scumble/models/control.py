@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from scumble.images import Picture, Window
+from scumble.models.precision import compute_dtype
 
 __all__ = ["ControlNet"]
 
@@ -40,7 +41,7 @@ class ControlNet:
 
     def __call__(self, x: Tensor, t: Tensor, told: Mapping[str, Any], picture: Tensor) -> dict[str, Any]:
         """What the U-Net is given besides, for ``x`` (B, C, h, w) and a control picture (1 or B, 3, H, W)."""
-        dtype = next(self.network.parameters()).dtype
+        dtype = compute_dtype(self.network)
         told = {name: one.to(dtype) if isinstance(one, Tensor) else one for name, one in told.items()}
         down, mid = self.network(
             x.to(dtype),

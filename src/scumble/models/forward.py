@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.schedule import Level
+from scumble.models.precision import compute_dtype
 from scumble.models.runtime.base import Runtime
 from scumble.models.runtime.inputs import as_keywords
 from scumble.models.runtime.untouched import is_untouched
@@ -31,7 +32,7 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
     ``runtime`` answers where the network alone is asked for; PyTorch does where something is attached to the network
     or a gradient is wanted. The output has x's precision, at least float32.
     """
-    dtype = next(denoiser.parameters()).dtype
+    dtype = compute_dtype(denoiser)
     inputs: dict[str, Tensor] = {}
     noisy = x
     if cond.picture is not None:

@@ -18,6 +18,7 @@ from scumble.models.checks import check_conditioning, check_tokenizer
 from scumble.models.control import ControlNet
 from scumble.models.forward import denoise, timesteps
 from scumble.models.live_hash import live_hash
+from scumble.models.precision import compute_dtype
 from scumble.models.runtime.base import Runtime
 from scumble.models.scheduler_remarks import few_step_defaults, scheduler_remarks
 from scumble.models.taps import Tap, attached
@@ -80,7 +81,7 @@ class LatentModel:
         self.vae = vae
         self.text = text
         self.device = device
-        self.dtype: torch.dtype = next(unet.parameters()).dtype
+        self.dtype: torch.dtype = compute_dtype(unet)
         self.factor = latent_factor(vae)
         self.channels = int(vae.config.latent_channels)
         self.picture_channels = int(unet.config.in_channels) - self.channels

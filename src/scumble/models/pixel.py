@@ -16,6 +16,7 @@ from scumble.errors import CheckpointError, MethodError
 from scumble.models.checks import check_classes
 from scumble.models.forward import denoise, timesteps
 from scumble.models.live_hash import live_hash
+from scumble.models.precision import compute_dtype
 from scumble.models.runtime.base import Runtime
 from scumble.models.scheduler_remarks import scheduler_remarks
 from scumble.models.taps import Tap, attached
@@ -63,7 +64,7 @@ class PixelModel:
         self.runtime: Runtime | None = None
         self.denoiser: nn.Module = unet
         self.device = device
-        self.dtype: torch.dtype = next(unet.parameters()).dtype
+        self.dtype: torch.dtype = compute_dtype(unet)
         self.channels = channels
         self.clip_sample = self.schedule.clip_sample
         self.multiple = 2 ** (len(unet.config.down_block_types) - 1)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from scumble.core.traits_of_sampling import FewSteps, PredictionType, PromptSyntax, Spacing
+from scumble.core.traits_of_sampling import FewSteps, Offload, PredictionType, PromptSyntax, Spacing
 from scumble.records.file_ref import FileRef
 from scumble.settings import Settings
 
@@ -55,8 +55,8 @@ class ModelSpec(Settings):
     """The picture that it follows."""
     control_scale: float | None = Field(default=None, ge=0, le=10)
     """How strongly it is followed."""
-    offload: bool = False
-    """Keep parts that are not at work in main memory."""
+    offload: Offload | None = None
+    """Keep networks (or, sequential, their layers) that are not at work in main memory."""
     dtype: Literal["float32", "float16", "bfloat16"] | None = None
     """Precision of the networks; None: the device's usual."""
     runtime: str | None = None

@@ -155,12 +155,9 @@ class Attempt:
             asked = spec.asked()
             settings: dict[str, Any] = {
                 "device": self.device,
-                **{one: asked.pop(one) for one in ("dtype", "runtime") if one in asked},
+                **{one: asked.pop(one) for one in ("dtype", "runtime", "offload") if one in asked},
                 **spec.add_ons(),
             }
-            asked = {one: value for one, value in asked.items() if one == "offload"}
-            if asked:
-                raise InputError(f"a model's {', '.join(asked)} cannot be set in this version")
             try:
                 editor = Editor.from_pretrained(spec.name, **settings)
             except MemoryLimitError:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
+from scumble.core.traits_of_sampling import Offload
 from scumble.errors import CheckpointError, nearest
 from scumble.models.add_ons import AddOns
 from scumble.models.base import Model
 from scumble.models.latent import LatentModel
 from scumble.models.loading.folder import PICKLES, load_folder
 from scumble.models.loading.hub import fetch, is_hub_id
+from scumble.models.loading.offload import check_offload
+from scumble.models.loading.offload import offload as put_aside
 from scumble.models.loading.pipe import model_of_pipe
 from scumble.models.loading.placement import parse_device, parse_dtype
 from scumble.models.loading.single_file import load_single_file
@@ -31,6 +34,7 @@ def load(
     dtype: str | torch.dtype | None = None,
     config: str | Path | None = None,
     add_ons: AddOns | None = None,
+    offload: str | None = None,
 ) -> Model:
     """Load a model, and put on it what is wanted.
 
@@ -41,16 +45,21 @@ def load(
         dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: the precision of the networks.
         config: For a single file: a folder in diffusers' format whose configs and vocabulary are its own.
         add_ons: LoRA files and what else is put on it.
+        offload: ``sequential`` or ``model``: networks stay in main memory while they are not at work.
 
     Raises:
         CheckpointError: If there is no such model, or it cannot or must not be loaded.
         InputError: If the device or the precision does not exist here.
     """
-    model = _load(source, parse_device(device), parse_dtype(dtype), config)
+    place = parse_device(device)
+    check_offload(offload, place)
+    model = _load(source, place if offload is None else torch.device("cpu"), parse_dtype(dtype), config)
     if add_ons:
         from scumble.models.loading.put_on import put_on
 
         put_on(model, add_ons)
+    if offload is not None:
+        put_aside(model, cast("Offload", offload), place)
     return model
 
 
@@ -68,7 +77,7 @@ def _load(
         return load_single_file(path, place, precision, None if config is None else Path(config).expanduser())
     text = str(source)
     if isinstance(source, str) and is_hub_id(text) and not text.lower().endswith((*PICKLES, ".safetensors")):
-        return load_folder(fetch(text), text, place, precision)
+        return load_folder(fetch(text, precision), text, place, precision)
     raise CheckpointError(
         f"there is no model {text!r}{nearest(text, BUNDLED)}; give {' or '.join(BUNDLED)}, a folder in diffusers'"
         " format, a .safetensors file, or a hub id owner/name"

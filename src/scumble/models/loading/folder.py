@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 OTHER_NETWORKS = ("3", "Upscale", "LatentUpscale", "Depth2Img", "ImageVariation", "GLIGEN", "ControlNet", "Adapter")
 """Pipelines named StableDiffusion… whose U-Net takes more than a latent and a text."""
 
+VARIANTS: Mapping[torch.dtype | None, str] = {torch.float16: "fp16", torch.bfloat16: "bf16"}
+"""Precisions in which checkpoints also bring their weights."""
 WEIGHTS = re.compile(r"^(?:diffusion_pytorch_model|model)(?:\.(?P<variant>\w+))?(?:-\d+-of-\d+)?\.safetensors$")
 
 
@@ -70,7 +72,7 @@ def load_folder(path: Path, name: str, device: torch.device, dtype: torch.dtype)
         )
     config = _json(path / "scheduler" / "scheduler_config.json", f"{name} has no scheduler")
     settings = read_settings(path, name)
-    files = weight_files(path / "unet", name)[0]
+    files = weight_files(path / "unet", name, dtype)[0]
     weights_hash = partial(files_sha256, files)
     from diffusers import AutoencoderKL, UNet2DConditionModel, UNet2DModel
 
@@ -115,7 +117,7 @@ def _text(
 
 def _network(cls: Any, path: Path, name: str, dtype: torch.dtype, device: torch.device) -> Any:
     """Load one network, frozen and ready to be evaluated."""
-    variant = weight_files(path, name)[1]
+    variant = weight_files(path, name, dtype)[1]
     what = f"{name}/{path.name}"
     load = partial(
         cls.from_pretrained,
@@ -141,8 +143,8 @@ def _guarded(what: str, load: Callable[[], Any]) -> Any:
         raise CheckpointError(f"{what} cannot be loaded; it is damaged or incomplete: {error}") from error
 
 
-def weight_files(path: Path, name: str) -> tuple[list[Path], str | None]:
-    """Return the weight files of one part and their variant, the plain ones first, then fp16."""
+def weight_files(path: Path, name: str, dtype: torch.dtype | None = None) -> tuple[list[Path], str | None]:
+    """Return the weight files of one part and their variant: that of the precision, else the plain ones, else fp16."""
     if not path.is_dir():
         raise CheckpointError(f"{name} has no {path.name} folder")
     files: dict[str | None, list[Path]] = {}
@@ -150,6 +152,9 @@ def weight_files(path: Path, name: str) -> tuple[list[Path], str | None]:
         match = WEIGHTS.match(file.name)
         if match:
             files.setdefault(match["variant"], []).append(file)
+    asked = VARIANTS.get(dtype)
+    if asked in files:
+        return files[asked], asked
     if None in files:
         return files[None], None
     if files:

@@ -6,8 +6,10 @@ import json
 import re
 from pathlib import Path
 
+import torch
+
 from scumble.errors import CheckpointError
-from scumble.models.loading.folder import PICKLES, WEIGHTS, pickle_error, weight_files
+from scumble.models.loading.folder import PICKLES, VARIANTS, WEIGHTS, pickle_error, weight_files
 
 __all__ = ["fetch", "is_hub_id"]
 
@@ -20,8 +22,10 @@ def is_hub_id(source: str) -> bool:
     return re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source) is not None
 
 
-def fetch(repo: str) -> Path:
+def fetch(repo: str, dtype: torch.dtype | None = None) -> Path:
     """Return the local folder of a hub model: as the hub's client has kept it, else downloaded, safetensors only.
+
+    Where the hub has the weights in the precision ``dtype`` too, only those are downloaded.
 
     Raises:
         CheckpointError: If the model is not kept and cannot be fetched, or exists as pickles only.
@@ -33,7 +37,7 @@ def fetch(repo: str) -> Path:
     if cached is not None:
         return cached
     try:
-        return Path(snapshot_download(repo, allow_patterns=_wanted(repo)))
+        return Path(snapshot_download(repo, allow_patterns=_wanted(repo, dtype)))
     except CheckpointError:
         raise
     except RepositoryNotFoundError as error:
@@ -66,7 +70,7 @@ def _kept(repo: str) -> Path | None:
     return path
 
 
-def _wanted(repo: str) -> list[str]:
+def _wanted(repo: str, dtype: torch.dtype | None) -> list[str]:
     """Return the files of the repository that are needed: one set of weights per part."""
     from huggingface_hub import HfApi
 
@@ -77,8 +81,11 @@ def _wanted(repo: str) -> list[str]:
     for part in NETWORKS:
         inside = [file for file in files if file.startswith(f"{part}/")]
         variants = {file: match["variant"] for file in inside if (match := WEIGHTS.match(file.split("/", 1)[1]))}
-        plain = [file for file, variant in variants.items() if variant is None]
-        weights += plain or [file for file, variant in variants.items() if variant == "fp16"]
+        for one in (VARIANTS.get(dtype), None, "fp16"):
+            chosen = [file for file, variant in variants.items() if variant == one]
+            if chosen:
+                break
+        weights += chosen
         if not variants and any(file.endswith(PICKLES) for file in inside):
             raise pickle_error(f"{repo}/{part}")
     return ["model_index.json", *(f"{part}/*.{ext}" for part in PARTS for ext in ("json", "txt")), *weights]

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from scumble.errors import CheckpointError
 
-__all__ = ["has_safetensors_header", "keys_of", "plain_name", "tensors_of"]
+__all__ = ["has_safetensors_header", "keys_of", "own_dtype", "plain_name", "tensors_of"]
 
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 
@@ -34,6 +35,15 @@ def keys_of(path: Path) -> list[str]:
             return list(file.keys())
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path.name} is no readable safetensors file: {error}") from error
+
+
+def own_dtype(path: Path, starts: tuple[str, ...]) -> torch.dtype:
+    """Return the precision of all matrices whose names begin so: a half one, or float32 where they differ."""
+    with safe_open(str(path), framework="pt") as file:
+        slices = (file.get_slice(key) for key in file.keys() if key.startswith(starts))  # noqa: SIM118
+        kinds = {one.get_dtype() for one in slices if len(one.get_shape()) > 1}
+    only = next(iter(kinds)) if len(kinds) == 1 else ""
+    return {"F16": torch.float16, "BF16": torch.bfloat16}.get(only, torch.float32)
 
 
 def tensors_of(path: Path) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from scumble.hashing import files_sha256
 from scumble.models.latent import LatentModel
 from scumble.models.loading.folder import PICKLES, pickle_error
 from scumble.models.loading.pipe import model_of_pipe
-from scumble.models.loading.safetensors_file import has_safetensors_header, keys_of, plain_name
+from scumble.models.loading.safetensors_file import has_safetensors_header, keys_of, own_dtype, plain_name
 from scumble.models.pixel import PixelModel
 from scumble.models.quiet import without_progress_bars
 
@@ -35,6 +35,7 @@ NOT_MODELS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """What files are that hold such names."""
+NETWORKS = ("model.diffusion_model.", "first_stage_model.", "cond_stage_model.", "conditioner.")
 VAE_PARTS = ("encoder.", "decoder.", "quant_conv.", "post_quant_conv.", "first_stage_model.", "loss.")
 
 
@@ -43,6 +44,7 @@ def load_single_file(
 ) -> LatentModel | PixelModel:
     """Load a checkpoint file; the configs and the vocabulary that it lacks come from diffusers' cache or the hub.
 
+    It is mapped into memory in its own precision; what has the wanted one is not copied.
     With ``config``, a folder in diffusers' format of the same kind of model, they come from there, without a network.
     The empty tensors ``v_pred`` and ``ztsnr``, by which files say that they predict v and were trained down to pure
     noise, are obeyed.
@@ -52,16 +54,17 @@ def load_single_file(
     """
     keys = _keys(path)
     kind = _kind(path.name, keys)
+    own = own_dtype(path, NETWORKS)
     options = {} if config is None else {"config": str(config), "local_files_only": True}
     from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
     try:
         with without_progress_bars(), plain_name(path) as file:
             if kind == "sdxl":
-                pipe = StableDiffusionXLPipeline.from_single_file(str(file), torch_dtype=torch.float32, **options)
+                pipe = StableDiffusionXLPipeline.from_single_file(str(file), torch_dtype=own, **options)
             else:
                 pipe = StableDiffusionPipeline.from_single_file(
-                    str(file), torch_dtype=torch.float32, safety_checker=None, **options
+                    str(file), torch_dtype=own, safety_checker=None, **options
                 )
     except torch.OutOfMemoryError:
         raise

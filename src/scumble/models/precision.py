@@ -1,0 +1,18 @@
+"""In what precision a network computes, which need not be that of its weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+__all__ = ["compute_dtype"]
+
+
+def compute_dtype(network: Any) -> torch.dtype:
+    """Return in what precision a network computes, also where its weights are stored in less (layer-wise casting)."""
+    dtype: torch.dtype = next(network.parameters()).dtype
+    if dtype.itemsize > 1:
+        return dtype
+    said = getattr(network, "dtype", dtype)
+    return said if isinstance(said, torch.dtype) and said.itemsize > 1 else torch.float32
