@@ -15,6 +15,7 @@ from diffusers import (
     LCMScheduler,
     PNDMScheduler,
     TCDScheduler,
+    UniPCMultistepScheduler,
 )
 from torch import Tensor
 
@@ -22,6 +23,8 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.noise import GeneratorNoise
 from scumble.core.schedule import SPACINGS, Schedule
 from scumble.core.solvers import SOLVERS, Ddim, Evaluation, solver_named
+from scumble.errors import ScumbleError
+from scumble.methods.img2img.text_to_image import TextToImage
 from tests.support.toys import RAW, SHAPE, STABLE_DIFFUSION, ToyNetwork, context, trajectory
 
 # Stable Diffusion's own config: the solver a user names replaces its scheduler, as Scheduler.from_config does.
@@ -34,11 +37,12 @@ THEIRS: dict[str, tuple[Any, dict[str, Any]]] = {
     "ddpm": (DDPMScheduler, {"clip_sample": False}),
     "dpmpp_2m": (DPMSolverMultistepScheduler, {}),
     "dpmpp_2m_sde": (DPMSolverMultistepScheduler, {"algorithm_type": "sde-dpmsolver++"}),
+    "unipc": (UniPCMultistepScheduler, {}),
     "lcm": (LCMScheduler, {"clip_sample": False}),
     "tcd": (TCDScheduler, {"clip_sample": False}),
     "plms": (PNDMScheduler, {"skip_prk_steps": True}),
 }
-WITH_SIGMAS = ("euler", "euler-a", "dpmpp_2m", "dpmpp_2m_sde")
+WITH_SIGMAS = ("euler", "euler-a", "dpmpp_2m", "dpmpp_2m_sde", "unipc")
 """Whose schedulers in diffusers read the spreads of sigmas and the spacings (Euler ancestral: the latter only)."""
 
 
@@ -50,7 +54,8 @@ def theirs(scheduler: Any, n: int, kind: str, seed: int) -> list[Tensor]:
     first = torch.randn(SHAPE, generator=generator)
     sigmas = scheduler.sigmas if hasattr(scheduler, "sigmas") else None
     x = first * (sigmas[0] ** 2 + 1) ** 0.5 if sigma_space else first
-    options = {} if isinstance(scheduler, DDIMScheduler | PNDMScheduler) else {"generator": generator}
+    plain = isinstance(scheduler, DDIMScheduler | PNDMScheduler | UniPCMultistepScheduler)
+    options: dict[str, Any] = {} if plain else {"generator": generator}
     xs: list[Tensor] = []
     for i, t in enumerate(scheduler.timesteps):
         seen = scheduler.scale_model_input(x, t)
@@ -99,7 +104,7 @@ def test_a_named_schedule_gives_the_levels_of_its_scheduler(name: str, schedule:
     assert torch.allclose(sigmas, scheduler.sigmas.float(), rtol=1e-4, atol=1e-6)
     times = torch.tensor([level.t for level in levels[:-1]])
     # where DPM-Solver cuts 998.9999 to 998 for want of a bit, the levels are the same and ours says 999
-    cut = name in ("dpmpp_2m", "dpmpp_2m_sde") and schedule in ("beta", "exponential")
+    cut = name in ("dpmpp_2m", "dpmpp_2m_sde", "unipc") and schedule in ("beta", "exponential")
     assert torch.allclose(times, scheduler.timesteps.float(), atol=1.0 if cut else 2e-2)
     if cls is THEIRS[name][0] and torch.allclose(times, scheduler.timesteps.float(), atol=2e-2):
         assert_close(ours({**CHECKPOINT, **settings}, name, n, "epsilon", 5), theirs(scheduler, n, "epsilon", 5))
@@ -107,6 +112,13 @@ def test_a_named_schedule_gives_the_levels_of_its_scheduler(name: str, schedule:
 
 def test_every_solver_has_a_scheduler_to_be_compared_with() -> None:
     assert set(THEIRS) == set(SOLVERS)
+
+
+@pytest.mark.parametrize("name", ["dpmpp_sde", "DPMPP-SDE", "heun", "deis"])
+def test_a_rule_that_is_not_here_is_refused_by_name_with_the_reason(name: str) -> None:
+    with pytest.raises(ScumbleError, match="use ") as error:
+        TextToImage(solver=name)  # type: ignore[arg-type]
+    assert "\n" not in str(error.value)
 
 
 def test_the_checkpoints_own_few_step_scheduler_lists_the_students_timesteps() -> None:

@@ -35,7 +35,7 @@ OWN_LISTS = {
     "tcd": "TCDScheduler",
 }
 """Solvers that list their timesteps by the rule of this scheduler, whatever scheduler the checkpoint came with."""
-DPM = ("dpmpp_2m", "dpmpp_2m_sde")
+DPM = ("dpmpp_2m", "dpmpp_2m_sde", "unipc")
 FEW_STEP = ("LCMScheduler", "TCDScheduler")
 SPREADS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
 SPACINGS: Mapping[str, Mapping[str, Any]] = {
@@ -162,7 +162,7 @@ class Schedule:
 
         Args:
             num_inference_steps: N, at least 1 and at most T.
-            solver: ``ddim``, ``plms``, ``dpmpp_2m``, ``dpmpp_2m_sde`` or one of ``OWN_LISTS``: diffusers' solvers list
+            solver: ``ddim``, ``plms``, ``dpmpp_2m``, ``dpmpp_2m_sde``, ``unipc`` or one of ``OWN_LISTS``: diffusers' solvers list
                 different timesteps for one config; ``plms`` lists the second level twice (N + 2 levels).
 
         Raises:

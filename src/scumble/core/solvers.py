@@ -12,6 +12,7 @@ from torch import Tensor
 
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule, conditional_variance
+from scumble.core.unipc import UniPc
 
 __all__ = [
     "SOLVERS",
@@ -212,7 +213,7 @@ class Tcd:
         return mean, math.sqrt(max(1 - ratio**2, 0.0))
 
 
-SOLVERS = ("ddim", "euler", "euler-a", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "lcm", "tcd", "plms")
+SOLVERS = ("ddim", "euler", "euler-a", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "unipc", "lcm", "tcd", "plms")
 """Names of the rules for users; ``euler`` and ``euler-a`` are DDIM with eta 0 and 1 at their own levels."""
 
 
@@ -233,6 +234,7 @@ def solver_named(name: str, schedule: Schedule, steps: int, eta: float = 0.0) ->
         "euler-a": Ddim(eta=1.0),
         "dpmpp_2m": DpmSolverPP2M(steps),
         "dpmpp_2m_sde": DpmSolverPP2MSde(steps),
+        "unipc": UniPc(steps),
         "lcm": Lcm(),
         "tcd": Tcd(schedule),
         "plms": Plms(),

@@ -12,6 +12,7 @@ from PIL import Image
 from pydantic import ConfigDict, Field, field_validator
 
 from scumble.core.polarity import Polarity
+from scumble.core.traits_of_sampling import OTHER_SOLVERS, SolverName
 from scumble.errors import MethodError
 from scumble.methods.registry import METHODS
 from scumble.methods.words import Words
@@ -282,11 +283,19 @@ class Sampled(Method):
 
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
     """Steps N of a full run."""
-    solver: Literal["ddim", "euler", "euler-a", "ddpm", "dpmpp_2m", "dpmpp_2m_sde", "lcm", "tcd", "plms"] = "ddim"
-    """Sampler: dpmpp_2m needs about half the steps; lcm and tcd are for models trained for them; plms is for comparison
+    solver: SolverName = "ddim"
+    """Sampler: dpmpp_2m and unipc need about half the steps; lcm and tcd are for models trained for them; plms is for comparison
     with old software."""
     eta: float = Field(default=0.0, ge=0, le=1)
     """Noise added at each ddim step: 0 is deterministic, 1 ancestral."""
+
+    @field_validator("solver", mode="before")
+    @classmethod
+    def _refused(cls, given: Any) -> Any:
+        """Say why a well-known rule is not here."""
+        if isinstance(given, str) and (reason := OTHER_SOLVERS.get(given.lower().replace("-", "_"))):
+            raise ValueError(reason)
+        return given
 
     def make_solver(self, batch: EditBatch, steps: int) -> Solver:
         """Return the solver for a run of ``steps`` steps on the batch's model.

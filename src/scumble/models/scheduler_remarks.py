@@ -8,7 +8,6 @@ from typing import Any
 __all__ = ["few_step_defaults", "scheduler_remarks"]
 
 OTHERS = {
-    "UniPC": "dpmpp_2m",
     "DEIS": "dpmpp_2m",
     "Heun": "dpmpp_2m",
     "KDPM2Ancestral": "euler-a",
@@ -33,6 +32,8 @@ def scheduler_remarks(config: Mapping[str, Any]) -> tuple[str, ...]:
         return (_line(name, "euler-a"),)
     if name == "DPMSolverMultistepScheduler":
         return _multistep(config, name)
+    if name == "UniPCMultistepScheduler":
+        return _unipc(config, name)
     for start, near in OTHERS.items():
         if name.startswith(start):
             return (f"{name} has a rule that is not here: its noise levels are read, the nearest is --solver {near}",)
@@ -54,6 +55,16 @@ def _multistep(config: Mapping[str, Any], name: str) -> tuple[str, ...]:
             f" its noise levels are read, the nearest is --solver {near}",
         )
     return (_line(name, "dpmpp_2m_sde" if kind == "sde-dpmsolver++" else "dpmpp_2m"),)
+
+
+def _unipc(config: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    order, kind = int(config.get("solver_order") or 2), config.get("solver_type") or "bh2"
+    if order == 2 and kind == "bh2" and config.get("predict_x0", True) and not config.get("disable_corrector"):
+        return (_line(name, "unipc"),)
+    return (
+        f"{name} of order {order} ({kind}) has a rule that is not here: its noise levels are read, the nearest is"
+        " --solver unipc",
+    )
 
 
 def _line(name: str, solver: str) -> str:

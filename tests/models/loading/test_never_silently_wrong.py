@@ -123,7 +123,8 @@ def test_latents_mean_and_std_are_those_of_diffusers(sdxl_pipe: Any) -> None:
 @pytest.mark.parametrize(
     ("scheduler", "options", "word"),
     [
-        ("UniPCMultistepScheduler", {}, "--solver dpmpp_2m"),
+        ("UniPCMultistepScheduler", {}, "that is --solver unipc"),
+        ("UniPCMultistepScheduler", {"solver_order": 3}, "order 3"),
         ("HeunDiscreteScheduler", {}, "rule that is not here"),
         ("DEISMultistepScheduler", {}, "rule that is not here"),
         ("EulerAncestralDiscreteScheduler", {}, "--solver euler-a"),
