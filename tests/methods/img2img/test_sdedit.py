@@ -103,3 +103,28 @@ def test_guidance_one_evaluates_one_row(tiny_sd: Model) -> None:
     batch = EditBatch(tiny_sd, CounterNoise([1]), 1, (64, 64), image=torch.zeros(1, 3, 64, 64))
     SDEdit(prompt="a house", guidance_scale=2.0, num_inference_steps=4, strength=1.0).run(batch)
     assert (batch.cost.network_calls, batch.cost.forward_rows) == (4, 8)
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.6])
+def test_inpainting_begins_where_diffusers_begins(tiny_sd: Model, strength: float) -> None:
+    """At strength 1 from the draw alone, also where the picture is kept."""
+    from diffusers import DDIMScheduler, StableDiffusionInpaintPipeline
+
+    model: Any = tiny_sd
+    text = model.text.encoders[0]
+    scheduler = DDIMScheduler(**{**model.schedule.config, "clip_sample": False})
+    pipe = StableDiffusionInpaintPipeline(
+        vae=model.vae, text_encoder=text.network, tokenizer=text.tokenizer, unet=model.denoiser, scheduler=scheduler,
+        safety_checker=None, feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    pipe.set_progress_bar_config(disable=True)
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    change = torch.zeros(1, 1, 64, 64)
+    change[..., 16:48, 24:56] = 1.0
+    words: dict[str, Any] = {"prompt": "a house", "guidance_scale": 3.0, "num_inference_steps": 4, "strength": strength}
+    noise = GeneratorNoise(torch.Generator().manual_seed(7))
+    ours = SDEdit(**words, compat="diffusers").run(EditBatch(model, noise, 1, (64, 64), image=image, change=change))
+    theirs = pipe(**words, image=image, mask_image=change, height=64, width=64, output_type="latent",
+                  generator=torch.Generator().manual_seed(7)).images  # fmt: skip
+    assert ours is not None
+    torch.testing.assert_close(ours, theirs, atol=1e-4 * float(theirs.abs().max()), rtol=0)

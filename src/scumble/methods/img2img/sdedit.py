@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from scumble.methods.text_fields import TextFields
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from scumble.core.control import Trajectory
     from scumble.core.schedule import Level
     from scumble.methods.batch import EditBatch
 
@@ -42,8 +44,18 @@ class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
         levels = batch.levels(self.num_inference_steps, self.solver)
         return self.redraw(batch, levels, batch.begin(self.strength, len(levels) - 1), batch.x0)
 
-    def redraw(self, batch: EditBatch, levels: tuple[Level, ...], first: float, x0: Tensor) -> Tensor | None:
-        """Noise ``x0`` (1 or B, C, h, w) to level ``first`` with one draw and denoise it, ``repeats`` times."""
+    def redraw(
+        self,
+        batch: EditBatch,
+        levels: tuple[Level, ...],
+        first: float,
+        x0: Tensor,
+        begun: Callable[[Tensor], Trajectory] | None = None,
+    ) -> Tensor | None:
+        """Noise ``x0`` (1 or B, C, h, w) to level ``first`` with one draw and denoise it, ``repeats`` times.
+
+        ``begun`` makes the trajectory on which it begins of x0, where that is not the noised x0.
+        """
         from scumble.controls.change_map import NoisedSource
         from scumble.core.rounding import SLACK
 
@@ -53,6 +65,6 @@ class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         for k in range(self.repeats):
             tag = f"repeat{k}/" if k else ""
-            keep = batch.keep_outside_map(steps, first, NoisedSource(x0))
+            keep = batch.keep_outside_map(steps, first, (begun or NoisedSource)(x0))
             x0 = batch.denoise(levels, self.make_solver(batch, steps), [keep, guidance], tag=tag)
         return x0

@@ -1,20 +1,32 @@
-"""SDEdit as diffusers' img2img pipeline runs it."""
+"""SDEdit as diffusers' img2img pipeline runs it; with a change map, as its inpainting pipeline does."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
+from scumble.controls.change_map import NoisedSource
+from scumble.core.control import RunState
 from scumble.methods.batch import EditBatch
 from scumble.methods.img2img.sdedit import SDEdit
 
 __all__ = ["PRESETS"]
 
 
+class FromNoise(NoisedSource):
+    """The noised source, but at the first level the draw alone: inpainting at strength 1 begins there everywhere."""
+
+    def __call__(self, ctx: RunState, index: int) -> Tensor:
+        """Return the draw at the first level, and the noised source at the others."""
+        source = super().__call__(ctx, index)
+        return source if index > 0 or self.eps is None else self.eps
+
+
 def run(method: SDEdit, batch: EditBatch) -> Tensor | None:
     """Start from a draw of the VAE's posterior, and round the number of steps down: 0.29 of 100 steps gives 28."""
     levels = batch.levels(method.num_inference_steps, method.solver)
     steps = len(levels) - 1
-    return method.redraw(batch, levels, steps - int(steps * method.strength), batch.posterior_draw())
+    begun = FromNoise if batch.change is not None and method.strength == 1 else None
+    return method.redraw(batch, levels, steps - int(steps * method.strength), batch.posterior_draw(), begun)
 
 
 PRESETS = {"diffusers": run}
