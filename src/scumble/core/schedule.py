@@ -162,8 +162,8 @@ class Schedule:
 
         Args:
             num_inference_steps: N, at least 1 and at most T.
-            solver: ``ddim``, ``plms``, ``dpmpp_2m``, ``dpmpp_2m_sde``, ``unipc`` or one of ``OWN_LISTS``: diffusers' solvers list
-                different timesteps for one config; ``plms`` lists the second level twice (N + 2 levels).
+            solver: ``ddim``, ``plms``, one of ``DPM`` or of ``OWN_LISTS``: diffusers' solvers list different timesteps
+                for one config; ``plms`` lists the second level twice (N + 2 levels).
 
         Raises:
             ValueError: If N does not fit the table, or the solver is not defined for the family.

@@ -49,7 +49,7 @@ class UniPc:
         return min(2, self.steps - index, visits)
 
     def _correction(self, visits: Sequence[Evaluation]) -> Tensor:
-        """What the network's answer here changes in the step that led here (equation 9 there, minus the predictor's)."""
+        """What the network's answer here changes in the step that led here (eq. 9 there, minus the predictor's)."""
         before, here = visits[-2:]
         h = _lambda(here.level) - _lambda(before.level)
         phi, scale = math.expm1(-h), here.level.a * math.expm1(-h)

@@ -284,8 +284,8 @@ class Sampled(Method):
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
     """Steps N of a full run."""
     solver: SolverName = "ddim"
-    """Sampler: dpmpp_2m and unipc need about half the steps; lcm and tcd are for models trained for them; plms is for comparison
-    with old software."""
+    """Sampler: dpmpp_2m and unipc need about half the steps; lcm and tcd are for models trained for them; plms is for
+    comparison with old software."""
     eta: float = Field(default=0.0, ge=0, le=1)
     """Noise added at each ddim step: 0 is deterministic, 1 ancestral."""
 
