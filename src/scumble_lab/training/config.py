@@ -109,6 +109,7 @@ class InstructConfig(_Frozen):
     held_out: int = Field(256, description="the last pairs, never trained on")
     word_rate: float = Field(1.0, description="learning rate of new words' embeddings relative to the U-Net's")
     dropout: float = Field(0.05, description="share of samples without words, without picture, without both: each")
+    focus: float = Field(8.0, description="how much more a cell counts that the edit changes")
     snr_limit: float = 5.0
     schedule: Schedule
 

@@ -27,7 +27,7 @@ from scumble_lab.training.sheet import save_sheet
 from scumble_lab.training.teacher import Teacher
 from scumble_lab.training.tokenizer import build_tokenizer, token_ids
 
-__all__ = ["InstructTask", "sample_instructed", "widened"]
+__all__ = ["InstructTask", "edited_cells", "sample_instructed", "widened"]
 
 PAIRS_SEED = 3
 """Of the pairs' scenes; other whole numbers are those of the other models' scenes."""
@@ -42,6 +42,15 @@ def widened(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     wide.load_state_dict({**state, "conv_in.weight": torch.cat([first, torch.zeros_like(first)], dim=1)})
     network: UNet2DConditionModel = wide.to(unet.device)
     return network
+
+
+def edited_cells(before: Tensor, after: Tensor, focus: float) -> Tensor:
+    """How much each cell counts (B, 1, h, w), of mean 1: one that the edit changes ``1 + focus`` times the others.
+
+    What an edit leaves alone is most of the picture and easily copied; the loss would hardly hear the rest.
+    """
+    weight = 1 + focus * ((after - before).abs().amax(1, keepdim=True) > 0.25).float()
+    return weight / weight.mean((1, 2, 3), keepdim=True)
 
 
 class InstructTask:
@@ -84,9 +93,10 @@ class InstructTask:
         ids = torch.where((share < 2 * drop)[:, None], self.empty, ids)
         without = (share >= drop) & (share < 3 * drop)
         source = torch.where(without[:, None, None, None], torch.zeros_like(source), source)
+        focus = edited_cells(before, after, self.config.focus).to(self.device)
         x0 = x0.to(self.device)
         t = draw.index(len(self.abar), batch).to(self.device)
-        return self._loss(x0, source.to(self.device), ids.to(self.device), t, draw.normal(x0))
+        return self._loss(x0, source.to(self.device), ids.to(self.device), t, draw.normal(x0), focus)
 
     @torch.no_grad()
     def validate(self) -> Mapping[str, float]:
@@ -122,14 +132,14 @@ class InstructTask:
         return words
 
     def _loss(
-        self, x0: Tensor, source: Tensor, ids: Tensor, t: Tensor, noise: Tensor
+        self, x0: Tensor, source: Tensor, ids: Tensor, t: Tensor, noise: Tensor, focus: Tensor | None = None
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         words, picture = self._words(ids), source / self.scale
         return denoising_loss(
             lambda x, t: self.unet(
                 torch.cat([x, picture], 1).contiguous(memory_format=torch.channels_last), t, words
             ).sample,
-            x0, t, noise, self.abar, self.config.snr_limit,
+            x0, t, noise, self.abar, self.config.snr_limit, focus=focus,
         )  # fmt: skip
 
 
