@@ -239,6 +239,11 @@ def test_a_wrong_word_is_found_before_anything_is_computed(tiny_sd: Model, x0: T
 
 
 def test_a_word_behind_what_the_text_encoder_sees_is_said_to_be_there(tiny_sd: Model, x0: Tensor) -> None:
-    long = "a photo of a big red cat on the sand " * 12 + "with a dog"
+    long = "a photo of a big red cat on the sand " * 200 + "with a dog"
     with pytest.raises(InputError, match="'dog' lies beyond the end of what the text encoder sees"):
         method(prompt=long, word_weights={"dog": 2.0}).check(job_of(tiny_sd, x0=x0))
+
+
+def test_a_word_far_behind_the_first_piece_of_a_long_prompt_can_be_weighted(tiny_sd: Model, x0: Tensor) -> None:
+    long = "a photo of a big red cat on the sand " * 12 + "with a dog"
+    method(prompt=long, word_weights={"dog": 2.0}).check(job_of(tiny_sd, x0=x0))

@@ -78,4 +78,5 @@ class PromptSource(InversionFields, FromSeed, WordFields):
         """The source prompt beside the targets, as tokens."""
         from scumble.methods.attention.attention_edit import PromptPair
 
-        return PromptPair(batch.model, source, targets, batch.embed(source).text.shape[1])
+        length = max(batch.embed(prompt).text.shape[1] for prompt in (source, *targets))
+        return PromptPair(batch.model, source, targets, length)
