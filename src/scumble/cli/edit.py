@@ -85,6 +85,8 @@ class Common(ModelFlags):
     """Print outputs, recipes, cost and remarks as JSON."""
     metadata: bool = True
     """Write the recipe into the result."""
+    map_inside: Annotated[bool, Parameter(negative="")] = False
+    """Put the change map in beside the recipe, so that redo needs no file of it."""
     strip: Annotated[bool, Parameter(negative="")] = False
     """Leave out what the edited file holds besides its pixels (EXIF with GPS, XMP), but for its color profile."""
 
@@ -298,7 +300,8 @@ def _check_stdout(common: Common) -> None:
 def report(result: Result, target: Path, common: Common) -> None:
     """Write the candidates and say what they cost."""
     with output_file(target) as file:
-        written = result.save(file, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
+        written = result.save(file, metadata=common.metadata, map_inside=common.map_inside,
+                              overwrite=common.overwrite, strip=common.strip)  # fmt: skip
     cost = result.cost.as_dict()
     if common.json:
         recipes = [result.recipe_of(k).model_dump(mode="json") for k in range(len(written))]

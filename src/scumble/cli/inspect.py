@@ -62,6 +62,9 @@ def _describe(method: Any) -> dict[str, Any]:
 def info(path: Path, *, as_json: Json = False) -> None:
     """Show the recipe of a picture made by scumble, or what an inversion file holds.
 
+    Where an edited picture was edited again, the edits are shown one before the other, as far as their pictures lie
+    beside it.
+
     Parameters
     ----------
     path
@@ -69,12 +72,15 @@ def info(path: Path, *, as_json: Json = False) -> None:
     as_json
         Print JSON.
     """
+    from scumble.records.chain import chain_of
     from scumble.records.metadata import read_metadata
 
     with input_file(path) as file:
         if not file.exists():
             raise InputError(f"{file.name} does not exist")
         record = _inversion(file) if file.suffix == ".safetensors" else read_metadata(file)
+        if isinstance(record.get("parent"), str):
+            record = {**record, "chain": chain_of(file)}
     if as_json:
         print(json.dumps(record, ensure_ascii=False, indent=2))
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
@@ -34,10 +34,14 @@ class Composed(Sequence[Image.Image]):
     Args:
         source: The picture.
         candidates: The patches of each, later ones over earlier ones.
+        alphas: The transparency of all of them, or of each; none: the picture's.
     """
 
-    def __init__(self, source: Picture, candidates: Sequence[Sequence[Patch]]) -> None:
+    def __init__(
+        self, source: Picture, candidates: Sequence[Sequence[Patch]], alphas: Sequence[Image.Image] = ()
+    ) -> None:
         self.source, self.candidates = source, [tuple(patches) for patches in candidates]
+        self.alphas = list(alphas)
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -52,7 +56,10 @@ class Composed(Sequence[Image.Image]):
             return [self[k] for k in range(*index.indices(len(self)))]
         image = Image.fromarray(self.pixels(index))
         image.info = dict(self.source.rgb.info)
-        return self.source.with_alpha(image)
+        if not self.alphas:
+            return self.source.with_alpha(image)
+        alpha = self.alphas[index if len(self.alphas) > 1 else 0]
+        return replace(self.source, alpha=alpha).with_alpha(image)
 
     def __iter__(self) -> Iterator[Image.Image]:
         return (self[k] for k in range(len(self)))
@@ -71,4 +78,5 @@ class Composed(Sequence[Image.Image]):
 
     def chosen(self, order: Sequence[int]) -> Composed:
         """Some of the candidates, in another order."""
-        return Composed(self.source, [self.candidates[k] for k in order])
+        alphas = [self.alphas[k] for k in order] if len(self.alphas) > 1 else self.alphas
+        return Composed(self.source, [self.candidates[k] for k in order], alphas)

@@ -29,6 +29,7 @@ from scumble.errors import InputError
 from scumble.file_field import named_files
 from scumble.hashing import files_sha256, tensor_sha256
 from scumble.images import Box, Picture, Window, describe_map, load_map, usual_feather
+from scumble.images.alpha import filled_alpha, is_see_through
 from scumble.inversion.inversion import Inversion
 from scumble.memory import PeakMemory
 from scumble.methods.base import Candidates, ImageMethod, Method
@@ -124,14 +125,18 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
         InputError: For unusable input; MethodError: for what is not defined for the method or the model.
     """
     seed, count, size = asked.numbers()
-    change, notices = _change_map(asked, picture)
+    given, notices = _given_map(asked, picture)
+    change = None if given is None else cast("ImageMethod", asked.method).prepare_map(given)
+    notices += [] if change is None else [describe_map(change)]
+    alphas, transparent = _transparency(asked, picture, change)
+    notices += transparent
     places, where = load_places(asked.model, asked.method, picture.size, picture)
     fixed = None if asked.inversion is None else _window_of(asked.inversion, picture.size)
     parts, remarks = choose_parts(asked.model, asked.method, picture.size, change, asked.view, fixed)
     parts, differences = recorded(parts, asked.windows)
     notices = [*picture.carried.notices, *notices, *where, *remarks, *differences]
     feathers = [_feather(asked, part, k) for k, part in enumerate(parts)]
-    work = _Work(asked, picture, parts, feathers, notices, places)
+    work = _Work(asked, picture, parts, feathers, notices, places, alphas)
     started = time.perf_counter()
     with PeakMemory(asked.model.device) as memory, user_errors(size, parts[0].window):
         try:
@@ -149,6 +154,7 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
     recipe = recipe.model_copy(
         update={
             "input": {"name": picture.path_name or "", "sha256": picture.sha256},
+            "parent": picture.sha256 if picture.has_recipe else None,
             "change_map": None if change is None else {"name": asked.method.map_name, "sha256": tensor_sha256(change)},
             "view": asked.view,
             "fade": asked.view.fade,
@@ -157,7 +163,7 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
             "files": {**recipe.files, **hashes_of(places)},
         }
     )
-    return Result(images, recipe, work.cost, work.notices, reports, picture, change, work.frames())
+    return Result(images, recipe, work.cost, work.notices, reports, picture, change, work.frames(), given)
 
 
 def make_pictures(asked: Edit, window: Window) -> Result:
@@ -203,7 +209,9 @@ class _Work:
         feathers: Sequence[int],
         notices: list[str],
         places: Sequence[Place] = (),
+        alphas: Sequence[Image.Image] = (),
     ) -> None:
+        self.alphas = alphas
         self.asked, self.picture, self.parts, self.feathers = asked, picture, parts, feathers
         self.cost, self.notices, self.places = Cost(), notices, places
         self.profile = profile_in(picture.rgb)
@@ -239,13 +247,13 @@ class _Work:
                 self.cost.network_calls += model.calls
             self._account(k, reports)
             self.runs.append(runs[-1][0])
-        self.images = Composed(self.picture, candidates)
+        self.images = self._composed(candidates)
 
     def done(self) -> tuple[Composed, list[dict[str, Any]]]:
         """The candidates that were finished in every window when the edit was stopped."""
         whole = [patches for patches in self.candidates if len(patches) == len(self.parts)]
         reports = self.reports or self.begun
-        return Composed(self.picture, whole), [*reports, *({} for _ in whole)][: len(whole)]
+        return self._composed(whole), [*reports, *({} for _ in whole)][: len(whole)]
 
     def ordered(self, change: Tensor | None) -> tuple[Composed, list[dict[str, Any]]]:
         """Let the method look at all candidates together, in the window; it may choose and order them."""
@@ -269,6 +277,11 @@ class _Work:
         part = self.parts[0]
         whole = [Composed(self.picture, [[Patch(part.window.box, pixels)]]) for pixels in self.runs[0].frames()]
         return [one[0] for one in whole]
+
+    def _composed(self, candidates: Sequence[Sequence[Patch]]) -> Composed:
+        """The candidates with their transparency; where only some are made, with that of those."""
+        alphas = self.alphas if len(self.alphas) < 2 else self.alphas[self.first : self.first + len(candidates)]
+        return Composed(self.picture, candidates, alphas)
 
     def _run(self, k: int, index: int) -> Run:
         asked, part = self.asked, self.parts[k]
@@ -360,18 +373,29 @@ def _looked_at(window: Window, asked: Edit) -> str:
     return f"worked on the whole picture at {size}, {how}{more}"
 
 
-def _change_map(asked: Edit, picture: Picture) -> tuple[Tensor | None, list[str]]:
+def _given_map(asked: Edit, picture: Picture) -> tuple[Tensor | None, list[str]]:
+    """The change map as it was given, 1 = change, at the picture's size."""
     method = asked.method
     if not isinstance(method, ImageMethod) or method.change_map is None:
         return None, []
     if is_from_words(method.change_map):
         image, remark = map_from_words(asked.model, method, str(method.change_map), picture.rgb)
         change, notices = load_map(image, picture.size)
-        notices = [*notices, remark]
-    else:
-        change, notices = load_map(method.change_map, picture.size, polarity=method.polarity)
-    change = method.prepare_map(change)
-    return change, [*notices, describe_map(change)]
+        return change, [*notices, remark]
+    return load_map(method.change_map, picture.size, polarity=method.polarity)
+
+
+def _transparency(asked: Edit, picture: Picture, change: Tensor | None) -> tuple[list[Image.Image], list[str]]:
+    """The transparency of the results, where it is not the picture's, and what is to be said about it."""
+    if picture.alpha is None or asked.view.transparency == "keep":
+        return [], []
+    if change is None:
+        kept = "the picture's transparency was kept; give a map to fill transparent places"
+        return [], [kept] if is_see_through(picture.alpha) else []
+    if not is_see_through(picture.alpha, change[:, 0].amax(0)):
+        return [], []
+    filled = "transparent places became as opaque as the map is strong there; --transparency keep leaves them"
+    return [filled_alpha(picture.alpha, one[0]) for one in change], [filled]
 
 
 def _feather(asked: Edit, part: Part, k: int) -> int:

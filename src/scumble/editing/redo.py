@@ -24,6 +24,8 @@ from scumble.methods.extras.parse import from_recipe
 from scumble.models.clip import BUNDLED_CLIPS
 from scumble.models.loading import BUNDLED
 from scumble.records.beside import Beside
+from scumble.records.map_inside import MAP_KEY, map_from_text
+from scumble.records.metadata import read_texts
 from scumble.records.recipe import Recipe, read_recipe
 from scumble.records.request import put
 
@@ -94,7 +96,8 @@ def redo(
     source = None if recipe.input is None else _source(recipe, image, beside)
     more: dict[str, Any] = {}
     if source is not None and recipe.change_map is not None:
-        more["change_map"] = _map(recipe, method, change_map, beside, source.rgb.size)
+        stored_map = _map_inside(target, recipe, method, source.rgb.size) if change_map is None else None
+        more = stored_map or {"change_map": _map(recipe, method, change_map, beside, source.rgb.size)}
     stored = None if recipe.inversion is None else _inversion(recipe.inversion, inversion, beside)
     if editor is None:
         runtime, dtype = _runtime_of(recipe.environment)
@@ -236,6 +239,21 @@ def _map(recipe: Recipe, method: Method, given: Any, beside: Beside, size: tuple
         name = wanted["name"] or "made in memory"
         raise InputError(f"the change map ({name}) is not beside the result; give it with --map")
     return map_path
+
+
+def _map_inside(target: Path, recipe: Recipe, method: Method, size: tuple[int, int]) -> dict[str, Any] | None:
+    """The fields of a method whose change map is inside the picture; it is kept as strengths, whatever white meant.
+
+    Raises:
+        InputError: If the map is not the one that was used.
+    """
+    text = read_texts(target).get(MAP_KEY)
+    if text is None or not isinstance(method, ImageMethod):
+        return None
+    maps = map_from_text(text, size, f"the change map in {target.name}")
+    if tensor_sha256(method.prepare_map(load_map(maps, size)[0])) != (recipe.change_map or {})["sha256"]:
+        raise InputError(f"the change map in {target.name} is not the one that was used; give it with --map")
+    return {"change_map": maps, "polarity": "white-changes"}
 
 
 def _put_on(recipe: Recipe, beside: Beside) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from scumble.files import PICTURE_FORMATS, refuse_overwriting
 from scumble.images import Picture, save_image
 from scumble.images.carried import Carried
 from scumble.images.jpeg_blocks import kept_blocks
+from scumble.records.map_inside import MAP_KEY, text_of_map
 from scumble.records.metadata import embed
 from scumble.records.recipe import Recipe
 
@@ -37,6 +38,7 @@ class Result:
         source: The picture that was edited, or None.
         change_map: The change map at the picture's size (1 or B, 1, H, W), or None.
         frames: Pictures of the way there, where the method makes them, the source first.
+        given_map: The change map before the method prepared it, or None.
     """
 
     images: Sequence[Image.Image]
@@ -47,6 +49,7 @@ class Result:
     source: Picture | None = None
     change_map: Tensor | None = None
     frames: Sequence[Image.Image] = ()
+    given_map: Tensor | None = None
 
     def __repr__(self) -> str:
         """What it is in one line, without its pictures."""
@@ -68,6 +71,7 @@ class Result:
         path: str | Path,
         *,
         metadata: bool = True,
+        map_inside: bool = False,
         overwrite: bool = True,
         strip: bool = False,
         quality: int = 95,
@@ -80,6 +84,8 @@ class Result:
         Args:
             path: PNG carries its recipe inside; JPEG, WebP and TIFF get it as ``<name>.json`` beside them.
             metadata: False writes pictures without any recipe.
+            map_inside: Put the change map in beside the recipe: then the picture that was edited is all that
+                :func:`~scumble.redo` needs besides.
             overwrite: Whether files that are there may be replaced.
             strip: Leave out what the edited file held, but for its color profile.
             quality: Of a JPEG, 1 to 100.
@@ -105,6 +111,8 @@ class Result:
         remarks: list[str] = []
         for index, (file, image) in enumerate(zip(files, self.images, strict=True)):
             texts = embed(self.recipe_of(index).model_dump(mode="json")) if metadata else None
+            if texts is not None and map_inside and self.given_map is not None:
+                texts[MAP_KEY] = text_of_map(self.given_map)
             jpeg = self._blocks(file, image, index, remarks)
             save_image(image, file, texts, quality, carried=carried, jpeg=jpeg, notices=remarks)
         told = carried.describe()

@@ -18,6 +18,7 @@ from scumble.images.arrays import picture_bytes
 from scumble.images.carried import Carried, read_carried
 from scumble.images.decode import open_frame, quiet, rgb_and_alpha, upright
 from scumble.images.profile import converted
+from scumble.images.save import OWN_KEY, has_own_sidecar
 from scumble.images.turn import turned
 
 __all__ = ["Picture", "Source", "load_image", "picture_sha256"]
@@ -31,8 +32,8 @@ class Picture:
     """A decoded picture: colours and transparency apart, upright, 8 bits per channel.
 
     ``path_name`` is the file's name without its folder; ``sha256`` is of the decoded colours and the size, so the
-    same picture as PNG, array or PIL image has the same one. ``carried`` is what the file holds besides, and ``file``
-    where it lies, when it was one.
+    same picture as PNG, array or PIL image has the same one. ``carried`` is what the file holds besides, ``file``
+    where it lies, when it was one, and ``has_recipe`` whether an edit of ours made it.
     """
 
     rgb: Image.Image
@@ -41,6 +42,7 @@ class Picture:
     sha256: str
     carried: Carried = field(default_factory=Carried)
     file: Path | None = None
+    has_recipe: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -84,7 +86,7 @@ def load_image(source: Source) -> Picture:
             f"a picture cannot be made from {type(source).__name__}; give a file, bytes, PIL image or array"
         )
     rgb, alpha = rgb_and_alpha(image)
-    return Picture(rgb, alpha, None, picture_sha256(rgb))
+    return Picture(rgb, alpha, None, picture_sha256(rgb), has_recipe=isinstance(image.info.get(OWN_KEY), str))
 
 
 def _all_of(source: BinaryIO) -> bytes:
@@ -115,7 +117,8 @@ def _from_file(path: Path) -> Picture:
         rgb, alpha = rgb_and_alpha(image)
     remarks = [*notices, *([notice] if notice else []), *carried.notices]
     carried = replace(carried, notices=tuple(remarks), icc=rgb.info.get("icc_profile"))
-    return Picture(rgb, alpha, path.name, picture_sha256(rgb), carried, path.absolute())
+    made = isinstance(frame.info.get(OWN_KEY), str) or has_own_sidecar(path)
+    return Picture(rgb, alpha, path.name, picture_sha256(rgb), carried, path.absolute(), made)
 
 
 def picture_sha256(rgb: Image.Image) -> str:

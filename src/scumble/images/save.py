@@ -16,9 +16,9 @@ from scumble.images.carried import Carried, options_for
 from scumble.images.jpeg_blocks import with_segments
 from scumble.untrusted import parse_json, read_text
 
-__all__ = ["check_target", "save_image", "sidecar_path"]
+__all__ = ["OWN_KEY", "check_target", "has_own_sidecar", "save_image", "sidecar_path"]
 
-_OWN_KEY = "scumble"
+OWN_KEY = "scumble"
 _LARGE = 2_000_000
 """Pixels from which a PNG is compressed fast: a quarter of the time for a tenth more bytes."""
 _SLOW = 8_000_000
@@ -91,6 +91,12 @@ def sidecar_path(path: str | Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
+def has_own_sidecar(path: Path) -> bool:
+    """Whether the metadata of a picture lies beside it, and is ours."""
+    sidecar = sidecar_path(path)
+    return sidecar.is_file() and _is_ours(sidecar)
+
+
 def check_target(path: str | Path, alpha: bool = False, *, overwrite: bool = True, source: Path | None = None) -> Path:
     """Return the path when a picture can be written there; meant to be asked before the work, too.
 
@@ -129,7 +135,7 @@ def _is_ours(path: Path) -> bool:
         known = parse_json(read_text(path, "the file"), path.name)
     except InputError:
         return False
-    return isinstance(known, dict) and _OWN_KEY in known
+    return isinstance(known, dict) and OWN_KEY in known
 
 
 def _write_sidecar(path: Path, metadata: Mapping[str, str] | None) -> None:

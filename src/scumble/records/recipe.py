@@ -92,7 +92,7 @@ class Recipe(Settings):
     input: Ref | None = None
     """``name`` and ``sha256`` of the edited picture's pixels."""
     parent: str | None = Field(default=None, max_length=64)
-    """SHA-256 of the recipe of the edited picture, where that was made by an edit itself."""
+    """SHA-256 of the edited picture's pixels, where that picture carries a recipe itself: edits form a chain."""
     change_map: Ref | None = None
     """``name`` (when it was a file) and ``sha256`` of the change map as strengths."""
     fade: float = Field(default=0.0, ge=0, le=1)

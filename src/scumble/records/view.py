@@ -35,9 +35,11 @@ class View(Settings):
     """Match the colors of the edit to the picture at the map's border."""
     fade: float = Field(default=0.05, ge=0, le=1)
     """Map value up to which the result fades in; 0: it does not."""
+    transparency: Literal["fill", "keep"] = "fill"
+    """Transparent places that a map lets change become as opaque as the map is strong there, or stay as they are."""
 
 
-VIEW_0_1 = View(window="whole", detail="model", fade=0.0)
+VIEW_0_1 = View(window="whole", detail="model", fade=0.0, transparency="keep")
 """How version 0.1 looked at a picture; its recipes say nothing about it."""
 
 
