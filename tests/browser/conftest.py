@@ -225,7 +225,7 @@ class Studio:
                 break
             except Late:
                 before, at = at, self.js("studio.server.working.value.map(job => [job.id, job.stage, job.step])")
-                assert at and at != before, self.js(
+                assert at != before, self.js(
                     "JSON.stringify([document.querySelector('.house').dataset, studio.doc.edit.value, "
                     "studio.view.awaited.value, studio.view.selected.value, studio.doc.notice.value, "
                     "[...studio.server.jobs.value.values()].slice(-3)])"

@@ -93,7 +93,7 @@ def test_stop_now_ends_the_process_while_the_model_loads_and_the_next_edit_works
 
 
 def test_reload_in_the_middle_brings_everything_back_and_the_result_arrives(studio: Studio) -> None:
-    ready(studio, "200").edit()
+    ready(studio, "100").edit()
     studio.until("studio.server.working.value.some(job => job.step >= 1)")
     before, name = studio.map_hash(), studio.js("studio.doc.picture.value.name")
     studio.page.reload()

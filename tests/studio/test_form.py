@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scumble.cli.studio import BORROWED
+from scumble.errors import InputError
 from scumble.methods.registry import METHODS, method_class
 from scumble.records.view import View
 from scumble.studio.command import command_line
@@ -58,7 +59,6 @@ def test_a_form_accepts_its_own_defaults(name: str) -> None:
 
 def test_faults_are_the_sentences_of_the_command_line() -> None:
     from scumble.cli.flags import build_method
-    from scumble.errors import InputError
 
     checked = check("differential-diffusion", {"guidance_scale": 120, "num_inference_steps": 0})
     assert {one["field"] for one in checked["faults"]} == {"guidance_scale", "num_inference_steps"}
@@ -68,7 +68,6 @@ def test_faults_are_the_sentences_of_the_command_line() -> None:
 
 
 def test_a_page_may_name_no_files() -> None:
-    from scumble.errors import InputError
 
     with pytest.raises(InputError, match="may not set target_image"):
         check("diffuseit", {"target_image": "/etc/passwd"})
@@ -90,3 +89,26 @@ def test_the_command_line_comes_back_as_the_same_form() -> None:
 def test_values_that_look_like_flags_stay_values() -> None:
     line = command_line("sdedit", {"prompt": "-x"}, {}, picture="a b.png", change_map=None, seed=1)
     assert "--prompt=-x" in line and "'a b.png'" in line
+
+
+def test_texts_with_a_place_and_files_reach_the_command_line_and_no_path_comes_as_a_value() -> None:
+    files = {"placed_words.0.map": "left.png"}
+    told = FORMS.check(
+        "differential-diffusion", {"prompt": "a"}, [], "photo.png", "map.png", seed=7, count=1, output="out.png",
+        model=None, places=["a red ball", "mist"], files=files,
+    )  # fmt: skip
+    assert told["faults"] == []
+    assert "--at left.png 'a red ball' --at 1 mist" in told["command"]
+    assert "scumble.Words('a red ball', 'left.png')" in told["python"]
+    for name, parameters in (
+        ("diffuseit", {"target_image": "/etc/passwd"}),
+        ("asyrp", {"directions": ["/etc/passwd"]}),
+        ("differential-diffusion", {"placed_words": [{"text": "a", "map": "/etc/passwd"}]}),
+    ):
+        with pytest.raises(InputError):
+            check(name, parameters)
+    with pytest.raises(InputError, match="one text"):
+        FORMS.check(
+            "asyrp", {}, [], "photo.png", None, seed=7, count=1, output="out.png", model=None,
+            places=["a"], files={},
+        )  # fmt: skip

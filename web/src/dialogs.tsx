@@ -72,7 +72,7 @@ function Methods() {
                   onClick={() => pick(one)}
                 >
                   <b>{one.title}</b>
-                  <span>{one.summary}</span>
+                  <span>{one.summary.replace(/`/g, "\"")}</span>
                   <small>{one.unfit ?? one.paper}</small>
                 </button>
               ))}

@@ -63,6 +63,8 @@ class Studio:
     engine: Engine
     forms: Forms
     model: str | None = None
+    begun_with: tuple[str, Path, int] | None = None
+    """Hash, file and time of change of the picture that the studio was started with."""
     version: str = ""
     methods: list[dict[str, Any]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
@@ -74,12 +76,11 @@ class Studio:
 
     def fitting(self) -> list[dict[str, Any]]:
         """The methods, with the model's own defaults, and with the reason where the model cannot do one."""
-        reason = f"needs a model that understands words; {self.jobs.model['name']} does not"
         defaults = self.jobs.defaults
         return [
             {
                 **one,
-                "unfit": reason if one["needs_text"] and not self.jobs.takes_text else None,
+                "unfit": self.unfit(one),
                 "fields": [
                     {**field, "default": defaults.get(field["name"], field["default"])} for field in one["fields"]
                 ],
@@ -87,8 +88,26 @@ class Studio:
             for one in self.methods
         ]
 
+    def unfit(self, method: dict[str, Any]) -> str | None:
+        """Why the model cannot do a method; None: it can."""
+        name, instructs = self.jobs.model["name"], self.jobs.instructs
+        if method["needs_text"] and not self.jobs.takes_text:
+            return f"needs a model that understands words; {name} does not"
+        if method["instructs"] and not instructs:
+            return f"needs a model that follows instructions, such as still-life-instruct; {name} does not"
+        if instructs and not method["instructs"]:
+            return f"{name} only follows instructions: choose another model for this"
+        return None
+
     def near(self, path: Path) -> str:
-        """A path as it is typed in the folder where the studio was started."""
+        """A path as it is typed in the folder where the studio was started.
+
+        A picture that the studio was started with is called as it was then, while it is still the same file.
+        """
+        if self.begun_with is not None:
+            digest, original, changed = self.begun_with
+            same = path.parent.name == digest and original.is_file() and original.stat().st_mtime_ns == changed
+            path = original if same else path
         absolute = path.absolute()
         try:
             return absolute.relative_to(Path.cwd()).as_posix()

@@ -158,6 +158,7 @@ def describe(method: Any, name: str) -> dict[str, Any]:
         "releases": name in RELEASES,
         "unfit": None,
         "needs_text": bool(method.needs_text),
+        "instructs": bool(method.takes_instructions),
         "together": bool(fields.get("rank")) or "keep" in fields,
         "fields": shown,
     }

@@ -115,7 +115,7 @@ class Jobs:
         }
         self.live: dict[int, dict[str, Any]] = {}
         self.jpegs: dict[int, bytes] = {}
-        self.takes_text = True
+        self.takes_text, self.instructs = True, False
         self.defaults: dict[str, Any] = {}
         self.paces: list[float] = []
         self.peaks: dict[str, int] = {}
@@ -386,7 +386,8 @@ class Jobs:
             if error is not None:
                 self._tell_model(state="failed", error=f"The model could not be loaded: {error}")
             else:
-                self.takes_text, self.defaults = bool(value["takes_text"]), value["defaults"]
+                self.takes_text, self.instructs = bool(value["takes_text"]), bool(value["instructs"])
+                self.defaults = value["defaults"]
                 self.on_model()
                 self._tell_model(
                     state="ready",

@@ -72,8 +72,8 @@ async def plan_of(
     """Put together what the page is told of an edit before it is made."""
     faults = list(checked["faults"])
     refusal = None
-    if info is not None and info["needs_text"] and not studio.jobs.takes_text:
-        refusal = f"the model {studio.jobs.model['name']} takes no words, and {edit.method} needs them"
+    if info is not None and (unfit := studio.unfit(info)):
+        refusal = f"{info['title']} {unfit}" if unfit.startswith("needs") else unfit
     if info is not None and info["points"] and not edit.points and not faults:
         faults.append(
             {

@@ -115,7 +115,7 @@ def serve(
     studio = open_studio(home.absolute(), model, device, version, borrowed)
     try:
         if picture is not None and data is not None:
-            _begin_with(studio, data, picture.name)
+            _begin_with(studio, data, picture)
         token = new_token()
         names = [*allow_host, *([host] if host not in ("0.0.0.0", "::") else [])]
         guard = Guard(make_app(studio), token, port, names)
@@ -176,9 +176,10 @@ def _read(picture: Path | None) -> bytes | None:
     return data
 
 
-def _begin_with(studio: Studio, data: bytes, name: str) -> None:
+def _begin_with(studio: Studio, data: bytes, picture: Path) -> None:
     """Make a picture the draft's, unless it is that already."""
-    digest, view = studio.pictures.add(data, name)
+    digest, view = studio.pictures.add(data, picture.name)
+    studio.begun_with = (digest, picture.absolute(), picture.stat().st_mtime_ns)
     studio.store.keep_picture(digest, view.name, (view.width, view.height), view.alpha)
     before = studio.store.draft()
     if before is not None and (before.get("picture") or {}).get("id") == digest:

@@ -65,6 +65,7 @@ class Maker:
             "device": str(model.device).split(":")[0].upper(),
             "milliseconds": None if self._seconds_a_row is None else 1000 * self._seconds_a_row,
             "takes_text": bool(model.takes_text),
+            "instructs": model.picture_channels > 0,
             "defaults": dict(getattr(model, "defaults", {})),
             "about": f"{parameters / 1e6:.0f} million parameters, {model.native_size or '?'} px, {model.dtype}",
         }

@@ -26,7 +26,7 @@ export function Panel() {
           <button type="button" class="method" onClick={() => (view.dialog.value = "methods")} aria-haspopup="dialog">
             <span>
               <b>{info?.title ?? "Repaint by strength"}</b>
-              <small>{info ? `${info.paper.split(",")[0]}: ${info.summary}` : "The methods are being read…"}</small>
+              <small>{info ? `${info.paper.split(",")[0]}: ${info.summary.replace(/`/g, "\"")}` : "The methods are being read…"}</small>
             </span>
             <Icon name="down" />
           </button>
@@ -59,17 +59,17 @@ export function Panel() {
 function Words() {
   const info = doc.info.value;
   const avoiding = useSignal(false);
+  const shows = useSignal(false);
   const prompt = info?.fields.find((one) => one.name === "prompt");
   const negative = info?.fields.find((one) => one.name === "negative_prompt");
   const source = info?.fields.find((one) => one.name === "source_prompt");
   const more = info?.fields.filter((one) => one.group === "words" && !["prompt", "negative_prompt", "source_prompt"].includes(one.name)) ?? [];
+  const aside = info?.map; // where a place is repainted, it is only wanted for words that are looked for
   if (!prompt && !source && !more.length && info) return null;
   return (
     <section>
       <h2>Words</h2>
-      {source && (
-        <WordsArea field={source} label="What the picture shows now" placeholder="What the picture shows now" rows={2} />
-      )}
+      {source && !aside && <WordsArea field={source} label="What the picture shows now" placeholder="What the picture shows now" rows={2} />}
       {(prompt || !info) && (
         <WordsArea field={prompt} label="Words" placeholder="What the whole picture shall show" rows={2} />
       )}
@@ -81,6 +81,17 @@ function Words() {
           </button>
           {(avoiding.value || !!doc.changed.value.negative_prompt) && (
             <WordsArea field={negative} label="Words to avoid" placeholder="What it shall not show" rows={1} />
+          )}
+        </>
+      )}
+      {source && aside && (
+        <>
+          <button type="button" class="more small" aria-expanded={shows.value} onClick={() => (shows.value = !shows.value)}>
+            <span>What the picture shows now</span>
+            <Icon name="down" />
+          </button>
+          {(shows.value || !!doc.changed.value.source_prompt) && (
+            <WordsArea field={source} label="What the picture shows now" placeholder="Optional: what is there already" rows={2} />
           )}
         </>
       )}

@@ -167,7 +167,7 @@ export function Shelf() {
                 class="card"
                 key={link.picture + k}
                 aria-current={link.picture === doc.picture.value!.id}
-                aria-label={k === 0 ? "The first picture" : `Edit ${k} of the chain`}
+                aria-label={k === 0 ? "The first picture" : `After ${k} ${k === 1 ? "edit" : "edits"}`}
                 onClick={() => void doc.goTo(link)}
               >
                 <img src={`${display(link.picture)}?max=160`} alt="" draggable={false} />

@@ -310,9 +310,18 @@ export const fan = signal<{ strength: number; picture: string }[] | null>(null);
 export const fanBusy = signal(false);
 export const fanShown = signal<string | null>(null);
 let liveAsked = "";
+let liveAsking: AbortController | null = null;
+const liveTimes: number[] = [];
 
-async function quick(path: string): Promise<Response> {
+/** Milliseconds to wait after a change: none to speak of while live pictures come quickly, else until the hand rests. */
+function liveDelay(): number {
+  const mean = liveTimes.reduce((sum, one) => sum + one, 0) / Math.max(1, liveTimes.length);
+  return mean < 1500 ? 30 : 250;
+}
+
+async function quick(path: string, signal?: AbortSignal): Promise<Response> {
   const answer = await fetch(path, {
+    signal,
     method: "POST",
     headers: { "X-Scumble": "1", "Content-Type": "application/json" },
     body: JSON.stringify({ ...request(), count: 1 }),
@@ -321,28 +330,39 @@ async function quick(path: string): Promise<Response> {
   return answer;
 }
 
-/** Ask for the picture of the present document if it is another one than was asked for last; one at a time. */
+/** Ask for the picture of the present document if it is another one than was asked for last; the newest wins. */
 export async function liveSoon(): Promise<void> {
   const wanted = JSON.stringify(request());
-  if (!liveMode.value || !picture.value || liveBusy.value || wanted === liveAsked || document.hidden) return;
+  if (!liveMode.value || !picture.value || wanted === liveAsked || document.hidden) return;
   if (server.working.value.length || !statistics.value.count || !settled.value) return;
+  liveAsking?.abort(); // the server stops that one at its next step
+  const asking = new AbortController();
+  liveAsking = asking;
   liveBusy.value = true;
   liveAsked = wanted;
+  const began = performance.now();
   try {
-    const url = URL.createObjectURL(await (await quick("api/live")).blob());
+    const url = URL.createObjectURL(await (await quick("api/live", asking.signal)).blob());
+    if (!liveMode.value || liveAsking !== asking) return URL.revokeObjectURL(url);
     if (live.value) URL.revokeObjectURL(live.value);
     live.value = url;
+    liveTimes.push(performance.now() - began);
+    if (liveTimes.length > 10) liveTimes.shift();
   } catch (error) {
-    if (!(error instanceof Refusal) || error.status !== 409) fault(error);
+    if (error instanceof Refusal && error.status === 409) liveAsked = ""; // an edit went first: ask again after it
+    else fault(error);
   } finally {
-    liveBusy.value = false;
-    setTimeout(() => void liveSoon(), 0);
+    if (liveAsking === asking) {
+      liveBusy.value = false;
+      liveAsking = null;
+    }
   }
 }
 
 export function toggleLive(): void {
   liveMode.value = !liveMode.value;
   liveAsked = "";
+  if (!liveMode.value) liveAsking?.abort();
   if (!liveMode.value && live.value) {
     URL.revokeObjectURL(live.value);
     live.value = null;
@@ -413,7 +433,7 @@ export const settled = signal(true);
 export function changedDocument(): void {
   settled.value = false;
   if (timer) clearTimeout(timer);
-  timer = setTimeout(() => void settle(), 350);
+  timer = setTimeout(() => void settle(), liveMode.value ? liveDelay() : 350);
 }
 
 /** Send the map if it is new, then the draft, then ask for the plan; resolves when the server has everything. */
