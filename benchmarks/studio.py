@@ -1,4 +1,4 @@
-"""The studio: how soon its page can be used, and what a move of a large brush takes on 12 megapixels."""
+"""The studio: how soon its page can be used, what a move of a large brush takes on 12 megapixels, and its memory."""
 
 from __future__ import annotations
 
@@ -21,6 +21,18 @@ STROKES = """() => { const stage = document.querySelector('.stage'); const times
     send('pointerup', x + 60, y + 30); }
   delete stage.setPointerCapture;
   times.sort((a, b) => a - b); return [times[times.length >> 1], times[Math.floor(times.length * .95)]]; }"""
+
+
+def _megabytes(studio: Studio) -> float:
+    """What the page holds after everything that can be let go of was."""
+    session = studio.page.context.new_cdp_session(studio.page)
+    session.send("HeapProfiler.enable")
+    session.send("HeapProfiler.collectGarbage")
+    session.send("Performance.enable")
+    values = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    usage = session.send("Runtime.getHeapUsage")
+    session.detach()
+    return float(values["JSHeapUsedSize"] + usage.get("backingStorageSize", 0)) / 1e6
 
 
 def main() -> None:
@@ -48,6 +60,11 @@ def main() -> None:
             studio.js(f"(studio.view.size.value = {diameter} / 4000)")
             median, slow = studio.page.evaluate(STROKES)
             print(f"12 MP, brush of {diameter} px: {median:.1f} ms a move, 95 % below {slow:.1f} ms")
+        studio.js("(studio.view.size.value = 300 / 4000, studio.doc.clearMap(), null)")
+        for strokes in range(0, 501, 100):
+            if strokes:
+                studio.page.evaluate(STROKES)
+            print(f"after {strokes} strokes of 300 px: {_megabytes(studio):.0f} MB of JavaScript and buffers")
         chromium.close()
         server.close()
 

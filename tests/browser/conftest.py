@@ -42,8 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Server:
     """``scumble studio`` in a process of its own."""
 
-    def __init__(self, folder: Path, picture: Path | None = None, more: Sequence[str] = ()) -> None:
-        self.folder, self.picture, self.more = folder, picture, more
+    def __init__(
+        self, folder: Path, picture: Path | None = None, more: Sequence[str] = (), cwd: Path | None = None
+    ) -> None:
+        self.folder, self.picture, self.more, self.cwd = folder, picture, more, cwd
         self.process: subprocess.Popen[str] | None = None
         self.address = ""
 
@@ -53,7 +55,7 @@ class Server:
         words += [] if self.picture is None else [str(self.picture)]
         words += ["--folder", str(self.folder), "--no-browser", *self.more]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment, cwd=self.cwd)
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if found := re.match(r"Scumble Studio: (\S+)", line):

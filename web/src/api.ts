@@ -75,6 +75,7 @@ export interface MethodInfo {
   title: string;
   task: string;
   summary: string;
+  brief: string;
   paper: string;
   points: boolean;
   places: boolean; // takes words with a map each

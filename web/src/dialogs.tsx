@@ -69,10 +69,11 @@ function Methods() {
                   class="tile"
                   disabled={!!one.unfit}
                   aria-pressed={one.name === doc.method.value}
+                  title={one.summary}
                   onClick={() => pick(one)}
                 >
                   <b>{one.title}</b>
-                  <span>{one.summary.replace(/`/g, "\"")}</span>
+                  <span>{one.brief[0]!.toUpperCase() + one.brief.slice(1)}</span>
                   <small>{one.unfit ?? one.paper}</small>
                 </button>
               ))}

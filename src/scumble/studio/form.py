@@ -16,32 +16,36 @@ from scumble.records.view import View
 
 __all__ = ["TASKS", "describe", "file_fields", "packed_fields", "sent_fields"]
 
-TASKS: dict[str, tuple[str, str]] = {
-    "differential-diffusion": ("Repaint a place", "Repaint by strength"),
-    "blended-latent-diffusion": ("Repaint a place", "Repaint a region"),
-    "blended-diffusion": ("Repaint a place", "Repaint under a judge of words"),
-    "local-clip-guided-diffusion": ("Repaint a place", "Pull a region towards words"),
-    "paint-by-word": ("Repaint a place", "Paint by word"),
-    "ddpm-inversion": ("Change the words", "Other words, same picture"),
-    "prompt-to-prompt": ("Change the words", "Exchange single words"),
-    "pix2pix-zero": ("Change the words", "Turn one thing into another"),
-    "ledits-pp": ("Change the words", "Several wishes at once"),
-    "ddim-inversion": ("Change the words", "Walk back, then elsewhere"),
-    "cycle-diffusion": ("Change the words", "Same noise, other words"),
-    "instruct": ("Change the words", "Say what to do"),
-    "instruct-pix2pix": ("Change the words", "Say what to do"),
-    "warp-drag": ("Drag points", "Pull and redraw"),
-    "drag-noise": ("Drag points", "Pull what the network knows"),
-    "drag-diffusion": ("Drag points", "Pull the noisy picture"),
-    "self-guidance": ("Move a thing", "Move, resize, keep"),
-    "sdedit": ("Redraw the whole", "Redraw with one strength"),
-    "plug-and-play": ("Redraw the whole", "Another picture in this layout"),
-    "diffuseit": ("Redraw the whole", "Another look, same structure"),
-    "asyrp": ("Redraw the whole", "More or less of an attribute"),
+TASKS: dict[str, tuple[str, str, str]] = {
+    "differential-diffusion": ("Repaint a place", "Repaint by strength", "as much change as painted"),
+    "blended-latent-diffusion": ("Repaint a place", "Repaint a region", "new inside the region, untouched around it"),
+    "blended-diffusion": ("Repaint a place", "Repaint under a judge of words", "a judge of words steers the region"),
+    "local-clip-guided-diffusion": (
+        "Repaint a place",
+        "Pull a region towards words",
+        "words pull, distance holds the rest",
+    ),
+    "paint-by-word": ("Repaint a place", "Paint by word", "no diffusion: bent until the word fits"),
+    "ddpm-inversion": ("Change the words", "Other words, same picture", "structure stays, what the words name changes"),
+    "prompt-to-prompt": ("Change the words", "Exchange single words", "exchange a word, keep the composition"),
+    "pix2pix-zero": ("Change the words", "Turn one thing into another", "one thing becomes another, wherever it is"),
+    "ledits-pp": ("Change the words", "Several wishes at once", "add and take away several things at once"),
+    "ddim-inversion": ("Change the words", "Walk back, then elsewhere", "back to noise, then forward with other words"),
+    "cycle-diffusion": ("Change the words", "Same noise, other words", "the picture's noise, other words"),
+    "instruct": ("Change the words", "Say what to do", "write it as an instruction: make the cube blue"),
+    "instruct-pix2pix": ("Change the words", "Say what to do", "write it as an instruction: make the cube blue"),
+    "warp-drag": ("Drag points", "Pull and redraw", "pull things, what they uncover is redrawn"),
+    "drag-noise": ("Drag points", "Pull what the network knows", "pulls what the network has recognized"),
+    "drag-diffusion": ("Drag points", "Pull the noisy picture", "optimizes the noisy picture along the pull"),
+    "self-guidance": ("Move a thing", "Move, resize, keep", "move, resize or keep things by their words"),
+    "sdedit": ("Redraw the whole", "Redraw with one strength", "one strength for all of it"),
+    "plug-and-play": ("Redraw the whole", "Another picture in this layout", "another picture in this layout"),
+    "diffuseit": ("Redraw the whole", "Another look, same structure", "another look over the same structure"),
+    "asyrp": ("Redraw the whole", "More or less of an attribute", "more or less of an attribute"),
 }
-"""Method -> (what a person wants, what it is called in the page)."""
+"""Method -> (what a person wants, what it is called in the page, what it does in a few words)."""
 
-ORDER = tuple(dict.fromkeys(task for task, _ in TASKS.values()))
+ORDER = tuple(dict.fromkeys(task for task, _, _ in TASKS.values()))
 NEED_MAP = ("Repaint a place",)
 RELEASES = ("differential-diffusion", "sdedit")
 LABELS = {
@@ -135,7 +139,8 @@ def file_fields(fields: Mapping[str, FieldInfo]) -> set[str]:
 
 def describe(method: Any, name: str) -> dict[str, Any]:
     """Describe one method class for the page: title, task, and its fields and the view's with kind, bounds and help."""
-    task, title = TASKS.get(name, ("More", name.replace("-", " ").capitalize()))
+    summary = " ".join((method.__doc__ or "").strip().split("\n\n")[0].split()).rstrip(".")
+    task, title, brief = TASKS.get(name, ("More", name.replace("-", " ").capitalize(), summary))
     fields = method.model_fields
     hidden, sent, packed = file_fields(fields), sent_fields(fields), packed_fields(fields)
     shown = [_field(key, field) for key, field in fields.items() if key not in hidden]
@@ -144,12 +149,12 @@ def describe(method: Any, name: str) -> dict[str, Any]:
     shown += [_field(key, field) for key, field in View.model_fields.items()]
     rank = {key: k for k, key in enumerate((*WORDS, *MUCH))}
     shown.sort(key=lambda one: rank.get(one["name"], len(rank)))
-    summary = (method.__doc__ or "").strip().split("\n\n")[0]
     return {
         "name": name,
         "title": title,
         "task": task,
-        "summary": " ".join(summary.split()).rstrip("."),
+        "summary": summary.replace("`", '"'),
+        "brief": brief,
         "paper": method.paper,
         "points": "points" in fields,
         "places": bool(method.takes_places),

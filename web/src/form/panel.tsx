@@ -26,7 +26,7 @@ export function Panel() {
           <button type="button" class="method" onClick={() => (view.dialog.value = "methods")} aria-haspopup="dialog">
             <span>
               <b>{info?.title ?? "Repaint by strength"}</b>
-              <small>{info ? `${info.paper.split(",")[0]}: ${info.summary.replace(/`/g, "\"")}` : "The methods are being read…"}</small>
+              <small>{info ? `${info.paper.split(",")[0]}: ${info.brief}` : "The methods are being read…"}</small>
             </span>
             <Icon name="down" />
           </button>
