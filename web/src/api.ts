@@ -76,6 +76,7 @@ export interface MethodInfo {
   task: string;
   summary: string;
   brief: string;
+  card: boolean; // whether a small picture of before and after is there
   paper: string;
   points: boolean;
   places: boolean; // takes words with a map each

@@ -72,9 +72,10 @@ function Methods() {
                   title={one.summary}
                   onClick={() => pick(one)}
                 >
+                  {one.card && <img src={`cards/${one.name}.webp`} alt="" width={192} height={68} loading="lazy" />}
                   <b>{one.title}</b>
                   <span>{one.brief[0]!.toUpperCase() + one.brief.slice(1)}</span>
-                  <small>{one.unfit ?? one.paper}</small>
+                  <small>{one.unfit ?? one.paper.split(";")[0]}</small>
                 </button>
               ))}
           </div>
@@ -290,7 +291,7 @@ function Code() {
     ...(result ? [] : [["Python", plan?.python ?? ""]]),
   ] as const;
   return (
-    <Dialog title={result ? "What made this result" : "The same without the page"}>
+    <Dialog title={result ? "What made this result" : "The same without the page"} wide={!!result}>
       {parts.map(([name, text]) => (
         <section class="part" key={name}>
           <h3>{name}</h3>

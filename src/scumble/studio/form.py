@@ -45,6 +45,8 @@ TASKS: dict[str, tuple[str, str, str]] = {
 }
 """Method -> (what a person wants, what it is called in the page, what it does in a few words)."""
 
+CARDS = Path(__file__).parent / "static" / "cards"
+"""Small pictures of before and after, made by the methods themselves (web/cards.py)."""
 ORDER = tuple(dict.fromkeys(task for task, _, _ in TASKS.values()))
 NEED_MAP = ("Repaint a place",)
 RELEASES = ("differential-diffusion", "sdedit")
@@ -155,6 +157,7 @@ def describe(method: Any, name: str) -> dict[str, Any]:
         "task": task,
         "summary": summary.replace("`", '"'),
         "brief": brief,
+        "card": (CARDS / f"{name}.webp").is_file(),
         "paper": method.paper,
         "points": "points" in fields,
         "places": bool(method.takes_places),

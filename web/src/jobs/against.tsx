@@ -5,7 +5,13 @@ import { percent } from "../stage/notes";
 import * as server from "../state/server";
 
 const shown = (value: unknown): string =>
-  value === null || value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value);
+  value === null || value === undefined
+    ? "–"
+    : typeof value !== "string"
+      ? JSON.stringify(value)
+      : /^[0-9a-f]{64}$/.test(value)
+        ? `${value.slice(0, 12)}…`
+        : value;
 
 export function Against({ result }: { result: Result }) {
   const others = [...server.results.value.values()]

@@ -59,7 +59,7 @@ export function Stage() {
     const stopDrawing = effect(() => {
       const { width, height } = view.stageSize.value;
       const place = view.viewport.value;
-      const visible = view.overlay.value && !doc.fanShown.value && !(comparing() && !view.before.value) && !doc.warp.value;
+      const visible = view.overlay.value && !!doc.picture.value && !doc.fanShown.value && !(comparing() && !view.before.value) && !doc.warp.value;
       const palette = view.palette.value;
       void doc.painted.value;
       const map = doc.map.value;
@@ -90,7 +90,7 @@ export function Stage() {
       const at = view.cursor.value;
       const element = ring.current!;
       const painting = view.tool.value === "brush" || view.tool.value === "eraser";
-      element.hidden = !at || !doc.picture.value || !(painting || at.keys);
+      element.hidden = !at || !doc.picture.value || comparing() || !(painting || at.keys);
       if (!at) return;
       const { scale, x, y } = view.viewport.value;
       const d = painting ? diameter() * scale : 12;
