@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-__all__ = ["FileField", "NamedFile", "marked_files", "named_files"]
+__all__ = ["FROM_WORDS", "FileField", "NamedFile", "marked_files", "named_files"]
+
+FROM_WORDS = ("words:", "not:")
+"""How a map begins that is to be made from the image by words rather than read."""
 
 Kind = Literal["image", "map", "inversion", "direction", "model", "text"]
 
@@ -69,7 +72,7 @@ def _inside(value: Any, place: str, mark: FileField | None) -> Iterator[NamedFil
 
 def _is_looked_for(kind: Kind, value: str | Path) -> bool:
     """Whether a map is to be made from the image by words rather than read."""
-    return kind == "map" and isinstance(value, str) and value.startswith(("words:", "not:"))
+    return kind == "map" and isinstance(value, str) and value.startswith(FROM_WORDS)
 
 
 _PACKED = ("model", "direction")

@@ -158,3 +158,18 @@ def test_border_matching_without_a_border_does_nothing() -> None:
     small = shrunk(photograph(64, 64), 32)
     for inside in (np.ones((32, 32), bool), np.zeros((32, 32), bool)):
         assert np.array_equal(match_border(small * np.float32(0.5), small, inside)[0], small * np.float32(0.5))
+
+
+def test_what_a_weak_edit_replaced_leaves_no_ring() -> None:
+    picture = photograph(512, 384)
+    truth = picture.copy()
+    truth[80:200, 60:200] = 200  # the model put something plain there at a strength at which detail is kept
+    small = shrunk(picture, 96)
+    made, rebuilt = lossy(shrunk(truth, 96)), lossy(small)
+    kept = restored(surviving(made, rebuilt, small, 0.3), small, picture)
+    plain = restored(surviving(made, made, made, 0.0), made, enlarged(made, picture.shape))
+    inside = (slice(100, 180), slice(80, 180))
+    old = (picture[inside].astype(float) - ndimage.gaussian_filter(picture[inside].astype(float), (4, 4, 0))).ravel()
+    back = (kept[inside].astype(float) - plain[inside]).ravel()
+    assert abs(float(back @ old / (old @ old))) < 0.15
+    assert psnr(kept[250:], picture[250:]) > 40

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from scumble.errors import InputError
+from scumble.records.request import Request
 from scumble.work.ledger import Claim, Entry, Ledger, ledger_folder
 from scumble.work.outcome import Outcome, OutputFile
 from scumble.work.place import file_system
 from scumble.work.schema import join_body, split_body
+from scumble.work.upgraded import still_the_same
 
 
 def entry(name: str, **more: Any) -> Entry:
@@ -211,3 +213,22 @@ def test_on_a_network_folder_the_ledger_is_on_the_own_disk_and_a_copy_in_the_fol
         Ledger.open(folder, "a test")
     with Ledger.open(folder, "a test", take_over=True) as ledger:
         assert (ledger.counts()["done"], ledger.counts()["queued"]) == (1, 1)
+
+
+def test_what_an_earlier_version_filed_stays_done_when_only_fields_at_their_defaults_are_new(tmp_path: Path) -> None:
+    def body(**changes: Any) -> dict[str, Any]:
+        asked = Request(method="sdedit", parameters={"prompt": "x"}, defaults={"strength": 0.5}, seed=1)
+        return {**asked.model_dump(mode="json"), **changes}
+
+    now = body()
+    old = {name: value for name, value in now.items() if name != "quality"} | {"view": {"window": "auto"}}
+    new = {**now, "defaults": {"strength": 0.5, "added": 3}}
+    others = ({**new, "quality": 80}, {**new, "defaults": {"strength": 0.6}}, {**new, "parameters": {"prompt": "y"}})
+    with Ledger.open(tmp_path, "a test") as ledger:
+        ledger.add([entry("a", body=old)])
+        ledger.record([done(claimed(ledger, ledger.begin_worker("w", "cpu", {})))])
+        assert ledger.add([entry("a", line="1" * 64, body=new)]).same == 1
+        assert ledger.add([entry("a", line="1" * 64, body=new)]).same == 1
+        assert [row.state for row in ledger.rows()] == ["done"]
+    assert still_the_same(old, new) and not any(still_the_same(old, other) for other in others)
+    assert not still_the_same(now, now)  # nothing is new: it is for the hash of the line to say

@@ -132,7 +132,7 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
     notices += transparent
     places, where = load_places(asked.model, asked.method, picture.size, picture)
     fixed = None if asked.inversion is None else _window_of(asked.inversion, picture.size)
-    parts, remarks = choose_parts(asked.model, asked.method, picture.size, change, asked.view, fixed)
+    parts, remarks = choose_parts(asked.model, asked.method, picture.size, change, asked.view, fixed, picture.rgb)
     parts, differences = recorded(parts, asked.windows)
     notices = [*picture.carried.notices, *notices, *where, *remarks, *differences]
     feathers = [_feather(asked, part, k) for k, part in enumerate(parts)]

@@ -17,6 +17,7 @@ from scumble.editing.windows import Part, whole_part
 from scumble.errors import InputError, ScumbleError
 from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, region, to_bytes
 from scumble.images.islands import bounding_box
+from scumble.images.framing import framed
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
@@ -44,7 +45,7 @@ def part_to_invert(model: Model, picture: Picture, change_map: MapSource | Box |
     if box is None:
         raise InputError("the map changes nothing: give one that shows what edits will change")
     around = region(picture.size, box, model.multiple, view.work_size or model.native_size, view.context)
-    return Part(around, None, box)
+    return Part(framed(around, box, picture.rgb, model.multiple), None, box)
 
 
 def invert_picture(

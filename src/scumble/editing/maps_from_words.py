@@ -16,6 +16,7 @@ from scumble.core.noise import CounterNoise
 from scumble.core.prediction import noised
 from scumble.energies.sites import attention_sites, site_sizes
 from scumble.errors import InputError, MethodError
+from scumble.file_field import FROM_WORDS
 from scumble.images import Source, fit, load_image, to_tensor
 from scumble.maps.guided_filter import fitted_to_edges, otsu_threshold
 from scumble.models.taps import Tap
@@ -189,7 +190,7 @@ def published_difference_map(model: Model, image: Source, prompt: str, caption: 
 
 def is_from_words(source: object) -> bool:
     """Return whether a change map is to be made from words: ``words:cube``, ``not:cube``."""
-    return isinstance(source, str) and source.startswith(("words:", "not:"))
+    return isinstance(source, str) and source.startswith(FROM_WORDS)
 
 
 def map_from_words(model: Model, method: Method, source: str, image: Image.Image) -> tuple[Image.Image, str]:

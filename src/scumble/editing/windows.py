@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 from torch import Tensor
 
 from scumble.errors import InputError, MethodError
 from scumble.images import Box, Window, fit, region
+from scumble.images.framing import framed
 from scumble.images.islands import Island, bounding_box, islands, merged
 from scumble.methods.base import Method
 from scumble.models.base import Model
@@ -52,6 +54,7 @@ def choose_parts(
     change: Tensor | None,
     view: View,
     fixed: Window | None = None,
+    picture: Image.Image | None = None,
 ) -> tuple[list[Part], list[str]]:
     """Choose the windows of an edit.
 
@@ -62,6 +65,7 @@ def choose_parts(
         change: The change map at the picture's size (1 or B, 1, H, W), or None.
         view: What the user wants.
         fixed: The window of an inversion: it is taken, and the map must lie in it.
+        picture: The picture in RGB: windows are framed by what is in it; without it they are centered.
 
     Raises:
         InputError: If the work size does not fit the model, or the map reaches beyond a fixed window.
@@ -86,7 +90,8 @@ def choose_parts(
         return [whole], notices
 
     def window(inside: Box) -> Window:
-        return region(size, inside, model.multiple, native, view.context)
+        around = region(size, inside, model.multiple, native, view.context)
+        return around if picture is None else framed(around, inside, picture, model.multiple)
 
     joined = _with_points(box, points, size)
     regions, labels = ([Island(joined, ())], None) if points or method.scene_wide else islands(where)

@@ -36,6 +36,8 @@ class Rule:
         steepest: Largest gain.
         fit: Correlation below which nothing comes back, and the width to full gain.
         weak: Strength up to which everything comes back, and the width to the rule.
+        other: Difference of colors from which a weak edit counts as new content all the same, and the width to that:
+            models invent things at strengths from 0.3 on, and of what they replaced a ring would stay.
     """
 
     near: float = 1.5
@@ -46,6 +48,7 @@ class Rule:
     steepest: float = 1.5
     fit: tuple[float, float] = (0.5, 0.4)
     weak: tuple[float, float] = (0.25, 0.35)
+    other: tuple[float, float] = (0.06, 0.12)
 
 
 RULE = Rule()
@@ -106,7 +109,8 @@ def surviving(
         explained = (6 * slope * shared - 3 * slope**2 * level + floor) / (np.maximum(spread, 0.0) + eps)
     trust = _smooth((np.sqrt(np.clip(explained, 0.0, 1.0)) - rule.fit[0]) / rule.fit[1])
     keep = 1.0 - _smooth((np.asarray(strength, np.float32) - rule.weak[0]) / rule.weak[1])
-    keep = np.broadcast_to(keep, trust.shape)
+    distance = np.sqrt(_blur(((result - rebuilt) ** 2).mean(-1), rule.wide))
+    keep = keep * (1.0 - _smooth((distance - rule.other[0]) / rule.other[1]))
     present = 1.0 if fresh is None else (~fresh).astype(np.float32)
     follow = (1.0 - keep) * trust * present
     if mixing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from scumble.core.polarity import Polarity
 from scumble.errors import CheckpointError, InputError, first_problem
-from scumble.file_field import named_files
+from scumble.file_field import FROM_WORDS, named_files
 from scumble.files import READABLE_PICTURES
 from scumble.hashing import tensor_sha256
 from scumble.images import load_image, load_map
@@ -27,6 +27,9 @@ from scumble.records.view import VIEW_0_1
 from scumble.records.wishes import Wishes
 
 __all__ = ["request_of_recipe"]
+
+_PLAIN = ("clip_skip", "prediction_type", "schedule", "few_steps", "prompt_syntax", "control_scale")
+"""Settings of a model that are no files."""
 
 
 def request_of_recipe(line: Line, wishes: Wishes) -> tuple[Request, dict[str, str]]:
@@ -52,6 +55,9 @@ def request_of_recipe(line: Line, wishes: Wishes) -> tuple[Request, dict[str, st
     first, count = _candidates(recipe, method)
     refs = {place: FileRef(path=Path(path).name, sha256=sha256) for place, (path, sha256) in at.items()}
     fields: dict[str, Any] = {name: refs.pop(name) for name in ("image", "change_map", "inversion") if name in refs}
+    if recipe.change_map is not None and recipe.change_map["name"].startswith(FROM_WORDS):
+        fields["change_map"] = recipe.change_map["name"]
+    put_on = {place: refs.pop(place) for place in list(refs) if place.startswith("model.")}
     request = Request(
         method=recipe.method,
         parameters=recipe.settled_parameters(),
@@ -61,7 +67,7 @@ def request_of_recipe(line: Line, wishes: Wishes) -> tuple[Request, dict[str, st
         also=tuple(recipe.also),
         view=recipe.view or VIEW_0_1,
         files={place.removeprefix("files."): ref for place, ref in refs.items()},
-        model={"name": model},
+        model=_model(recipe, model, put_on),
         **fields,
         **aside,
     )
@@ -90,7 +96,7 @@ def _files_of(recipe: Recipe, method: Method, folders: list[Path]) -> dict[str, 
     if recipe.input is not None:
         path = _picture(recipe.input, beside)
         places["image"] = (str(path), recipe.input["sha256"])
-    if recipe.change_map is not None:
+    if recipe.change_map is not None and not recipe.change_map["name"].startswith(FROM_WORDS):
         size = load_image(places["image"][0]).rgb.size if "image" in places else recipe.size
         places["change_map"] = (str(_map(recipe.change_map, method, size, beside)), recipe.change_map["sha256"])
     if recipe.inversion is not None:
@@ -103,7 +109,40 @@ def _files_of(recipe: Recipe, method: Method, folders: list[Path]) -> dict[str, 
         if ref is None or there is None:
             raise InputError(f"{one.place}: {Path(one.path).name!r} is not there; say where with --inputs")
         places[f"files.{one.place}"] = (str(there), ref["sha256"])
+    for place, ref in _put_on(recipe):
+        if place == "model.control_image":
+            there = _picture(ref, beside)
+        else:
+            there = beside.file(ref) if len(ref["sha256"]) == 64 else None
+        if there is None:
+            raise InputError(f"{ref['name'][:100]!r}, which was put on the model, is not there; say where with --inputs")
+        places[place] = (str(there), ref["sha256"])
     return places
+
+
+def _put_on(recipe: Recipe) -> Iterator[tuple[str, dict[str, str]]]:
+    """Place in a request and name with content of every file that was put on the model."""
+    asked = recipe.model_settings
+    try:
+        named = [(f"model.adapters.{k}.file", one) for k, one in enumerate(asked.get("lora", ()))]
+        named += [(f"model.embeddings.{k}", one) for k, one in enumerate(asked.get("textual_inversion", ()))]
+        named += [(f"model.{name}", asked[name]) for name in ("vae", "control", "control_image") if name in asked]
+        for place, one in named:
+            yield place, {"name": str(one["name"]), "sha256": str(one["sha256"])}
+    except (TypeError, KeyError, AttributeError) as error:
+        raise InputError("the recipe's model_settings cannot be read") from error
+
+
+def _model(recipe: Recipe, name: str, put_on: Mapping[str, FileRef]) -> dict[str, Any]:
+    """The model with all that was put on it."""
+    asked = recipe.model_settings
+    weights = [one["weight"] for one in asked.get("lora", ())]
+    files = {place.removeprefix("model."): ref for place, ref in put_on.items()}
+    plain = {key: asked[key] for key in _PLAIN if key in asked}
+    several = [files[f"embeddings.{k}"] for k in range(len(asked.get("textual_inversion", ())))]
+    adapters = [{"file": files[f"adapters.{k}.file"], "weight": weight} for k, weight in enumerate(weights)]
+    single = {key: files[key] for key in ("vae", "control", "control_image") if key in files}
+    return {"name": name, "adapters": adapters, "embeddings": several, **single, **plain}
 
 
 def _picture(wanted: dict[str, str], beside: Beside) -> Path:

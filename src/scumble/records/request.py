@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ConfigDict, Field, field_validator
 
 from scumble.errors import InputError
+from scumble.file_field import FROM_WORDS
 from scumble.hashing import sha256
 from scumble.records.file_ref import FileRef, file_refs
 from scumble.records.model_spec import ModelSpec
@@ -33,10 +34,15 @@ MAX_SEED = 2**63 - 1
 class MapFromWords(Settings):
     """A change map that is to be made from the picture by words."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     words: str
-    """What in the picture is to change."""
+    """As a flag takes it: ``words:cube`` for where the cube is, ``not:cube`` for all else."""
+
+    @field_validator("words")
+    @classmethod
+    def _marked(cls, words: str) -> str:
+        return words if words.startswith(FROM_WORDS) else f"{FROM_WORDS[0]}{words}"
 
 
 class Request(Settings):
@@ -97,6 +103,8 @@ class Request(Settings):
             raise ValueError("a change map is a file, a number from 0 to 1, or words")
         if isinstance(value, int | float) and not 0 <= value <= 1:
             raise ValueError(f"as a number, the strength of the change must be from 0 to 1, got {value:g}")
+        if isinstance(value, str) and value.startswith(FROM_WORDS):
+            return {"words": value}
         return cls._path_alone(value)
 
     @field_validator("model", mode="before")

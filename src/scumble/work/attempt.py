@@ -268,10 +268,11 @@ def _method(request: Request) -> Method:
     at = {place.removeprefix("files."): ref.path for place, ref in file_refs(request.files, "files")}
     more: dict[str, Any] = {}
     if request.change_map is not None:
-        if isinstance(request.change_map, MapFromWords):
-            raise InputError("a change map from words cannot be made in this version: give a file or a number")
-        given = request.change_map if isinstance(request.change_map, float) else request.change_map.path
-        more["change_map"] = given
+        given = request.change_map
+        if isinstance(given, MapFromWords):
+            more["change_map"] = given.words
+        else:
+            more["change_map"] = given if isinstance(given, float) else given.path
     return request.build({place: path for place, path in at.items() if not place.startswith("also.")}, **more)
 
 

@@ -24,6 +24,7 @@ from scumble.work.lock import FolderLock, holder, wait_for_workers
 from scumble.work.outcome import Outcome, OutputFile, Standing, next_state
 from scumble.work.place import inside, ledger_folder, settled_place, snapshot_path
 from scumble.work.schema import STATES, join_body, open_to_read, open_to_write, split_body
+from scumble.work.upgraded import still_the_same
 
 __all__ = ["Added", "Claim", "Entry", "Ledger", "Row", "ledger_folder"]
 
@@ -132,7 +133,8 @@ class Ledger:
     def add(self, entries: Iterable[Entry], *, whole: bool = False) -> Added:
         """File requests in one transaction, in the order in which they are to be made.
 
-        What is filed already with the same line stays as it is; one whose line changed is queued again.
+        What is filed already with the same line stays as it is, and so does what an earlier version filed where only
+        fields came since that are at their defaults; one whose line changed is queued again.
 
         Args:
             entries: The requests.
@@ -168,7 +170,8 @@ class Ledger:
             )
             return "new"
         number, before, state = known
-        if before == line:
+        if before == line or still_the_same(self._body(number), entry.body):
+            self.base.execute("UPDATE request SET line = ? WHERE number = ?", (line, number))
             self.base.execute(
                 "UPDATE request SET differs = ?, output = ?, priority = ?, place = ?, affinity = ?, source = ?,"
                 " rows = coalesce(?, rows) WHERE number = ?",
@@ -184,6 +187,12 @@ class Ledger:
         )  # fmt: skip
         self._requeue(number, "the request changed")
         return "changed"
+
+    def _body(self, number: int) -> dict[str, Any]:
+        """A request as it was filed."""
+        query = "SELECT body, differs FROM request JOIN settings ON settings.id = settings WHERE number = ?"
+        shared, differs = self._row(query, number) or ("{}", "{}")
+        return join_body(shared, differs)
 
     def requeue(self, numbers: Iterable[int], reason: str) -> None:
         """Queue requests again, with a clean slate: asked for by a person, or because what they depend on changed."""

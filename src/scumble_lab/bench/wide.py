@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from scumble.errors import InputError
 from scumble.images import decibels
 from scumble_lab.bench.case import Case, Mask, Sample
 from scumble_lab.bench.tasks import draw
-from scumble_lab.world import Scene, sample_scene
+from scumble_lab.world import Scene, caption, sample_scene
 from scumble_lab.world.panorama import Panorama, owners, panorama, render_panorama
 
 __all__ = ["SIDE", "WideCase", "large_render", "psnr_in", "wide_panorama"]
@@ -33,7 +33,8 @@ class WideCase:
     """An edit of a part of a large picture.
 
     Attributes:
-        case: What is asked for, of the scene alone.
+        case: What is asked for, of the scene alone; the prompt names the new thing and nothing else, since neither the
+            window nor the whole picture shows just this scene. Where a thing is removed, it names the one beside it.
         source: The picture to be edited.
         target: The true result.
         region: What a person would paint.
@@ -72,7 +73,7 @@ def wide_panorama(task: str, number: int, seed: int, count: int, height: int) ->
         change |= np.isin(owners(view, SIDE, height), _without(view, other))
     top = (height - SIDE) // 2
     scene = (place * SIDE, top, (place + 1) * SIDE, top + SIDE)
-    return WideCase(sample.case, Image.fromarray(source), Image.fromarray(target), _brushed(change), scene)
+    return WideCase(_alone(sample.case), Image.fromarray(source), Image.fromarray(target), _brushed(change), scene)
 
 
 def large_render(task: str, number: int, seed: int, times: int = 4) -> WideCase:
@@ -96,6 +97,15 @@ def _beside(scene: Scene, rng: random.Random) -> Scene:
         except InputError:
             continue
     return sample_scene(rng, objects=1, size="small", **fixed)
+
+
+def _alone(case: Case) -> Case:
+    """The case with a prompt for the edited thing alone."""
+    after = case.scene_after
+    assert after is not None
+    if case.item is None or case.item >= len(after.objects) or case.task == "remove":
+        return case
+    return case.model_copy(update={"prompt": caption(replace(after, objects=(after.objects[case.item],)))})
 
 
 def _without(view: Panorama, other: Panorama) -> list[int]:
