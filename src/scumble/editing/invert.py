@@ -16,8 +16,8 @@ from scumble.editing.prepared import Prepared, prepare, profile_in
 from scumble.editing.windows import Part, whole_part
 from scumble.errors import InputError, ScumbleError
 from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, region, to_bytes
-from scumble.images.islands import bounding_box
 from scumble.images.framing import framed
+from scumble.images.islands import bounding_box
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch

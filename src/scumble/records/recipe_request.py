@@ -115,7 +115,9 @@ def _files_of(recipe: Recipe, method: Method, folders: list[Path]) -> dict[str, 
         else:
             there = beside.file(ref) if len(ref["sha256"]) == 64 else None
         if there is None:
-            raise InputError(f"{ref['name'][:100]!r}, which was put on the model, is not there; say where with --inputs")
+            raise InputError(
+                f"{ref['name'][:100]!r}, which was put on the model, is not there; say where with --inputs"
+            )
         places[place] = (str(there), ref["sha256"])
     return places
 
