@@ -20,7 +20,7 @@ __all__ = ["framed"]
 LEAST = 0.125
 """Context that stays around the region on every side, as a share of its mean side."""
 HOME = 0.15
-"""Price of the farthest shift, in units of the mean cost of a cut: where all borders cut alike the region is centered."""
+"""Price of the farthest shift, in units of the mean cost of a cut: where all borders cut alike it is not shifted."""
 
 Line = npt.NDArray[np.float64]
 
