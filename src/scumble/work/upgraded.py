@@ -1,4 +1,4 @@
-"""Whether a request that an earlier version filed is still the same: fields that are new since are at their defaults."""
+"""Whether a request that an earlier version filed is still the same: what is new in it stands at its default."""
 
 from __future__ import annotations
 
