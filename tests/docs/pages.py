@@ -106,11 +106,17 @@ def run_line(words: list[str], page: Path) -> None:
         runpy.run_path(str(ROOT / words[1]), run_name="__main__")
     else:
         assert words[0] == "scumble", (page.name, words)
-        main(words[1:])
+        main([*words[1:], *few_steps(words)])
         if "-o" in words and words[1] != "batch":
             made = Path(words[words.index("-o") + 1])
             names = [made, made.with_name(f"{made.stem}-0{made.suffix}")]
             assert any(name.exists() for name in names), (page.name, words)
+
+
+def few_steps(words: list[str]) -> list[str]:
+    """What makes a command short that would take its method's usual number of steps."""
+    settled = {"--steps", "--iterations", "--inversion", "--directions", "--preview"} & set(words)
+    return ["--steps", "4"] if words[1] in ("edit", "generate", "invert", "drag") and not settled else []
 
 
 def photographs(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Every link within the repository leads to a file and to a heading that are there, also where GitHub shows the page."""
+"""Every link leads to a file and to a heading that are there, also where GitHub shows the page."""
 
 from __future__ import annotations
 
