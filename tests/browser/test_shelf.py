@@ -74,7 +74,10 @@ def test_two_results_are_told_apart_by_recipe_and_pixels_and_the_chain_stands_in
     page.get_by_role("button", name="Keep and go on").click()
     studio.until(f"studio.doc.picture.value.id !== '{first}'")
     studio.stroke((60, 60), (90, 60)).words("a cloud").number("Steps", "2").number("Candidates", "1").edit()
-    studio.result()
+    second = studio.result()
+    recipe = studio.js(f"fetch('api/results/{second['id']}/recipe').then(answer => answer.json())")
+    source = studio.js(f"fetch('api/pictures/{second['picture']}/about').then(answer => answer.json())")
+    assert recipe["parent"] == recipe["input"]["sha256"] == source["pixels"]
     page.get_by_role("button", name="History of all results").click()
     newest = page.locator(".past").first
     assert newest.get_by_role("button", name="The picture 1 edits before").count() == 1

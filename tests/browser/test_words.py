@@ -58,7 +58,13 @@ def test_two_texts_hold_where_they_are_painted_and_the_command_line_makes_the_sa
     again = tmp_path / "again.png"
     run([*words[1:-1], str(again)])
     assert again.read_bytes() == (server.folder / result["file"]).read_bytes()
+    page.get_by_role("button", name="Make it again and compare").click()
+    studio.until("studio.doc.notice.value?.text.includes('every pixel is the same')")
     page.reload()
     studio.wait(settled="yes")
+    studio.until("studio.doc.request().places.length === 2")
+    assert studio.js("studio.doc.request().places") == shown
+    studio.js("(studio.doc.picture.value = null, studio.doc.map.value = null)")
+    studio.open(server.folder / result["file"]).wait(settled="yes")
     studio.until("studio.doc.request().places.length === 2")
     assert studio.js("studio.doc.request().places") == shown

@@ -21,6 +21,8 @@ export interface RecipeInfo {
   map: string | null;
   points: Pair[];
   places: Place[];
+  files: Record<string, SentFile>;
+  inversion: string | null;
   missing: string[];
 }
 

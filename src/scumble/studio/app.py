@@ -392,14 +392,15 @@ def make_app(studio: Studio) -> FastAPI:
     async def redo(name: str) -> dict[str, Any]:
         one = _result(studio, name)
         source, change_map = studio.pictures.path(one["picture"]), studio.maps.path(one.get("map") or "")
-        inputs = [studio.inversions.folder, *(path.parent for path in studio.pictures.all()), studio.texts.folder]
+        files = [*studio.pictures.all(), *studio.maps.all()]
+        inputs = [studio.inversions.folder, studio.texts.folder, *(path.parent for path in files)]
         future = studio.jobs.ask(
             "redo",
             path=str(studio.folder / one["file"]),
             picture=None if source is None else str(source),
             change_map=None if change_map is None else str(change_map),
             model=one.get("model"),
-            inputs=[str(folder) for folder in inputs],
+            inputs=[str(folder) for folder in inputs if folder.is_dir()],
         )
         future.add_done_callback(lambda done: studio.events.publish("news", _redone(done, one["file"])))
         return {}
@@ -447,7 +448,8 @@ async def _picture_added(studio: Studio, data: bytes, name: str) -> dict[str, An
         future = studio.engine.ask("pixels", path=str(path))
         future.add_done_callback(lambda done: _keep_pixels(studio, digest, done))
     info = picture_info(studio, digest)
-    return {**info, "recipe": None if view.recipe is None else _brought_back(studio, view.recipe)}
+    recipe = None if view.recipe is None else await asyncio.to_thread(_brought_back, studio, view.recipe)
+    return {**info, "recipe": recipe}
 
 
 def _keep_pixels(studio: Studio, digest: str, done: Future[Any]) -> None:
@@ -479,6 +481,10 @@ def _brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
         missing.append(f"the method {method}")
         method = "differential-diffusion"
     fields = {one["name"]: one for one in known.get(method, {}).get("fields", ())}
+    sent = {name for name, one in fields.items() if one["kind"] == "file"}
+    files = _sent(studio, recipe, sent, missing)
+    inversion = _from_shelf(studio, recipe, missing)
+    parameters = {name: value for name, value in parameters.items() if name not in sent}
     changed = {name: value for name, value in parameters.items() if name in fields and value != fields[name]["default"]}
     info = None if picture is None else {**picture, "recipe": None}
     return {
@@ -491,6 +497,8 @@ def _brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
         "map": change_map,
         "points": points,
         "places": places,
+        "files": files,
+        "inversion": inversion,
         "missing": missing,
     }
 
@@ -548,11 +556,34 @@ def _places(studio: Studio, recipe: dict[str, Any], words: list[Any], missing: l
         if not isinstance(one, dict):
             continue
         digest = str((files.get(f"placed_words.{k}.map") or {}).get("sha256", ""))
-        there = studio.maps.path(digest) is not None
-        if one.get("map") is not None and not there:
-            missing.append(f"the map of {str(one.get('text'))!r} (strengths {digest[:12]}…)")
-        places.append({"text": str(one.get("text") or ""), "map": digest if there else None})
+        there = studio.maps.by_file(digest) if digest else None
+        if one.get("map") is not None and there is None:
+            missing.append(f"the map of {str(one.get('text'))!r} (file {digest[:12]}…)")
+        places.append({"text": str(one.get("text") or ""), "map": there})
     return places
+
+
+def _sent(studio: Studio, recipe: dict[str, Any], names: set[str], missing: list[str]) -> dict[str, dict[str, str]]:
+    """The files of a recipe's fields that are here."""
+    files = {}
+    for name, one in (recipe.get("files") or {}).items():
+        if name in names and isinstance(one, dict):
+            digest, called = str(one.get("sha256", "")), str(one.get("name") or name)
+            if studio.pictures.path(digest) or studio.texts.path(digest):
+                files[name] = {"id": digest, "name": called}
+            else:
+                missing.append(f"the file {called} of {name} ({digest[:12]}…)")
+    return files
+
+
+def _from_shelf(studio: Studio, recipe: dict[str, Any], missing: list[str]) -> str | None:
+    """The inversion that a recipe started from, where it is on the shelf."""
+    wanted = recipe.get("inversion") or {}
+    digest = str(wanted.get("sha256", ""))
+    there = next((one["id"] for one in studio.store.inversions() if digest and one.get("sha256") == digest), None)
+    if wanted and there is None:
+        missing.append(f"the inversion {wanted.get('name') or 'without a name'} ({digest[:12]}…)")
+    return there
 
 
 def _command_of(command: str, edit: Edit, k: int, single: bool, output: str) -> str:

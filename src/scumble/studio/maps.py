@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from scumble.errors import InputError
-from scumble.hashing import sha256
+from scumble.hashing import files_sha256, sha256
 from scumble.studio.files import write_bytes
 from scumble.studio.pictures import MOST_PIXELS
 
@@ -82,6 +82,17 @@ class Maps:
             return None
         path = self.folder / digest / "map.png"
         return path if path.is_file() else None
+
+    def all(self) -> list[Path]:
+        """Every map that is here."""
+        return sorted(self.folder.glob("*/map.png"))
+
+    def by_file(self, digest: str) -> str | None:
+        """The id of the map whose file has this SHA-256, by which recipes name the maps of words; None: not here."""
+        for path in self.all():
+            if files_sha256([path]) == digest:
+                return path.parent.name
+        return None
 
     def strengths(self, digest: str) -> Strengths | None:
         """The strengths (H, W), or None when the map is not here."""

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scumble.studio.proof import candidate_of, shown
+from scumble.studio.reading import inversion_settings, read, request_in
+from scumble.studio.watching import Watch
+
 __all__ = ["Maker"]
 
-PREVIEW_SIDE = 512
-PREVIEW_GAP = 0.3
-"""Seconds between two previews at least; and they take at most a tenth of the time."""
-PREVIEW_SHARE = 0.1
 SMALL = 128
 """Models of at most this side are measured when they are loaded."""
 
@@ -92,10 +92,10 @@ class Maker:
         if payload.get("live"):
             return {"jpeg": self._follow(payload, cancelled)}
         tell("progress", stage="prepare", step=0, steps=0)
-        request = _request(payload)
+        request = request_in(payload)
         editor = self._loaded(request.model.name, tell)
-        picture, method, more = _read(request, folder)
-        watch = _Watch(payload, folder, tell, cancelled)
+        picture, method, more = read(request, folder)
+        watch = Watch(payload, folder, tell, cancelled)
         started = time.perf_counter()
         result = editor.edit(picture, method, seed=request.seed, count=request.count, on_step=watch, **more)
         seconds = time.perf_counter() - started
@@ -113,8 +113,8 @@ class Maker:
         rows = cost.forward_rows + cost.backward_rows
         if rows >= 4:
             self._seconds_a_row = cost.seconds / rows
-        shown = [
-            {**_shown(result, k, path), "seconds": round(seconds, 3), "seed": request.seed + _candidate(result, k)}  # type: ignore[operator]
+        about = [
+            {**shown(result, k, path), "seconds": round(seconds, 3), "seed": request.seed + candidate_of(result, k)}  # type: ignore[operator]
             for k, path in enumerate(saved)
         ]
         return {
@@ -127,13 +127,13 @@ class Maker:
                 "peak": cost.peak_bytes,
             },
             "milliseconds": None if self._seconds_a_row is None else 1000 * self._seconds_a_row,
-            "shown": shown,
+            "shown": about,
         }
 
     def answer_count(self, request: dict[str, Any], folder: str) -> dict[str, Any] | None:
         """Count the rows and calls of a request; None where they depend on the picture."""
-        asked = _request({"request": request})
-        path, method, more = _read(asked, Path(folder))
+        asked = request_in({"request": request})
+        path, method, more = read(asked, Path(folder))
         plan = self._loaded(asked.model.name).plan(self._picture(path), method, count=asked.count, **more)
         if not plan.exact:
             return None
@@ -141,20 +141,21 @@ class Maker:
 
     def answer_fan(self, request: dict[str, Any], folder: str, strengths: list[float], side: int) -> list[bytes]:
         """Make the whole picture at some strengths, for the screen alone: one JPEG each."""
-        asked = _request({"request": request})
-        shown = []
+        asked = request_in({"request": request})
+        pictures = []
         for value in strengths:
-            path, method, more = _read(asked, Path(folder), value)
+            path, method, more = read(asked, Path(folder), value)
             editor = self._loaded(asked.model.name)
-            shown.append(_jpeg(editor.edit(self._picture(path), method, seed=asked.seed, **more).image, side))
-        return shown
+            image = editor.edit(self._picture(path), method, seed=asked.seed, **more).image
+            pictures.append(_jpeg(image, side))
+        return pictures
 
     def _follow(self, payload: Mapping[str, Any], cancelled: Callable[[], bool]) -> bytes:
         """Make what the page shows while somebody paints: by one session for as long as picture and method stay."""
         from scumble.editing.session import Session
 
-        asked = _request(payload)
-        path, method, _ = _read(asked, Path(payload["folder"]))
+        asked = request_in(payload)
+        path, method, _ = read(asked, Path(payload["folder"]))
         key = str([asked.model.name, path, asked.method, asked.seed, asked.view])
         editor = self._loaded(asked.model.name)
         if self._live is None or self._live[0] != key:
@@ -177,10 +178,10 @@ class Maker:
 
     def answer_invert(self, request: dict[str, Any], folder: str, output: str) -> dict[str, Any]:
         """Invert a picture as the method of a request would, and keep it in a file."""
-        asked = _request({"request": request})
-        path, method, more = _read(asked, Path(folder))
+        asked = request_in({"request": request})
+        path, method, more = read(asked, Path(folder))
         editor = self._loaded(asked.model.name)
-        settings = _inversion_settings(method)
+        settings = inversion_settings(method)
         area = method.change_map if asked.change_map is not None else None
         inversion = editor.invert(self._picture(path), settings, seed=asked.seed, change_map=area, view=more["view"])
         inversion.save(Path(output))
@@ -188,6 +189,7 @@ class Maker:
             "kind": inversion.kind,
             "steps": inversion.steps,
             "first": inversion.first,
+            "sha256": inversion.sha256,
             "error": {name: float(value) for name, value in inversion.error.items()},
         }
 
@@ -208,22 +210,6 @@ class Maker:
         return {"largest": again.largest, "share": again.share, "warnings": again.warnings}
 
 
-def _request(payload: Mapping[str, Any]) -> Any:
-    from scumble.records.request import Request
-
-    return Request.model_validate(payload["request"])
-
-
-def _read(request: Any, folder: Path, strength: float | None = None) -> tuple[str, Any, dict[str, Any]]:
-    """A request's picture, its method with all files (or with one strength as its map), and how it is looked at."""
-    at = {place: str(folder / one.path) for place, one in request.files.items()}
-    near = getattr(request.change_map, "path", None)
-    change = strength if strength is not None else None if near is None else str(folder / near)
-    method = request.build(at, **({} if change is None else {"change_map": change}))
-    inversion = None if request.inversion is None else str(folder / request.inversion.path)
-    return str(folder / request.image.path), method, {"view": request.view, "inversion": inversion}
-
-
 def _jpeg(image: Any, side: int) -> bytes:
     from PIL import Image
 
@@ -232,140 +218,3 @@ def _jpeg(image: Any, side: int) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=88)
     return buffer.getvalue()
-
-
-KINDS = {"ddpm-inversion": "edit-friendly", "ledits-pp": "edit-friendly", "cycle-diffusion": "naive"}
-"""How a method's inversion is made where the method has no field for it; all others walk back by ddim."""
-
-
-def _inversion_settings(method: Any) -> Any:
-    """The settings by which a method inverts its picture, from its fields."""
-    from scumble.inversion.settings import InversionSettings
-
-    name = method.method_name()
-    given = {
-        "kind": getattr(method, "trajectory", None) or KINDS.get(name, "ddim"),
-        "prompt": getattr(method, "source_prompt", None),
-        "num_inference_steps": method.num_inference_steps,
-        "skip": getattr(method, "skip", None),
-        "guidance_scale": getattr(method, "source_guidance_scale", None),
-        "eta": getattr(method, "eta", None) if name in KINDS else None,
-        "iterations": getattr(method, "inversion_iterations", None),
-        "inversion_start": getattr(method, "inversion_start", None),
-    }
-    return InversionSettings(**{key: value for key, value in given.items() if value is not None})
-
-
-def _candidate(result: Any, k: int) -> int:
-    return int(result.recipe_of(k).index)
-
-
-def _shown(result: Any, k: int, path: Path) -> dict[str, Any]:
-    """What the page shows of a candidate, counted on the file that was written."""
-    cost = result.cost
-    report = result.reports[k] if k < len(result.reports) else {}
-    points = report.get("points") or ()
-    image = result.images[k]
-    return {
-        "width": image.width,
-        "height": image.height,
-        "forward": cost.forward_rows,
-        "backward": cost.backward_rows,
-        "calls": cost.network_calls,
-        "notices": list(result.notices),
-        "arrival": [float(one["arrival_error"]) for one in points if "arrival_error" in one],
-        "proof": _proof(result, path),
-    }
-
-
-def _proof(result: Any, path: Path) -> dict[str, Any] | None:
-    """Count the pixels of the written file that differ from the source, where they might and where they might not."""
-    import numpy as np
-    from PIL import Image
-
-    if result.source is None:
-        return None
-    with Image.open(path) as image:
-        after = np.asarray(image.convert("RGB"), np.int16)
-    before = np.asarray(result.source.rgb, np.int16)
-    difference = np.abs(after - before).max(axis=2)
-    free = np.ones(difference.shape, bool)
-    if result.change_map is not None:
-        free = result.change_map[0, 0].numpy() > 0
-    inside = difference[free]
-    return {
-        "protected": int((~free).sum()),
-        "changed": int((difference[~free] > 0).sum()),
-        "free": int(free.sum()),
-        "mean": float(inside.mean()) if inside.size else 0.0,
-        "max": int(inside.max()) if inside.size else 0,
-    }
-
-
-class _Watch:
-    """Progress, previews and the way to stop, called after every step."""
-
-    def __init__(
-        self, payload: Mapping[str, Any], folder: Path, tell: Callable[..., None], cancelled: Callable[[], bool]
-    ) -> None:
-        self.tell, self.cancelled = tell, cancelled
-        self.previews = bool(payload.get("previews", True))
-        self.picture = folder / payload["request"]["image"]["path"]
-        near = payload["request"].get("change_map")
-        self.change_map = folder / near["path"] if isinstance(near, Mapping) and near.get("path") else None
-        self.last = time.monotonic() - PREVIEW_GAP
-        self.spent = 0.0
-        self.began = time.monotonic()
-        self._ground: Any = None
-
-    def __call__(self, progress: Any) -> bool | None:
-        """Report a step; False stops."""
-        if self.cancelled():
-            return False
-        stage = str(getattr(progress, "stage", "sample") or "sample")
-        self.tell("progress", stage=stage, step=progress.step, steps=progress.steps, sample=progress.samples[0])
-        now = time.monotonic()
-        due = now - self.last >= PREVIEW_GAP and self.spent <= PREVIEW_SHARE * (now - self.began) + 0.05
-        if self.previews and due and stage in ("sample", "") and progress.step < progress.steps:
-            self._preview(progress)
-        return None
-
-    def _preview(self, progress: Any) -> None:
-        from PIL import Image
-
-        from scumble.images import to_image
-
-        started = time.monotonic()
-        ground, mask = self._base()
-        preview = to_image(progress.preview().detach().cpu()[:1])[0].convert("RGB")
-        box, window = (0, 0, *ground.size), getattr(progress, "window", None)
-        if window is not None:  # what was padded is cut off, and the part lies where it belongs
-            preview = preview.crop((0, 0, *window.scaled))
-            across, down = (here / there for here, there in zip(ground.size, window.original, strict=True))
-            left, top, right, bottom = window.box
-            box = (round(left * across), round(top * down), round(right * across), round(bottom * down))
-        size = (max(1, box[2] - box[0]), max(1, box[3] - box[1]))
-        shown = ground.copy()
-        shown.paste(preview.resize(size, Image.Resampling.BICUBIC), box[:2])
-        if mask is not None:
-            shown = Image.composite(shown, ground, mask)
-        buffer = io.BytesIO()
-        shown.save(buffer, "JPEG", quality=80)
-        self.tell("preview", jpeg=buffer.getvalue())
-        self.last = time.monotonic()
-        self.spent += self.last - started
-
-    def _base(self) -> Any:
-        """The source at preview size, and where it may change."""
-        from PIL import Image, ImageOps
-
-        if self._ground is None:
-            with Image.open(self.picture) as image:
-                ground = ImageOps.exif_transpose(image).convert("RGB")
-            ground.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
-            mask = None
-            if self.change_map is not None:
-                with Image.open(self.change_map) as strengths:
-                    mask = strengths.convert("L").resize(ground.size).point(lambda value: 255 if value else 0)
-            self._ground = (ground, mask)
-        return self._ground

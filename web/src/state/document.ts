@@ -190,6 +190,8 @@ async function restore(one: PictureInfo, recipe: RecipeInfo): Promise<void> {
     if (own && bytes && bytes.length === own.data.length) replace(own, "restore", bytes);
     history.clear();
     points.value = recipe.points;
+    files.value = recipe.files;
+    inversion.value = recipe.inversion;
     method.value = recipe.method;
     values.value = { ...values.value, [recipe.method]: recipe.parameters };
     seed.value = recipe.seed + recipe.index;

@@ -1,0 +1,72 @@
+// The same without the page: command line and Python, what made a result, and a command line that fills the form.
+import { useState } from "preact/hooks";
+import { post } from "../api";
+import { Icon } from "../icons";
+import { Against } from "../jobs/against";
+import * as doc from "../state/document";
+import * as server from "../state/server";
+import * as view from "../state/view";
+import { close, Dialog } from "./dialog";
+
+function copy(text: string): void {
+  void navigator.clipboard?.writeText(text).then(
+    () => doc.say("Copied.", "news"),
+    () => doc.say("The browser does not let the page copy: select the text and press Ctrl C."),
+  );
+}
+
+export function Code() {
+  const plan = server.plan.value;
+  const result = view.selected.value ? server.results.value.get(view.selected.value) : null;
+  const [pasted, setPasted] = useState("");
+  const parts = [
+    ["Command line", result?.command ?? plan?.command ?? ""],
+    ...(result ? [] : [["Python", plan?.python ?? ""]]),
+  ] as const;
+  return (
+    <Dialog title={result ? "What made this result" : "The same without the page"} wide={!!result}>
+      {parts.map(([name, text]) => (
+        <section class="part" key={name}>
+          <h3>{name}</h3>
+          <pre tabIndex={0} aria-label={name}>
+            {text}
+          </pre>
+          <button type="button" class="button" onClick={() => copy(text)}>
+            <Icon name="copy" size={16} /> Copy
+          </button>
+        </section>
+      ))}
+      {result && <Against result={result} />}
+      <section class="part">
+        <h3>Paste a command line</h3>
+        <textarea
+          aria-label="A command line to take over"
+          rows={2}
+          placeholder="scumble edit photo.png --prompt … --steps 30"
+          value={pasted}
+          onInput={(event) => setPasted(event.currentTarget.value)}
+        />
+        <button
+          type="button"
+          class="button"
+          disabled={!pasted.trim()}
+          onClick={() =>
+            void post<{ method: string; parameters: Record<string, unknown>; seed: number | null; count: number | null }>("api/command", { text: pasted }).then(
+              (one) => {
+                doc.setMethod(one.method);
+                doc.values.value = { ...doc.values.value, [one.method]: one.parameters };
+                if (one.seed !== null) doc.seed.value = one.seed;
+                if (one.count !== null) doc.count.value = one.count;
+                doc.changedDocument();
+                close();
+              },
+              doc.fault,
+            )
+          }
+        >
+          Fill the form with it
+        </button>
+      </section>
+    </Dialog>
+  );
+}
