@@ -63,11 +63,11 @@ class Studio:
     engine: Engine
     forms: Forms
     model: str | None = None
-    begun_with: tuple[str, Path, int] | None = None
-    """Hash, file and time of change of the picture that the studio was started with."""
     version: str = ""
     methods: list[dict[str, Any]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    begun_with: tuple[str, Path, int] | None = None
+    """Hash, file and time of change of the picture that the studio was started with."""
 
     @property
     def hidden(self) -> Path:

@@ -56,18 +56,18 @@ class Maker:
     def answer_load(self, model: str | None) -> dict[str, Any]:
         """Load a model and say what it is; a small one is measured."""
         editor = self._loaded(model)
-        model = editor.model
-        if self._seconds_a_row is None and (model.native_size or 512) <= SMALL:
+        network = editor.model
+        if self._seconds_a_row is None and (network.native_size or 512) <= SMALL:
             self._measure(editor)
-        parameters = sum(one.numel() for one in model.denoiser.parameters())
+        parameters = sum(one.numel() for one in network.denoiser.parameters())
         return {
-            "name": str(model.name),
-            "device": str(model.device).split(":")[0].upper(),
+            "name": str(network.name),
+            "device": str(network.device).split(":")[0].upper(),
             "milliseconds": None if self._seconds_a_row is None else 1000 * self._seconds_a_row,
-            "takes_text": bool(model.takes_text),
-            "instructs": model.picture_channels > 0,
-            "defaults": dict(getattr(model, "defaults", {})),
-            "about": f"{parameters / 1e6:.0f} million parameters, {model.native_size or '?'} px, {model.dtype}",
+            "takes_text": bool(network.takes_text),
+            "instructs": network.picture_channels > 0,
+            "defaults": dict(getattr(network, "defaults", {})),
+            "about": f"{parameters / 1e6:.0f} million parameters, {network.native_size or '?'} px, {network.dtype}",
         }
 
     def _measure(self, editor: Any) -> None:
@@ -114,7 +114,7 @@ class Maker:
         if rows >= 4:
             self._seconds_a_row = cost.seconds / rows
         about = [
-            {**shown(result, k, path), "seconds": round(seconds, 3), "seed": request.seed + candidate_of(result, k)}  # type: ignore[operator]
+            {**shown(result, k, path), "seconds": round(seconds, 3), "seed": request.seed + candidate_of(result, k)}
             for k, path in enumerate(saved)
         ]
         return {
