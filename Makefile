@@ -17,10 +17,11 @@ test: $(READY)
 faults: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -s -m faults tests/work
 
-# Tens of thousands of damaged files, where `make test` tries some hundred of each kind.
+# Tens of thousands of damaged files, where `make test` tries some hundred of each kind, and the replay of every
+# candidate of every method, where it tries three.
 CASES ?= 3000
 fuzz: $(READY)
-	SCUMBLE_FUZZ=$(CASES) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests/fuzz
+	SCUMBLE_FUZZ=$(CASES) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) tests/fuzz tests/editing/test_again.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

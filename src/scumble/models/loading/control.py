@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from scumble.errors import CheckpointError, InputError
 from scumble.images import load_image
@@ -15,6 +14,7 @@ from scumble.models.add_ons import AddOns
 from scumble.models.checks import check_keys
 from scumble.models.control import ControlNet
 from scumble.models.latent import LatentModel
+from scumble.models.loading.configs import checked_config
 from scumble.models.loading.folder import weight_files
 from scumble.models.loading.safetensors_file import keys_of, plain_name, tensors_of
 from scumble.models.quiet import without_progress_bars
@@ -65,6 +65,7 @@ def _loaded(path: Path, model: LatentModel) -> Any:
     try:
         with without_progress_bars():
             if path.is_dir():
+                checked_config(path / "config.json", f"{path.name} has no config")
                 network, info = ControlNetModel.from_pretrained(
                     str(path), use_safetensors=True, local_files_only=True, output_loading_info=True,
                     variant=weight_files(path, path.name)[1],
@@ -74,7 +75,7 @@ def _loaded(path: Path, model: LatentModel) -> Any:
                 network = _of_file(path, model)
     except (CheckpointError, torch.OutOfMemoryError):
         raise
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # diffusers' readers raise whatever the file leads to
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"the ControlNet {path.name} cannot be loaded: {reason}") from error
     return network.to(model.device, model.dtype).eval().requires_grad_(False)

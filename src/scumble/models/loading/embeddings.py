@@ -18,6 +18,10 @@ PARTS = (("clip_l", "text_encoders_0"), ("clip_g", "text_encoders_1"))
 """What files for SDXL call the vectors of its two encoders."""
 
 
+MOST_VECTORS = 75
+"""Of one word: more than a prompt has places for."""
+
+
 def add_words(model: LatentModel, file: Path) -> None:
     """Add the word of a file to tokenizers and text encoders; a prompt then names it, ``<name>`` or the file's name.
 
@@ -47,6 +51,10 @@ def _read(state: dict[str, Tensor], file: Path, encoders: int) -> tuple[str, lis
 
 def _add(tokenizer: Any, network: Any, name: str, vectors: Tensor, what: str) -> None:
     table = network.get_input_embeddings().weight
+    if not vectors.is_floating_point() or not bool(vectors.float().isfinite().all()):
+        raise CheckpointError(f"{what}: its vectors are not finite numbers ({str(vectors.dtype).split('.')[-1]})")
+    if not name.strip() or not 1 <= len(vectors) <= MOST_VECTORS:
+        raise CheckpointError(f"{what}: {len(vectors)} vectors for the word {name[:40]!r}")
     if vectors.dim() != 2 or vectors.shape[1] != table.shape[1]:
         raise CheckpointError(f"{what}: vectors of width {vectors.shape[-1]}, its text encoder has {table.shape[1]}")
     names = [name, *(f"{name}_{k}" for k in range(1, len(vectors)))]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from scumble.errors import CheckpointError
 from scumble.hashing import files_sha256
 from scumble.models.checks import check_keys
 from scumble.models.latent import LatentModel
+from scumble.models.loading.configs import checked_config, guarded, json_object
 from scumble.models.loading.settings import FolderSettings, read_settings
 from scumble.models.pixel import PixelModel
 from scumble.models.quiet import without_progress_bars
@@ -61,7 +60,11 @@ def load_folder(path: Path, name: str, device: torch.device, dtype: torch.dtype)
     Raises:
         CheckpointError: If something is missing, is a pickle, is damaged, or belongs to another kind of pipeline.
     """
-    index = _json(path / "model_index.json", f"{name} is no model folder in diffusers' format")
+    return guarded(name, partial(_load, path, name, device, dtype))
+
+
+def _load(path: Path, name: str, device: torch.device, dtype: torch.dtype) -> LatentModel | PixelModel:
+    index = json_object(path / "model_index.json", f"{name} is no model folder in diffusers' format")
     kind = family(str(index.get("_class_name")))
     if index.get("requires_aesthetics_score"):
         raise CheckpointError(f"{name} is the refiner of SDXL; use the base model")
@@ -70,7 +73,7 @@ def load_folder(path: Path, name: str, device: torch.device, dtype: torch.dtype)
             f"{name} is a {index.get('_class_name')}; supported are StableDiffusionPipeline,"
             " StableDiffusionXLPipeline and DDPMPipeline and their relatives"
         )
-    config = _json(path / "scheduler" / "scheduler_config.json", f"{name} has no scheduler")
+    config = checked_config(path / "scheduler" / "scheduler_config.json", f"{name} has no scheduler")
     settings = read_settings(path, name)
     files = weight_files(path / "unet", name, dtype)[0]
     weights_hash = partial(files_sha256, files)
@@ -81,7 +84,7 @@ def load_folder(path: Path, name: str, device: torch.device, dtype: torch.dtype)
         return PixelModel(name, unet, config, device, weights_hash, settings.values)
     unet = _network(UNet2DConditionModel, path / "unet", name, dtype, device)
     vae_path = settings.place(path, "vae")
-    vae_config = _json(vae_path / "config.json", f"{name} has no autoencoder")
+    vae_config = json_object(vae_path / "config.json", f"{name} has no autoencoder")
     vae_class = vae_config.get("_class_name", "AutoencoderKL")
     if vae_class != "AutoencoderKL":
         raise CheckpointError(f"{name} has a {vae_class}; the supported autoencoder is AutoencoderKL")
@@ -110,7 +113,7 @@ def _text(
         places = settings.place(path, tokenizer), settings.place(path, encoder)
         if not all(place.is_dir() for place in places):
             raise CheckpointError(f"{name} has no {encoder} with its {tokenizer}, so it cannot read prompts")
-        words = _guarded(f"{name}/{tokenizer}", partial(CLIPTokenizer.from_pretrained, str(places[0])))
+        words = guarded(f"{name}/{tokenizer}", partial(CLIPTokenizer.from_pretrained, str(places[0])))
         encoders.append(TextEncoder(words, _network(cls, places[1], name, dtype, device)))
     return TextStack(encoders, device, bool(index.get("force_zeros_for_empty_prompt", double)))
 
@@ -128,19 +131,10 @@ def _network(cls: Any, path: Path, name: str, dtype: torch.dtype, device: torch.
         variant=variant,
         output_loading_info=True,
     )
-    network, info = _guarded(what, load)
+    with without_progress_bars():
+        network, info = guarded(what, load)
     check_keys(info, what)
     return network.to(device).eval().requires_grad_(False)
-
-
-def _guarded(what: str, load: Callable[[], Any]) -> Any:
-    try:
-        with without_progress_bars():
-            return load()
-    except torch.OutOfMemoryError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f"{what} cannot be loaded; it is damaged or incomplete: {error}") from error
 
 
 def weight_files(path: Path, name: str, dtype: torch.dtype | None = None) -> tuple[list[Path], str | None]:
@@ -163,15 +157,3 @@ def weight_files(path: Path, name: str, dtype: torch.dtype | None = None) -> tup
     if any(file.suffix in PICKLES for file in path.iterdir()):
         raise pickle_error(f"{name}/{path.name}")
     raise CheckpointError(f"{name}/{path.name} has no weights (a .safetensors file)")
-
-
-def _json(path: Path, missing: str) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{missing}: {path.parent.name}/{path.name} is missing") from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path.parent.name}/{path.name} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path.parent.name}/{path.name} must hold a JSON object")
-    return content

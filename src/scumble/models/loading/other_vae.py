@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 
 from scumble.errors import CheckpointError
 from scumble.models.checks import check_keys
+from scumble.models.loading.configs import checked_config
 from scumble.models.loading.folder import weight_files
 from scumble.models.loading.safetensors_file import keys_of, plain_name, tensors_of
 from scumble.models.quiet import without_progress_bars
@@ -36,6 +36,7 @@ def load_vae(path: Path, present: Any) -> Any:
     try:
         with without_progress_bars():
             if path.is_dir():
+                checked_config(_folder(path) / "config.json", f"{path.name} has no config")
                 loaded, info = AutoencoderKL.from_pretrained(
                     str(_folder(path)), use_safetensors=True, local_files_only=True, output_loading_info=True,
                     variant=weight_files(_folder(path), path.name)[1],
@@ -45,7 +46,7 @@ def load_vae(path: Path, present: Any) -> Any:
                 loaded = _of_file(path, present)
     except (CheckpointError, torch.OutOfMemoryError):
         raise
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # diffusers' readers raise whatever the file leads to
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(f"the autoencoder {path.name} cannot be loaded: {reason}") from error
     config, expected = loaded.config, present.config

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from scumble.errors import CheckpointError
+from scumble.errors import CheckpointError, InputError
+from scumble.untrusted import parse_json, read_text
 
 __all__ = ["FILE", "Defaults", "FolderSettings", "read_settings"]
 
@@ -69,9 +69,8 @@ def read_settings(path: Path, name: str) -> FolderSettings:
         CheckpointError: If the file is there and cannot be read.
     """
     try:
-        return FolderSettings.model_validate(json.loads((path / FILE).read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return FolderSettings()
-    except (OSError, ValueError) as error:
+        content = parse_json(read_text(path / FILE, "the file"), FILE) if (path / FILE).exists() else {}
+        return FolderSettings.model_validate(content)
+    except (InputError, ValidationError) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise CheckpointError(f"{name}/{FILE} cannot be read: {reason}") from error
