@@ -171,7 +171,8 @@ def _injected(denoiser: Any, rank: int) -> Iterator[None]:
     """Adapter layers without effect (B = 0, scale 1) around the attention projections, and away again."""
     before = {name for name, module in denoiser.named_modules() if isinstance(module, BaseTunerLayer)}
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=TARGETS)
-    had = getattr(denoiser, "peft_config", None)
+    present = getattr(denoiser, "peft_config", None)
+    had = None if present is None else dict(present)  # what is injected is entered into the present one
     trained = {name for name, p in denoiser.named_parameters() if p.requires_grad}
     try:
         inject_adapter_in_model(config, denoiser, adapter_name=NAME)

@@ -12,6 +12,7 @@ from torch import nn
 from scumble.errors import CheckpointError
 from scumble.hashing import files_sha256
 from scumble.models.latent import LatentModel
+from scumble.models.loading.complete import check_complete
 from scumble.models.loading.folder import PICKLES, pickle_error
 from scumble.models.loading.pipe import model_of_pipe
 from scumble.models.loading.safetensors_file import has_safetensors_header, keys_of, own_dtype, plain_name
@@ -69,12 +70,18 @@ def load_single_file(
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # whatever the hub's client raises, the person needs the way out
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if config is not None:
+            raise CheckpointError(
+                f"{path.name} cannot be loaded with the configs of {config.name}: {reason}"
+            ) from error
         raise CheckpointError(
-            f"{path.name} cannot be loaded: {str(error).splitlines()[0] if str(error) else type(error).__name__}. A"
+            f"{path.name} cannot be loaded: {reason}. A"
             " single file holds weights only; its configs and its vocabulary are fetched once from the hub and then"
             " kept. Without a network use a folder instead (made on a connected machine with"
             " StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER))"
         ) from error
+    check_complete(pipe, keys, path.name)
     fragile = dtype == torch.float16 and pipe.vae.config.force_upcast
     for part in (pipe.unet, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
         if part is not None:
