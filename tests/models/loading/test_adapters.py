@@ -1,4 +1,4 @@
-"""Adapters as people combine them: several, of several kinds, on text encoders, on pipes; and what they leave behind."""
+"""Adapters as people combine them: several, of several kinds, on pipes; and what they leave behind."""
 
 from __future__ import annotations
 

@@ -39,8 +39,8 @@ def check_complete(pipe: Any, keys: Sequence[str], name: str) -> None:
         wanted = len(getattr(pipe, part).state_dict())
         if given != wanted:
             raise CheckpointError(
-                f"{name} holds {given} weights of its {part}, the network has {wanted}: it belongs to another config, or"
-                " is damaged"
+                f"{name} holds {given} weights of its {part}, the network has {wanted}: it belongs to another"
+                " config, or is damaged"
             )
     known = {one.removeprefix("text_model.") for one in pipe.text_encoder.state_dict()}
     for start in CLIP:
