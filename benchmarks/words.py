@@ -48,20 +48,23 @@ def both_right(scene: Scene, read: Reading) -> bool:
 
 
 def places(editor: Editor, classifier: Classifier, count: int) -> None:
-    """Two things by one prompt, and by two prompts with a place."""
-    ways: dict[str, list[bool]] = {"one prompt": [], "two places": []}
+    """Two things by one prompt, and by two prompts with a place: in both ways, and not led by both together."""
+    ways: dict[str, list[bool]] = {"one prompt": [], "two places": [], "two places, latent": [], "not led": []}
     rows = dict.fromkeys(ways, 0)
     left, right = halves()
     for k in range(count):
         scene = sample_scene(random.Random(f"places/{SEED}/{k}"), objects=2)
         around = f"{FLOOR_PHRASES[scene.floor]} {SKY_PHRASES[scene.sky]}"
         one, other = (f"{noun_phrase(item)} {around}" for _, item in left_to_right(scene))
-        prompts = {
-            "one prompt": [Words(caption(scene))],
-            "two places": [Words(one, left), Words(other, right)],
+        halved = [Words(one, left), Words(other, right)]
+        asked = {
+            "one prompt": {"prompt": caption(scene)},
+            "two places": {"prompt": halved},
+            "two places, latent": {"prompt": halved, "places": "latent"},
+            "not led": {"prompt": halved, "places": "latent", "lead": 0.0},
         }
-        for way, prompt in prompts.items():
-            method = TextToImage(prompt=prompt, **RUN)  # type: ignore[arg-type]
+        for way, fields in asked.items():
+            method = TextToImage(**fields, **RUN)  # type: ignore[arg-type]
             result = editor.generate(method, seed=SEED + k)
             ways[way].append(both_right(scene, classifier(to_tensor(result.images[0]))[0]))
             rows[way] += result.cost.forward_rows

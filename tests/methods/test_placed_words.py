@@ -12,7 +12,7 @@ from PIL import Image
 from scumble.editing.editor import Editor
 from scumble.editing.redo import redo
 from scumble.editing.result import Result
-from scumble.errors import InputError
+from scumble.errors import InputError, MethodError
 from scumble.methods.registry import METHODS, method_class
 from scumble.methods.words import Words
 from scumble.models.base import Model
@@ -68,7 +68,10 @@ def test_words_on_the_left_change_the_picture_for_one_row_a_step(name: str, tiny
     more = {} if name in FROM_SEED else {"change_map": soft_map()}
     text = ALL[name].get("prompt", "a dog")
     plain = edited(name, tmp_path, tiny_sd, prompt=text, **more)
-    placed = edited(name, tmp_path, tiny_sd, prompt=[Words(text), Words("the sea at night", left())], **more)
+    words = [Words(text), Words("the sea at night", left())]
+    placed = edited(name, tmp_path, tiny_sd, prompt=words, places="latent", **more)
+    inside = edited(name, tmp_path, tiny_sd, prompt=words, **more)
+    assert not np.array_equal(pixels(plain), pixels(inside)) and inside.cost.forward_rows == plain.cost.forward_rows
     assert not np.array_equal(pixels(plain), pixels(placed))
     steps = placed.cost.forward_rows - plain.cost.forward_rows
     assert 0 < steps <= plain.cost.network_calls
@@ -186,3 +189,32 @@ def test_a_request_names_the_map_of_a_place_as_a_file(tmp_path: Path) -> None:
     assert "files.placed_words.0.map" in dict(file_refs(settled.request))
     built = settled.request.build({"placed_words.0.map": str(tmp_path / "left.png")})
     assert built.prompt == "a dog" and built.placed_words[0].map == str(tmp_path / "left.png")  # type: ignore[attr-defined]
+
+
+def test_places_without_a_prompt_are_led_by_all_of_them_together(tiny_sd: Model, tmp_path: Path) -> None:
+    words = [Words("a dog on grass", left()), Words("a cat on grass", 0.5)]
+    led = edited("text-to-image", tmp_path, tiny_sd, prompt=words, lead=1.0)
+    one = edited("text-to-image", tmp_path, tiny_sd, prompt="a dog left of a cat on grass")
+    assert np.abs(pixels(led).astype(int) - pixels(one)).max() <= 1
+    assert "led by all places together: 'a dog left of a cat on grass'" in " ".join(led.notices)
+    not_led = edited("text-to-image", tmp_path, tiny_sd, prompt=words, lead=0.0)
+    assert not any("led by" in notice for notice in not_led.notices)
+
+
+@pytest.mark.parametrize("guider", ["apg", "auto", "cfg++", "frequency", "interval", "pag", "rescale", "seg"])
+def test_every_rule_of_guidance_makes_another_picture_for_the_rows_it_states(
+    guider: str, tiny_sd: Model, tmp_path: Path
+) -> None:
+    plain = edited("text-to-image", tmp_path, tiny_sd, prompt="a dog")
+    ruled = edited("text-to-image", tmp_path, tiny_sd, prompt="a dog", guider=guider)
+    assert not np.array_equal(pixels(plain), pixels(ruled))
+    rows = ruled.cost.forward_rows / plain.cost.network_calls
+    assert rows == 3 if guider in ("pag", "seg", "auto") else rows <= 2
+    words = [Words("a dog"), Words("the sea", left())]
+    placed = edited("text-to-image", tmp_path, tiny_sd, prompt=words, guider=guider, places="latent")
+    assert placed.cost.forward_rows > ruled.cost.forward_rows and not np.array_equal(pixels(placed), pixels(ruled))
+
+
+def test_cfg_plus_plus_refuses_a_solver_that_does_not_follow_the_noise(tiny_sd: Model, tmp_path: Path) -> None:
+    with pytest.raises(MethodError, match="use --solver ddim"):
+        edited("sdedit", tmp_path, tiny_sd, prompt="a dog", guider="cfg++", solver="dpmpp_2m")

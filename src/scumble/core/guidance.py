@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Control, RunState
-from scumble.core.prediction import Prediction
+from scumble.core.control import Branch, Control, RunState, Start
+from scumble.core.guiders.base import Guider
+from scumble.core.prediction import Prediction, rescaled
 
 __all__ = ["Guidance", "following", "is_same", "relative", "rescaled"]
 
@@ -29,6 +31,7 @@ class Guidance(Control):
         rescale: phi of arXiv 2305.08891 section 3.4; 0 leaves the prediction alone.
         cells: How much of the guidance each cell takes (1 or B, 1, h, w) in [0, 1]: at 0 the conditional prediction
             stands alone, at 1 the scale holds; None: 1 everywhere.
+        guider: The rule in place of eq. 6; None: that equation.
     """
 
     cond: Conditioning
@@ -36,6 +39,7 @@ class Guidance(Control):
     scale: float = 1.0
     rescale: float = 0.0
     cells: Tensor | None = None
+    guider: Guider | None = None
 
     @property
     def scales(self) -> float | Tensor:
@@ -68,14 +72,40 @@ class Guidance(Control):
         length = joint.x0.shape[0] // len(self.names)
         return {name: joint.rows(k * length, (k + 1) * length) for k, name in enumerate(self.names)}
 
+    def start(self, ctx: RunState) -> Start | None:
+        """Let the rule forget an earlier run; where this one begins is for others to say."""
+        if self.guider is not None:
+            self.guider.begin()
+        return None
+
     def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         """Ask for the branches."""
-        return [*rows, *self.planned]
+        return [*rows, *self.ruled(ctx, self.planned)]
+
+    def ruled(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
+        """The rows that the rule needs at this step, of those with and without words."""
+        if self.guider is None:
+            return rows
+        kept = rows if self.guider.guides_at(ctx.level) else [row for row in rows if row.name != "uncond"]
+        return [*(kept or rows), *self.guider.more_branches(self.cond)]
+
+    def taps(self, ctx: RunState) -> Sequence[Any]:
+        """What the rule does inside the network."""
+        return () if self.guider is None else self.guider.taps(ctx)
 
     def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Combine the branches."""
-        return self.combine(rows)
+        if self.guider is None:
+            return self.combine(rows)
+        cond = rows["cond"] if "cond" in rows else rows["uncond"]
+        guided = self.guide(ctx, rows.get("uncond", cond), cond) if "uncond" in rows and "cond" in rows else cond
+        return self.guider.finish(guided, rows)
 
+    def guide(self, ctx: RunState, uncond: Prediction, cond: Prediction) -> Prediction:
+        """Return the guided prediction by the rule, at the level of this step."""
+        if self.guider is None:
+            return uncond.towards(cond, self.scales)
+        return self.guider.combine(uncond, cond, self.scales, ctx.level)
 
 def relative(change: Tensor) -> Tensor:
     """Return a change map (1 or B, 1, h, w) as shares of each sample's strongest change: 1 where it is the same
@@ -91,15 +121,6 @@ def following(guidance: Guidance, shares: Tensor) -> Guidance:
     Where every share is 1 it is the same guidance, to the bit.
     """
     return guidance if bool((shares == 1).all()) else replace(guidance, cells=shares.to(torch.float32))
-
-
-def rescaled(guided: Prediction, cond: Prediction, phi: float) -> Prediction:
-    """Bring the standard deviation of the guided noise back towards the conditional one's (arXiv 2305.08891 eq. 15)."""
-    axes = tuple(range(1, guided.eps.dim()))
-    eps_ratio = cond.eps.std(axes, keepdim=True) / guided.eps.std(axes, keepdim=True)
-    x0_ratio = cond.x0.std(axes, keepdim=True) / guided.x0.std(axes, keepdim=True)
-    x0 = torch.lerp(guided.x0, guided.x0 * x0_ratio, phi)
-    return Prediction(x0, torch.lerp(guided.eps, guided.eps * eps_ratio, phi), guided.variance)
 
 
 def is_same(a: Conditioning, b: Conditioning) -> bool:

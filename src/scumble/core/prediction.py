@@ -10,7 +10,7 @@ from torch import Tensor
 
 from scumble.core.schedule import Level
 
-__all__ = ["Prediction", "coefficients", "noised"]
+__all__ = ["Prediction", "coefficients", "noised", "rescaled"]
 
 
 def coefficients(level: Level | Sequence[Level], like: Tensor) -> tuple[float | Tensor, float | Tensor]:
@@ -105,3 +105,12 @@ class Prediction:
         """Return the batch rows ``start:stop``."""
         variance = None if self.variance is None else self.variance[start:stop]
         return Prediction(self.x0[start:stop], self.eps[start:stop], variance)
+
+
+def rescaled(guided: Prediction, cond: Prediction, phi: float) -> Prediction:
+    """Bring the standard deviation of the guided noise back towards the conditional one's (arXiv 2305.08891 eq. 15)."""
+    axes = tuple(range(1, guided.eps.dim()))
+    eps_ratio = cond.eps.std(axes, keepdim=True) / guided.eps.std(axes, keepdim=True)
+    x0_ratio = cond.x0.std(axes, keepdim=True) / guided.x0.std(axes, keepdim=True)
+    x0 = torch.lerp(guided.x0, guided.x0 * x0_ratio, phi)
+    return Prediction(x0, torch.lerp(guided.eps, guided.eps * eps_ratio, phi), guided.variance)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, RunState
-from scumble.core.guidance import Guidance, is_same, rescaled
-from scumble.core.prediction import Prediction
+from scumble.core.guidance import Guidance, is_same
+from scumble.core.prediction import Prediction, rescaled
 
 __all__ = ["PlacedGuidance", "PlacedWords", "blend_weights", "combine_words", "with_words"]
 
@@ -68,7 +68,7 @@ def combine_words(
     cond: Prediction,
     blends: Sequence[tuple[Tensor | float, Prediction]],
     adds: Sequence[tuple[Tensor | float, Prediction]],
-    scale: float | Tensor,
+    guide: Callable[[Prediction, Prediction], Prediction],
 ) -> Prediction:
     """Return ``eps_0 + g (sum_i w_i eps_i - eps_0) + sum_j s_j m_j (eps_j - eps_0)`` in every cell.
 
@@ -81,7 +81,7 @@ def combine_words(
         cond: Of the main prompt.
         blends: Weight times map, and prediction, of each blended prompt.
         adds: Scale times map, and prediction, of each added prompt.
-        scale: Guidance g: one number, or one for each cell (1 or B, 1, h, w).
+        guide: What makes one prediction of ``eps_0`` and ``sum_i w_i eps_i``: as written, or another rule of guidance.
     """
     mixed = cond
     if blends:
@@ -90,8 +90,8 @@ def combine_words(
         for share, (_, prediction) in zip(shares, blends, strict=True):
             x0, eps = x0 + share * prediction.x0, eps + share * prediction.eps
         mixed = Prediction(x0, eps, cond.variance)
-    x0 = uncond.x0 + scale * (mixed.x0 - uncond.x0)
-    eps = uncond.eps + scale * (mixed.eps - uncond.eps)
+    guided = guide(uncond, mixed)
+    x0, eps = guided.x0, guided.eps
     for strength, prediction in adds:
         x0 = x0 + strength * (prediction.x0 - uncond.x0)
         eps = eps + strength * (prediction.eps - uncond.eps)
@@ -119,48 +119,56 @@ class PlacedGuidance(Guidance):
         here = self._here(ctx)
         if not here:
             return super().branches(ctx, rows)
-        return [*rows, *self._rows(here)]
+        more = () if self.guider is None else self.guider.more_branches(self.cond)
+        return [*rows, *self._rows(ctx, here), *more]
 
     def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Combine the rows of this step."""
         here = self._here(ctx)
         if not here:
             return super().predict(ctx, rows, prediction)
-        cond, of = rows["cond"], {name: rows[row.name] for name, row in self._shared(here).items()}
+        cond, of = rows["cond"], {name: rows[row.name] for name, row in self._shared(ctx, here).items()}
         blends = [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "blend"]
         adds = [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "add"]
-        guided = combine_words(of.get("uncond", cond), cond, blends, adds, self.scales)
-        return rescaled(guided, cond, self.rescale) if self.rescale else guided
+
+        def guide(uncond: Prediction, mixed: Prediction) -> Prediction:
+            return self.guide(ctx, uncond, mixed) if self._guides(ctx) else mixed
+
+        guided = combine_words(of.get("uncond", cond), cond, blends, adds, guide)
+        guided = rescaled(guided, cond, self.rescale) if self.rescale else guided
+        return guided if self.guider is None else self.guider.finish(guided, rows)
 
     def _here(self, ctx: RunState) -> list[tuple[str, PlacedWords]]:
         return [(f"words{k}", one) for k, one in enumerate(self.words) if one.holds_at(ctx.i, ctx.steps)]
 
-    def _shared(self, here: Sequence[tuple[str, PlacedWords]]) -> dict[str, Branch]:
+    def _shared(self, ctx: RunState, here: Sequence[tuple[str, PlacedWords]]) -> dict[str, Branch]:
         """The row that answers for each prompt: an earlier one, where the network is told the same."""
         wanted = [Branch("cond", self.cond)]  # first: other controls look for the main prompt's row by its name
-        wanted += [Branch("uncond", self.uncond)] if self._needs_uncond(here) else []
+        if self._guides(ctx) or any(one.mode == "add" for _, one in here):
+            wanted.append(Branch("uncond", self.uncond))
         wanted += [Branch(name, one.cond) for name, one in here]
         shared: dict[str, Branch] = {}
         for row in wanted:
             shared[row.name] = next((one for one in shared.values() if is_same(one.cond, row.cond)), row)
         return shared
 
-    def _rows(self, here: Sequence[tuple[str, PlacedWords]]) -> list[Branch]:
+    def _rows(self, ctx: RunState, here: Sequence[tuple[str, PlacedWords]]) -> list[Branch]:
         """The rows to evaluate, the unconditional one first, as in plain guidance."""
-        rows = {row.name: row for row in self._shared(here).values()}
+        rows = {row.name: row for row in self._shared(ctx, here).values()}
         return sorted(rows.values(), key=lambda row: row.name != "uncond")
 
-    def _needs_uncond(self, here: Sequence[tuple[str, PlacedWords]]) -> bool:
-        return self.scale != 1 or any(one.mode == "add" for _, one in here)
+    def _guides(self, ctx: RunState) -> bool:
+        return self.scale != 1 and (self.guider is None or self.guider.guides_at(ctx.level))
 
 
 def with_words(guidance: Guidance, words: PlacedWords) -> Guidance:
     """Return the guidance with one more prompt beside its own; the same guidance if that holds nowhere."""
     if words.is_nowhere:
         return guidance
-    others = guidance.words if isinstance(guidance, PlacedGuidance) else ()
+    if isinstance(guidance, PlacedGuidance):
+        return replace(guidance, words=(*guidance.words, words))
     return PlacedGuidance(
-        guidance.cond, guidance.uncond, guidance.scale, guidance.rescale, guidance.cells, (*others, words)
+        guidance.cond, guidance.uncond, guidance.scale, guidance.rescale, guidance.cells, guidance.guider, (words,)
     )
 
 

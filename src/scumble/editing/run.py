@@ -118,6 +118,9 @@ class Run:
             text=given_text(
                 self.model, self.method, self.also, "" if self.inversion is None else self.inversion.prompt
             ),
+            places=getattr(self.method, "places", "latent"),
+            lead=getattr(self.method, "lead", 0.0),
+            guider=getattr(self.method, "guider", "cfg"),
             substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
         self.cost.before_call = _before_call(batch)

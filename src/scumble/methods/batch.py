@@ -24,6 +24,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState, StepResult, Trajectory
 from scumble.core.cost import Cost
 from scumble.core.guidance import Guidance
+from scumble.core.guiders import RULES, Guider
 from scumble.core.loop import denoise
 from scumble.core.noise import NoiseSource
 from scumble.core.rounding import SLACK
@@ -36,6 +37,7 @@ from scumble.images import Reduction, Window, fit, latent_map
 from scumble.inversion.inversion import Inversion
 from scumble.methods.cache import Cache, Key
 from scumble.methods.given_text import GivenText
+from scumble.methods.joint_prompt import with_lead
 from scumble.methods.progress import Stage
 from scumble.methods.report import Report
 from scumble.methods.reuse import Reuse
@@ -81,6 +83,9 @@ class EditBatch:
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
         reuse: What earlier edits made.
         placed: Prompts besides the method's own, each with where it holds at the model's size (1 or B, 1, H, W).
+        places: ``latent`` or ``attention``: how placed prompts share the image.
+        lead: Share of the steps that all placed prompts lead together, where the method has no prompt of its own.
+        guider: Name of the rule of guidance by words.
         substeps: Whether places are freed inside a step too; None: below ``FEW_STEPS`` steps.
         pixels: The untouched window at the picture's own size (h, w, 3), or None.
         pixels_change: The change map there (1 or B, 1, h, w), or None.
@@ -104,6 +109,9 @@ class EditBatch:
     window: Window | None = None
     extra: Sequence[Control] = ()
     placed: Sequence[tuple[Words, Tensor | None]] = ()
+    places: str = "latent"
+    lead: float = 0.0
+    guider: str = "cfg"
     substeps: bool | None = False
     edit_noise: NoiseSource | None = None
     reuse: Reuse = field(default_factory=Reuse)
@@ -220,10 +228,35 @@ class EditBatch:
         cond, uncond = self.embed(prompt, self.text.second), self.embed(negative_prompt, self.text.negative_second)
         stored = self.text.in_place_of(cond, negative=False), self.text.in_place_of(uncond, negative=True)
         plain = Guidance(*stored, scale)
+        if self.guider != "cfg":
+            plain = replace(plain, guider=self._guider())
         if not self.placed:
             return plain
-        words = tuple(self._placed(*one) for one in self.placed)
-        return PlacedGuidance(plain.cond, plain.uncond, plain.scale, words=words)
+        leader, placed = (None, self.placed) if prompt else with_lead(self.placed, self.lead)
+        if leader is not None:
+            self._say_lead(leader)
+            placed = [(leader, None), *placed]
+        words = tuple(self._placed(*one) for one in placed)
+        if self.places == "latent":
+            return PlacedGuidance(plain.cond, plain.uncond, plain.scale, guider=plain.guider, words=words)
+        from scumble.controls.placed_attention import PlacedAttention
+
+        return PlacedAttention(
+            plain.cond, plain.uncond, plain.scale, guider=plain.guider, words=words, denoiser=self.model.denoiser
+        )
+
+    def _say_lead(self, leader: Words) -> None:
+        remark = f"the first {100 * leader.end:.0f} % of the steps are led by all places together: {leader.text!r}"
+        if remark not in self.notices:
+            self.notices.append(remark)
+
+    def _guider(self) -> Guider:
+        """The rule of guidance, made anew: it may remember a run."""
+        if self.guider in RULES:
+            return RULES[self.guider]()
+        from scumble.controls.weak_guiders import weak_guider
+
+        return weak_guider(self.guider, self.model.denoiser)
 
     def _placed(self, words: Words, place: Tensor | None) -> PlacedWords:
         cells = None if place is None else latent_map(place, self.model.factor).to(self.model.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from scumble.methods.batch import EditBatch
 
 __all__ = ["Placed"]
+
+FOLLOW_NOISE = ("ddim", "euler", "euler-a", "ddpm")
+"""Samplers whose step goes along the predicted noise."""
 
 
 class Placed(Method):
@@ -29,6 +32,17 @@ class Placed(Method):
     placed_words: tuple[Words, ...] = Field(default=(), max_length=MOST_WORDS)
     """Prompts for parts of the image, or added to the whole with a weight of either sign. On the command line --at
     and --also-words are shorter."""
+    places: Literal["attention", "latent"] = "attention"
+    """How places share the image: attention evaluates one row, whose cross-attention asks each prompt in its place;
+    latent evaluates a row for each prompt and mixes what they predict."""
+    lead: float = Field(default=0.5, ge=0, le=1)
+    """Share of the steps led by one prompt that says what all placed ones say, so that things do not compete for one
+    place while the layout forms; only where no prompt is given for the whole image. 0: none."""
+    guider: Literal[
+        "cfg", "cfg++", "apg", "zero-star", "interval", "rescale", "tangential", "frequency", "pag", "seg", "auto"
+    ] = "cfg"
+    """Rule of guidance: cfg is the usual one; pag, seg and auto evaluate one more row a step, interval fewer; cfg++
+    needs a sampler of the ddim family."""
 
     @model_validator(mode="before")
     @classmethod
@@ -43,7 +57,14 @@ class Placed(Method):
         return {**given, "prompt": main, "placed_words": (*others, *given.get("placed_words", ()))}
 
     def check(self, batch: EditBatch) -> None:
-        """Refuse words with a place where the model takes none."""
+        """Refuse words with a place where the model takes none, and rules of guidance that mean nothing here."""
         super().check(batch)
+        if self.guider != "cfg" and not batch.model.takes_text:
+            raise MethodError(f"the model {batch.model.name} takes no words, so guider {self.guider} has none to guide by")
+        solver = getattr(self, "solver", "ddim")
+        if self.guider == "cfg++" and solver not in FOLLOW_NOISE:
+            raise MethodError(
+                f"guider cfg++ acts through the predicted noise, which solver {solver} does not use: use --solver ddim"
+            )
         if self.placed_words and not batch.model.takes_text:
             raise MethodError(f"the model {batch.model.name} takes no words, so none can have a place")
