@@ -107,6 +107,7 @@ class Guidance(Control):
             return uncond.towards(cond, self.scales)
         return self.guider.combine(uncond, cond, self.scales, ctx.level)
 
+
 def relative(change: Tensor) -> Tensor:
     """Return a change map (1 or B, 1, h, w) as shares of each sample's strongest change: 1 where it is the same
     everywhere, and where nothing changes at all."""

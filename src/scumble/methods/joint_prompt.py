@@ -16,7 +16,12 @@ from scumble.methods.words import Words
 
 __all__ = ["joint_prompt", "with_lead"]
 
-PREPOSITIONS = frozenset("above against amid among at behind below beneath beside by in inside near on over under with".split())
+PREPOSITIONS = frozenset(
+    (
+        "above", "against", "amid", "among", "at", "behind", "below", "beneath", "beside", "by", "in", "inside",
+        "near", "on", "over", "under", "with",
+    )
+)  # fmt: skip
 """Words that may begin what two prompts say of their scene."""
 
 

@@ -60,7 +60,9 @@ class Placed(Method):
         """Refuse words with a place where the model takes none, and rules of guidance that mean nothing here."""
         super().check(batch)
         if self.guider != "cfg" and not batch.model.takes_text:
-            raise MethodError(f"the model {batch.model.name} takes no words, so guider {self.guider} has none to guide by")
+            raise MethodError(
+                f"the model {batch.model.name} takes no words, so guider {self.guider} has none to guide by"
+            )
         solver = getattr(self, "solver", "ddim")
         if self.guider == "cfg++" and solver not in FOLLOW_NOISE:
             raise MethodError(

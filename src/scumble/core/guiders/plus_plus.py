@@ -13,7 +13,7 @@ FULL = 12.5
 
 
 class PlusPlus(Guider):
-    """``x0 = x0_0 + lambda (x0_c - x0_0)``, ``eps = eps_0``; lambda in [0, 1] keeps the image on the data's manifold."""
+    """``x0 = x0_0 + lambda (x0_c - x0_0)``, ``eps = eps_0``, lambda in [0, 1]: no step leaves the data's manifold."""
 
     def combine(self, uncond: Prediction, cond: Prediction, scale: Scale, level: Level) -> Prediction:
         """Interpolate the clean image only."""
