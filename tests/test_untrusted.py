@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
+from scumble.cli import main
 from scumble.errors import InputError
 from scumble.files import _sweep, atomic_write
 from scumble.images import save_image, sidecar_path
@@ -31,6 +33,17 @@ def test_json_is_read_as_it_is() -> None:
 def test_only_plain_names_are_plain() -> None:
     assert all(map(is_plain_name, ("a.png", "case-1", "zwei Wörter")))
     assert not any(map(is_plain_name, ("", ".", "..", "a/b", "a\\b", "nul", "com1.txt", "a\0", "a\x1b[31m", "x" * 201)))
+
+
+def test_info_shows_a_hostile_recipe_and_does_not_obey_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = PngImagePlugin.PngInfo()
+    recipe = {"method": "a\x1b]0;title\x07", "parameters": {"prompt": "\x1b[2J\u202egnp.exe", "k\x1b[31m": "\r\n"}}
+    texts.add_text("scumble", json.dumps(recipe))
+    Image.new("RGB", (8, 8)).save(tmp_path / "in.png", pnginfo=texts)
+    main(["info", str(tmp_path / "in.png")])
+    told = capsys.readouterr().out
+    assert "\\x1b[2J" in told and all(c.isprintable() for c in told.replace("\n", ""))
+    assert told.count("\n") == 3
 
 
 def test_terminals_are_not_commanded() -> None:

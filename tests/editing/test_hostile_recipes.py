@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image, PngImagePlugin
 
@@ -17,6 +20,7 @@ from scumble.editing.redo import redo
 from scumble.errors import InputError, ScumbleError
 from scumble.methods.attention.pix2pix_zero import Pix2PixZero
 from scumble.methods.guidance.diffuseit import DiffuseIT
+from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.methods.img2img.sdedit import SDEdit
 from scumble.records.metadata import KEY, read_metadata
 from scumble.records.recipe import read_recipe
@@ -164,6 +168,44 @@ def test_pictures_beside_the_result_that_cannot_be_meant_are_not_decoded(
     )
     assert redo(tmp_path / "out.png", editor=tiny_editor).largest == 0
     assert "another.png" not in decoded
+
+
+def peak_of(work: Callable[[], Any]) -> float:
+    """Megabytes by which the memory of this process rises at most while something is done."""
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
+    before = psutil.Process().memory_info().rss
+    work()
+    status = Path("/proc/self/status").read_text()
+    return (int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024 - before) / 1e6  # type: ignore[index]
+
+
+def test_large_pictures_beside_the_result_cost_neither_time_nor_memory(
+    tiny_editor: Editor, picture: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two of 30 megapixels, of the shape that the picture and its map have, and before them in every order."""
+    picture.save(tmp_path / "in.png")
+    Image.linear_gradient("L").resize((64, 64)).save(tmp_path / "map.png")
+    method = DifferentialDiffusion(change_map=tmp_path / "map.png", num_inference_steps=2)
+    (out,) = tiny_editor.edit(tmp_path / "in.png", method, seed=1).save(tmp_path / "out.png")
+    (tmp_path / "in.png").rename(tmp_path / "renamed.png")
+    (tmp_path / "map.png").rename(tmp_path / "where.png")
+    redo(out, editor=tiny_editor)  # what is loaded once is not counted
+    for name in ("a.png", "b.png"):
+        Image.new("L", (5478, 5478), 7).save(tmp_path / name, compress_level=1)
+    opened: list[str] = []
+    from scumble.images import decode
+
+    original = decode.open_frame
+
+    def watched(path: Any, *more: Any) -> Any:
+        opened.append(Path(path).name)
+        return original(path, *more)
+
+    for module in ("picture", "decode"):
+        monkeypatch.setattr(f"scumble.images.{module}.open_frame", watched)
+    peak = peak_of(lambda: redo(out, editor=tiny_editor))
+    assert opened and not {"a.png", "b.png"} & set(opened)
+    assert peak < 30, f"{peak:.0f} MB"
 
 
 def test_every_field_that_may_be_a_file_is_declared() -> None:

@@ -49,20 +49,24 @@ class Beside:
         return None
 
     def map(self, wanted: dict[str, str], size: tuple[int, int], sha256: Callable[[Path], str]) -> Path | None:
-        """The change map with these strengths, or None; only pictures of the same shape are decoded."""
-        for path in self.likely(wanted["name"], READABLE_PICTURES):
-            measured = picture_size(path)
-            if measured is None:
-                continue
-            width, height = measured
-            if abs(width * size[1] - height * size[0]) > ASPECT * width * size[1] + sum(size):
-                continue
+        """The change map with these strengths, or None; of other pictures only those of its shape are decoded."""
+        for path in self._of_shape(wanted["name"], size):
             try:
                 if sha256(path) == wanted["sha256"]:
                     return path
             except InputError:
                 continue
         return None
+
+    def _of_shape(self, name: str, size: tuple[int, int]) -> list[Path]:
+        """Pictures of about the same aspect by their headers: that of the name, those of the size, then by pixels."""
+        rated: list[tuple[bool, bool, int, str, Path]] = []
+        for path in self.likely(name, READABLE_PICTURES):
+            width, height = picture_size(path) or (0, 0)
+            slack = ASPECT * width * size[1] + sum(size)
+            if width and abs(width * size[1] - height * size[0]) <= slack:
+                rated.append((path.name != name, (width, height) != size, width * height, path.name, path))
+        return [path for *_, path in sorted(rated)]
 
     def inversion(self, wanted: dict[str, str]) -> Inversion | None:
         """The inversion with these tensors, or None."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from scumble.errors import InputError
@@ -49,7 +52,20 @@ def test_the_id_of_a_case_is_the_name_of_its_folder(folder: Path, name: str) -> 
     assert len(open_folder(folder).cases) == 1
 
 
+class Ordered:
+    """Pickles as an order for an array of sixteen gigabytes without a value in it."""
+
+    def __init__(self, call: Callable[..., Any], *arguments: Any) -> None:
+        self.order = call, arguments
+
+    def __reduce__(self) -> Any:
+        return self.order
+
+
+RECONSTRUCT = np.zeros(1).__reduce__()[0]
 BOMBS = [
+    pickle.dumps({"prompt": "", "points": [], "mask": Ordered(np.ndarray, (2**30, 2))}),
+    pickle.dumps({"prompt": "", "points": [], "mask": Ordered(RECONSTRUCT, np.ndarray, (2**31 - 1,), b"d")}),
     b"\x80\x02Nr" + struct.pack("<I", 2**31 - 2) + b".",
     pickle.dumps({"prompt": "", "points": [10**400], "mask": []}),
     b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b".",
