@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,13 @@ def tiny_sd() -> Model:
 @pytest.fixture(scope="session")
 def tiny_editor(tiny_sd: Model) -> Editor:
     return Editor(tiny_sd, cache=False)  # so that no test counts what another one has paid
+
+
+@pytest.fixture(scope="session")
+def conversions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache folder for all tests that convert networks, in all processes of a run: a conversion takes seconds."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "conversions"
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -87,3 +88,48 @@ def test_core_imports_nothing_of_ours() -> None:
     for path in (SRC / "scumble" / "core").rglob("*.py"):
         foreign = {name for name in imports(path) if not name.startswith("scumble.core")}
         assert not foreign, f"{path.name} imports {foreign}"
+
+
+def method_files() -> list[Path]:
+    """The files in which a method's class is defined."""
+    from scumble.methods.registry import METHODS
+
+    modules = {where.partition(":")[0] for where in METHODS.values()}
+    return sorted(SRC / f"{module.replace('.', '/')}.py" for module in modules)
+
+
+def test_a_method_file_holds_the_method_and_nothing_else() -> None:
+    lengths = {path.name: len(path.read_text().splitlines()) for path in method_files()}
+    long = {name: lines for name, lines in lengths.items() if lines > 120}
+    assert not long, f"split these by thought: {long}"
+    assert median(lengths.values()) <= 70
+
+
+def test_quirks_of_published_code_live_in_their_own_folder() -> None:
+    conditionals = [
+        f"{path.relative_to(SRC)}:{node.lineno}"
+        for path in MODULES
+        if "official" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.If | ast.IfExp | ast.Compare)
+        and any(
+            (isinstance(part, ast.Attribute) and part.attr == "compat")
+            or (isinstance(part, ast.Name) and part.id == "compat")
+            for part in ast.walk(node.test if isinstance(node, ast.If | ast.IfExp) else node)
+        )
+    ]
+    assert len(conditionals) <= 15, conditionals
+
+
+def test_drag_noise_is_read_in_eight_files() -> None:
+    """Its own and those of its family that it names; the engine behind them is shared by all methods."""
+    family = "scumble.methods.drag"
+    path = SRC / f"{family.replace('.', '/')}" / "drag_noise.py"
+    modules = {name for name in imports(path) if (SRC / f"{name.replace('.', '/')}.py").is_file()}
+    assert len([name for name in modules if name.startswith(family)]) + 1 <= 8
+
+
+def test_names_of_lazy_packages_are_where_they_say() -> None:
+    import scumble.models
+
+    assert all(getattr(scumble.models, name) is not None for name in scumble.models.__all__)

@@ -42,5 +42,5 @@ def check(files: Iterable[Path], tree: int = TREE, weights: int = WEIGHTS) -> li
 
 
 if __name__ == "__main__":
-    found = check(tracked(Path(__file__).resolve().parents[2]))
-    sys.exit("\n".join(found) if found else 0)
+    problems = check(tracked(Path(__file__).resolve().parents[2]))
+    sys.exit("\n".join(problems) if problems else 0)

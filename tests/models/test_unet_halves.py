@@ -11,7 +11,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.errors import MethodError
 from scumble.models.forward import denoise
 from scumble.models.taps import Tap, attached
-from scumble.models.unet_halves import decode_half, encode_half
+from scumble.models.unet_halves import decode_half, decode_until, encode_half
 from tests.support.tiny import make_pixel_unet, make_unet, state_of
 
 Case = tuple[Any, Tensor, Tensor, Conditioning]
@@ -91,8 +91,7 @@ def test_stopping_early_gives_the_same_activation_and_skips_the_rest(make: Calla
     later: list[Tensor] = []
     cache = encode_half(unet, x, t, cond)
     with torch.no_grad():
-        output, seen = decode_half(unet, cache, cache.h, upto="up_blocks.0", taps=[Tap("up_blocks.1", later.append)])
-    assert output is None
+        seen = decode_until(unet, cache, cache.h, "up_blocks.0", taps=[Tap("up_blocks.1", later.append)])
     assert torch.equal(seen["up_blocks.0"], whole[0])
     assert later == []
 
@@ -126,7 +125,7 @@ def test_nothing_is_left_behind_also_after_exceptions() -> None:
     before = state_of(unet)
     cache = encode_half(unet, x, t, cond)
     assert state_of(unet) == before
-    decode_half(unet, cache, cache.h, upto="up_blocks.0")
+    decode_until(unet, cache, cache.h, "up_blocks.0")
     assert state_of(unet) == before
 
     def fail(tensor: Tensor) -> None:
@@ -137,7 +136,7 @@ def test_nothing_is_left_behind_also_after_exceptions() -> None:
     with pytest.raises(RuntimeError, match="a tap fails"):
         decode_half(unet, cache, cache.h, taps=[Tap("up_blocks.1", fail)])
     with pytest.raises(MethodError):
-        decode_half(unet, cache, cache.h, upto="up_blocks.7")
+        decode_until(unet, cache, cache.h, "up_blocks.7")
     assert state_of(unet) == before
 
 
@@ -145,6 +144,6 @@ def test_a_site_of_the_encoder_cannot_end_the_second_half() -> None:
     unet, x, t, cond = sd_case()
     cache = encode_half(unet, x, t, cond)
     with pytest.raises(MethodError, match="does not run in the decoder"):
-        decode_half(unet, cache, cache.h, upto="down_blocks.0.resnets.0")
+        decode_until(unet, cache, cache.h, "down_blocks.0.resnets.0")
     with pytest.raises(MethodError, match=r"before 'up_blocks\.0'"):
-        decode_half(unet, cache, cache.h, upto="up_blocks.0", read=("up_blocks.1",))
+        decode_until(unet, cache, cache.h, "up_blocks.0", read=("up_blocks.1",))

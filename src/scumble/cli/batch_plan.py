@@ -32,8 +32,7 @@ def counted(todo: Batch) -> dict[str, Any]:
 
     Requests that differ in words and seeds alone, on pictures of one size, cost the same: one of each kind is counted.
     """
-    assert todo.checked is not None
-    entries = entries_of(todo.checked.named)
+    entries = entries_of(todo.check().named)
     kinds: dict[str, list[Entry]] = {}
     for entry in entries:
         kinds.setdefault(canonical(_shape(entry.body)), []).append(entry)

@@ -20,6 +20,7 @@ from scumble.errors import InputError
 from scumble.records.problems import ListError
 from scumble.work.batch import Batch, Finished
 from scumble.work.crew import Event
+from scumble.work.driver import Driver
 from scumble.work.estimate import duration, remaining
 from scumble.work.ledger import ledger_folder
 
@@ -79,16 +80,16 @@ def _begin(todo: Batch, say: Callable[[str], None]) -> None:
     say(f"{', '.join(parts)}; {counts['done']} are done")
     if todo.resumed:
         say(f"{todo.resumed} were running when the last run ended: they are made again")
-    assert todo.ledger is not None
-    if todo.ledger.paused() is not None:
-        say(f"paused: {todo.ledger.paused()}; scumble batch --resume {todo.folder} goes on")
+    paused = todo.at_work[0].paused()
+    if paused is not None:
+        say(f"paused: {paused}; scumble batch --resume {todo.folder} goes on")
 
 
 def _loop(todo: Batch, say: Callable[[str], None], as_json: bool, quiet: bool) -> int:
-    assert todo.driver is not None and todo.ledger is not None
+    _, driver = todo.at_work
     screen = _Screen(todo)
-    todo.driver.on_event = screen.hear
-    with _signals(todo, say), _drawn(screen, as_json or quiet):
+    driver.on_event = screen.hear
+    with _signals(driver, say), _drawn(screen, as_json or quiet):
         for one in todo:
             screen.count(one)
             if as_json:
@@ -98,12 +99,12 @@ def _loop(todo: Batch, say: Callable[[str], None], as_json: bool, quiet: bool) -
             screen.line(say)
     code = todo.exit_code()
     counts = todo.counts()
-    if todo.driver.ended_by is not None:
-        say(todo.driver.ended_by)
+    if driver.ended_by is not None:
+        say(driver.ended_by)
     left = counts["queued"] + counts["interrupted"]
     text = f"{counts['done']} done, {counts['failed']} failed, {left} remain"
     if as_json:
-        print(json.dumps({"event": "end", "code": code, "reason": todo.driver.ended_by, **counts}))
+        print(json.dumps({"event": "end", "code": code, "reason": driver.ended_by, **counts}))
     say(text if not left else f"{text}: run the same command to go on")
     if counts["failed"]:
         say(f"the reasons: scumble batch --report {todo.folder}")
@@ -119,10 +120,8 @@ def _told(one: Finished) -> dict[str, Any]:
 
 
 @contextmanager
-def _signals(todo: Batch, say: Callable[[str], None]) -> Iterator[None]:
+def _signals(driver: Driver, say: Callable[[str], None]) -> Iterator[None]:
     """Once: finish what is running. Twice: stop it. A preemption's SIGTERM and a closed terminal count as once."""
-    driver = todo.driver
-    assert driver is not None
 
     def hear(number: int, frame: FrameType | None) -> None:
         if driver.draining:
@@ -147,17 +146,16 @@ class _Screen:
     """What is shown: how many are done, how fast, how long still, and who is at what."""
 
     def __init__(self, todo: Batch) -> None:
-        self._todo, self._at = todo, dict[str, str]()
+        self._ledger, self._driver = todo.at_work
+        self._at: dict[str, str] = {}
         self._done = self._failed = self._kept = 0
         self._times: deque[float] = deque(maxlen=200)
         self._last = time.monotonic()
 
     def hear(self, event: Event) -> None:
-        driver = self._todo.driver
-        assert driver is not None
         data = event.data
-        if event.kind == "progress" and event.number in driver.at:
-            name = driver.at[event.number][1].id
+        if event.kind == "progress" and event.number in self._driver.at:
+            name = self._driver.at[event.number][1].id
             self._at[event.worker] = f"{name}  {data.get('stage', '')} {data.get('step')}/{data.get('steps')}"
         elif event.kind in ("loading", "loaded"):
             self._at[event.worker] = f"{event.kind} {data.get('model') or 'the bundled model'}"
@@ -181,10 +179,8 @@ class _Screen:
         return 60 * len(recent) / max(1.0, now - recent[0]) if len(recent) > 1 else 0.0
 
     def text(self) -> str:
-        todo = self._todo
-        assert todo.ledger is not None and todo.driver is not None
-        left = todo.ledger.due() + len(todo.driver.at)
-        time_left = remaining(todo.ledger, max(1, todo.driver.crew.alive()))
+        left = self._ledger.due() + len(self._driver.at)
+        time_left = remaining(self._ledger, max(1, self._driver.crew.alive()))
         parts = [f"{self._done + self._kept} done", f"{self._failed} failed", f"{left} left"]
         if self.rate():
             parts.append(f"{self.rate():.1f} a minute")

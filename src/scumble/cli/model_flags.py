@@ -49,7 +49,7 @@ class ModelFlags:
     device: str | None = None
     """cpu, cuda or mps."""
     dtype: str | None = None
-    """float32, float16 or bfloat16."""
+    """float32, float16, bfloat16, or auto."""
     offload: Offload | None = None
     """For small GPUs: model keeps networks that are not at work in main memory, sequential even their layers."""
     runtime: str | None = None

@@ -61,17 +61,17 @@ class ActivationReader:
 
         return [tap("probs", path) for path in reads.attention] + [tap("output", path) for path in reads.features]
 
-    def _keep(self, seen: Observation, what: str, path: str, part: Tensor) -> None:
+    def _keep(self, observation: Observation, what: str, path: str, part: Tensor) -> None:
         if what == "output":
-            seen.features = {**seen.features, path: part.float() if part.dtype.itemsize < 4 else part}
+            observation.features = {**observation.features, path: part.float() if part.dtype.itemsize < 4 else part}
             return
         # (B, heads, queries, K) -> (B, K, h, w), mean over heads
         maps = part.mean(1).transpose(1, 2).unflatten(2, self.sizes[path])
-        seen.attention = {**seen.attention, path: maps}
+        observation.attention = {**observation.attention, path: maps}
 
     def once(self, ctx: RunState, x: Tensor, cond: Conditioning, reads: Needs, name: str, grad: bool) -> Observation:
         """Evaluate one row by itself, and leave the network as soon as all has been seen."""
-        seen: dict[str, Observation] = {}
+        observations: dict[str, Observation] = {}
         layout, ctx.layout = ctx.layout, {name: slice(0, x.shape[0])}
 
         def done() -> None:
@@ -81,15 +81,15 @@ class ActivationReader:
         prediction: Prediction | None = None
         try:
             with early_exit():
-                prediction = ctx.evaluate(x, ctx.level, cond, self.taps(ctx, reads, [name], seen, done), grad)
+                prediction = ctx.evaluate(x, ctx.level, cond, self.taps(ctx, reads, [name], observations, done), grad)
         finally:
             ctx.layout = layout
-        observation = seen.setdefault(name, Observation(ctx, x))
+        observation = observations.setdefault(name, Observation(ctx, x))
         observation.x, observation.decode = x, self.decode
         if prediction is not None:
             observation.x0, observation.eps = prediction.x0, prediction.eps
         return observation
 
-    def complete(self, seen: Observation, prediction: Prediction) -> None:
+    def complete(self, observation: Observation, prediction: Prediction) -> None:
         """Add a row's prediction to what was seen of it."""
-        seen.x0, seen.eps, seen.decode = prediction.x0, prediction.eps, self.decode
+        observation.x0, observation.eps, observation.decode = prediction.x0, prediction.eps, self.decode

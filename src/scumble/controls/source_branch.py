@@ -32,8 +32,9 @@ class SourceBranch(Control):
     visits: list[Evaluation] = field(default_factory=list)
 
     def __call__(self, ctx: RunState, index: int) -> Tensor:
-        """Return the source at the level of step ``index``: the one it has come to."""
-        assert self.x is not None
+        """Return the source at the level of step ``index``: the one it has come to; ValueError before the first."""
+        if self.x is None:
+            raise ValueError("the source begins with the run's first step")
         return self.x
 
     def before(self, ctx: RunState, x: Tensor) -> Tensor:

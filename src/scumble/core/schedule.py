@@ -197,8 +197,14 @@ class Schedule:
     @property
     def _sigmas(self) -> Array:
         """s/a of the table."""
-        assert self.alphas_cumprod is not None
-        return np.sqrt((1 - self.alphas_cumprod) / self.alphas_cumprod)
+        return np.sqrt((1 - self._table) / self._table)
+
+    @property
+    def _table(self) -> Array:
+        """``alphas_cumprod`` of a family that has it."""
+        if self.alphas_cumprod is None:
+            raise ValueError("flow matching has no table of noise levels")
+        return self.alphas_cumprod
 
     def _timesteps(self, n: int, solver: str) -> list[float]:
         euler = "Euler" in self.config.get("_class_name", "") and solver != "plms"
@@ -248,8 +254,7 @@ class Schedule:
             keeps_first = not name.startswith("DDPM") and not self.config.get("set_alpha_to_one", True)
         if not keeps_first:
             return CLEAN
-        assert self.alphas_cumprod is not None
-        return _variance_preserving(0.0, float(self.alphas_cumprod[0]))
+        return _variance_preserving(0.0, float(self._table[0]))
 
     def _spread_levels(self, n: int, solver: str) -> tuple[Level, ...]:
         """Sigmas spread by a formula between two ends, times by interpolation in log sigma.

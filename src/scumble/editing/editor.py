@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from pydantic import ValidationError
 
+from scumble.editing.asked import Edit
 from scumble.editing.budget import refuse_above
-from scumble.editing.edit import Edit, edit_picture, make_pictures
+from scumble.editing.edit import edit_picture, make_pictures
 from scumble.editing.estimate import Plan, plan
-from scumble.editing.invert import invert_picture, part_to_invert, picture_of
+from scumble.editing.invert import invert_picture, part_to_invert, picture_of, replay_notices
 from scumble.editing.result import Result
 from scumble.editing.run import OnStep, user_errors
+from scumble.editing.runtime import planned_rows, planned_steps
 from scumble.errors import InputError, MethodError, first_problem, nearest
 from scumble.images import Box, MapSource, Picture, Source, Window, fit, load_image
 from scumble.inversion.inversion import Inversion
@@ -82,7 +84,8 @@ class Editor:
         Args:
             source: Where the model is; None for the bundled latent model.
             device: ``cpu``, ``cuda``, ``mps`` or None to choose.
-            dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: what the networks compute in.
+            dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: what the networks compute in; ``auto``:
+                float16 on CUDA, bfloat16 in OpenVINO where the processor has it and the run has many steps.
             runtime: ``torch`` (also None), ``openvino`` (twice as fast on a processor), ``compile``, or ``auto``:
                 OpenVINO where it is installed and the planned rows pay for its conversion.
             threads: Processor threads of its runs; None: as torch has it.
@@ -188,7 +191,7 @@ class Editor:
         """
         if not method.takes_image:
             raise MethodError(f"{method.method_name()} makes pictures from nothing: use Editor.generate")
-        method, said = _without_guidance(method.with_defaults(self.model.defaults))
+        method, remarks = _without_guidance(method.with_defaults(self.model.defaults))
         stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
         picture = self._picture(None if image is None and stored is not None else image, method, stored)
         asked = Edit(
@@ -208,22 +211,23 @@ class Editor:
         name = Path(inversion).name if isinstance(inversion, str | Path) else ""
         with self._turn():
             refuse_above(max_cost, lambda: plan(asked, lambda one: edit_picture(one, picture)))
-            self._settle_runtime(method, count)
+            self._settle_runtime(asked)
+            if stored is not None:
+                remarks += replay_notices(self.model, stored)
             result = edit_picture(asked, picture)
         if stored is not None:
             reference = {"name": name, "sha256": stored.sha256}
             result = replace(result, recipe=result.recipe.model_copy(update={"inversion": reference}))
-        return replace(result, notices=[*said, *result.notices])
+        return replace(result, notices=[*remarks, *result.notices])
 
     def _picture(self, image: Source | None, method: Method, inversion: Inversion | None) -> Picture:
-        if image is None and inversion is None:
-            raise InputError("there is no image: give one, or an inversion that holds it")
         picture = None if image is None else load_image(image)
         if inversion is not None:
             if not method.takes_inversion:
                 raise MethodError(f"{method.method_name()} does not start from an inversion; use ddpm-inversion")
-            picture = picture_of(inversion, picture)
-        assert picture is not None
+            return picture_of(inversion, picture)
+        if picture is None:
+            raise InputError("there is no image: give one, or an inversion that holds it")
         return picture
 
     def _size(self, method: Method) -> Window:
@@ -319,7 +323,8 @@ class Editor:
         part = part_to_invert(self.model, picture, change_map, view or View())
         with self._turn(), user_errors(1, part.window):
             if self._answering is not None:
-                self._answering.settle(chosen.num_inference_steps or 50)
+                steps = chosen.num_inference_steps or 50
+                self._answering.settle(steps, steps)
             drawn = secrets.randbits(31) if seed is None else seed
             return invert_picture(self.model, picture, chosen, drawn, measured, part, Watch(on_step, cancel))
 
@@ -339,16 +344,16 @@ class Editor:
         """Make pictures from nothing; arguments and errors as for :meth:`edit`."""
         if method.takes_image and not method.image_optional:
             raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
-        method, said = _without_guidance(method.with_defaults(self.model.defaults))
+        method, remarks = _without_guidance(method.with_defaults(self.model.defaults))
         size = 1 if exact_batch else batch_size
         asked = Edit(
             self.model, method, seed, count, size, View(), on_step, tuple(also), cancel=cancel, exact_batch=exact_batch
         )
         with self._turn():
             refuse_above(max_cost, lambda: plan(asked, lambda one: make_pictures(one, self._size(method))))
-            self._settle_runtime(method, count)
+            self._settle_runtime(asked)
             result = make_pictures(asked, self._size(method))
-        return replace(result, notices=[*said, *result.notices])
+        return replace(result, notices=[*remarks, *result.notices])
 
     def plan(
         self,
@@ -401,10 +406,9 @@ class Editor:
         """An editor whose network answers with zeros, at no cost: what it makes says only what the work would take."""
         return Editor(cast("Model", CountingModel(self.model)))
 
-    def _settle_runtime(self, method: Method, count: int) -> None:
+    def _settle_runtime(self, asked: Edit) -> None:
         if self._answering is not None:
-            steps = getattr(method, "num_inference_steps", None) or 50
-            self._answering.settle(2 * int(steps) * count)
+            self._answering.settle(planned_rows(asked.method, asked.also, asked.count), planned_steps(asked.method))
 
 
 def _without_guidance(method: Method) -> tuple[Method, list[str]]:

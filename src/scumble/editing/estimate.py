@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from scumble.core.cost import Cost
-from scumble.editing.edit import Edit
+from scumble.editing.asked import Edit
 from scumble.editing.result import Result
 from scumble.models.base import Model
 from scumble.models.counting import CountingModel

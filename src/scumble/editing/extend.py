@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from scumble.core.cost import Cost
-from scumble.editing.edit import Edit, edit_picture
+from scumble.editing.asked import Edit
+from scumble.editing.edit import edit_picture
 from scumble.editing.editor import Editor, OnStep
 from scumble.editing.result import Result
 from scumble.errors import InputError, MethodError, nearest

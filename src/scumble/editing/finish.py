@@ -2,99 +2,80 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
-from scumble.editing.prepared import Prepared
+from scumble.editing.prepared import Original, Prepared
 from scumble.images import paste, to_image
 from scumble.images.border import match_border
 from scumble.images.residual import LARGE, Plane, Surviving, restored, surviving
 from scumble.images.window import Window
 from scumble.records.view import View
 
-__all__ = ["Substitute", "finished"]
+__all__ = ["finished"]
 
 Pixels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Substitute:
-    """What the detail comes from where it is not the picture itself: the picture pulled along points.
-
-    Attributes:
-        pixels: At the picture's size (h, w, 3), of the window's box.
-        own: At the model's size (1, 3, H, W) in [-1, 1], in the picture's own colors.
-        image: The same in sRGB.
-        fresh: (h, w) at the picture's size, where it has no source; or None.
-    """
-
-    pixels: Pixels
-    own: Tensor
-    image: Tensor
-    fresh: npt.NDArray[np.bool_] | None = None
 
 
 def finished(
     decoded: Tensor,
     prepared: Prepared,
+    original: Original,
     rebuilt: Tensor | None,
     view: View,
     strength: float,
     index: int,
     feather: int,
     enforce: bool = True,
-    substitute: Substitute | None = None,
+    detail: Original | None = None,
 ) -> tuple[Pixels, float]:
     """Return a candidate at the picture's size (h, w, 3) in the picture's colors, and how much its border was moved.
 
     Args:
         decoded: What the model made (1, 3, H, W) in [-1, 1], on the CPU.
         prepared: What went in.
+        original: The untouched part of it.
         rebuilt: What the model makes of the untouched window (1, 3, H, W); None: no detail is brought back.
         view: How the edit looks at the picture.
         strength: How much of everything is redrawn; where the map is weaker, the map counts.
         index: Which candidate it is, where each has its own map.
         feather: Pixels over which it fades in.
         enforce: Whether the map has the last word.
-        substitute: Where the detail comes from, if not from the picture.
+        detail: What the detail comes from where it is not the picture itself: the picture pulled along points.
     """
-    assert prepared.pixels is not None and prepared.own is not None
     window = prepared.window.within()
     change = _of(prepared.change, index)
     if rebuilt is None:
         image = to_image(window.undo(decoded))[0]
         result, moved = np.asarray(image if prepared.profile is None else prepared.profile.from_srgb(image)), 0.0
     else:
-        result, moved = _with_detail(decoded, prepared, rebuilt, view, strength, index, window, substitute)
+        result, moved = _with_detail(decoded, prepared, original, rebuilt, view, strength, index, window, detail)
     if change is None or not enforce:
         return np.ascontiguousarray(result), moved
-    source = Image.fromarray(prepared.pixels)
+    source = Image.fromarray(original.pixels)
     return np.asarray(paste(result, source, change, feather, fade=view.fade)), moved
 
 
 def _with_detail(
     decoded: Tensor,
     prepared: Prepared,
+    original: Original,
     rebuilt: Tensor,
     view: View,
     strength: float,
     index: int,
     window: Window,
-    substitute: Substitute | None,
+    detail: Original | None,
 ) -> tuple[Pixels, float]:
-    assert prepared.pixels is not None and prepared.own is not None
     edited, again = (_plane(window.unpadded(one), prepared) for one in (decoded, rebuilt))
-    pixels = prepared.pixels if substitute is None else substitute.pixels
-    small = _unit(window.unpadded(prepared.own if substitute is None else substitute.own))
-    fresh = prepared.fresh if substitute is None else substitute.fresh
+    source = detail or original
+    pixels, small, fresh = source.pixels, _unit(window.unpadded(source.reduced)), source.fresh
     inside = _of(prepared.small_change, index)
     local: Plane | float = strength
-    if inside is not None and substitute is None:
+    if inside is not None and detail is None:
         local = np.minimum(window.unpadded(inside.cpu())[0, 0].numpy(), np.float32(strength))
     changed = pixels.shape[0] * pixels.shape[1]
     coarse = None if fresh is None else _shrunk(fresh, small.shape[:2])
@@ -102,7 +83,7 @@ def _with_detail(
     moved = 0.0
     if view.match_border and inside is not None:
         where = window.unpadded(inside.cpu())[0, 0].numpy() > 0
-        untouched = _unit(window.unpadded(prepared.own))
+        untouched = _unit(window.unpadded(original.reduced))
         settled, moved = match_border(part.settled, untouched, where)
         part = Surviving(settled, part.gain)
     return restored(part, small, pixels), moved

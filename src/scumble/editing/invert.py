@@ -7,12 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.cost import Cost
 from scumble.core.noise import CounterNoise
 from scumble.editing.finish import finished
 from scumble.editing.prepared import Prepared, prepare, profile_in
+from scumble.editing.run import before_call
+from scumble.editing.runtime import runtime_notices
 from scumble.editing.windows import Part, whole_part
 from scumble.errors import InputError, ScumbleError
 from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, region, to_bytes
@@ -24,9 +27,10 @@ from scumble.methods.batch import EditBatch
 from scumble.methods.inversion_for import inversion_for
 from scumble.methods.watch import Watch
 from scumble.models.base import Model
+from scumble.models.runtime.base import made_with
 from scumble.records.view import View
 
-__all__ = ["invert_picture", "measure", "part_to_invert", "picture_of"]
+__all__ = ["invert_picture", "measure", "part_to_invert", "picture_of", "replay_notices"]
 
 
 def part_to_invert(model: Model, picture: Picture, change_map: MapSource | Box | None, view: View) -> Part:
@@ -79,21 +83,22 @@ def invert_picture(
         model=model, noise=CounterNoise([seed]), count=1, size=window.size, image=prepared.image, cost=Cost()
     )
     batch.watch = watch or Watch()
-    batch.cost.before_call = lambda: batch.watch.called(batch.samples, lambda: batch.x0, model.decode)
+    batch.cost.before_call = before_call(batch)
     started = time.perf_counter()
-    found = inversion_for(batch, settings)
-    if not all(bool(path.isfinite().all()) for path in (found.xs, found.zs) if path is not None):
+    inversion = inversion_for(batch, settings)
+    if not all(bool(path.isfinite().all()) for path in (inversion.xs, inversion.zs) if path is not None):
         raise ScumbleError("the path to the picture is not finite (NaN): invert with less guidance, or in float32")
-    report = {**found.report, "seconds": round(time.perf_counter() - started, 3), "notices": batch.notices}
+    seconds = round(time.perf_counter() - started, 3)
+    report = {**inversion.report, "seconds": seconds, "notices": [*batch.notices, *runtime_notices(model)]}
     rgba = picture.with_alpha(picture.rgb)
     return replace(
-        found.to("cpu"),
+        inversion.to("cpu"),
         seed=seed,
         picture=torch.from_numpy(np.array(rgba)),
         picture_name=picture.path_name or "",
         picture_sha256=picture.sha256,
         window={"box": list(window.box), "scaled": list(window.scaled), "size": list(window.size)},
-        error=measure(batch, found, prepared) if measured else {},
+        error=measure(batch, inversion, prepared) if measured else {},
         report=report,
     )
 
@@ -123,12 +128,10 @@ def measure(batch: EditBatch, inversion: Inversion, prepared: Prepared | None = 
         ``prepared`` also ``picture_psnr`` and ``picture_max``: the replayed window, with the detail that survives,
         against the picture at its own size. A PSNR of 100 stands for no difference.
     """
-    guidance = batch.source_guidance(inversion.prompt, "", inversion.guidance_scale)
-    controls = [StoredNoise(inversion), guidance]
-    found = batch.denoise(inversion.levels, inversion.solver(batch.model), controls, stage="measure")
-    difference = (found - inversion.x0).double()
+    latent = _replayed(batch, inversion)
+    difference = (latent - inversion.x0).double()
     with torch.no_grad():
-        again, clean = (to_bytes(batch.model.decode(x)) for x in (found, inversion.x0[:1]))
+        again, clean = (to_bytes(batch.model.decode(x)) for x in (latent, inversion.x0[:1]))
     errors = {
         "latent_max": float(difference.abs().max()),
         "latent_rms": float(difference.square().mean().sqrt()),
@@ -136,11 +139,39 @@ def measure(batch: EditBatch, inversion: Inversion, prepared: Prepared | None = 
         "pixel_psnr": psnr(again, clean, 255),
         "model_psnr": psnr(clean, to_bytes(batch.picture), 255),
     }
-    if prepared is not None and prepared.pixels is not None:
+    if prepared is not None and prepared.original is not None:
         with torch.no_grad():
-            replayed, rebuilt = (batch.model.decode(x).cpu() for x in (found[:1], inversion.x0[:1]))
-        pixels, _ = finished(replayed, prepared, rebuilt, View(), 1.0, 0, 0)
-        seen, wanted = (torch.from_numpy(one.copy()) for one in (pixels, prepared.pixels))
-        errors["picture_max"] = float((seen.int() - wanted.int()).abs().max())
-        errors["picture_psnr"] = psnr(seen, wanted, 255)
+            replayed, rebuilt = (batch.model.decode(x).cpu() for x in (latent[:1], inversion.x0[:1]))
+        pixels, _ = finished(replayed, prepared, prepared.original, rebuilt, View(), 1.0, 0, 0)
+        result, wanted = (torch.from_numpy(one.copy()) for one in (pixels, prepared.original.pixels))
+        errors["picture_max"] = float((result.int() - wanted.int()).abs().max())
+        errors["picture_psnr"] = psnr(result, wanted, 255)
     return errors
+
+
+def replay_notices(model: Model, inversion: Inversion) -> list[str]:
+    """Say what it costs that a stored noise is replayed in another runtime or precision than it was made in.
+
+    It is replayed once for that. Nothing is said of an inversion that is replayed as it was made, or stores no noise.
+    """
+    (runtime, precision), now = (inversion.runtime, inversion.precision), made_with(model)
+    if inversion.zs is None or not runtime or (runtime, precision) == now:
+        return []
+    stored = inversion.to(model.device)
+    batch = EditBatch(model=model, noise=CounterNoise([inversion.seed or 0]), count=1, size=inversion.size)
+    latent = _replayed(batch, stored)
+    with torch.no_grad():
+        again, clean = (to_bytes(model.decode(x)) for x in (latent, stored.x0))
+    before = inversion.error.get("pixel_psnr")
+    then = "" if before is None else f", where it was made {before:.1f}"
+    return [
+        f"the inversion was made in {runtime} ({precision}) and is replayed in {now[0]} ({now[1]}): it gives its image"
+        f" back with {psnr(again, clean, 255):.1f} dB{then}"
+    ]
+
+
+def _replayed(batch: EditBatch, inversion: Inversion) -> Tensor:
+    """The latent to which an inversion's own noise and words lead."""
+    guidance = batch.source_guidance(inversion.prompt, "", inversion.guidance_scale)
+    controls = [StoredNoise(inversion), guidance]
+    return batch.denoise(inversion.levels, inversion.solver(batch.model), controls, stage="measure")

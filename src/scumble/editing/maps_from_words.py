@@ -204,9 +204,9 @@ def map_from_words(model: Model, method: Method, source: str, image: Image.Image
     """
     caption = getattr(method, "source_prompt", None) or method.first_prompt
     word = source.removeprefix("words:")
-    found = word_map(model, image, word, str(caption))
-    share = float(np.asarray(found.image()).mean()) / 255
-    return found.image(), f"{source} found on {100 * share:.0f} % of the image, by the caption {found.caption!r}"
+    place = word_map(model, image, word, str(caption))
+    share = float(np.asarray(place.image()).mean()) / 255
+    return place.image(), f"{source} found on {100 * share:.0f} % of the image, by the caption {place.caption!r}"
 
 
 def noun_of(phrase: str) -> str:

@@ -17,9 +17,26 @@ from scumble.images import Window, latent_map, to_image
 from scumble.images.profile import Profile, profile_of
 from scumble.models.base import Model
 
-__all__ = ["Prepared", "prepare", "profile_in"]
+__all__ = ["Original", "Prepared", "prepare", "profile_in"]
 
 Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Original:
+    """A part of a picture that is to be edited, or from which the result's detail comes.
+
+    Attributes:
+        pixels: At the picture's size (h, w, 3), in the picture's own colors.
+        reduced: At the model's size (1, 3, H, W) in [-1, 1], in the picture's own colors.
+        image: The same as the model sees it, in sRGB, where the model runs.
+        fresh: (h, w), where it was filled in and is no source of detail; or None.
+    """
+
+    pixels: Pixels
+    reduced: Tensor
+    image: Tensor
+    fresh: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -28,27 +45,26 @@ class Prepared:
 
     Attributes:
         window: Which part of the picture it is, and how it came to the model's size.
-        pixels: The untouched part (h, w, 3), in the picture's own colors; None: there is no picture.
+        original: The untouched part; None: there is no picture.
         change: The change map in it (1 or B, 1, h, w), or None.
-        own: The part at the model's size (1, 3, H, W) in [-1, 1], in the picture's own colors.
-        image: The same as the model sees it, in sRGB, where the model runs.
         small_change: The change map at the model's size (1 or B, 1, H, W), where the model runs.
         profile: The picture's profile, where it differs from sRGB.
-        fresh: (h, w), where the picture was filled in and is no source of detail; or None.
         notices: One-line remarks.
         places: Where words hold, at the model's size.
     """
 
     window: Window
-    pixels: Pixels | None = None
+    original: Original | None = None
     change: Tensor | None = None
-    own: Tensor | None = None
-    image: Tensor | None = None
     small_change: Tensor | None = None
     profile: Profile | None = None
-    fresh: npt.NDArray[np.bool_] | None = None
     notices: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
+
+    @property
+    def image(self) -> Tensor | None:
+        """The part as the model sees it (1, 3, H, W), or None."""
+        return None if self.original is None else self.original.image
 
 
 def prepare(
@@ -70,8 +86,8 @@ def prepare(
         places: Where words hold, at the model's size.
     """
     window = part.window.within()
-    own = window.apply_pixels(pixels)
-    image = own if profile is None else _in_srgb(own, profile)
+    reduced = window.apply_pixels(pixels)
+    image = reduced if profile is None else _in_srgb(reduced, profile)
     small, notices = None, []
     if part.change is not None:
         small = window.apply_map(part.change)
@@ -82,8 +98,8 @@ def prepare(
                 " the map decided what was taken"
             )
         small = small.to(model.device)
-    image = image.to(model.device)
-    return Prepared(part.window, pixels, part.change, own, image, small, profile, fresh, tuple(notices), places)
+    original = Original(pixels, reduced, image.to(model.device), fresh)
+    return Prepared(part.window, original, part.change, small, profile, tuple(notices), places)
 
 
 def profile_in(image: Image.Image) -> Profile | None:
@@ -96,6 +112,6 @@ def _is_thin(part: Part, factor: int) -> bool:
     return factor > 1 and max(width, height) < factor * part.window.scale
 
 
-def _in_srgb(own: Tensor, profile: Profile) -> Tensor:
-    there = np.asarray(profile.to_srgb(to_image(own)[0]), np.float32)
+def _in_srgb(reduced: Tensor, profile: Profile) -> Tensor:
+    there = np.asarray(profile.to_srgb(to_image(reduced)[0]), np.float32)
     return torch.from_numpy(there / np.float32(127.5) - np.float32(1.0)).permute(2, 0, 1)[None].contiguous()

@@ -100,7 +100,7 @@ def redo(
         more = stored_map or {"change_map": _map(recipe, method, change_map, beside, source.rgb.size)}
     stored = None if recipe.inversion is None else _inversion(recipe.inversion, inversion, beside)
     if editor is None:
-        runtime, dtype = _runtime_of(recipe.environment)
+        runtime, dtype = _runtime_of(recipe.environment, device)
         editor = Editor.from_pretrained(
             model or _model(recipe, allow_fetch), device=device, runtime=runtime, dtype=dtype, **_put_on(recipe, beside)
         )
@@ -110,8 +110,8 @@ def redo(
     # Fields are copied, not read again: what is not in a recipe (a map as an array) stays what it is.
     method = method.model_copy(update=changed)
     result = editor.again(source, method, recipe, inversion=stored, also=also, max_cost=max_cost)
-    made = result.images[0]
-    before, after = np.asarray(load_image(target).rgb, np.int16), np.asarray(made.convert("RGB"), np.int16)
+    again = result.images[0]
+    before, after = np.asarray(load_image(target).rgb, np.int16), np.asarray(again.convert("RGB"), np.int16)
     if before.shape != after.shape:
         raise InputError(f"{target.name} was changed after it was made: its size is no longer the recipe's")
     difference = np.abs(before - after).max(axis=2)
@@ -121,7 +121,7 @@ def redo(
         warnings.append(f"{target.name} keeps its pixels only nearly ({target.suffix[1:].upper()}): compared loosely")
     same = {"seed": recipe.seed, "count": recipe.count, "index": recipe.index, "parameters": recipe.parameters}
     now = result.recipe_of(0).model_copy(update=same)
-    return Redone(made, now, int(difference.max()), float((difference > 0).mean()), warnings, lossy)
+    return Redone(again, now, int(difference.max()), float((difference > 0).mean()), warnings, lossy)
 
 
 @dataclass(frozen=True)
@@ -297,14 +297,16 @@ def _control_picture(wanted: Mapping[str, Any], beside: Beside) -> Picture:
     return picture
 
 
-def _runtime_of(environment: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Runtime and precision that made it, where that runtime is installed; elsewhere PyTorch, and a warning says so."""
-    from scumble.models.runtime.openvino import installed_version
+def _runtime_of(environment: Mapping[str, str], device: str | None) -> tuple[str | None, str | None]:
+    """Runtime and precision that made it, where both are at hand; elsewhere PyTorch, and a warning says so."""
+    from scumble.models.loading.placement import DTYPES, parse_device
+    from scumble.models.runtime.installed import installed_version
 
-    name = environment.get("runtime", "torch").split(" ")[0]
-    if name == "openvino" and installed_version() is not None:
-        return name, environment.get("dtype", "float32")
-    return None, None
+    name, dtype = environment.get("runtime", "torch").split(" ")[0], environment.get("dtype", "float32")
+    known = name in ("torch", "compile") or (name == "openvino" and installed_version() is not None)
+    if not known or dtype not in DTYPES or parse_device(device).type != environment.get("device"):
+        return None, None
+    return name, dtype
 
 
 def _warnings(was: Recipe, now: Recipe) -> list[str]:

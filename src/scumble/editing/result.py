@@ -115,8 +115,8 @@ class Result:
                 texts[MAP_KEY] = text_of_map(self.given_map)
             jpeg = self._blocks(file, image, index, remarks)
             save_image(image, file, texts, quality, carried=carried, jpeg=jpeg, notices=remarks)
-        told = carried.describe()
-        new = [remark for remark in [*([told] if told else []), *remarks] if remark not in self.notices]
+        left_out = carried.describe()
+        new = [remark for remark in [*([left_out] if left_out else []), *remarks] if remark not in self.notices]
         self.notices.extend(dict.fromkeys(new))
         return files
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from scumble.core.cost import Cost
 from scumble.core.loop import Stopped
 from scumble.core.noise import CounterNoise, NoiseSource
-from scumble.editing.finish import Substitute, finished
-from scumble.editing.prepared import Prepared
+from scumble.editing.finish import finished
+from scumble.editing.prepared import Original, Prepared
 from scumble.errors import CancelledError, MemoryLimitError, MethodError
 from scumble.images import Window, psnr, to_bytes
 from scumble.inversion.inversion import Inversion
@@ -24,7 +24,6 @@ from scumble.methods.base import ImageMethod, Method
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Cache
 from scumble.methods.given_text import given_text
-from scumble.methods.progress import Progress
 from scumble.methods.reuse import Reuse
 from scumble.methods.watch import OnStep, Watch
 from scumble.models.base import Model
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from scumble.editing.result import Result
     from scumble.methods.extras.extras import Extra
 
-__all__ = ["OnStep", "Run", "stopped", "user_errors"]
+__all__ = ["OnStep", "Run", "before_call", "stopped", "user_errors"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -81,7 +80,7 @@ class Run:
     ) -> None:
         self.model, self.method, self.prepared, self.view = model, method, prepared, view
         self.feather, self.cost, self.notices, self.asked = feather, cost, notices, watch or Watch()
-        self.watch = Watch(None if self.asked.on_step is None else self._progress, self.asked.cancel)
+        self.watch = Watch(None if self.asked.on_step is None else self._telling(self.asked.on_step), self.asked.cancel)
         self.inversion, self.also, self.part = inversion, tuple(also), part
         self.cache, self.frame_pictures = cache or Cache(), list[Tensor]()
         self.reuse = reuse or Reuse()
@@ -94,6 +93,7 @@ class Run:
     def __call__(self, seed: int, first: int, stop: int) -> list[Pixels]:
         """Make the candidates ``first`` to ``stop``; each is finished by itself, in the window's box (h, w, 3)."""
         prepared, noise = self.prepared, CounterNoise([seed + k for k in range(first, stop)])
+        original = prepared.original
         small = prepared.small_change
         batch = EditBatch(
             model=self.model,
@@ -108,7 +108,7 @@ class Run:
             notices=self.notices,
             inversion=self.inversion,
             window=prepared.window,
-            pixels=prepared.pixels,
+            pixels=None if original is None else original.pixels,
             pixels_change=prepared.change,
             edit_noise=self._noise(CounterNoise([seed])),
             watch=self.watch,
@@ -123,7 +123,7 @@ class Run:
             guider=getattr(self.method, "guider", "cfg"),
             substeps=self.method.divides_steps if isinstance(self.method, ImageMethod) else False,
         )
-        self.cost.before_call = _before_call(batch)
+        self.cost.before_call = before_call(batch)
         self.method.check(batch)
         if self.also:
             from scumble.methods.extras.controls import extra_controls
@@ -145,37 +145,35 @@ class Run:
         """The picture itself, once for every candidate."""
         if nothing and batch.samples[0] == 0:
             self.notices.append("the change map is 0 everywhere: the picture is returned as it is")
-        if self.prepared.pixels is None:
+        if self.prepared.original is None:
             raise MethodError(f"{self.method.method_name()} made nothing, and there is no picture to return")
-        return [self.prepared.pixels] * batch.count
+        return [self.prepared.original.pixels] * batch.count
 
     def _noise(self, noise: NoiseSource) -> NoiseSource:
         return noise if self.part[0] == 0 else _Apart(noise, f"@{self.part[0]}")
 
     def frames(self) -> list[Pixels]:
         """The pictures of the way there, where the method makes them."""
-        if self.prepared.pixels is None:
-            return []
         batch = self._frame_batch
-        if batch is None:
+        if self.prepared.original is None or batch is None:
             return []
         return [
             self._finished(one[k : k + 1].cpu(), batch, 0) for one in self.frame_pictures for k in range(one.shape[0])
         ]
 
     def _finished(self, decoded: Tensor, batch: EditBatch, index: int) -> Pixels:
-        prepared, enforce = self.prepared, self.method.keeps_outside
-        if prepared.pixels is None:
+        prepared, original, enforce = self.prepared, self.prepared.original, self.method.keeps_outside
+        if original is None:
             rows = to_bytes(prepared.window.undo(decoded))[0]
             return np.ascontiguousarray(rows.permute(1, 2, 0).numpy())
         strength = float(getattr(self.method, "strength", 1.0)) if self.method.strength_is_global else 1.0
-        substitute = self._substitute(batch)
-        if batch.fresh is not None and prepared.fresh is None and substitute is None:
-            prepared = replace(prepared, fresh=_at_size(batch.fresh, prepared.window))
+        detail = self._pulled(batch)
+        if batch.fresh is not None and original.fresh is None and detail is None:
+            original = replace(original, fresh=_at_size(batch.fresh, prepared.window))
         keeps = self.view.detail == "keep" and not self.method.needs_no_network
-        rebuilt = self._again(batch, substitute) if keeps else None
+        rebuilt = self._again(batch, detail) if keeps else None
         pixels, moved = finished(
-            decoded, prepared, rebuilt, self.view, strength, index, self.feather, enforce, substitute
+            decoded, prepared, original, rebuilt, self.view, strength, index, self.feather, enforce, detail
         )
         if self.view.match_border and index == 0:
             self._tell_border(moved)
@@ -187,26 +185,26 @@ class Run:
         else:
             self.notices.append(f"colors at the border were matched (up to {round(255 * moved)} of 255)")
 
-    def _substitute(self, batch: EditBatch) -> Substitute | None:
+    def _pulled(self, batch: EditBatch) -> Original | None:
         """The picture that the method started from, where it is not the one that was given."""
         if batch.started_from is None:
             return None
         pixels, fresh = batch.started_from
         reduced = self.prepared.window.within().apply_pixels(pixels)
-        return Substitute(pixels, reduced, reduced, fresh)
+        return Original(pixels, reduced, reduced, fresh)
 
-    def _again(self, batch: EditBatch, substitute: Substitute | None) -> Tensor:
+    def _again(self, batch: EditBatch, detail: Original | None) -> Tensor:
         """What the model makes of the untouched window, once per run."""
         if self._rebuilt is None:
-            self._rebuilt = self._decoded_again(batch, substitute)
+            self._rebuilt = self._decoded_again(batch, detail)
             self._tell_kind(batch, self._rebuilt)
         return self._rebuilt
 
-    def _decoded_again(self, batch: EditBatch, substitute: Substitute | None) -> Tensor:
+    def _decoded_again(self, batch: EditBatch, detail: Original | None) -> Tensor:
         with torch.no_grad():
-            if substitute is None:
+            if detail is None:
                 return batch.reused("rebuilt picture", (), lambda: self.model.decode(batch.x0).cpu())
-            return self.model.decode(self.model.encode(substitute.image.to(self.model.device))).cpu()
+            return self.model.decode(self.model.encode(detail.image.to(self.model.device))).cpu()
 
     def _tell_kind(self, batch: EditBatch, rebuilt: Tensor) -> None:
         """Say so where a small model rebuilds the picture so badly that it can never have seen its like."""
@@ -219,9 +217,9 @@ class Run:
                 " photograph; --model takes a checkpoint"
             )
 
-    def _progress(self, progress: Progress) -> bool | None:
-        assert self.asked.on_step is not None
-        return self.asked.on_step(replace(progress, window=self.prepared.window, part=self.part))
+    def _telling(self, on_step: OnStep) -> OnStep:
+        """The user's callback, told in which window the edit is."""
+        return lambda progress: on_step(replace(progress, window=self.prepared.window, part=self.part))
 
 
 class _Apart:
@@ -257,13 +255,22 @@ def _at_size(fresh: Tensor, window: Window) -> npt.NDArray[np.bool_]:
     return torch.nn.functional.interpolate(small, size=(height, width), mode="nearest")[0, 0].numpy() > 0
 
 
-def _before_call(batch: EditBatch) -> Callable[[], None]:
-    """What happens before each network call: whoever looks on is asked, and told in phases where calls are steps."""
+def before_call(batch: EditBatch) -> Callable[[], None]:
+    """What happens before each network call: whoever looks on is asked, and told in phases where calls are steps.
+
+    The runtime learns the phase.
+    """
+    runtime = batch.model.runtime
 
     def x0() -> Tensor:
         return batch.x0 if batch.image is not None else torch.zeros(batch.shape, device=batch.model.device)
 
-    return lambda: batch.watch.called(batch.samples, x0, batch.model.decode)
+    def called() -> None:
+        batch.watch.called(batch.samples, x0, batch.model.decode)
+        if runtime is not None:
+            runtime.answers.called(batch.watch.stage)
+
+    return called
 
 
 def stopped(partial: Result | None) -> CancelledError:

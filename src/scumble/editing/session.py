@@ -41,6 +41,7 @@ class Session:
         self.editor, self.method, self.seed, self.view = editor, method, seed, view
         self.image = load_image(image)
         self._lock, self._newest = threading.Lock(), 0
+        editor.expect_many()
 
     def edit(self, *, on_step: OnStep | None = None, **fields: object) -> Result:
         """Edit with single fields of the method replaced, for example ``change_map=``; they stay replaced.

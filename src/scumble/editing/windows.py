@@ -84,7 +84,7 @@ def choose_parts(
         return [_own_size(size, change, box, points)], notices
     if view.tiles:
         return _tiled(model, method, size, change, box, view), notices
-    if box is None or where is None or view.window == "whole":
+    if change is None or box is None or where is None or view.window == "whole":
         if view.window == "region" and change is None:
             raise InputError("a region needs a map: give one with --map, or --window whole")
         return [whole], notices
@@ -121,8 +121,7 @@ def window_record(part: Part, feather: int) -> WindowRecord:
     )
 
 
-def _part(window: Window, island: Island, change: Tensor | None, labels: npt.NDArray[np.int32] | None) -> Part:
-    assert change is not None
+def _part(window: Window, island: Island, change: Tensor, labels: npt.NDArray[np.int32] | None) -> Part:
     inside = window.cut(change)
     if labels is not None:
         left, top, right, bottom = window.box

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -153,6 +154,20 @@ class OfWords(Energy):
         return [seen.attention[site][:, list(self.columns.source)] for site in self.sites]
 
 
+class LikeSource(OfWords):
+    """Base of what compares with the source's row."""
+
+    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+        """Compare with what was measured; ValueError where nothing was."""
+        if origin is None:
+            raise ValueError(f"{self.name} compares with a source, and none was measured")
+        return self.compare(seen, origin)
+
+    @abstractmethod
+    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
+        """The difference of the guided row from ``origin``, one value a sample."""
+
+
 @dataclass
 class Centroid(OfWords):
     """Bring the words' centre to a place, or move it by so much from where the source has it.
@@ -187,7 +202,7 @@ class Centroid(OfWords):
 
 
 @dataclass
-class Size(OfWords):
+class Size(LikeSource):
     """Bring the share of the picture that the words cover to a multiple of the source's.
 
     Args:
@@ -203,15 +218,14 @@ class Size(OfWords):
     def _sizes(self, layers: list[Tensor]) -> Tensor:
         return torch.stack([soft_shape(maps).mean((1, 2, 3)) for maps in layers], 1)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
         """``mean |size - factor size_source|``."""
-        assert origin is not None
         sizes = self._sizes(self.own(seen))
         return distance(sizes, (origin * self.factor).expand_as(sizes), self.squared, self.smooth)
 
 
 @dataclass
-class Shape(OfWords):
+class Shape(LikeSource):
     """Give the words the source's silhouette, moved, scaled or turned.
 
     Args:
@@ -238,9 +252,8 @@ class Shape(OfWords):
             shapes.append(torch.cat([wanted, counts], 1).flatten(2))
         return torch.cat(shapes, -1)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
         """``mean |shape - T(shape_source)|``, tokens by tokens where they correspond, else their means."""
-        assert origin is not None
         total, at = torch.zeros((), device=seen.x.device), 0
         for maps in self.own(seen):
             shape = soft_shape(maps).flatten(2)
@@ -254,7 +267,7 @@ class Shape(OfWords):
 
 
 @dataclass
-class Appearance(OfWords):
+class Appearance(LikeSource):
     """Give the words the source's look: the mean of a decoder's features over the silhouette.
 
     Args:
@@ -277,9 +290,8 @@ class Appearance(OfWords):
     def _looks(self, maps: Tensor, psi: Tensor) -> Tensor:
         return _mean_inside((hard_shape if self.hard else soft_shape)(maps.detach()), psi)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
         """``mean |look - look_source|``; the silhouette itself carries no gradient."""
-        assert origin is not None
         appearance = self._looks(self.own(seen)[-1], seen.features[self.features])
         if appearance.shape[1] != origin.shape[1]:
             appearance, origin = appearance.mean(1, keepdim=True), origin.mean(1, keepdim=True)
@@ -287,7 +299,7 @@ class Appearance(OfWords):
 
 
 @dataclass
-class Tint(OfWords):
+class Tint(LikeSource):
     """Give the words the source's colour: the mean of the predicted picture over the silhouette.
 
     Not in the paper. The features of a small decoder hold size and shading, and hardly the colour.
@@ -302,9 +314,8 @@ class Tint(OfWords):
         """Mean colour of the source (B, 3)."""
         return _mean_inside(hard_shape(self.theirs(seen)[-1]), seen.picture).mean(1)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
         """``mean |colour - colour_source|``; the silhouette itself carries no gradient."""
-        assert origin is not None
         tint = _mean_inside(hard_shape(self.own(seen)[-1].detach()), seen.picture).mean(1)
         return distance(tint, origin.expand_as(tint), self.squared, self.smooth)
 

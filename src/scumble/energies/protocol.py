@@ -79,8 +79,9 @@ class Observation:
 
     @property
     def clean(self) -> Tensor:
-        """The predicted clean tensor."""
-        assert self.x0 is not None
+        """The predicted clean tensor; ValueError where the network was left before it."""
+        if self.x0 is None:
+            raise ValueError("an energy that reads the prediction must say so in reads")
         return self.x0
 
     @property

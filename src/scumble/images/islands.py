@@ -35,9 +35,11 @@ class Island:
 
 def bounding_box(where: npt.NDArray[Any]) -> Box | None:
     """Return the box of the true places of (H, W), or None where there is none."""
+    return _box(where) if where.any() else None
+
+
+def _box(where: npt.NDArray[Any]) -> Box:
     rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
-    if not len(rows):
-        return None
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
@@ -57,8 +59,7 @@ def islands(where: npt.NDArray[Any]) -> tuple[list[Island], npt.NDArray[np.int32
         top, left = place[0].start * BLOCK, place[1].start * BLOCK
         inside = np.repeat(np.repeat(labels[place] == number, BLOCK, 0), BLOCK, 1)
         part = where[top : place[0].stop * BLOCK, left : place[1].stop * BLOCK]
-        exact = bounding_box(part & inside[: part.shape[0], : part.shape[1]])
-        assert exact is not None
+        exact = _box(part & inside[: part.shape[0], : part.shape[1]])
         regions.append(Island((exact[0] + left, exact[1] + top, exact[2] + left, exact[3] + top), (number,)))
     full = np.repeat(np.repeat(labels.astype(np.int32), BLOCK, 0), BLOCK, 1)[:height, :width]
     return sorted(regions, key=lambda one: (one.box[1], one.box[0])), np.where(where, full, 0).astype(np.int32)

@@ -89,8 +89,7 @@ def converted(image: Image.Image) -> tuple[Image.Image, str | None]:
 def _by(image: Image.Image, profile: Any) -> Image.Image:
     srgb = ImageCms.createProfile("sRGB")
     how, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
-    there = ImageCms.profileToProfile(image, profile, srgb, renderingIntent=how, outputMode="RGB", flags=flags)
-    assert there is not None
+    there = ImageCms.profileToProfile(image, profile, srgb, renderingIntent=how, outputMode="RGB", flags=flags) or image
     there.info = {}
     return there
 
@@ -105,7 +104,6 @@ def _transform(source: Any, target: Any) -> Any:
 
 
 def _applied(image: Image.Image, transform: Any) -> Image.Image:
-    there = ImageCms.applyTransform(image, transform)
-    assert there is not None
+    there = ImageCms.applyTransform(image, transform) or image  # None where it was done in place, which it is not
     there.info = dict(image.info)
     return there

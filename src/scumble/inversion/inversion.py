@@ -61,6 +61,8 @@ class Inversion:
         error: Measured errors of reconstruction, see ``measure``.
         report: How it was made: network rows, chunk, fixed-point residual.
         version: Version of the library that made it.
+        runtime: What computed the networks, with its version (``torch``, ``openvino 2026.4.1``); empty: not known.
+        precision: In what precision.
     """
 
     kind: Kind
@@ -84,6 +86,8 @@ class Inversion:
     error: Mapping[str, float] = field(default_factory=dict)
     report: Mapping[str, Any] = field(default_factory=dict)
     version: str = field(default_factory=lambda: version("scumble"))
+    runtime: str = ""
+    precision: str = ""
 
     @property
     def steps(self) -> int:

@@ -88,6 +88,8 @@ class Method(Settings):
     """Whether it can work in tiles: it never compares distant parts of the image."""
     strength_is_global: ClassVar[bool] = False
     """Whether its field ``strength`` applies to the whole image."""
+    looks_inside: ClassVar[bool] = False
+    """Whether its steps read activations, take gradients or train adapters: PyTorch runs these whatever the runtime."""
 
     prompt: str | tuple[str, ...] = ""
     """Text prompt: what the image should show."""

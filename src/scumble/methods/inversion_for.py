@@ -20,10 +20,11 @@ from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.extract import Path, extract
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.official import inversion_rules
-from scumble.inversion.settings import InversionSettings, first_step
+from scumble.inversion.settings import InversionSettings, Kind, first_step
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Key
 from scumble.methods.defaults import default_skip
+from scumble.models.runtime.base import made_with
 
 __all__ = ["INVERSION", "inversion_for"]
 
@@ -46,6 +47,17 @@ FIELDS = {
 """Setting -> field of methods that leave it to the default."""
 
 
+class _Resolved(InversionSettings):
+    """Settings with every default filled in, except for ``chunk``, which memory decides."""
+
+    kind: Kind
+    num_inference_steps: int
+    skip: float
+    prompt: str
+    guidance_scale: float
+    eta: float
+
+
 def inversion_for(batch: EditBatch, settings: InversionSettings, shared: bool = False) -> Inversion:
     """Return the inversion that was given with the batch, or compute one.
 
@@ -62,16 +74,15 @@ def inversion_for(batch: EditBatch, settings: InversionSettings, shared: bool = 
     """
     if batch.inversion is not None:
         return _use_given(batch, settings, batch.inversion)
-    settings = _resolved(batch, settings)
-    if not (shared or settings.kind == "ddim"):
-        return _invert(batch, settings, batch.noise, batch.count)
-    if settings.kind != "ddim":
+    resolved = _resolved(batch, settings)
+    if not (shared or resolved.kind == "ddim"):
+        return _invert(batch, resolved, batch.noise, batch.count)
+    if resolved.kind != "ddim":
         batch.say_shared("the inversion")
-    return batch.cache.get_or_make(INVERSION, lambda: _invert(batch, settings, batch.first_noise, 1))
+    return batch.cache.get_or_make(INVERSION, lambda: _invert(batch, resolved, batch.first_noise, 1))
 
 
-def _resolved(batch: EditBatch, settings: InversionSettings) -> InversionSettings:
-    """The settings with every default filled in, except for ``chunk``, which memory decides."""
+def _resolved(batch: EditBatch, settings: InversionSettings) -> _Resolved:
     kind = settings.kind or "edit-friendly"
     skip = inversion_rules(settings.compat).skip
     if skip is None or kind == "ddim":
@@ -80,13 +91,13 @@ def _resolved(batch: EditBatch, settings: InversionSettings) -> InversionSetting
     defaults = {"num_inference_steps": steps, "skip": skip, "prompt": "", "guidance_scale": 1.0, "eta": 1.0}
     missing = {name: value for name, value in defaults.items() if getattr(settings, name) is None}
     fixed = {"kind": kind, **({"eta": 0.0} if kind == "ddim" else {})}
-    resolved = settings.model_copy(update={**missing, **fixed})
+    resolved = _Resolved(**{**settings.model_dump(), **missing, **fixed})
     for name, called in FIELDS.items():
         batch.use(called, getattr(resolved, name))
     return resolved
 
 
-def _invert(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, count: int) -> Inversion:
+def _invert(batch: EditBatch, settings: _Resolved, noise: NoiseSource, count: int) -> Inversion:
     """The inversion as an earlier edit left it, or a new one."""
     parts = (settings.model_dump(), count, batch.size, batch.model.name)
     drawn = None if settings.kind == "ddim" else noise
@@ -94,16 +105,16 @@ def _invert(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, c
     return replace(inversion, seed=noise.seeds[0] if isinstance(noise, CounterNoise) else None)
 
 
-def _inverted(batch: EditBatch, settings: InversionSettings, noise: NoiseSource, count: int) -> Inversion:
-    prompt, scale, eta, skip = settings.prompt or "", settings.guidance_scale, settings.eta, settings.skip
-    assert settings.kind is not None and scale is not None and eta is not None and skip is not None
-    levels, rules = batch.levels(settings.num_inference_steps or batch.default_steps), inversion_rules(settings.compat)
-    first, before = first_step(skip, len(levels) - 1), batch.cost.forward_rows
-    ctx = _context(batch, levels, rules.solver(eta, batch.model.schedule, levels), noise, count)
+def _inverted(batch: EditBatch, settings: _Resolved, noise: NoiseSource, count: int) -> Inversion:
+    levels, rules = batch.levels(settings.num_inference_steps), inversion_rules(settings.compat)
+    first, before = first_step(settings.skip, len(levels) - 1), batch.cost.forward_rows
+    ctx = _context(batch, levels, rules.solver(settings.eta, batch.model.schedule, levels), noise, count)
     rows = (len(levels) - 1 - first) * (settings.iterations + settings.offsets)
+    guidance = batch.source_guidance(settings.prompt, "", settings.guidance_scale)
     with torch.no_grad(), batch.watch.phase("invert", rows):
-        path, report = _path(ctx, batch.x0, batch.source_guidance(prompt, "", scale), first, settings)
+        path, report = _path(ctx, batch.x0, guidance, first, settings)
     zs, residuals = rules.stored(path)
+    runtime, precision = made_with(batch.model)
     return Inversion(
         kind=settings.kind,
         levels=levels,
@@ -111,13 +122,15 @@ def _inverted(batch: EditBatch, settings: InversionSettings, noise: NoiseSource,
         xs=path.xs,
         zs=None if settings.kind == "ddim" else zs,
         residuals=residuals,
-        prompt=prompt,
-        guidance_scale=scale,
-        eta=eta,
+        prompt=settings.prompt,
+        guidance_scale=settings.guidance_scale,
+        eta=settings.eta,
         compat=settings.compat,
         model=batch.model.name,
         model_sha256=batch.model.weights_hash,
         size=batch.size,
+        runtime=runtime,
+        precision=precision,
         report={
             **report,
             "forward_rows": batch.cost.forward_rows - before,
@@ -175,13 +188,12 @@ def _use_given(batch: EditBatch, settings: InversionSettings, given: Inversion) 
 
 def _extend(batch: EditBatch, given: Inversion, first: int, chunk: int | None) -> Inversion:
     """The same inversion from an earlier level on: its draws do not depend on where it begins."""
-    if given.kind != "edit-friendly" or given.seed is None or given.compat is not None:
+    if given.kind != "edit-friendly" or given.seed is None or given.zs is None or given.compat is not None:
         raise InputError(
             f"the {given.kind} inversion skips {given.first} of {given.steps} steps, {first} are asked for:"
             f" use skip {given.first / given.steps:g} or more, or invert again"
         )
     ctx = _context(batch, given.levels, given.solver(batch.model), CounterNoise([given.seed]), 1)
-    assert given.zs is not None
     residuals = torch.zeros_like(given.zs) if given.residuals is None else given.residuals
     known, guidance = Path(given.xs, given.zs, residuals), batch.source_guidance(given.prompt, "", given.guidance_scale)
     with torch.no_grad(), batch.watch.phase("invert", given.first - first):

@@ -32,18 +32,18 @@ __all__ = [
 
 _HOMES = {
     "BUNDLED": "loading",
-    "EncoderCache": "split",
+    "EncoderCache": "unet_halves",
     "LatentModel": "latent",
     "Model": "base",
     "PixelModel": "pixel",
-    "Site": "places",
+    "Site": "sites",
     "Tap": "taps",
     "attached": "taps",
-    "decode_half": "split",
-    "encode_half": "split",
+    "decode_half": "unet_halves",
+    "encode_half": "unet_halves",
     "from_pipe": "loading",
     "load": "loading",
-    "sites": "places",
+    "sites": "sites",
 }
 
 

@@ -15,7 +15,7 @@ from scumble.models.runtime.base import Runtime
 from scumble.models.runtime.inputs import as_keywords
 from scumble.models.runtime.untouched import is_untouched
 
-__all__ = ["decode", "denoise", "embed", "embed_early", "encode", "timesteps"]
+__all__ = ["decode", "denoise", "embed", "embed_pooled", "encode", "text_and_pooled", "text_states", "timesteps"]
 
 
 def timesteps(level: Level | Sequence[Level], device: torch.device) -> Tensor:
@@ -40,8 +40,7 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
     if cond.embeds is not None:
         cond = cond.expand(x.shape[0])
         inputs["encoder_hidden_states"] = cond.text.to(dtype)
-        if cond.pooled is not None:
-            assert cond.time_ids is not None
+        if cond.pooled is not None and cond.time_ids is not None:
             inputs |= {"text_embeds": cond.pooled.to(dtype), "time_ids": cond.time_ids}
     output: Tensor | None = None
     keywords = as_keywords(inputs)
@@ -50,6 +49,8 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
         runtime, keywords = None, {**keywords, **cond.controller(noisy.to(dtype), t, keywords, cond.control)}
     if runtime is not None and not _wants_gradient(x, *inputs.values()) and is_untouched(denoiser):
         output = runtime.denoise(x.to(dtype), t, inputs)
+        if output is not None:
+            runtime.answers.answered()
     if output is None:
         output = _as_it_is(denoiser)(x.to(dtype), t, **keywords, return_dict=False)[0]
     return output.to(torch.promote_types(x.dtype, torch.float32))
@@ -58,7 +59,7 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
 def encode(vae: Any, image: Tensor, runtime: Runtime | None = None) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation (B, C, h, w), float32, of an autoencoder's posterior of an image."""
     if runtime is not None and not _wants_gradient(image) and is_untouched(vae) and not _tiled(vae):
-        moments = runtime.encode(image)
+        moments = runtime.encode(vae, image)
         if moments is not None:
             return moments
     posterior = vae.encode(image.to(vae.dtype)).latent_dist
@@ -68,32 +69,48 @@ def encode(vae: Any, image: Tensor, runtime: Runtime | None = None) -> tuple[Ten
 def decode(vae: Any, latent: Tensor, runtime: Runtime | None = None) -> Tensor:
     """Return the image (B, 3, H, W), float32, of an autoencoder's latent."""
     if runtime is not None and not _wants_gradient(latent) and is_untouched(vae) and not _tiled(vae):
-        image = runtime.decode(latent)
+        image = runtime.decode(vae, latent)
         if image is not None:
             return image
     decoded: Tensor = vae.decode(latent.to(vae.dtype), return_dict=False)[0]
     return decoded.float()
 
 
-def embed_early(network: Any, ids: Tensor, mask: Tensor | None, skip: int) -> Tensor:
-    """Return float32 token states (B, L, D) before the last ``skip`` layers of a text encoder, normed as its last."""
+def embed(network: Any, ids: Tensor, mask: Tensor | None, skip: int = 0, runtime: Runtime | None = None) -> Tensor:
+    """Return float32 token states (B, L, D) of a text encoder without its last ``skip`` layers, normed as its last."""
+    if runtime is not None and is_untouched(network):
+        states = runtime.embed(network, ids, mask, skip, pooled=False)
+        if states is not None:
+            return states[0]
+    return text_states(network, ids, mask, skip)
+
+
+def embed_pooled(network: Any, ids: Tensor, skip: int = 0, runtime: Runtime | None = None) -> tuple[Tensor, Tensor]:
+    """Return float32 token states (B, L, D) before the last layer (and ``skip`` more), and the encoder's first output.
+
+    That is the pooled embedding (B, P) where it has a projection, its last states elsewhere.
+    """
+    if runtime is not None and is_untouched(network):
+        outputs = runtime.embed(network, ids, None, skip, pooled=True)
+        if outputs is not None:
+            return outputs[0], outputs[1]
+    return text_and_pooled(network, ids, skip)
+
+
+def text_states(network: Any, ids: Tensor, mask: Tensor | None, skip: int) -> Tensor:
+    """:func:`embed` by PyTorch."""
+    if not skip:
+        last: Tensor = network(ids, attention_mask=mask)[0]
+        return last.float()
     states = network(ids, attention_mask=mask, output_hidden_states=True).hidden_states[-(skip + 1)]
     normed: Tensor = getattr(network, "text_model", network).final_layer_norm(states)
     return normed.float()
 
 
-def embed(
-    network: Any, ids: Tensor, mask: Tensor | None, *, penultimate: bool, skip: int = 0
-) -> tuple[Tensor, Tensor | None]:
-    """Return float32 token states (B, L, D) of a text encoder.
-
-    With ``penultimate`` they are those before the last layer (and ``skip`` more), and the encoder's first output
-    (the pooled embedding where it has a projection, its last states elsewhere) comes with them.
-    """
-    if penultimate:
-        output = network(ids, output_hidden_states=True)
-        return output.hidden_states[-(skip + 2)].float(), output[0].float()
-    return network(ids, attention_mask=mask)[0].float(), None
+def text_and_pooled(network: Any, ids: Tensor, skip: int) -> tuple[Tensor, Tensor]:
+    """:func:`embed_pooled` by PyTorch."""
+    output = network(ids, output_hidden_states=True)
+    return output.hidden_states[-(skip + 2)].float(), output[0].float()
 
 
 def _as_it_is(network: Any) -> Any:

@@ -119,7 +119,7 @@ class LatentModel:
     ) -> Conditioning:
         """Return the embeddings of prompts; known ones are not computed again. SDXL is told ``size`` (H, W)."""
         count = max(pieces or 1, *(self.text.pieces(prompt, second) for prompt in prompts))
-        known = [self.text.embed(prompt, count, second) for prompt in prompts]
+        known = [self.text.embed(prompt, count, second, self.runtime) for prompt in prompts]
         embeds = torch.cat([embed for embed, _ in known])
         pooled = [pool for _, pool in known if pool is not None]
         if not pooled:

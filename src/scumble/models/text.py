@@ -13,6 +13,7 @@ from torch import Tensor
 
 from scumble.errors import InputError
 from scumble.models.live_hash import network_mark
+from scumble.models.runtime.base import Runtime
 from scumble.models.text_encoder import TextEncoder
 from scumble.models.words import find_word, no_such_word, spelled_out, spellings
 
@@ -64,18 +65,22 @@ class TextStack:
         needed = max(-(-len(one.read(text, self.weighted)[0]) // one.room) for one, text in pairs)
         return min(max(needed, 1), self.most)
 
-    def embed(self, prompt: str, pieces: int | None = None, second: str | None = None) -> tuple[Tensor, Tensor | None]:
+    def embed(
+        self, prompt: str, pieces: int | None = None, second: str | None = None, runtime: Runtime | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Return float32 token embeddings (1, L, D) and, with two encoders, the pooled embedding (1, P).
 
         Args:
             prompt: The text.
             pieces: How many pieces it is to have, at least what it needs; None: just that.
             second: What the second encoder reads; None: the same.
+            runtime: What answers for the encoders; None: PyTorch.
         """
         count = min(max(pieces or 1, self.pieces(prompt, second)), self.most)
         marks = [(len(one.tokenizer), network_mark(one.network)) for one in self.encoders]
+        by = None if runtime is None else (runtime.name, runtime.precision)
         # what adapters or learned words change is computed again
-        key = (prompt, second, count, self.skip, self.weighted, *marks)
+        key = (prompt, second, count, self.skip, self.weighted, by, *marks)
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
@@ -83,9 +88,9 @@ class TextStack:
             log.warning("the prompt is longer than %d tokens; not seen: %s", self.most * self.encoders[0].room, cut)
         with torch.no_grad():
             if len(self.encoders) == 1:
-                result: tuple[Tensor, Tensor | None] = self._single(prompt, count), None
+                result: tuple[Tensor, Tensor | None] = self._single(prompt, count, runtime), None
             else:
-                result = self._double(prompt, second, count)
+                result = self._double(prompt, second, count, runtime)
         self._known[key] = result
         if len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
@@ -102,18 +107,17 @@ class TextStack:
             raise InputError(f"--clip-skip must be below {layers}, the layers of the text encoder, got {count}")
         self.skip = count
 
-    def _single(self, prompt: str, count: int) -> Tensor:
-        return self.encoders[0].states(prompt, count, self.device, self.skip, self.weighted, penultimate=False)[0]
+    def _single(self, prompt: str, count: int, runtime: Runtime | None) -> Tensor:
+        return self.encoders[0].states(prompt, count, self.device, self.skip, self.weighted, runtime)
 
-    def _double(self, prompt: str, second: str | None, count: int) -> tuple[Tensor, Tensor]:
+    def _double(self, prompt: str, second: str | None, count: int, runtime: Runtime | None) -> tuple[Tensor, Tensor]:
         """Penultimate states side by side, and the pooled embedding of the last (arXiv 2307.01952 section 2.1)."""
         outputs = [
-            encoder.states(text, count, self.device, self.skip, self.weighted, penultimate=True)
+            encoder.pooled_states(text, count, self.device, self.skip, self.weighted, runtime)
             for encoder, text in zip(self.encoders, (prompt, prompt if second is None else second), strict=True)
         ]
         embeds = torch.cat([states for states, _ in outputs], dim=-1)
         pooled = outputs[-1][1]
-        assert pooled is not None
         if self.zeros_for_empty and prompt == "" and not second:
             return torch.zeros_like(embeds), torch.zeros_like(pooled)
         return embeds, pooled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from scumble.models.forward import embed, embed_early
+from scumble.models.forward import embed, embed_pooled
 from scumble.models.prompt_weights import weighted_parts
+from scumble.models.runtime.base import Runtime
 from scumble.models.words import spelled_out
 
 __all__ = ["TextEncoder"]
@@ -61,33 +63,44 @@ class TextEncoder:
         return torch.tensor([[*ids, *[int(self.tokenizer.pad_token_id)] * (self.limit - len(ids))]], device=device)
 
     def states(
-        self, prompt: str, count: int, device: torch.device, skip: int, weighted: bool, penultimate: bool
-    ) -> tuple[Tensor, Tensor | None]:
-        """Return float32 states (1, count * limit, D) of a prompt's pieces side by side, and the first one's second
-        output (see :func:`scumble.models.forward.embed`).
+        self, prompt: str, count: int, device: torch.device, skip: int, weighted: bool, runtime: Runtime | None = None
+    ) -> Tensor:
+        """Return float32 states (1, count * limit, D) of a prompt's pieces side by side.
 
         A weight moves a token's state away from that of the empty prompt in its place, or towards it: as ComfyUI and
         compel weigh, ``empty + w (state - empty)``.
         """
         ids, weights = self.read(prompt, weighted)
-        outputs = [self._piece(piece, device, skip, penultimate) for piece in self.pieces(ids, count)]
+        states = torch.cat([self._piece(piece, device, skip, runtime) for piece in self.pieces(ids, count)], dim=1)
+        return self._weighted(states, weights, count, lambda: self._piece([], device, skip, runtime))
+
+    def pooled_states(
+        self, prompt: str, count: int, device: torch.device, skip: int, weighted: bool, runtime: Runtime | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the same states before the last layer, and the pooled embedding (1, P) of the first piece."""
+        ids, weights = self.read(prompt, weighted)
+
+        def piece(ids: list[int]) -> tuple[Tensor, Tensor]:
+            return embed_pooled(self.network, self.padded(ids, device), skip, runtime)
+
+        outputs = [piece(one) for one in self.pieces(ids, count)]
         states = torch.cat([one for one, _ in outputs], dim=1)
+        return self._weighted(states, weights, count, lambda: piece([])[0]), outputs[0][1]
+
+    def _weighted(self, states: Tensor, weights: list[float], count: int, nothing: Callable[[], Tensor]) -> Tensor:
+        """Weigh the states of ``count`` pieces; ``nothing`` gives those of an empty one."""
+        device = states.device
         if any(weight != 1 for weight in weights[: count * self.room]):
-            empty = self._piece([], device, skip, penultimate)[0].repeat(1, count, 1)
+            empty = nothing().repeat(1, count, 1)
             column = torch.ones(count, self.limit, device=device)
             column[:, 1:-1] = torch.tensor(
                 [*weights, *[1.0] * (count * self.room)][: count * self.room], device=device
             ).view(count, self.room)
-            states = empty + column.view(1, -1, 1) * (states - empty)
-        return states, outputs[0][1]
+            return empty + column.view(1, -1, 1) * (states - empty)
+        return states
 
-    def _piece(self, piece: list[int], device: torch.device, skip: int, penultimate: bool) -> tuple[Tensor, Any]:
-        padded = self.padded(piece, device)
-        if penultimate:
-            return embed(self.network, padded, None, penultimate=True, skip=skip)
+    def _piece(self, piece: list[int], device: torch.device, skip: int, runtime: Runtime | None) -> Tensor:
         mask = None
         if getattr(self.network.config, "use_attention_mask", False):
             mask = (torch.arange(self.limit, device=device) < len(piece) + 2).long()[None]
-        if skip:
-            return embed_early(self.network, padded, mask, skip), None
-        return embed(self.network, padded, mask, penultimate=False)
+        return embed(self.network, self.padded(piece, device), mask, skip, runtime)

@@ -102,7 +102,7 @@ class TiledModel:
             return self.model.predict(x, level, cond)
         shares = [weights(side, self.tile, self.overlap) for side in (height, width)]
         places = [(k, j) for k in range(len(down)) for j in range(len(across))]
-        total: Prediction | None = None
+        tiles: list[tuple[Prediction, Tensor, tuple[int, int]]] = []
         tall, wide = min(self.tile, height), min(self.tile, width)
         together = max(ROWS // x.shape[0], 1)
         for first in range(0, len(places), together):
@@ -117,11 +117,10 @@ class TiledModel:
                 row, column = down[k], across[j]
                 share = shares[0][k, row : row + tall, None] * shares[1][j, None, column : column + wide]
                 part = prediction.rows(n * rows, (n + 1) * rows)
-                total = _added(total, part, share.to(x.device, torch.float32), (row, column), x)
-        assert total is not None
+                tiles.append((part, share.to(x.device, torch.float32), (row, column)))
         self.rows += (len(places) - 1) * x.shape[0]
         self.calls += -(-len(places) // together) - 1
-        return total
+        return _blended(tiles, x)
 
     def _of_tile(self, cond: Conditioning, top: int, left: int, tall: int, wide: int) -> Conditioning:
         """The conditioning with the tile's part of the control picture."""
@@ -131,15 +130,15 @@ class TiledModel:
         return replace(cond, control=cond.control[..., top * f : (top + tall) * f, left * f : (left + wide) * f])
 
 
-def _added(total: Prediction | None, part: Prediction, share: Tensor, place: tuple[int, int], x: Tensor) -> Prediction:
-    """Add a weighted tile to the blend, always in the same order."""
-    if total is None:
-        variance = None if part.variance is None else _blank(part.variance, x)
-        total = Prediction(_blank(part.x0, x), _blank(part.eps, x), variance)
-    row, column = place
-    for whole, tile in zip(_tensors(total), _tensors(part), strict=True):
-        if whole is not None and tile is not None:
-            whole[..., row : row + share.shape[0], column : column + share.shape[1]] += share * tile
+def _blended(tiles: Sequence[tuple[Prediction, Tensor, tuple[int, int]]], x: Tensor) -> Prediction:
+    """The sum of weighted tiles, always in the same order."""
+    first = tiles[0][0]
+    variance = None if first.variance is None else _blank(first.variance, x)
+    total = Prediction(_blank(first.x0, x), _blank(first.eps, x), variance)
+    for part, share, (row, column) in tiles:
+        for whole, tile in zip(_tensors(total), _tensors(part), strict=True):
+            if whole is not None and tile is not None:
+                whole[..., row : row + share.shape[0], column : column + share.shape[1]] += share * tile
     return total
 
 

@@ -20,7 +20,7 @@ from scumble.models.early_exit import early_exit, leave
 from scumble.models.forward import denoise
 from scumble.models.taps import Tap, attached, module_at
 
-__all__ = ["EncoderCache", "decode_half", "encode_half"]
+__all__ = ["EncoderCache", "decode_half", "decode_until", "encode_half"]
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,8 @@ def encode_half(unet: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, taps:
 
 
 def decode_half(
-    unet: nn.Module,
-    cache: EncoderCache,
-    h: Tensor,
-    upto: str | None = None,
-    read: Sequence[str] = (),
-    taps: Sequence[Tap] = (),
-) -> tuple[Tensor | None, dict[str, Tensor]]:
+    unet: nn.Module, cache: EncoderCache, h: Tensor, read: Sequence[str] = (), taps: Sequence[Tap] = ()
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Run a U-Net from the output of its mid block on; equal bit for bit to the whole network.
 
     Gradients with respect to ``h`` flow when they are enabled; the encoder takes no part.
@@ -88,43 +83,61 @@ def decode_half(
         unet: The network that made ``cache``.
         cache: What :func:`encode_half` returned.
         h: Output of the mid block (B, C', h', w') to go on with: ``cache.h``, or a tensor made of it.
-        upto: Stop right after this module of the decoder; None runs to the end.
-        read: Paths of further modules whose outputs are wanted.
+        read: Paths of modules whose outputs are wanted.
         taps: Activations of the decoder to read or replace, before ``read`` sees them.
 
     Returns:
-        The raw output (at least float32), or None when stopped early; and the outputs of ``read`` and ``upto``.
+        The raw output (at least float32), and the outputs of ``read``.
 
     Raises:
         MethodError: If a module does not exist or is not part of the decoder.
     """
+    with _decoder(unet, cache, h, read, taps) as activations:
+        output = denoise(unet, cache.x, cache.t, cache.cond)
+    return output, _checked(activations, read, "")
+
+
+def decode_until(
+    unet: nn.Module, cache: EncoderCache, h: Tensor, upto: str, read: Sequence[str] = (), taps: Sequence[Tap] = ()
+) -> dict[str, Tensor]:
+    """Run a U-Net as :func:`decode_half` does, and stop right after the module ``upto`` of the decoder.
+
+    Returns:
+        The outputs of ``read`` and ``upto``.
+
+    Raises:
+        MethodError: If a module does not exist, is not part of the decoder or does not run before ``upto``.
+    """
+    with _decoder(unet, cache, h, (*read, upto), taps) as activations, _until(module_at(unet, upto)):
+        denoise(unet, cache.x, cache.t, cache.cond)
+    return _checked(activations, (*read, upto), f" before {upto!r}")
+
+
+@contextmanager
+def _decoder(
+    unet: nn.Module, cache: EncoderCache, h: Tensor, read: Sequence[str], taps: Sequence[Tap]
+) -> Iterator[dict[str, Tensor]]:
+    """Short-circuit the encoder inside the block; the outputs of ``read`` come into the dictionary."""
     stem, down, mid = _parts(unet)
     activations: dict[str, Tensor] = {}
-    wanted = [*dict.fromkeys((*read, *(() if upto is None else (upto,))))]
 
     def reader(site: str) -> Tap:
         return Tap(site, lambda tensor: activations.update({site: tensor}))
 
-    output: Tensor | None = None
     with ExitStack() as stack:
         stack.enter_context(_returning(stem, cache.stem))
         for module, saved in zip(down, cache.down, strict=True):
             stack.enter_context(_returning(module, saved))
         stack.enter_context(_returning(mid, h.to(cache.h.dtype)))
-        stack.enter_context(attached(unet, [*taps, *(reader(site) for site in wanted)]))
-        if upto is None:
-            output = denoise(unet, cache.x, cache.t, cache.cond)
-        else:
-            with _until(module_at(unet, upto)):
-                denoise(unet, cache.x, cache.t, cache.cond)
-    missing = [site for site in wanted if site not in activations]
-    if missing:
-        raise MethodError(f"{missing[0]!r} does not run in the decoder of this network" + _order_hint(upto))
-    return output, activations
+        stack.enter_context(attached(unet, [*taps, *(reader(site) for site in dict.fromkeys(read))]))
+        yield activations
 
 
-def _order_hint(upto: str | None) -> str:
-    return "" if upto is None else f" before {upto!r}"
+def _checked(activations: dict[str, Tensor], wanted: Sequence[str], when: str) -> dict[str, Tensor]:
+    for site in wanted:
+        if site not in activations:
+            raise MethodError(f"{site!r} does not run in the decoder of this network{when}")
+    return activations
 
 
 def _parts(unet: Any) -> tuple[nn.Module, tuple[nn.Module, ...], nn.Module]:

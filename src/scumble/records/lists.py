@@ -257,7 +257,7 @@ def read_folder(
         name = picture.relative_to(folder).as_posix()
         fields: dict[str, Any] = {"image": name}
         try:
-            if patterns.maps and (match := _one(picture, patterns.maps, "map", patterns.maps_optional)) is not None:
+            if patterns.maps and (match := _map(picture, patterns.maps, patterns.maps_optional)) is not None:
                 fields["change_map"] = match.relative_to(folder).as_posix()
             if patterns.inversions:
                 inversion = _one(picture, patterns.inversions, "inversion")
@@ -288,21 +288,22 @@ def _matching(picture: Path, pattern: str) -> list[Path]:
     return sorted(path for path in picture.parent.glob(text) if path.is_file())
 
 
-def _one(picture: Path, pattern: str, what: str, optional: bool = False) -> Path | None:
+def _map(picture: Path, pattern: str, optional: bool) -> Path | None:
+    return None if optional and not _matching(picture, pattern) else _one(picture, pattern, "map")
+
+
+def _one(picture: Path, pattern: str, what: str) -> Path:
     matches = _matching(picture, pattern)
     if matches == [picture]:
         raise InputError(f"the {what} pattern {pattern!r} matches the picture itself")
     if len(matches) == 1:
         return matches[0]
     if not matches:
-        if optional:
-            return None
         raise InputError(f"no {what} matches {pattern!r}")
     raise InputError(f"several match {pattern!r} as its {what}: {', '.join(path.name for path in matches[:5])}")
 
 
-def _prompt(path: Path | None) -> str:
-    assert path is not None
+def _prompt(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

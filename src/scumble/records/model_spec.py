@@ -57,10 +57,10 @@ class ModelSpec(Settings):
     """How strongly it is followed."""
     offload: Offload | None = None
     """Keep networks (or, sequential, their layers) that are not at work in main memory."""
-    dtype: Literal["float32", "float16", "bfloat16"] | None = None
-    """Precision of the networks; None: the device's usual."""
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] | None = None
+    """Precision of the networks; None: float32."""
     runtime: str | None = None
-    """What computes the networks; None: PyTorch."""
+    """What computes the networks: torch, openvino, compile or auto; None: PyTorch."""
 
     def asked(self) -> dict[str, Any]:
         """The settings besides the name that are not at their defaults, as keywords for the editor."""

@@ -33,6 +33,11 @@ class Named:
     request: Request
     at: Mapping[str, str]
 
+    @property
+    def output(self) -> str:
+        """The settled output."""
+        return self.request.output or ""
+
 
 def name_requests(
     settled: Sequence[tuple[Line, Request, Mapping[str, str]]], pattern: str | None = None
@@ -141,8 +146,7 @@ def _collisions(named: Sequence[Named]) -> list[Problem]:
     taken: dict[str, Named] = {}
     problems = []
     for one in named:
-        assert one.request.output is not None
-        for name in output_names(one.request.output, one.request.count):
+        for name in output_names(one.output, one.request.count):
             beside = [] if name.lower().endswith(".png") else [f"{name}.json"]
             for file in [name, *beside]:
                 key = unicodedata.normalize("NFC", file).casefold()

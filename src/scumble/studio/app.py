@@ -248,8 +248,7 @@ def make_app(studio: Studio) -> FastAPI:
         if path is None or (dot and kind != "png"):
             gone("that map is not in this folder")
         if not dot:
-            strengths = await asyncio.to_thread(studio.maps.strengths, digest)
-            assert strengths is not None
+            strengths = await asyncio.to_thread(studio.maps.strengths, path)
             return Response(strengths.tobytes(), media_type="application/octet-stream", headers=IMMUTABLE)
         if max is not None:
             copy, kind = await asyncio.to_thread(studio.pictures.copy_of, path, f"map-{digest}", min(4096, max))
@@ -369,7 +368,8 @@ def make_app(studio: Studio) -> FastAPI:
         source = studio.pictures.path(one["picture"])
         if source is None:
             gone("the picture it was made from is not in this folder any more")
-        strengths = studio.maps.strengths(one["map"]) if one.get("map") else None
+        map_path = studio.maps.path(one.get("map") or "")
+        strengths = None if map_path is None else studio.maps.strengths(map_path)
         png = await asyncio.to_thread(heat_map, source, studio.folder / one["file"], strengths)
         headers = (
             {"Content-Disposition": f'attachment; filename="{Path(one["file"]).stem}-change.png"'} if download else None
@@ -506,8 +506,7 @@ def _brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
 async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[str, Any]:
     """File an edit: one request a candidate, or one for all where they are looked at together."""
     info = next(one for one in studio.methods if one["name"] == edit.method)
-    picture = studio.pictures.path(str(edit.picture))
-    assert picture is not None
+    picture = studio.pictures.there(str(edit.picture))
     map_id = settled_map(studio, edit)
     name = secrets.token_hex(6)
     stem = re.sub(r"(-\d{3}(-\d+)?)+$", "", picture.stem) or "result"

@@ -84,8 +84,7 @@ def request_of(studio: Studio, edit: Edit, checked: Mapping[str, Any], map_id: s
         map_id: The map that was settled on.
         more: Further fields of the request; ``count`` and ``seed`` replace the edit's.
     """
-    picture, change_map = studio.pictures.path(str(edit.picture)), studio.maps.path(map_id or "")
-    assert picture is not None
+    picture, change_map = studio.pictures.there(str(edit.picture)), studio.maps.path(map_id or "")
     inversion = None if edit.inversion is None else studio.inversions.path(edit.inversion)
     files = files_of(studio, edit)
     parameters = {name: value for name, value in checked["parameters"].items() if name not in files}

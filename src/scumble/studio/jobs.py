@@ -464,7 +464,7 @@ class Jobs:
         if self._at is None or event.number != self._at.number:
             return
         claim, self._at = self._at, None
-        outcome = outcome_of_event(event, self.folder)
+        outcome = outcome_of_event(claim.number, event.data, self.folder)
         row = self._ledger.record([outcome])[0]
         if outcome.kind == "done":
             durable({(self.folder / one.path).parent for one in outcome.files})

@@ -94,10 +94,7 @@ class Maps:
                 return path.parent.name
         return None
 
-    def strengths(self, digest: str) -> Strengths | None:
-        """The strengths (H, W), or None when the map is not here."""
-        path = self.path(digest)
-        if path is None:
-            return None
+    def strengths(self, path: Path) -> Strengths:
+        """The strengths (H, W) of a map by its :meth:`path`."""
         with Image.open(path) as image:
             return np.asarray(image.convert("L"))

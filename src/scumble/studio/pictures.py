@@ -144,6 +144,17 @@ class Pictures:
         found = (self.path(place.name) for place in sorted(self.folder.iterdir()) if place.is_dir())
         return [path for path in found if path is not None]
 
+    def there(self, digest: str) -> Path:
+        """Where a picture is.
+
+        Raises:
+            InputError: If it is not in this folder.
+        """
+        path = self.path(digest)
+        if path is None:
+            raise InputError("that picture is not in this folder")
+        return path
+
     def shown(self, digest: str, most: int | None) -> tuple[Path, str] | None:
         """A file that a browser can show, and its media type: the very bytes where that is possible."""
         path = self.path(digest)

@@ -130,9 +130,7 @@ class Store:
             "INSERT INTO studio_result(id, request, body, created) VALUES (?, ?, ?, ?)"
             " ON CONFLICT(id) DO UPDATE SET body = excluded.body, trashed = 0", (name, request, text, created),
         )  # fmt: skip
-        one = self.result(name)
-        assert one is not None
-        return one
+        return _result(self._one("SELECT id, body, star, created FROM studio_result WHERE id = ?", (name,)))
 
     def result(self, name: str) -> dict[str, Any] | None:
         """A result by its id, unless it is in the trash."""

@@ -167,6 +167,7 @@ class Attempt:
                 editor = Editor.from_pretrained(spec.name, **settings)
             except (OSError, RuntimeError) as error:
                 raise CheckpointError(f"{spec.name or 'the bundled model'} cannot be loaded: {error}") from error
+            editor.expect_many()
             self._editors[name] = editor
             if tell is not None:
                 tell("loaded", model=spec.name or "", weights=editor.model.weights_hash)
@@ -230,12 +231,11 @@ class Attempt:
         known = {"path": path.relative_to(self.folder).as_posix(), "size": path.stat().st_size}
         return {**known, "file": content_sha256(path), "pixels": pixels, "remote": self._sink is not None}
 
-    def _sent(self, one: Mapping[str, Any]) -> dict[str, Any]:
+    def _sent(self, sink: RemoteSink, one: Mapping[str, Any]) -> dict[str, Any]:
         """Send a finished file to the address."""
-        assert self._sink is not None
         temporary = self.folder / one["temporary"]
         try:
-            return {**self._sink.put(temporary, one["path"]), "pixels": one["pixels"]}
+            return {**sink.put(temporary, one["path"]), "pixels": one["pixels"]}
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -254,7 +254,7 @@ class Attempt:
                 files.append(written(self.folder, sidecar_path(temporary), sidecar_path(final)))
             files.append(written(self.folder, temporary, final, pixels))
         if self._sink is not None:
-            return [self._sent(one) for one in files]
+            return [self._sent(self._sink, one) for one in files]
         if self.publish:
             from scumble.work.commit import durable, named
 

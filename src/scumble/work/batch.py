@@ -185,26 +185,36 @@ class Batch:
 
     def __iter__(self) -> Iterator[Finished]:
         """Yield every request of the list that is done or failed: first what is there already, then as they finish."""
-        assert self.ledger is not None and self.driver is not None, "use it inside with"
-        for row in self.ledger.rows("done"):
+        ledger, driver = self.at_work
+        for row in ledger.rows("done"):
             if row.id in self._names:
                 yield self._finished(row, reused=True)
-        for row in self.driver.run():
+        for row in driver.run():
             yield self._finished(row)
-        self._clean = not self.driver.stopping
+        self._clean = not driver.stopping
+
+    @property
+    def at_work(self) -> tuple[Ledger, Driver]:
+        """The ledger and the loop.
+
+        Raises:
+            RuntimeError: Outside of ``with``.
+        """
+        if self.ledger is None or self.driver is None:
+            raise RuntimeError("a batch is run inside with")
+        return self.ledger, self.driver
 
     def counts(self) -> dict[str, int]:
         """How many requests of the folder are in each state."""
-        assert self.ledger is not None
-        return self.ledger.counts()
+        return self.at_work[0].counts()
 
     def exit_code(self) -> int:
         """0 all there; 1 some failed or remain; 3 no worker could load a model; 130 stopped by the person."""
-        assert self.ledger is not None and self.driver is not None
-        if self.driver.unloadable:
+        ledger, driver = self.at_work
+        if driver.unloadable:
             return 3
-        left = [row for row in self.ledger.rows() if row.id in self._names and row.state != "done"]
-        if self.driver.draining and self.driver.ended_by is None and left:
+        left = [row for row in ledger.rows() if row.id in self._names and row.state != "done"]
+        if driver.draining and driver.ended_by is None and left:
             return 130
         return 1 if left else 0
 
@@ -212,8 +222,7 @@ class Batch:
 
     def _file(self, ledger: Ledger) -> None:
         """File the list, and queue again what is no longer what it was."""
-        assert self.checked is not None
-        entries = entries_of(self.checked.named, self._order)
+        entries = entries_of(self.check().named, self._order)
         self._names = {entry.id for entry in entries}
         rows = {row.id: row for row in ledger.rows()}
         alive = {name for name, row in rows.items() if row.state != "withdrawn"}

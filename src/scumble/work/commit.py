@@ -11,7 +11,6 @@ from typing import Any
 
 from scumble.errors import InputError
 from scumble.work import faults
-from scumble.work.crew import Event
 from scumble.work.outcome import Outcome, OutputFile
 
 __all__ = ["clear_temporaries", "durable", "named", "outcome_of_event", "temporary_path", "written"]
@@ -84,10 +83,8 @@ def clear_temporaries(folders: Iterable[Path], token: str = "") -> None:
             left.unlink(missing_ok=True)
 
 
-def outcome_of_event(event: Event, folder: Path) -> Outcome:
-    """The outcome that an event ``finished`` tells of; a result's files get their final names here."""
-    data, number = event.data, event.number
-    assert number is not None
+def outcome_of_event(number: int, data: Mapping[str, Any], folder: Path) -> Outcome:
+    """The outcome of a task that an event ``finished`` tells of; a result's files get their final names here."""
     if data.get("outcome", "done") != "done":
         return Outcome(number, data["outcome"], data.get("error"), data.get("hint"), bool(data.get("passing")))
     try:

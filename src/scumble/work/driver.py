@@ -169,8 +169,8 @@ class Driver:
     def _heard(self, events: list[Event]) -> list[Outcome]:
         outcomes = []
         for event in events:
-            if event.kind == "finished" and event.number in self.at:
-                outcomes.append(self._ended(event))
+            if event.kind == "finished" and event.number is not None and event.number in self.at:
+                outcomes.append(self._ended(event, event.number))
             elif event.kind == "died":
                 self._clear_after(event)
             elif event.kind == "loaded":
@@ -184,14 +184,13 @@ class Driver:
         self._folders.clear()
         return outcomes
 
-    def _ended(self, event: Event) -> Outcome:
-        assert event.number is not None
-        _, claim = self.at.pop(event.number)
+    def _ended(self, event: Event, number: int) -> Outcome:
+        _, claim = self.at.pop(number)
         if event.data.get("loading") and not self._loaded:
             self.unloadable, self.draining = True, True
             self.ended_by = str(event.data["error"])
             return Outcome(claim.number, "lost", self.ended_by)
-        outcome = outcome_of_event(event, self.ledger.folder)
+        outcome = outcome_of_event(number, event.data, self.ledger.folder)
         self._watch_memory(event, outcome)
         if outcome.kind == "done":
             self._loaded = True

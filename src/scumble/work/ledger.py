@@ -276,11 +276,10 @@ class Ledger:
             "UPDATE request SET state = 'running', attempts = attempts + 1, run = ?, worker = ?, changed = ?"
             " WHERE number = ?", (self.run, worker, now, number),
         )  # fmt: skip
-        row = self._row(
+        row = self._known_row(
             "SELECT request.id, body, differs, output, attempts, batch, alone, affinity, key, reason FROM request"
             " JOIN settings ON settings.id = settings WHERE number = ?", number,
         )  # fmt: skip
-        assert row is not None
         name, body, differs, output, attempts, batch, alone, affinity, key, reason = row
         self.base.execute(
             "INSERT INTO attempt(request, number, run, worker, began, batch) VALUES (?, ?, ?, ?, ?, ?)",
@@ -302,8 +301,7 @@ class Ledger:
         return [self.row(outcome.number) for outcome in outcomes]
 
     def _settle(self, outcome: Outcome, retries: int) -> None:
-        known = self._row("SELECT faults, losses, state, attempts FROM request WHERE number = ?", outcome.number)
-        assert known is not None
+        known = self._known_row("SELECT faults, losses, state, attempts FROM request WHERE number = ?", outcome.number)
         after = next_state(outcome, Standing(known[0], known[1], known[2] == "cancelling"), retries)
         now = time.time()
         self.base.execute(
@@ -594,6 +592,12 @@ class Ledger:
 
     def _row(self, text: str, *values: Any) -> Any:
         return self.base.execute(text, values).fetchone()
+
+    def _known_row(self, text: str, *values: Any) -> tuple[Any, ...]:
+        row: tuple[Any, ...] | None = self._row(text, *values)
+        if row is None:
+            raise InputError(f"the ledger has no request {values[-1]}")
+        return row
 
     def _one(self, text: str, *values: Any) -> Any:
         row = self._row(text, *values)

@@ -131,7 +131,7 @@ class LocalCrew:
         """Let whoever is at this task stop at its next step; after the grace its process is ended."""
         for one in self._workers.values():
             if one.task is not None and one.task.number == number and one.ending is None:
-                self._end(one, ending)
+                self._end(one, number, ending)
         self.wake()
 
     def end_now(self, number: int) -> None:
@@ -291,13 +291,12 @@ class LocalCrew:
                     one.ending = one.ending or "timed-out"
                     self._kill(one)
                 else:
-                    self._end(one, "timed-out")
+                    self._end(one, one.task.number, "timed-out")
 
-    def _end(self, worker: _Worker, ending: str) -> None:
-        assert worker.task is not None
+    def _end(self, worker: _Worker, number: int, ending: str) -> None:
         with self._guard:
             worker.ending, worker.ends = ending, time.monotonic() + self.grace
-        self._send(worker, {"kind": "cancel", "number": worker.task.number})
+        self._send(worker, {"kind": "cancel", "number": number})
 
     def _kill(self, worker: _Worker) -> None:
         worker.process.kill()

@@ -79,11 +79,9 @@ def _file(ledger: Ledger, worker: int, folder: Path, output: str, recipe: dict[s
     body = {name: recipe.get(name) for name in ("method", "parameters", "seed", "count", "also")}
     entry = Entry(id=os.path.splitext(output)[0], line="0" * 64, body=body, output=output, count=len(files))  # noqa: PTH122
     ledger.add([entry])
-    row = ledger.find(entry.id)
-    assert row is not None
-    ledger.restrict([row.number])
-    claim = ledger.claim(worker)
-    assert claim is not None
+    (number,) = (row.number for row in ledger.rows() if row.id == entry.id)
+    ledger.restrict([number])
+    ledger.claim(worker)
     outputs = tuple(
         OutputFile(
             path.relative_to(folder).as_posix(), content_sha256(path), path.stat().st_size, path.stat().st_mtime_ns
@@ -92,4 +90,4 @@ def _file(ledger: Ledger, worker: int, folder: Path, output: str, recipe: dict[s
     )
     model = recipe.get("model") or {}
     known = (str(model.get("name", "")), str(model["sha256"])) if model.get("sha256") else None
-    ledger.record([Outcome(row.number, "done", remark="found", files=outputs, key=recipe["request"], model=known)])
+    ledger.record([Outcome(number, "done", remark="found", files=outputs, key=recipe["request"], model=known)])

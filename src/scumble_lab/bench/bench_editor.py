@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from scumble.errors import InputError
 from scumble.methods.base import Method
 from scumble.methods.registry import method_class
 from scumble_lab.bench.case import Case, Sample
@@ -56,7 +57,8 @@ class BenchEditor:
 
     def build(self, sample: Sample) -> Method:
         """The method with its settings for a case."""
-        assert self.method is not None
+        if self.method is None:
+            raise InputError(f"{self.name} is a trivial editor: it runs no method")
         method: Method = method_class(self.method)(**self.settings(sample))
         return method
 

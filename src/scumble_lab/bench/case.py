@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from scumble.errors import InputError
 from scumble.untrusted import is_plain_name, printable
 from scumble_lab.world import Scene
 
@@ -61,6 +62,29 @@ class Case(BaseModel):
         return name
 
     @property
+    def scenes(self) -> tuple[Scene, Scene]:
+        """The scenes of the source picture and of the true result.
+
+        Raises:
+            InputError: If they are not known.
+        """
+        before, after = self.scene_before, self.scene_after
+        if before is None or after is None:
+            raise InputError(f"case {self.id} has no true scenes")
+        return before, after
+
+    @property
+    def edited(self) -> int:
+        """Index of the edited object.
+
+        Raises:
+            InputError: If it edits none.
+        """
+        if self.item is None:
+            raise InputError(f"case {self.id} edits no single object")
+        return self.item
+
+    @property
     def scene_before(self) -> Scene | None:
         """The scene of the source picture."""
         return None if self.before is None else Scene.from_dict(self.before)
@@ -88,3 +112,8 @@ class Sample:
     target: Image.Image | None = None
     change: Mask | None = None
     region: Mask | None = None
+
+    @property
+    def area(self) -> Mask:
+        """The region, everything where there is none (H, W)."""
+        return np.ones((self.source.height, self.source.width), bool) if self.region is None else self.region

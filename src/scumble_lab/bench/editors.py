@@ -46,21 +46,20 @@ def _pasted(image: Image.Image, sample: Sample) -> Image.Image:
 def _map(sample: Sample) -> Any:
     import torch
 
-    assert sample.region is not None
-    return torch.from_numpy(sample.region).float()
+    return torch.from_numpy(sample.area).float()
 
 
-def _said(sample: Sample, **more: Any) -> dict[str, Any]:
+def _prompted(sample: Sample, **more: Any) -> dict[str, Any]:
     return {"prompt": sample.case.prompt, "num_inference_steps": STEPS, **more}
 
 
 def _both(sample: Sample, **more: Any) -> dict[str, Any]:
-    return _said(sample, source_prompt=sample.case.source_prompt, **more)
+    return _prompted(sample, source_prompt=sample.case.source_prompt, **more)
 
 
 def _inside(sample: Sample, **more: Any) -> dict[str, Any]:
     region = None if sample.region is None else sample.region.astype(np.float32)
-    return _said(sample, change_map=region, **more)
+    return _prompted(sample, change_map=region, **more)
 
 
 def _swap(sample: Sample) -> dict[str, Any]:
@@ -76,9 +75,7 @@ def _swap(sample: Sample) -> dict[str, Any]:
 
 def _thing(sample: Sample) -> str:
     """How the edited object is called in both prompts: its colour, material and shape."""
-    scene = sample.case.scene_before
-    assert scene is not None and sample.case.item is not None
-    item = scene.objects[sample.case.item]
+    item = sample.case.scenes[0].objects[sample.case.edited]
     return " ".join([item.color, *([item.material] if item.material != "matte" else []), item.shape])
 
 
@@ -87,8 +84,7 @@ def _guided(sample: Sample) -> dict[str, Any]:
 
     case = sample.case
     if case.task == "resize":
-        assert case.word is not None and case.old_word is not None
-        return _both(sample, resize={_thing(sample): SIZES[case.word] / SIZES[case.old_word]})
+        return _both(sample, resize={_thing(sample): SIZES[case.word or ""] / SIZES[case.old_word or ""]})
     (x0, y0, x1, y1), size = case.points[0], sample.source.width
     return _both(sample, move={_thing(sample): (round((x1 - x0) / size, 4), round((y1 - y0) / size, 4))})
 
@@ -160,7 +156,7 @@ _ALL: tuple[BenchEditor, ...] = (
     BenchEditor("noise", "trivial", "returns noise", trivial=_noise),
     BenchEditor(
         "sdedit", "words", "noise to 0.75, denoise under the new words", WORDS, "sdedit",
-        lambda s: _said(s, strength=0.75),
+        lambda s: _prompted(s, strength=0.75),
     ),
     BenchEditor(
         "ddim-inversion", "words", "DDIM inversion under the source's words, then the new ones, guidance 3", WORDS,
@@ -204,7 +200,7 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "paste-at-end", "region", "SDEdit at 0.9 of the whole picture, the region cut out and pasted", REGION,
-        "sdedit", lambda s: _said(s, strength=0.9), finish=_pasted,
+        "sdedit", lambda s: _prompted(s, strength=0.9), finish=_pasted,
     ),
     BenchEditor(
         "differential-diffusion", "region", "the region as a change map", REGION, "differential-diffusion",

@@ -115,7 +115,7 @@ def make(
     for key, value in (("seed", seed), ("size", size), ("words", list(words)), ("veil", veil)):
         if known and (there := known.get(key, type(value)())) != value:
             raise InputError(
-                f"{folder.name} holds a benchmark of {key} {_said(there)}, not {_said(value)}: use another folder"
+                f"{folder.name} holds a benchmark of {key} {_text(there)}, not {_text(value)}: use another folder"
             )
     wanted = [(task, number) for task in tasks for number in range(count)]
     names = list(known.get("cases", []))
@@ -182,7 +182,7 @@ def write_json(path: Path, data: object) -> None:
         unfinished.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return "none" if value in ("", []) else ", ".join(value) if isinstance(value, list) else str(value)
 
 

@@ -138,10 +138,8 @@ def _to_truth(made: Tensor, target: Tensor, change: Mask | None) -> dict[str, fl
 
 def _arrival(made: Tensor, target: Tensor, sample: Sample) -> dict[str, float]:
     """How far the object's middle is from its place: found by the true object's look, and as a share of its way."""
-    before, after = sample.case.scene_before, sample.case.scene_after
-    assert before is not None and after is not None and sample.case.item is not None
-    size = sample.source.height
-    masks = [truths(scene, size).masks[sample.case.item].numpy() for scene in (before, after)]
+    size, item = sample.source.height, sample.case.edited
+    masks = [truths(scene, size).masks[item].numpy() for scene in sample.case.scenes]
     start, end = (geometry.middle(mask) for mask in masks)
     error = geometry.mean_distance(geometry.find(made, target, masks[1]), end)
     way = geometry.mean_distance(start, end)
@@ -150,9 +148,7 @@ def _arrival(made: Tensor, target: Tensor, sample: Sample) -> dict[str, float]:
 
 def _size_left(made: Tensor, source: Tensor, target: Tensor, sample: Sample) -> float:
     """How far the object's measured width is from the true one, as a share of the way that it had to go."""
-    before, after, item = sample.case.scene_before, sample.case.scene_after, sample.case.item
-    assert before is not None and after is not None and item is not None
-    size = sample.source.height
+    (before, after), item, size = sample.case.scenes, sample.case.edited, sample.source.height
     true, other = (truths(scene, size).masks[item].numpy() for scene in (after, before))
     empty = render([edit(after, "remove", item)], size)[0] / 255
     width, was = (width_of(picture, target, true, other, empty) for picture in (made, source))
@@ -182,17 +178,15 @@ def _asked(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, flo
 
 
 def _published(made: Tensor, source: Tensor, sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:
-    assert sample.region is not None
-    keep = ~sample.region
+    keep = ~sample.area
     figures = {f"background_{k}": v for k, v in pixels.masked_as_published(made, source, keep).items()}
     figures["background_mse_own"] = pixels.mse(made, source, keep)
     if judges.lpips is not None and keep.any():
         dark = [
-            Image.composite(Image.new("RGB", i.size), i, Image.fromarray(sample.region))
-            for i in (result, sample.source)
+            Image.composite(Image.new("RGB", i.size), i, Image.fromarray(sample.area)) for i in (result, sample.source)
         ]
         figures["background_lpips"] = judges.lpips[1](*dark)
-    black = Image.composite(result, Image.new("RGB", result.size), Image.fromarray(sample.region))
+    black = Image.composite(result, Image.new("RGB", result.size), Image.fromarray(sample.area))
     cut, text = judges.features(black), judges.text(sample.case.prompt)
     if cut is not None and text is not None:
         figures["clip_edited"] = words.similarity(cut, text)

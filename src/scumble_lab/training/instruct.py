@@ -117,10 +117,10 @@ class InstructTask:
         """Sources, what the instructions made of them, and the true results of held-out pairs."""
         rows = slice(self.pairs.trained, self.pairs.trained + 8)
         source, truth = (t[rows].float().to(self.device) for t in (self.pairs.before, self.pairs.after))
-        made = sample_instructed(
+        images = sample_instructed(
             self.unet, self._words(self.pairs.ids[rows, 0]), self._words(self.empty), source / self.scale
         )
-        save_sheet(torch.cat([decode(self.teacher.vae, x) for x in (source, made, truth)]), path)
+        save_sheet(torch.cat([decode(self.teacher.vae, x) for x in (source, images, truth)]), path)
 
     @property
     def scale(self) -> float:

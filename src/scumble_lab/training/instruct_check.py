@@ -59,8 +59,7 @@ def _followed(editor: Editor, sample: Sample) -> Image.Image:
 
 
 def _within(editor: Editor, sample: Sample) -> Image.Image:
-    assert sample.region is not None
-    method = Instruct(prompt=sample.case.instruction, change_map=sample.region.astype(np.float32))
+    method = Instruct(prompt=sample.case.instruction, change_map=sample.area.astype(np.float32))
     return editor.edit(sample.source, method, seed=0).image
 
 

@@ -1,7 +1,7 @@
 """Checkpoints as safetensors and JSON: written beside, checked by CRC, moved into place; never a pickle.
 
-accelerate's own save_state pickles the optimizer and names weights by the number of processes; these files are read
-by any number of processes, and by whoever publishes.
+accelerate's own save_state pickles the optimizer and each process's random states, whatever hooks are registered;
+these files are read by any number of processes, and by whoever publishes.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from scumble.methods.batch import EditBatch
 from scumble.methods.drag.drag_diffusion import DragDiffusion
 from scumble.methods.drag.drag_noise import DragNoise
 from scumble.methods.drag.features import BottleneckFeatures, LayerFeatures
-from scumble.methods.drag.fields import start_latent
+from scumble.methods.drag.phases import start_latent
 from scumble.methods.drag.warp_drag import WarpDrag
 from scumble.methods.inversion_for import inversion_for
 from scumble.methods.registry import method_class
@@ -72,8 +72,7 @@ def test_the_cached_decoder_equals_the_whole_network_bit_for_bit(
     assert torch.equal(first, second)
     assert (one.after is None) is (not whole)
     assert one.after is None or two.after is None or torch.equal(one.after, two.after)
-    assert cached.cache is not None
-    assert not any(t.requires_grad for t in (cached.cache.stem, cached.cache.h, *cached.cache.down[0][1]))
+    assert not any(t.requires_grad for t in (cached.encoded.stem, cached.encoded.h, *cached.encoded.down[0][1]))
 
 
 @pytest.mark.parametrize("method", BOTH)

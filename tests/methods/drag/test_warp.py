@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from scumble.methods.drag.displacement import displacement
 from scumble.methods.drag.points import PointPair
-from scumble.methods.drag.warp import displacement, segment_at, warp
+from scumble.methods.drag.segment import segment_at
+from scumble.methods.drag.warp import warp
 
 
 def square(size: int = 48) -> torch.Tensor:

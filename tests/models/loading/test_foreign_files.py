@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from scumble.errors import CheckpointError
 from scumble.models.loading import load
-from scumble.models.loading.single_file import _said_inside
+from scumble.models.loading.single_file import _stated_inside
 
 ONE = torch.zeros(1)
 
@@ -55,9 +55,9 @@ def test_quantized_files_and_others_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_files_that_say_v_prediction_and_zero_snr_are_obeyed() -> None:
-    assert _said_inside(["v_pred", "ztsnr", "a"]) == {
+    assert _stated_inside(["v_pred", "ztsnr", "a"]) == {
         "prediction_type": "v_prediction",
         "rescale_betas_zero_snr": True,
         "timestep_spacing": "trailing",
     }
-    assert _said_inside(["a"]) == {}
+    assert _stated_inside(["a"]) == {}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
-from scumble.errors import InputError
+from scumble.errors import CheckpointError, InputError
 from scumble.models.base import Model
 from scumble.models.loading import load
 from scumble.models.runtime.cache import RuntimeCache
@@ -28,8 +28,8 @@ TINY = Path(__file__).parents[2] / "reference" / "tiny-sd"
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> RuntimeCache:
-    return RuntimeCache(tmp_path_factory.mktemp("runtime"))
+def cache(conversions: Path) -> RuntimeCache:
+    return RuntimeCache(conversions / "runtime")
 
 
 @pytest.fixture
@@ -81,6 +81,39 @@ def test_encoding_and_decoding_are_those_of_torch(model: Model) -> None:
         expected, picture = model.encode(image), model.decode(model.encode(image))
     assert torch.allclose(latent, expected, atol=1e-4)
     assert torch.allclose(decoded, picture, atol=1e-3)
+
+
+@pytest.mark.parametrize("skip", [0, 1])
+def test_prompts_are_embedded_as_by_torch_and_not_mixed_up(model: Model, skip: int) -> None:
+    model.text.skip_layers(skip)
+    fast, runtime = model.embed(["a cat"]).text, model.runtime
+    model.runtime = None
+    slow = model.embed(["a cat"]).text
+    assert not torch.equal(fast, slow)  # each runtime has its own
+    assert float((fast - slow).abs().max()) < 1e-4 * float(slow.abs().max())
+    model.runtime = runtime
+    assert torch.equal(model.embed(["a cat"]).text, fast)
+
+
+def test_what_cannot_be_converted_is_an_error_by_name_and_a_remark_under_auto(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("no such operation")
+
+    x, cond = drawn(model, 1)
+    model.runtime = None
+    expected = torch_alone(model, x, cond)
+    for named in (True, False):
+        runtime = model.runtime = OpenVino(model, cache=RuntimeCache(tmp_path), named=named)
+        monkeypatch.setattr(runtime._openvino, "convert_model", fails)
+        with torch.no_grad():
+            if named:
+                with pytest.raises(CheckpointError, match=r"cannot convert .* use --runtime torch"):
+                    model.predict(x, model.schedule.at(500), cond)
+            else:
+                assert torch.equal(model.predict(x, model.schedule.at(500), cond).eps, expected)
+                assert "PyTorch runs it" in runtime.remark
 
 
 def test_with_a_tap_torch_answers_to_the_last_bit(model: Model) -> None:
@@ -148,7 +181,7 @@ def test_torch_takes_a_runtime_away(model: Model) -> None:
 
 def test_importing_openvino_sends_nothing() -> None:
     code = (
-        "import sys; from scumble.models.runtime.openvino import import_openvino; import_openvino();"
+        "import sys; from scumble.models.runtime.installed import import_openvino; import_openvino();"
         " import openvino.tools.ovc; print(sys.modules.get('openvino_telemetry'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -26,6 +26,7 @@ class Asyrp(AsyrpFields):
 
     paper: ClassVar[str] = "Asyrp, arXiv 2210.10960"
     scene_wide: ClassVar[bool] = True
+    looks_inside: ClassVar[bool] = True
     takes_inversion: ClassVar[bool] = True
 
     @with_presets

@@ -183,7 +183,6 @@ class _EncodedStep:
 
     def decode(self, model: Model, h: Tensor, x: Tensor, level: Level) -> Prediction:
         output, _ = decode_half(model.denoiser, self.cache, h)
-        assert output is not None
         return Prediction.from_output(model.schedule.prediction_type, output, x, level)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -21,8 +20,6 @@ from scumble.models.sites import sites
 from scumble.models.taps import Tap, module_at
 
 __all__ = ["FeatureInjection", "InjectionSites", "SourceFeatures", "injection_sites"]
-
-PLACE = re.compile(r"up_blocks\.(\d+)\.(?:resnets|attentions)\.(\d+)")
 
 
 @dataclass(frozen=True)
@@ -62,9 +59,8 @@ def injection_sites(denoiser: nn.Module) -> InjectionSites:
 
 
 def _place(path: str) -> tuple[int, int]:
-    match = PLACE.match(path)
-    assert match is not None
-    return int(match[1]), int(match[2])
+    _, block, _, layer, *_ = path.split(".")
+    return int(block), int(layer)
 
 
 def _bytes(tensors: Mapping[str, Tensor]) -> int:

@@ -31,6 +31,7 @@ class Pix2PixZero(FromSeed, WhitenedInversionFields, WordedDirection):
 
     paper: ClassVar[str] = "pix2pix-zero, arXiv 2302.03027"
     needs_text: ClassVar[bool] = True
+    looks_inside: ClassVar[bool] = True
     takes_inversion: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
 

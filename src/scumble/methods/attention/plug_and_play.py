@@ -32,6 +32,7 @@ class PlugAndPlay(InversionFields):
     paper: ClassVar[str] = "Plug-and-Play Diffusion Features, arXiv 2211.12572"
     scene_wide: ClassVar[bool] = True
     needs_text: ClassVar[bool] = True
+    looks_inside: ClassVar[bool] = True
 
     guidance_scale: float = Field(default=5.0, ge=0, le=100)
     """Classifier-free guidance towards the prompt. The paper uses 7.5, which oversaturates small models."""

@@ -27,6 +27,7 @@ class PromptToPrompt(PromptSource):
     paper: ClassVar[str] = "Prompt-to-Prompt, arXiv 2208.01626"
     scene_wide: ClassVar[bool] = True
     needs_text: ClassVar[bool] = True
+    looks_inside: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
 
     compat: Literal["official"] | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from scumble.core.control import Control
     from scumble.inversion.inversion import Inversion
     from scumble.methods.batch import EditBatch
-    from scumble.methods.drag.optimize import DragResult, Features
+    from scumble.methods.drag.optimize import DragResult
 
 __all__ = ["DragDiffusion"]
 
@@ -44,28 +44,17 @@ class DragDiffusion(DragByOptimisation):
 
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Drag one candidate; all others are equal to it."""
-        from scumble.methods.drag.fields import drag_once
+        """Invert, optimize at the step of ``strength``, denoise, report."""
+        from scumble.methods.drag.phases import dragged
 
-        return drag_once(batch, self, self.drag)
-
-    def drag(self, batch: EditBatch) -> Tensor | None:
-        """Invert, optimize x at the step of ``strength``, denoise it beside the original, report."""
-        from scumble.methods.drag.fields import report_drag
-        from scumble.methods.inversion_for import inversion_for
-
-        inversion = inversion_for(batch, self.inversion_settings(batch))
-        if inversion.first == inversion.steps:
-            return None
-        with batch.watch.phase("optimize", self.iterations, counts=False):
-            drag = self.optimized(batch, inversion)
-        return report_drag(batch, self, self.denoised(batch, inversion, drag), drag)
+        return dragged(batch, self, self.inverted, self.optimized, self.denoised)
 
     def optimized(self, batch: EditBatch, inversion: Inversion) -> DragResult:
         """Move the latent's features from the handles to the targets; the mask loss holds the next latent."""
         from scumble.methods.drag.features import LatentFeatures
-        from scumble.methods.drag.fields import grid_pairs, outside_mask, progress, start_latent
-        from scumble.methods.drag.optimize import optimize
+        from scumble.methods.drag.optimize import mask_loss, optimize
+        from scumble.methods.drag.phases import outside_mask, progress, start_latent
+        from scumble.methods.drag.pulls import grid_pairs
         from scumble.methods.drag.supervision import supervision_site
 
         ctx, outside = batch.context(inversion.levels, inversion.solver(batch.model)), outside_mask(batch)
@@ -73,16 +62,12 @@ class DragDiffusion(DragByOptimisation):
         site = supervision_site(batch.model.denoiser)
         network = LatentFeatures(batch.model, ctx, inversion.first, guidance, site, outside is not None)
 
-        def mask_loss(z: Tensor, now: Features, before: Features) -> Tensor:
-            assert outside is not None and now.after is not None and before.after is not None
-            return self.mask_weight * ((now.after - before.after) * outside).abs().sum()
-
         return optimize(
             start_latent(batch, self, inversion),
             network,
             grid_pairs(batch, self.pairs(batch)),
             self.drag_settings(batch),
-            None if outside is None else mask_loss,
+            None if outside is None else mask_loss(self.mask_weight, outside),
             progress(batch, self.iterations),
             (lambda: network(inversion.x_at(inversion.first))) if self.warps else None,
         )
@@ -91,7 +76,7 @@ class DragDiffusion(DragByOptimisation):
         """Denoise the latent beside the original on its stored path; the result is the last row of the batch."""
         from scumble.controls.start import StartAt
         from scumble.controls.stored_noise import StoredNoise, StoredSourceBranch
-        from scumble.methods.drag.fields import frame_values, keep_outside_mask
+        from scumble.methods.drag.phases import frame_values, keep_outside_mask
         from scumble.methods.drag.reference_attention import ReferenceAttention, reference_layers
 
         values = frame_values(drag, self.frames)

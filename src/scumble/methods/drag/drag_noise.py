@@ -11,6 +11,8 @@ from scumble.methods.drag.fields import DragByOptimisation
 from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from scumble.core.control import Control
@@ -36,30 +38,19 @@ class DragNoise(DragByOptimisation):
 
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
-        """Drag one candidate; all others are equal to it."""
-        from scumble.methods.drag.fields import drag_once
+        """Invert, optimize at the step of ``strength``, denoise, report."""
+        from scumble.methods.drag.phases import dragged
 
-        return drag_once(batch, self, self.drag)
-
-    def drag(self, batch: EditBatch) -> Tensor | None:
-        """Invert, optimize the bottleneck at the step of ``strength``, denoise with it, report (section 3)."""
-        from scumble.methods.drag.fields import report_drag
-        from scumble.methods.inversion_for import inversion_for
-
-        inversion = inversion_for(batch, self.inversion_settings(batch))
-        if inversion.first == inversion.steps:
-            return None
-        with batch.watch.phase("optimize", self.iterations, counts=False):
-            drag = self.optimized(batch, inversion)
-        return report_drag(batch, self, self.denoised(batch, inversion, drag), drag)
+        return dragged(batch, self, self.inverted, self.optimized, self.denoised)
 
     def optimized(self, batch: EditBatch, inversion: Inversion) -> DragResult:
         """Move the bottleneck's features from the handles to the targets; without a mask nothing else is held."""
         import torch.nn.functional as F
 
         from scumble.methods.drag.features import features_of
-        from scumble.methods.drag.fields import grid_pairs, outside_mask, progress, start_latent
-        from scumble.methods.drag.optimize import optimize
+        from scumble.methods.drag.optimize import mask_loss, optimize
+        from scumble.methods.drag.phases import outside_mask, progress, start_latent
+        from scumble.methods.drag.pulls import grid_pairs
         from scumble.methods.drag.supervision import supervision_site
 
         ctx = batch.context(inversion.levels, inversion.solver(batch.model))
@@ -69,24 +60,23 @@ class DragNoise(DragByOptimisation):
         network = features_of(self.layer, batch.model, ctx, i, start_latent(batch, self, inversion), cond, site, whole)
         h = network.start.float()
 
-        def mask_loss(value: Tensor, now: Features, before: Features) -> Tensor:
-            if outside is None:
-                return value.new_zeros(())
-            if now.after is not None and before.after is not None:
-                return self.mask_weight * ((now.after - before.after) * outside).abs().sum()
-            cells = F.adaptive_avg_pool2d(outside, (value.shape[-2], value.shape[-1]))
-            return self.mask_weight * ((value - h) * cells).abs().mean(1).sum()
+        def held_bottleneck(outside: Tensor) -> Callable[[Tensor, Features, Features], Tensor]:
+            cells = F.adaptive_avg_pool2d(outside, (h.shape[-2], h.shape[-1]))
+            return lambda value, now, before: self.mask_weight * ((value - h) * cells).abs().mean(1).sum()
 
         def original() -> Features:
             image = features_of(self.layer, batch.model, ctx, i, inversion.x_at(i), cond, site, whole)
             return image(image.start)
 
+        term = None
+        if outside is not None:
+            term = mask_loss(self.mask_weight, outside) if whole else held_bottleneck(outside)
         return optimize(
             h,
             network,
             grid_pairs(batch, self.pairs(batch)),
             self.drag_settings(batch),
-            None if outside is None else mask_loss,
+            term,
             progress(batch, self.iterations),
             original if self.warps else None,
         )
@@ -97,7 +87,7 @@ class DragNoise(DragByOptimisation):
         from scumble.controls.stored_noise import StoredNoise
         from scumble.core.guidance import Guidance
         from scumble.methods.drag.features import Bottleneck
-        from scumble.methods.drag.fields import frame_values, keep_outside_mask, start_latent
+        from scumble.methods.drag.phases import frame_values, keep_outside_mask, start_latent
 
         values, cond = frame_values(drag, self.frames), batch.embed(self.prompt)
         start = StartAt(start_latent(batch, self, inversion), inversion.first)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from scumble.models.base import Model
 from scumble.models.early_exit import early_exit, reading_until_complete
 from scumble.models.forward import timesteps
 from scumble.models.taps import Tap
-from scumble.models.unet_halves import EncoderCache, decode_half, encode_half
+from scumble.models.unet_halves import EncoderCache, decode_half, decode_until, encode_half
 
 __all__ = ["Bottleneck", "BottleneckFeatures", "LatentFeatures", "LayerFeatures", "features_at", "features_of"]
 
@@ -70,29 +71,28 @@ class BottleneckFeatures:
     cond: Conditioning
     site: str
     whole: bool = False
-    cache: EncoderCache | None = None
+
+    @cached_property
+    def encoded(self) -> EncoderCache:
+        """The encoder's run, which is the same for every bottleneck."""
+        self.ctx.cost.forward(1)
+        return encode_half(self.model.denoiser, self.x, timesteps(self.ctx.levels[self.i], self.x.device), self.cond)
 
     @property
     def start(self) -> Tensor:
         """The network's own bottleneck (1, C', h', w')."""
-        if self.cache is None:
-            self.ctx.cost.forward(1)
-            t = timesteps(self.ctx.levels[self.i], self.x.device)
-            self.cache = encode_half(self.model.denoiser, self.x, t, self.cond)
-        return self.cache.h
+        return self.encoded.h
 
     def __call__(self, h: Tensor) -> Features:
         """Run the decoder on ``h``, up to the supervision layer or to its end."""
-        assert self.cache is not None
+        encoded, denoiser = self.encoded, self.model.denoiser
         _count(self.ctx, 1)
-        upto = None if self.whole else self.site
-        output, activations = decode_half(self.model.denoiser, self.cache, h, upto=upto, read=(self.site,))
-        feature = activations[self.site][0].float()
-        if output is None:
-            return Features(feature)
+        if not self.whole:
+            return Features(decode_until(denoiser, encoded, h, self.site)[self.site][0].float())
+        output, activations = decode_half(denoiser, encoded, h, read=(self.site,))
         level = self.ctx.levels[self.i]
         prediction = Prediction.from_output(self.model.schedule.prediction_type, output, self.x, level)
-        return Features(feature, _after(self.ctx, self.i, self.x, prediction))
+        return Features(activations[self.site][0].float(), _after(self.ctx, self.i, self.x, prediction))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from scumble.methods.drag.points import GridPairs
 from scumble.methods.drag.supervision import FeatureGrid, motion_loss, track
 
-__all__ = ["DragResult", "Features", "DragSettings", "frozen", "optimize"]
+__all__ = ["DragResult", "DragSettings", "Features", "frozen", "mask_loss", "optimize"]
 
 HALF_SCALE = 2.0**12
 """Factor on the loss where activations are float16, so that their gradients don't vanish; Adam does not see it."""
@@ -29,6 +29,13 @@ class Features:
 
     feature: Tensor
     after: Tensor | None = None
+
+    @property
+    def next_latent(self) -> Tensor:
+        """``after``; ValueError where the network was left before it."""
+        if self.after is None:
+            raise ValueError("the network was left at the supervision layer: there is no next latent")
+        return self.after
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,20 @@ class DragResult:
     path: list[Tensor] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     states: list[Tensor] = field(default_factory=list)
+
+
+def mask_loss(weight: float, outside: Tensor) -> Callable[[Tensor, Features, Features], Tensor]:
+    """The loss that holds the next latent outside the mask (DragDiffusion, arXiv 2306.14435 eq. 3).
+
+    Args:
+        weight: Of the loss.
+        outside: 1 where the latent is held (1, 1, h, w).
+    """
+
+    def loss(value: Tensor, now: Features, before: Features) -> Tensor:
+        return weight * ((now.next_latent - before.next_latent) * outside).abs().sum()
+
+    return loss
 
 
 def optimize(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from scumble.methods.batch import EditBatch
-from scumble.methods.drag.fields import pull
+from scumble.methods.drag.pulls import pull
 from scumble.methods.drag.warp import warp
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ class WarpDrag(PointFields, Sampled, Placed):
 
     def warped(self, batch: EditBatch) -> Warped:
         """The image pulled along the points, at the model's size."""
-        from scumble.methods.drag.fields import pull_field, window_of
+        from scumble.methods.drag.pulls import pull_field, window_of
         from scumble.methods.drag.warp import warp
 
         mask = None if batch.change is None else batch.change.amax((0, 1))

@@ -24,6 +24,7 @@ class BesideSource(FromSeed, InversionFields):
     """Fields for where the run starts and what it is compared with."""
 
     scene_wide: ClassVar[bool] = True
+    looks_inside: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
 
     guidance_scale: float | None = Field(default=None, ge=0.01, le=100)

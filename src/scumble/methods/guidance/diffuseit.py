@@ -33,6 +33,7 @@ class DiffuseIT(DiffuseITFields):
 
     paper: ClassVar[str] = "DiffuseIT, arXiv 2209.15264"
     scene_wide: ClassVar[bool] = True
+    looks_inside: ClassVar[bool] = True
 
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:

@@ -49,6 +49,7 @@ class ClipGuided(ClipRanking, RegionInit):
     clip_batch: int = Field(default=64, ge=1, le=65536)
     """Views per CLIP call; changes memory use, not the result."""
 
+    looks_inside: ClassVar[bool] = True
     default_skip: ClassVar[float] = 0.25
 
     def check(self, batch: EditBatch) -> None:

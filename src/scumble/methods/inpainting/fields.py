@@ -84,17 +84,20 @@ class RegionInit(MaskFields):
     default_skip: ClassVar[float] = 0.0
     """Default of ``skip`` for runs that start from the image."""
 
-    def fills(self, batch: EditBatch) -> bool:
-        """Whether the region is filled from its surroundings; there must be some."""
+    def surroundings(self, batch: EditBatch) -> Tensor | None:
+        """Where the region is filled from (1 or B, 1, H, W), truth values; None: it is not, or there is nothing."""
         empty = not self.prompt and not getattr(self, "placed_words", ())
         wanted = empty if self.begin is None else self.begin == "filled"
-        return wanted and batch.change is not None and bool((batch.change < 0.5).flatten(1).any(dim=1).all())
+        if not wanted or batch.change is None:
+            return None
+        around = batch.change < 0.5
+        return around if bool(around.flatten(1).any(dim=1).all()) else None
 
     def first_step(self, batch: EditBatch, levels: Sequence[Level]) -> int:
         """The first step of the run."""
         from scumble.controls.change_map import start_index
 
-        if self.skip is None and self.fills(batch):
+        if self.skip is None and self.surroundings(batch) is not None:
             return next(i for i, level in enumerate(levels) if level.s <= FILLED_NOISE * level.a)
         skip = batch.use("skip", self.default_skip) if self.skip is None else self.skip
         return start_index(1 - skip, len(levels) - 1)
@@ -105,14 +108,12 @@ class RegionInit(MaskFields):
 
         from scumble.images import filled
 
-        if not self.fills(batch):
+        around = self.surroundings(batch)
+        if around is None:
             return batch.x0
-        assert batch.change is not None
-        picture = batch.picture[0]
-        holes = (batch.change < 0.5).to(picture)
-        batch.fresh = batch.change >= 0.5
+        picture, batch.fresh = batch.picture[0], ~around
         with torch.no_grad():
-            return batch.model.encode(torch.stack([filled(picture, known[0]) for known in holes]))
+            return batch.model.encode(torch.stack([filled(picture, known[0]) for known in around.to(picture)]))
 
 
 class ClipRanking(Method):

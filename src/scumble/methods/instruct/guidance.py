@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ class InstructionGuidance(Guidance):
         image_scale: Guidance weight of the picture: how close the result stays to it.
     """
 
-    picture: Tensor | None = None
+    picture: Tensor = field(kw_only=True)
     image_scale: float = 1.0
 
     @property
@@ -49,7 +49,6 @@ class InstructionGuidance(Guidance):
     @property
     def planned(self) -> list[Branch]:
         """The branches, in the order in which they are batched."""
-        assert self.picture is not None
         nothing = torch.zeros_like(self.picture)
         conditioning = {
             "cond": _shown(self.cond, self.picture),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from torch import Tensor
 
@@ -13,8 +14,8 @@ from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.drag_diffusion import DragDiffusion
 from scumble.methods.drag.features import LatentFeatures
-from scumble.methods.drag.fields import drag_once, frame_values, progress, report_drag
-from scumble.methods.drag.optimize import DragResult, Features, optimize
+from scumble.methods.drag.optimize import DragResult, mask_loss, optimize
+from scumble.methods.drag.phases import dragged, frame_values, progress
 from scumble.methods.drag.reference_attention import ReferenceAttention, reference_layers
 from scumble.methods.drag.supervision import supervision_site
 from scumble.methods.official.drag_noise import free, grid, inverted, settings
@@ -29,11 +30,7 @@ def optimized(method: DragDiffusion, batch: EditBatch, inversion: Inversion) -> 
     site = supervision_site(batch.model.denoiser)
     network = LatentFeatures(batch.model, ctx, inversion.first, guidance, site, mask is not None)
 
-    def mask_loss(z: Tensor, now: Features, before: Features) -> Tensor:
-        assert mask is not None and now.after is not None and before.after is not None
-        return method.mask_weight * ((now.after - before.after) * (1 - mask)).abs().sum()
-
-    x, term = inversion.x_at(inversion.first), None if mask is None else mask_loss
+    x, term = inversion.x_at(inversion.first), None if mask is None else mask_loss(method.mask_weight, 1 - mask)
     on_iteration = progress(batch, method.iterations)
     return optimize(x, network, grid(method, batch), settings(method, batch), term, on_iteration)
 
@@ -52,16 +49,7 @@ def denoised(method: DragDiffusion, batch: EditBatch, inversion: Inversion, drag
 
 def run(method: DragDiffusion, batch: EditBatch) -> Tensor | None:
     """Drag one candidate; all others are equal to it."""
-
-    def drag(single: EditBatch) -> Tensor | None:
-        inversion = inverted(method, single)
-        if inversion.first == inversion.steps:
-            return None
-        with single.watch.phase("optimize", method.iterations, counts=False):
-            result = optimized(method, single, inversion)
-        return report_drag(single, method, denoised(method, single, inversion, result), result)
-
-    return drag_once(batch, method, drag)
+    return dragged(batch, method, partial(inverted, method), partial(optimized, method), partial(denoised, method))
 
 
 PRESETS = {"official": run}

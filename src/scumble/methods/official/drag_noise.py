@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,16 +16,11 @@ from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.drag_noise import DragNoise
 from scumble.methods.drag.features import Bottleneck, features_of
-from scumble.methods.drag.fields import (
-    DragByOptimisation,
-    drag_once,
-    frame_values,
-    grid_pairs,
-    progress,
-    report_drag,
-)
-from scumble.methods.drag.optimize import DragResult, DragSettings, Features, optimize
+from scumble.methods.drag.fields import DragByOptimisation
+from scumble.methods.drag.optimize import DragResult, DragSettings, mask_loss, optimize
+from scumble.methods.drag.phases import dragged, frame_values, progress
 from scumble.methods.drag.points import GridPairs
+from scumble.methods.drag.pulls import grid_pairs
 from scumble.methods.drag.supervision import supervision_site
 from scumble.methods.inversion_for import inversion_for
 
@@ -71,14 +67,8 @@ def optimized(method: DragNoise, batch: EditBatch, inversion: Inversion) -> Drag
     outside = 1 - (torch.zeros(1, 1, *batch.shape[2:], device=batch.model.device) if mask is None else mask)
     network = features_of(method.layer, batch.model, ctx, i, inversion.x_at(i), cond, site, whole=True)
 
-    def mask_loss(value: Tensor, now: Features, before: Features) -> Tensor:
-        assert now.after is not None and before.after is not None
-        return method.mask_weight * ((now.after - before.after) * outside).abs().sum()
-
-    on_iteration = progress(batch, method.iterations)
-    return optimize(
-        network.start.float(), network, grid(method, batch), settings(method, batch), mask_loss, on_iteration
-    )
+    term, on_iteration = mask_loss(method.mask_weight, outside), progress(batch, method.iterations)
+    return optimize(network.start.float(), network, grid(method, batch), settings(method, batch), term, on_iteration)
 
 
 def denoised(method: DragNoise, batch: EditBatch, inversion: Inversion, drag: DragResult) -> Tensor:
@@ -94,16 +84,7 @@ def denoised(method: DragNoise, batch: EditBatch, inversion: Inversion, drag: Dr
 
 def run(method: DragNoise, batch: EditBatch) -> Tensor | None:
     """Drag one candidate; all others are equal to it."""
-
-    def drag(single: EditBatch) -> Tensor | None:
-        inversion = inverted(method, single)
-        if inversion.first == inversion.steps:
-            return None
-        with single.watch.phase("optimize", method.iterations, counts=False):
-            result = optimized(method, single, inversion)
-        return report_drag(single, method, denoised(method, single, inversion, result), result)
-
-    return drag_once(batch, method, drag)
+    return dragged(batch, method, partial(inverted, method), partial(optimized, method), partial(denoised, method))
 
 
 PRESETS = {"official": run}

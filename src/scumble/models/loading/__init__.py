@@ -42,7 +42,7 @@ def load(
         source: A bundled name (None: the first of ``BUNDLED``), a folder in diffusers' format, one ``.safetensors``
             file, or a hub id ``owner/name``. What exists on disk is preferred to a hub id of the same spelling.
         device: ``cpu``, ``cuda``, ``cuda:N``, ``mps``; ``auto`` (also None) takes the fastest there is.
-        dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: the precision of the networks.
+        dtype: ``float32`` (also None), ``float16``, ``bfloat16`` or ``auto``: the precision of the networks.
         config: For a single file: a folder in diffusers' format whose configs and vocabulary are its own.
         add_ons: LoRA files and what else is put on it.
         offload: ``sequential`` or ``model``: networks stay in main memory while they are not at work.
@@ -53,7 +53,7 @@ def load(
     """
     place = parse_device(device)
     check_offload(offload, place)
-    model = _load(source, place if offload is None else torch.device("cpu"), parse_dtype(dtype), config)
+    model = _load(source, place if offload is None else torch.device("cpu"), parse_dtype(dtype, place), config)
     if add_ons:
         from scumble.models.loading.put_on import put_on
 

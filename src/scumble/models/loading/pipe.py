@@ -46,9 +46,9 @@ def model_of_pipe(
     vae = plain(getattr(pipe, "vae", None))
     if type(vae).__name__ != "AutoencoderKL":
         raise CheckpointError(f"the pipeline's autoencoder is {type(vae).__name__}; the supported one is AutoencoderKL")
-    pairs = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]
-    found = [(getattr(pipe, tokenizer, None), getattr(pipe, encoder, None)) for tokenizer, encoder in pairs]
-    encoders = [TextEncoder(tokenizer, plain(network)) for tokenizer, network in found if tokenizer and network]
+    parts = [("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2")]
+    given = [(getattr(pipe, tokenizer, None), getattr(pipe, encoder, None)) for tokenizer, encoder in parts]
+    encoders = [TextEncoder(tokenizer, plain(network)) for tokenizer, network in given if tokenizer and network]
     if not encoders:
         raise CheckpointError("the pipeline has no text encoder with its tokenizer, so it cannot read prompts")
     zeros = bool(getattr(pipe.config, "force_zeros_for_empty_prompt", False))

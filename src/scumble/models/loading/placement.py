@@ -47,16 +47,18 @@ def parse_device(device: str | torch.device | None) -> torch.device:
     return parsed
 
 
-def parse_dtype(dtype: str | torch.dtype | None) -> torch.dtype:
-    """Return the precision of the network; None is float32.
+def parse_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+    """Return the precision of the network; None is float32, ``auto`` float16 on CUDA and float32 elsewhere.
 
     Raises:
-        InputError: If it is none of float32, float16 (fp16) and bfloat16 (bf16).
+        InputError: If it is none of these, float16 (fp16) and bfloat16 (bf16).
     """
     if dtype is None:
         return torch.float32
+    if dtype == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
     parsed = DTYPES.get(str(dtype).removeprefix("torch.").lower())
     if parsed is None:
         hint = nearest(str(dtype), DTYPES)
-        raise InputError(f"dtype must be float32, float16 (fp16) or bfloat16 (bf16), got {str(dtype)!r}{hint}")
+        raise InputError(f"dtype must be float32, float16 (fp16), bfloat16 (bf16) or auto, got {str(dtype)!r}{hint}")
     return parsed

@@ -88,7 +88,7 @@ def load_single_file(
             nn.Module.to(part, device, torch.float32 if fragile and part is pipe.vae else dtype)
             part.eval().requires_grad_(False)
     model = model_of_pipe(pipe, path.stem, partial(files_sha256, [path]))
-    if said := _said_inside(keys):
+    if said := _stated_inside(keys):
         model.schedule = model.schedule.changed(**said)
     return model
 
@@ -140,7 +140,7 @@ def _kind(name: str, keys: list[str]) -> str:
     return "sd"
 
 
-def _said_inside(keys: list[str]) -> dict[str, Any]:
+def _stated_inside(keys: list[str]) -> dict[str, Any]:
     """What the scheduler config has to say because the file says so."""
     metadata: dict[str, Any] = {}
     if "v_pred" in keys:

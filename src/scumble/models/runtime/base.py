@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["Runtime"]
+from scumble.models.runtime.answers import Answers
+
+if TYPE_CHECKING:
+    from scumble.models.base import Model
+
+__all__ = ["Runtime", "made_with"]
 
 
 class Runtime(Protocol):
@@ -17,21 +22,37 @@ class Runtime(Protocol):
         version: Of the package that does it.
         precision: ``float32``, ``float16`` or ``bfloat16``: what the networks compute in.
         remark: One line for the user where something does not run as asked; else empty.
+        answers: Which calls of the present edit it answered.
     """
 
     name: str
     version: str
     precision: str
     remark: str
+    answers: Answers
 
     def denoise(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor | None:
         """Return the raw output of the denoiser for ``x`` (B, C, h, w) at times ``t`` (scalar or (B,))."""
         ...
 
-    def encode(self, image: Tensor) -> tuple[Tensor, Tensor] | None:
+    def encode(self, vae: nn.Module, image: Tensor) -> tuple[Tensor, Tensor] | None:
         """Return mean and standard deviation of the autoencoder's posterior, float32."""
         ...
 
-    def decode(self, latent: Tensor) -> Tensor | None:
+    def decode(self, vae: nn.Module, latent: Tensor) -> Tensor | None:
         """Return the image of a latent as the autoencoder takes it, float32."""
         ...
+
+    def embed(
+        self, network: nn.Module, ids: Tensor, mask: Tensor | None, skip: int, pooled: bool
+    ) -> tuple[Tensor, ...] | None:
+        """Return token states (B, L, D) of a text encoder, and with ``pooled`` its pooled embedding (B, P), float32."""
+        ...
+
+
+def made_with(model: Model) -> tuple[str, str]:
+    """Return what answers for a model, with its version, and in what precision: (``torch``, ``float32``)."""
+    runtime = model.runtime
+    if runtime is None:
+        return "torch", str(model.dtype).removeprefix("torch.")
+    return f"{runtime.name} {runtime.version}", runtime.precision

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch._dynamo.exc import TorchDynamoException
 
+from scumble.errors import InputError
+from scumble.models.runtime.answers import Answers
 from scumble.models.runtime.inputs import as_keywords
 from scumble.models.runtime.untouched import state_version
 
@@ -17,7 +20,7 @@ __all__ = ["Compiled"]
 
 
 class Compiled:
-    """Runs a model's denoiser through ``torch.compile``; the autoencoder stays in PyTorch, it is called twice an edit.
+    """Runs a model's denoiser through ``torch.compile``; its other networks, called twice an edit, stay in PyTorch.
 
     The network itself is not changed: taps and gradients still find it. Each new batch or size is compiled anew.
 
@@ -32,22 +35,39 @@ class Compiled:
     def __init__(self, model: Model, backend: str = "inductor") -> None:
         self.version: str = str(torch.__version__)
         self.precision: str = str(model.dtype).removeprefix("torch.")
+        self.answers = Answers()
         self._network, self._version = model.denoiser, state_version(model.denoiser)
         mode = "reduce-overhead" if model.device.type == "cuda" and backend == "inductor" else None
         compiled: Any = torch.compile(model.denoiser.forward, backend=backend, mode=mode, dynamic=False)
         self._run = compiled
 
     def denoise(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor | None:
-        """Return a copy of the raw output: a CUDA graph writes its next output to the same place."""
+        """Return a copy of the raw output: a CUDA graph writes its next output to the same place.
+
+        Raises:
+            InputError: If this machine cannot compile it.
+        """
         if state_version(self._network) != self._version:
             return None
-        output: Tensor = self._run(x, t, **as_keywords(inputs), return_dict=False)[0]
+        try:
+            output: Tensor = self._run(x, t, **as_keywords(inputs), return_dict=False)[0]
+        except TorchDynamoException as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"torch.compile cannot compile this network here ({reason}): use --runtime torch"
+            ) from error
         return output.clone()
 
-    def encode(self, image: Tensor) -> tuple[Tensor, Tensor] | None:
+    def encode(self, vae: nn.Module, image: Tensor) -> tuple[Tensor, Tensor] | None:
         """Leave it to PyTorch."""
         return None
 
-    def decode(self, latent: Tensor) -> Tensor | None:
+    def decode(self, vae: nn.Module, latent: Tensor) -> Tensor | None:
+        """Leave it to PyTorch."""
+        return None
+
+    def embed(
+        self, network: nn.Module, ids: Tensor, mask: Tensor | None, skip: int, pooled: bool
+    ) -> tuple[Tensor, ...] | None:
         """Leave it to PyTorch."""
         return None

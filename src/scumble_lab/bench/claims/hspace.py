@@ -99,9 +99,7 @@ def _along(bench: Bench, sample: Sample, name: str, head: str) -> tuple[list[flo
     for strength in STRENGTHS:
         method = Asyrp(directions=(name,), strengths=(strength,), num_inference_steps=steps)
         edited.append(editor.edit(sample.source, method, seed=0, inversion=stored).image)
-    read = bench.judges.readings(edited)
-    assert read is not None
-    odds = [_log_odds(one.probabilities[head], name) for one in read]
+    odds = [_log_odds(one.probabilities[head], name) for one in bench.judges.readings(edited) or ()]
     pictures = [unit(picture) for picture in edited]
     changes = [picture - pictures[2] for picture in pictures]
     size = [float(change.square().mean().sqrt()) for change in changes]

@@ -161,8 +161,7 @@ def future_hinting(bench: Bench) -> Finding:
     scores: dict[bool, list[float]] = {True: [], False: []}
     inside: dict[bool, list[float]] = {True: [], False: []}
     for sample in (*bench.samples("recolour"), *bench.samples("floor")):
-        assert sample.region is not None
-        soft = _soft(sample.region)
+        soft = _soft(sample.area)
         for nested in scores:
             method = DifferentialDiffusion(
                 prompt=sample.case.prompt, change_map=soft, num_inference_steps=STEPS, nested=nested

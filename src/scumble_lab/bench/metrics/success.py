@@ -37,11 +37,10 @@ def succeeded(case: Case, read: Reading, left: float = math.nan) -> float:
         matches = [_meant(after, k, read.objects) for k in range(len(after.objects))]
         known = [_recognised(one, item) for one, item in zip(matches, after.objects, strict=True)]
         return float(len(read.objects) == len(after.objects) and all(known))
-    assert case.item is not None
-    meant = _meant(after, case.item, read.objects)
+    meant = _meant(after, case.edited, read.objects)
     if meant is None:
         return 0.0
-    wanted = after.objects[case.item]
+    wanted = after.objects[case.edited]
     if case.attribute is not None:
         return float(getattr(meant, case.attribute) == case.word and _recognised(meant, wanted, case.attribute))
     if case.task == "move" and not left <= ARRIVED:
