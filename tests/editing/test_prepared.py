@@ -27,4 +27,4 @@ def test_the_image_and_its_map_come_at_the_models_size(picture: Image.Image) -> 
 def test_without_a_map_everything_may_change(picture: Image.Image) -> None:
     seen = prepared(picture.resize((32, 32)))
     assert seen.change is None and seen.small_change is None
-    assert seen.pixels is not None
+    assert seen.original is not None
