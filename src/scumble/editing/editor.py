@@ -115,6 +115,11 @@ class Editor:
             editor._answering = Answering(editor.model, name, dtype)
         return editor
 
+    def expect_many(self) -> None:
+        """Let runtime ``auto`` count on many edits from now on, as sessions, batches and services do."""
+        if self._answering is not None:
+            self._answering.many = True
+
     @classmethod
     def from_pipe(cls, pipe: DiffusionPipeline, **add_ons: Any) -> Editor:
         """Use the components of an existing diffusers pipeline, without copying weights.
@@ -284,6 +289,7 @@ class Editor:
 
         with self._turn():
             refuse_above(max_cost, lambda: plan(asked, make))
+            self._settle_runtime(asked)
             result = make(asked)
         return replace(result, recipe=result.recipe.model_copy(update={"inversion": recipe.inversion}))
 

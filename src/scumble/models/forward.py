@@ -44,8 +44,7 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
             inputs |= {"text_embeds": cond.pooled.to(dtype), "time_ids": cond.time_ids}
     output: Tensor | None = None
     keywords = as_keywords(inputs)
-    if cond.controller is not None:
-        assert cond.control is not None
+    if cond.controller is not None and cond.control is not None:
         runtime, keywords = None, {**keywords, **cond.controller(noisy.to(dtype), t, keywords, cond.control)}
     if runtime is not None and not _wants_gradient(x, *inputs.values()) and is_untouched(denoiser):
         output = runtime.denoise(x.to(dtype), t, inputs)

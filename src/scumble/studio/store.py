@@ -153,9 +153,7 @@ class Store:
     def accepted(self, name: str, picture: str) -> dict[str, Any]:
         """Note which picture a result became when it was accepted as the next source."""
         self._do("UPDATE studio_result SET body = json_set(body, '$.kept', ?) WHERE id = ?", (picture, name))
-        one = self.result(name)
-        assert one is not None
-        return one
+        return _result(self._one("SELECT id, body, star, created FROM studio_result WHERE id = ?", (name,)))
 
     def trash(self, name: str) -> None:
         """Take a result out of the list."""

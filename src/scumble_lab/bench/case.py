@@ -114,6 +114,17 @@ class Sample:
     region: Mask | None = None
 
     @property
+    def truth(self) -> Image.Image:
+        """The true result.
+
+        Raises:
+            InputError: If there is none.
+        """
+        if self.target is None:
+            raise InputError(f"case {self.case.id} has no true result")
+        return self.target
+
+    @property
     def area(self) -> Mask:
         """The region, everything where there is none (H, W)."""
         return np.ones((self.source.height, self.source.width), bool) if self.region is None else self.region

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from scumble.errors import InputError
 from scumble.images import paste
 from scumble.methods.asyrp.bundled import bundled_directions
 from scumble_lab.bench.bench_editor import BenchEditor
@@ -29,9 +28,7 @@ DIRECTED = ("recolour", "rematerial", "floor", "sky")
 
 
 def _truth(sample: Sample, seed: int) -> Image.Image:
-    if sample.target is None:
-        raise InputError(f"case {sample.case.id} has no true result that could be returned")
-    return sample.target
+    return sample.truth
 
 
 def _noise(sample: Sample, seed: int) -> Image.Image:

@@ -62,8 +62,7 @@ def wide_panorama(task: str, number: int, seed: int, count: int, height: int) ->
         InputError: If no scene allows the edit.
     """
     sample = draw(task, number, seed, SIDE)
-    before, after = sample.case.scene_before, sample.case.scene_after
-    assert before is not None and after is not None
+    before, after = sample.case.scenes
     rng, place = random.Random(f"panorama/{seed}/{task}/{number}/{count}"), number % count
     others = [_beside(before, rng) for _ in range(count - 1)]
     views = [panorama([*others[:place], scene, *others[place:]], scene) for scene in (before, after)]
@@ -79,8 +78,7 @@ def wide_panorama(task: str, number: int, seed: int, count: int, height: int) ->
 def large_render(task: str, number: int, seed: int, times: int = 4) -> WideCase:
     """Draw a case of the benchmark at several times the model's size."""
     sample: Sample = draw(task, number, seed, times * SIDE)
-    assert sample.target is not None and sample.region is not None
-    return WideCase(sample.case, sample.source, sample.target, sample.region, (0, 0, *sample.source.size))
+    return WideCase(sample.case, sample.source, sample.truth, sample.area, (0, 0, *sample.source.size))
 
 
 def psnr_in(region: Mask, image: npt.NDArray[np.uint8], target: npt.NDArray[np.uint8]) -> float:
@@ -101,8 +99,7 @@ def _beside(scene: Scene, rng: random.Random) -> Scene:
 
 def _alone(case: Case) -> Case:
     """The case with a prompt for the edited thing alone."""
-    after = case.scene_after
-    assert after is not None
+    _, after = case.scenes
     if case.item is None or case.item >= len(after.objects) or case.task == "remove":
         return case
     return case.model_copy(update={"prompt": caption(replace(after, objects=(after.objects[case.item],)))})

@@ -133,11 +133,10 @@ def guidance_follows(bench: Bench) -> Finding:
     for sample in _strangers(bench):
         slope = ramp(sample.source.height, sample.source.height)
         for name, found in correlations.items():
-            change = _changed(bench, sample, _guided(sample, slope, name))
+            change = _changed(bench, sample, _guided(sample, slope.astype(np.float32), name))
             found.append(pearson(change.mean(0), slope.mean(0)))
     for sample in (*bench.samples("recolour"), *bench.samples("reshape")):
-        assert sample.region is not None
-        change = np.where(sample.region, 1.0, 0.3).astype(np.float32)
+        change = np.where(sample.area, 1.0, 0.3).astype(np.float32)
         for name, found in successes.items():
             found.append(bench.scored(sample, bench.edit(sample, _guided(sample, change, name)))["success"])
     word, sentence = judged(
