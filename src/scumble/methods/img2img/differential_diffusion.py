@@ -41,8 +41,7 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod, Placed, TextFields):
     """follow: guidance grows with the map, relative to its strongest place, so that weakly changed places keep their
     colors; constant: the same everywhere, as in the paper."""
     source_prompt: str = ""
-    """What the image shows. Given, these words hold where the map is weak, in the share that it leaves to them (one
-    more row a step)."""
+    """What the image shows: these words hold where the map is weak, as far as it is weak (one more row a step)."""
     compat: Literal["official"] | None = None
     """official: follow the published SD2 script, which draws from the VAE's posterior, resizes the map bilinearly
     without antialiasing, releases pixels one step earlier (``m <= i/n``), and does not keep black exactly."""
@@ -59,16 +58,11 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod, Placed, TextFields):
         steps = len(levels) - 1
         first = batch.begin(self.strength, steps)
         source, change = NoisedSource(batch.x0, fresh=self.fresh_noise), batch.latent_change(self.map_resize)
+        release, fraction = release_index(change, steps, first), batch.fraction(change, steps, first)
         hold = ChangeMap(
-            release_index(change, steps, first),
-            source,
-            nested=self.nested,
-            skip=self.nested,
-            first=int(first + SLACK),
-            fraction=batch.fraction(change, steps, first),
+            release, source, nested=self.nested, skip=self.nested, first=int(first + SLACK), fraction=fraction
         )
-        guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
-        shares = relative(change)
+        shares, guidance = relative(change), batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         if self.guidance_map == "follow":
             guidance = following(guidance, shares)
         if self.source_prompt:
