@@ -75,7 +75,7 @@ def cost(name: str) -> Iterator[str]:
         )
 
 
-def per_step(plan: str, steps: int | None, count: int) -> str:
+def per_step(plan: str, steps: int | None, count: int = 1) -> str:
     """Rows for each step and candidate, where all are known."""
     rows = re.search(r"(\d+) forward rows", plan)
     if not steps or not rows or int(rows[1]) == 0:

@@ -28,7 +28,7 @@ def test_every_command_and_the_python_of_the_readme_run(
             assert "largest pixel difference: 0 of 255" in capsys.readouterr().out
     (python,) = [block.code for block in run if block.language == "python"]
     exec(compile(python, "README", "exec"), {})
-    for name in ("out.png", "blue.png", "night-1.png"):
+    for name in ("out.png", "blue.png", "grass-1.png"):
         assert (tmp_path / name).exists(), name
 
 
