@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BaseModel
+
 from scumble.cli.flags import SHORT
 from scumble.methods.base import FromSeed, ImageMethod, Method, Prompted, Sampled
 from scumble.methods.registry import ALIASES, method_class
@@ -132,6 +134,8 @@ def row(name: str, field: Any) -> str:
 def cells(label: str, field: Any) -> str:
     """A label, then default, limits and meaning of a field."""
     default = "required" if field.is_required() else field.get_default(call_default_factory=True)
+    if isinstance(default, BaseModel):
+        default = f"{type(default).__name__}()"
     meaning = " ".join((field.description or "").split()).replace("``", "`")
     parts = [label, "" if default is None or default == "" else f"`{default}`", allowed(field), meaning]
     return "| " + " | ".join(part.replace("|", "\\|") for part in parts) + " |"
