@@ -41,9 +41,15 @@ def refuse_overwriting(path: Path, source: Path | None = None) -> None:
     Raises:
         InputError: If it is the edited file, or another one that exists.
     """
-    if path.exists() and source is not None and source.exists() and path.samefile(source):
+    _refuse_nul(path)
+    try:
+        exists = path.exists()
+        same = exists and source is not None and source.exists() and path.samefile(source)
+    except (OSError, ValueError) as error:  # too long
+        raise InputError(f"the output cannot be written: {getattr(error, 'strerror', None) or error}") from error
+    if same:
         raise InputError("the output is the input itself; give another name or --overwrite")
-    if path.exists():
+    if exists:
         raise InputError(f"{path.name} exists; give another name or --overwrite")
 
 
@@ -91,14 +97,21 @@ def flush(path: Path) -> None:
 
 def _refuse_special(path: Path) -> None:
     """A link would be replaced rather than followed, and a pipe or device never become a file."""
+    _refuse_nul(path)
     try:
         link, other = path.is_symlink(), path.exists() and not path.is_file()
-    except (OSError, ValueError) as error:  # too long, or a NUL in it
+    except (OSError, ValueError) as error:  # too long
         raise InputError(f"the output cannot be written: {getattr(error, 'strerror', None) or error}") from error
     if link:
         raise InputError(f"the output {path.name} is a link; name the file itself")
     if other:
         raise InputError(f"the output {path.name} is a folder, pipe or device; give the name of a file")
+
+
+def _refuse_nul(path: Path) -> None:
+    """No system has such a name, and asking whether it exists only says that it does not."""
+    if "\0" in str(path):
+        raise InputError("the output cannot be written: its name has a null byte in it")
 
 
 @cache

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 
 from scumble.errors import InputError, first_problem, nearest
 from scumble.untrusted import printable
+
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["Settings", "explained"]
 
@@ -37,6 +40,14 @@ class Settings(BaseModel, metaclass=_Stated):
     Making one raises InputError for the first field that does not fit, with pydantic's error as its cause, and so does
     setting a field: they are frozen.
     """
+
+    @model_validator(mode="after")
+    def _proper_text(self) -> Self:
+        """Refuse bytes that are no UTF-8 in any text: neither a tokenizer nor a recipe can take them."""
+        for name in type(self).model_fields:
+            if not all(_is_proper(text) for text in _texts(getattr(self, name))):
+                raise ValueError(f"{name} holds bytes that are no UTF-8 text; is the terminal set to another encoding?")
+        return self
 
     if not TYPE_CHECKING:
 
@@ -69,6 +80,26 @@ def explained(error: ValidationError, known: Iterable[str]) -> str:
         reason = reason.replace("less than or equal to", "at most").replace("greater than or equal to", "at least")
         return f"{place} must be {reason}, got {_shown(first.get('input'))}"
     return f"{place}: {reason}" if place else reason
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _texts(key)
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
+
+
+def _is_proper(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from scumble.errors import InputError
 
-__all__ = ["MAX_TEXT", "is_plain_name", "parse_json", "printable", "read_text", "regular_file"]
+__all__ = ["MAX_TEXT", "is_plain_name", "name_of", "parse_json", "printable", "read_text", "regular_file"]
 
 MAX_TEXT = 8_000_000
 """Bytes of a text file or of a recipe; more than any that Scumble writes."""
@@ -128,6 +128,11 @@ def _is_one_part(name: str) -> bool:
 def printable(text: str) -> str:
     """Return a text that a terminal shows and does not obey: control characters are written out."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def name_of(path: str | Path) -> str:
+    """Return a file's name as recipes can hold it: what is no Unicode in it, on old file systems, becomes ``?``."""
+    return Path(path).name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _short(path: object) -> str:

@@ -55,6 +55,7 @@ def test_a_preview_by_the_warp(there: Path, capsys: pytest.CaptureFixture[str]) 
         (["--from", "here", "--to", "3,4"], "--from 'here' is no point"),
         (["--from", "1,2", "--to", "1,2"], "goes from (1, 2) to the same place"),
         (["--from", "1,2", "--to", "1,200"], "outside the picture"),
+        (["--from", "31", "42", "--to", "60", "42"], "x,y with a comma and without a space: --from 31,42"),
         (["--from", "1,2", "--to", "9,2", "--method", "sdedit"], "sdedit drags no points"),
         (["--from", "1,2", "--to", "9,2", "--animation", "x.jpg"], "unknown extension"),
         (["--from", "1,2", "--to", "9,2", "--method", "warp", "--animation", "x.gif"], "nothing to animate"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from scumble.editing.editor import Editor
-from scumble.errors import CancelledError, InputError, MemoryLimitError, MethodError
+from scumble.errors import CancelledError, InputError, MemoryLimitError, MethodError, ScumbleError
+from scumble.methods.attention.prompt_to_prompt import PromptToPrompt
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.methods.img2img.sdedit import SDEdit
 from scumble.methods.img2img.text_to_image import TextToImage
 from scumble.methods.progress import Progress
+from scumble.records.metadata import read_metadata
 
 
 def random_picture(width: int, height: int, seed: int) -> Image.Image:
@@ -157,3 +160,20 @@ def test_an_exhausted_device_says_what_to_lower(
     monkeypatch.setattr(tiny_editor.model, "predict", exhausted)
     with pytest.raises(MemoryLimitError, match="--batch-size"):
         tiny_editor.edit(picture, SDEdit(num_inference_steps=2), seed=1)
+
+
+def test_a_picture_that_is_no_number_is_refused_and_not_painted(tiny_editor: Editor, picture: Image.Image) -> None:
+    method = PromptToPrompt(
+        prompt="a red cat", source_prompt="a big cat", word_weights={"red": 1e38}, num_inference_steps=2
+    )
+    with pytest.raises(ScumbleError, match="not numbers"):
+        tiny_editor.edit(picture, method, seed=1)
+
+
+def test_a_file_name_in_another_encoding_edits_and_saves(tiny_editor: Editor, tmp_path: Path) -> None:
+    path = tmp_path / "caf\udce9.png"
+    Image.new("RGB", (64, 64), "red").save(path)
+    method = DifferentialDiffusion(num_inference_steps=2, change_map=path)
+    (out,) = tiny_editor.edit(path, method, seed=1).save(tmp_path / "out.png")
+    recipe = read_metadata(out)
+    assert recipe["input"]["name"] == recipe["change_map"]["name"] == "caf?.png"

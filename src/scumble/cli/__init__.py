@@ -78,6 +78,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         _fail(str(stop) or "interrupted; nothing was half-written", INTERRUPTED, "Interrupted", words)
     except BrokenPipeError:
         sys.exit(FAILED)
+    except OSError as error:  # of the system: no space, no permission, a name that is too long
+        place = "" if error.filename is None else f"{str(error.filename)[:200]}: "
+        _fail(f"{place}{error.strerror or error}", FAILED, "OSError", words)
 
 
 def _code_of(error: ScumbleError) -> int:

@@ -22,6 +22,7 @@ CALLED = {
     "skip": "--strength here: skip 0.3 of the steps is --strength 0.7; --skip belongs to --method ddpm-inversion",
 }
 """Flag, without its dashes -> what to write instead."""
+NUMBERS = re.compile(r"\['-?[\d.]+'(, '-?[\d.]+')*\]")
 UNKNOWN = re.compile(r'Unknown option: "?--([\w-]+)"?\.?')
 
 
@@ -32,5 +33,7 @@ def with_hint(message: str) -> str:
         wanted = CALLED.get(match[1].replace("_", "-"))
         return message if wanted is None else f"Unknown option: --{match[1]}. Write {wanted}"
     if message.startswith("Unused Tokens"):
+        if NUMBERS.search(message):
+            return f"{message} A point is x,y with a comma and without a space: --from 31,42 --to 60,42"
         return f"{message} Words belong to --prompt; one picture is edited at a time, scumble batch takes several"
     return message

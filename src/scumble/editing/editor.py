@@ -32,6 +32,7 @@ from scumble.models.counting import CountingModel
 from scumble.models.latent import LatentModel
 from scumble.models.turns import turn_of
 from scumble.records.view import VIEW_0_1, View
+from scumble.untrusted import name_of
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -213,7 +214,7 @@ class Editor:
             exact_batch=exact_batch,
             reuse=Reuse(self.cache),
         )
-        name = Path(inversion).name if isinstance(inversion, str | Path) else ""
+        name = name_of(inversion) if isinstance(inversion, str | Path) else ""
         with self._turn():
             refuse_above(max_cost, lambda: plan(asked, lambda one: edit_picture(one, picture)))
             self._settle_runtime(asked)

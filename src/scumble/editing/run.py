@@ -19,6 +19,7 @@ from scumble.editing.finish import finished
 from scumble.editing.prepared import Original, Prepared
 from scumble.errors import CancelledError, MemoryLimitError, MethodError
 from scumble.images import Window, psnr, to_bytes
+from scumble.images.tensors import check_finite
 from scumble.inversion.inversion import Inversion
 from scumble.methods.base import ImageMethod, Method
 from scumble.methods.batch import EditBatch
@@ -162,6 +163,7 @@ class Run:
         ]
 
     def _finished(self, decoded: Tensor, batch: EditBatch, index: int) -> Pixels:
+        check_finite(decoded)
         prepared, original, enforce = self.prepared, self.prepared.original, self.method.keeps_outside
         if original is None:
             rows = to_bytes(prepared.window.undo(decoded))[0]

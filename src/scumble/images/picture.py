@@ -20,6 +20,7 @@ from scumble.images.decode import open_frame, quiet, rgb_and_alpha, upright
 from scumble.images.profile import converted
 from scumble.images.save import OWN_KEY, has_own_sidecar
 from scumble.images.turn import turned
+from scumble.untrusted import name_of
 
 __all__ = ["Picture", "Source", "load_image", "picture_sha256"]
 
@@ -118,7 +119,7 @@ def _from_file(path: Path) -> Picture:
     remarks = [*notices, *([notice] if notice else []), *carried.notices]
     carried = replace(carried, notices=tuple(remarks), icc=rgb.info.get("icc_profile"))
     made = isinstance(frame.info.get(OWN_KEY), str) or has_own_sidecar(path)
-    return Picture(rgb, alpha, path.name, picture_sha256(rgb), carried, path.absolute(), made)
+    return Picture(rgb, alpha, name_of(path), picture_sha256(rgb), carried, path.absolute(), made)
 
 
 def picture_sha256(rgb: Image.Image) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor
 from scumble.errors import ScumbleError
 from scumble.images.picture import Picture
 
-__all__ = ["to_bytes", "to_image", "to_tensor"]
+__all__ = ["check_finite", "to_bytes", "to_image", "to_tensor"]
 
 
 def to_tensor(image: Image.Image | Picture) -> Tensor:
@@ -25,13 +25,18 @@ def to_bytes(tensor: Tensor) -> Tensor:
 
     Raises ScumbleError when the values are not finite.
     """
+    check_finite(tensor)
     tensor = tensor.detach().to("cpu", torch.float32)
+    return ((tensor + 1.0) * 127.5).clamp(0.0, 255.0).round().to(torch.uint8)
+
+
+def check_finite(tensor: Tensor) -> None:
+    """Raise ScumbleError when a picture that a model made holds what is no number."""
     if not torch.isfinite(tensor).all():
         raise ScumbleError(
             "the model produced values that are not numbers (NaN or infinite): in float16 they were too large for it,"
             " use bfloat16 or float32; in other types lower the guidance or other weights, or check the model's files"
         )
-    return ((tensor + 1.0) * 127.5).clamp(0.0, 255.0).round().to(torch.uint8)
 
 
 def to_image(tensor: Tensor) -> list[Image.Image]:

@@ -17,6 +17,7 @@ from scumble.errors import MethodError
 from scumble.methods.registry import METHODS
 from scumble.methods.words import Words
 from scumble.settings import Settings
+from scumble.untrusted import name_of
 
 if TYPE_CHECKING:
     from typing import Self  # Python 3.11
@@ -238,7 +239,7 @@ class ImageMethod(Method):
         """Name of the map's file, or the number that it is."""
         if isinstance(self.change_map, int | float):
             return repr(float(self.change_map))
-        return Path(self.change_map).name if isinstance(self.change_map, str | Path) else ""
+        return name_of(self.change_map) if isinstance(self.change_map, str | Path) else ""
 
     @property
     def divides_steps(self) -> bool | None:
