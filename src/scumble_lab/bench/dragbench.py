@@ -23,6 +23,7 @@ from torch import Tensor
 from scumble.errors import InputError
 from scumble.methods.drag.arrival import nearest_features
 from scumble.methods.drag.supervision import FeatureGrid
+from scumble.untrusted import printable
 
 __all__ = [
     "DragSample", "dragged_points", "read_points", "read_sample",
@@ -46,7 +47,8 @@ Features = Callable[[Image.Image, str], Tensor]
 class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ALLOWED:
-            raise InputError(f"the point data asks for {module}.{name}, which has no business there: refused")
+            asked = printable(f"{module}.{name}")[:100]
+            raise InputError(f"the point data asks for {asked}, which has no business there: refused")
         # arrays begin empty, and get their values with their shape: nobody orders one that is only large
         if name in ("ndarray", "_reconstruct"):
             return _ARRAY if name == "ndarray" else _empty_array
