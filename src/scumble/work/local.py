@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from scumble.interrupts import interrupts_blocked
 from scumble.work.crew import Event, Task
 from scumble.work.process import serve
 
@@ -203,7 +204,7 @@ class LocalCrew:
         worker.process = self._context.Process(
             target=serve, args=given, daemon=True, name=f"scumble {worker.seat.name}"
         )
-        with _plain_main(), _interrupts_blocked():
+        with _plain_main(), interrupts_blocked():
             worker.process.start()
         its.close()  # else the end of the child would never be seen
         worker.pipe, worker.ready, worker.loading, worker.task = mine, False, True, None
@@ -361,16 +362,3 @@ def _plain_main() -> Iterator[None]:
     finally:
         if before is not None:
             sys.modules["__main__"] = before
-
-
-@contextlib.contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Hold Ctrl-C back while a child begins, which then never sees it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -54,9 +54,13 @@ def _both(sample: Sample, **more: Any) -> dict[str, Any]:
     return _prompted(sample, source_prompt=sample.case.source_prompt, **more)
 
 
+def _region(sample: Sample) -> Any:
+    """The region as a change map; None: everywhere."""
+    return None if sample.region is None else sample.region.astype(np.float32)
+
+
 def _inside(sample: Sample, **more: Any) -> dict[str, Any]:
-    region = None if sample.region is None else sample.region.astype(np.float32)
-    return _prompted(sample, change_map=region, **more)
+    return _prompted(sample, change_map=_region(sample), **more)
 
 
 def _swap(sample: Sample) -> dict[str, Any]:
@@ -102,13 +106,7 @@ def _has_direction(case: Case) -> bool:
 
 
 def _dragged(sample: Sample) -> dict[str, Any]:
-    region = None if sample.region is None else sample.region.astype(np.float32)
-    return {
-        "points": sample.case.points,
-        "prompt": sample.case.source_prompt,
-        "change_map": region,
-        "num_inference_steps": STEPS,
-    }
+    return _inside(sample, points=sample.case.points) | {"prompt": sample.case.source_prompt}
 
 
 def _new_thing(sample: Sample) -> str:
@@ -122,29 +120,18 @@ def _new_thing(sample: Sample) -> str:
 
 
 def _clip_guided(sample: Sample) -> dict[str, Any]:
-    region = None if sample.region is None else sample.region.astype(np.float32)
-    return {
-        "prompt": _new_thing(sample),
-        "change_map": region,
-        "num_inference_steps": 30,
-        "solver": "ddim",
-        "eta": 1.0,
-    }
+    fields = {"prompt": _new_thing(sample), "num_inference_steps": 30}
+    return _inside(sample, solver="ddim", eta=1.0) | fields
 
 
 def _painted(sample: Sample) -> dict[str, Any]:
-    region = None if sample.region is None else sample.region.astype(np.float32)
-    return {"prompt": _new_thing(sample), "change_map": region, "iterations": 30, "augmentations": 8}
+    return {"prompt": _new_thing(sample), "change_map": _region(sample), "iterations": 30, "augmentations": 8}
 
 
 _UNGUIDED = dict.fromkeys(
     ("contrast_weight", "similarity_weight", "divergence_weight", "clip_weight", "range_weight"), 0.0
 )
 RESTYLED = ("rematerial", "floor", "sky")
-
-
-def _restyled(sample: Sample) -> dict[str, Any]:
-    return _both(sample)
 
 
 _ALL: tuple[BenchEditor, ...] = (
@@ -169,7 +156,7 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "ddpm-inversion", "words", "edit-friendly inversion, skip 0.2, guidance 3", WORDS, "ddpm-inversion",
-        lambda s: _both(s),
+        _both,
     ),
     BenchEditor(
         "ddpm-inversion-skip-10", "words", "edit-friendly inversion, skip 0.1, guidance 3", WORDS, "ddpm-inversion",
@@ -189,7 +176,7 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "pix2pix-zero", "words", "cross-attention guidance along a regularised inversion", WORDS, "pix2pix-zero",
-        lambda s: _both(s),
+        _both,
     ),
     BenchEditor(
         "pix2pix-zero-off", "words", "the same without cross-attention guidance", WORDS, "pix2pix-zero",
@@ -201,7 +188,7 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "differential-diffusion", "region", "the region as a change map", REGION, "differential-diffusion",
-        lambda s: _inside(s),
+        _inside,
     ),
     BenchEditor(
         "blended-latent-diffusion", "region", "blending in latents; no words where something is removed", REGION,
@@ -209,7 +196,7 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "edit-friendly-in-region", "region", "edit-friendly inversion with the region as a change map", REGION,
-        "ddpm-inversion", lambda s: _both(s, change_map=None if s.region is None else s.region.astype(np.float32)),
+        "ddpm-inversion", lambda s: _both(s, change_map=_region(s)),
     ),
     BenchEditor(
         "paint-by-word", "region", "30 steps of Adam on the latent under the CLIP", PIXEL, "paint-by-word", _painted,
@@ -256,19 +243,19 @@ _ALL: tuple[BenchEditor, ...] = (
     ),
     BenchEditor(
         "diffuseit", "guidance", "latent model under the new words, structure by a vision transformer", RESTYLED,
-        "diffuseit", _restyled,
+        "diffuseit", _both,
     ),
     BenchEditor(
         "diffuseit-off", "guidance", "the same run without its losses", RESTYLED, "diffuseit",
-        lambda s: _restyled(s) | _UNGUIDED,
+        lambda s: _both(s) | _UNGUIDED,
     ),
     BenchEditor(
         "diffuseit-pixels", "guidance", "pixel model, words by CLIP alone, as in the paper", RESTYLED,
-        "diffuseit", lambda s: _restyled(s) | {"num_inference_steps": 50}, pixels=True, variant=True,
+        "diffuseit", lambda s: _both(s) | {"num_inference_steps": 50}, pixels=True, variant=True,
     ),
     BenchEditor(
         "diffuseit-pixels-off", "guidance", "the same run without its losses", RESTYLED, "diffuseit",
-        lambda s: _restyled(s) | {"num_inference_steps": 50} | _UNGUIDED, pixels=True, variant=True,
+        lambda s: _both(s) | {"num_inference_steps": 50} | _UNGUIDED, pixels=True, variant=True,
     ),
 )  # fmt: skip
 
@@ -301,7 +288,7 @@ _INSTRUCTED = (
     ),
     BenchEditor(
         "instruct-in-region", "region", "the same with the region as a change map", PIXEL, "instruct",
-        lambda s: {"prompt": s.case.instruction, "change_map": _inside(s)["change_map"]},
+        lambda s: {"prompt": s.case.instruction, "change_map": _region(s)},
         able=lambda case: bool(case.instruction), model="still-life-instruct",
     ),
 )  # fmt: skip

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from scumble.errors import ScumbleError
+from scumble.interrupts import interrupts_blocked
 from scumble_lab.bench.folder import Benchmark
 from scumble_lab.bench.make_result import Done, clear_unfinished, one_result
 from scumble_lab.bench.models_in_use import Workshop
@@ -38,7 +38,7 @@ def in_processes(
     given = (line, benchmark.folder, workshop.names[False], workshop.names[True], workshop.device, jobs)
     pool = ProcessPoolExecutor(jobs, context, _set_up, given)
     try:
-        with _interrupts_held():
+        with interrupts_blocked():
             waiting = [pool.submit(_one, *entry) for entry in due]
         for future in as_completed(waiting):
             yield future.result()
@@ -56,19 +56,6 @@ def in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
         own_end.close()
         line.close()
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold Ctrl-C back; processes begun meanwhile never see it, it is for the one that begins them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _BENCH: list[tuple[Benchmark, Workshop]] = []

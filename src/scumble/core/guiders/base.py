@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +54,15 @@ class Guider:
         return guided
 
 
-class NoiseRule(Guider):
+class NoiseRule(Guider, ABC):
     """A rule that is stated for the predicted noise; the clean image follows from it.
 
     At a level without signal it acts on the clean image, from which the noise follows.
     """
 
+    @abstractmethod
     def rule(self, uncond: Tensor, cond: Tensor, scale: Scale) -> Tensor:
         """Return the guided noise (B, C, H, W)."""
-        raise NotImplementedError
 
     def combine(self, uncond: Prediction, cond: Prediction, scale: Scale, level: Level) -> Prediction:
         """Apply the rule."""
