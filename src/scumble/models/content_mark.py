@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from scumble.hashing import sha256
 from scumble.models.base import Model
+from scumble.models.runtime.base import made_with
 
 __all__ = ["content_mark", "model_mark", "picture_mark"]
 
@@ -66,9 +67,8 @@ def model_mark(model: Model) -> str | None:
 
 def _surroundings(model: Model) -> str:
     """Where it computes: what answers, on how many threads, in what precision."""
-    runtime = model.runtime
-    answering = "torch" if runtime is None else f"{runtime.name} {runtime.version} {runtime.precision}"
-    return f"{answering} {model.device} {model.dtype} {torch.get_num_threads()} {torch.get_float32_matmul_precision()}"
+    precision = torch.get_float32_matmul_precision()
+    return " ".join(map(str, (*made_with(model), model.device, model.dtype, torch.get_num_threads(), precision)))
 
 
 def _plain(thing: object) -> str:
