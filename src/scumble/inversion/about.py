@@ -44,8 +44,8 @@ class About(BaseModel):
     error: Annotated[dict[str, float], Field(max_length=100)] = {}
     report: Annotated[dict[str, Any], Field(max_length=1000)] = {}
     version: str = ""
-    runtime: str = ""
-    precision: str = ""
+    runtime: Annotated[str, Field(max_length=100)] = ""
+    precision: Annotated[str, Field(max_length=100)] = ""
 
 
 NEEDED = tuple(name for name, field in About.model_fields.items() if field.is_required())

@@ -66,6 +66,7 @@ class DragByOptimisation(PointFields):
     """Fields of methods that optimize at one noise level."""
 
     takes_inversion: ClassVar[bool] = True
+    looks_inside: ClassVar[bool] = True
     advice: ClassVar[str] = "raise --iterations or --learning-rate, or drag in shorter pulls"
 
     num_inference_steps: int = Field(default=50, ge=1, le=1000)
