@@ -13,13 +13,17 @@ from scumble.untrusted import printable
 if TYPE_CHECKING:
     from typing import Self
 
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
 __all__ = ["Settings", "explained"]
 
 SHOWN = 80
 """Characters of a value that does not fit."""
 
 
-class _Stated(type(BaseModel)):  # type: ignore[misc]
+class _Stated(ModelMetaclass):
     """Makes objects whose wrong fields are an :class:`InputError`.
 
     Only calls of the class go through it: ``model_validate`` stays pydantic's, for whoever wants its list of problems.

@@ -51,7 +51,7 @@ FIRST: dict[str, tuple[str, ...]] = {
 """Command -> the flags that its ``--help`` shows. Commands that are not here show all that they have."""
 
 
-class _First(DefaultFormatter):  # type: ignore[misc]
+class _First(DefaultFormatter):
     """Shows some of the flags of a command, and whole panels with a title that is wanted."""
 
     def __init__(self, flags: Sequence[str], whole: str | None) -> None:

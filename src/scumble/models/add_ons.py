@@ -109,7 +109,9 @@ class AddOns:
                 raise InputError(
                     f"--{name.replace('_', '-')} must be one of {', '.join(get_args(kinds))}, got {given[name]!r}"
                 )
-        return cls(loras, vae, words, skip, *(given.get(name) for name in names), *_control(given))
+        control, image, scale = _control(given)
+        settings: dict[str, Any] = {name: given.get(name) for name in names}
+        return cls(loras, vae, words, skip, **settings, control=control, control_image=image, control_scale=scale)
 
     def __bool__(self) -> bool:
         return self != AddOns() or self.control_image is not None

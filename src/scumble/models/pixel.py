@@ -14,6 +14,7 @@ from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.errors import CheckpointError, MethodError
 from scumble.models.checks import check_classes
+from scumble.models.control import ControlNet
 from scumble.models.forward import denoise, timesteps
 from scumble.models.live_hash import live_hash
 from scumble.models.precision import compute_dtype
@@ -73,7 +74,7 @@ class PixelModel:
         self.defaults: Mapping[str, Any] = dict(defaults or {})
         self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config)
         self.settings: Mapping[str, Any] = {}
-        self.control = None
+        self.control: ControlNet | None = None
         self.hash_of_weights = live_hash(unet) if weights_hash is None else cache(weights_hash)
 
     @property

@@ -60,7 +60,8 @@ def map_from_text(text: str, size: tuple[int, int], what: str) -> list[Strengths
     """
     head, _, packed = text.partition("\n")
     about = parse_json(head, what)
-    shape, kind = (about.get("shape"), about.get("type")) if isinstance(about, dict) else (None, None)
+    stated: dict[str, Any] = {"shape": None, "type": None, **(about if isinstance(about, dict) else {})}
+    shape, kind = stated["shape"], stated["type"]
     fits = isinstance(shape, list) and len(shape) == 3 and shape[1:] == [size[1], size[0]]
     if not fits or not isinstance(shape[0], int) or not 1 <= shape[0] <= MOST_MAPS or kind not in (*STEPS, "f4"):
         raise InputError(f"{what} is damaged: it is no map of {size[0]}x{size[1]}")

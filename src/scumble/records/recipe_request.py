@@ -143,7 +143,7 @@ def _model(recipe: Recipe, name: str, put_on: Mapping[str, FileRef]) -> dict[str
     plain = {key: asked[key] for key in _PLAIN if key in asked}
     several = [files[f"embeddings.{k}"] for k in range(len(asked.get("textual_inversion", ())))]
     adapters = [{"file": files[f"adapters.{k}.file"], "weight": weight} for k, weight in enumerate(weights)]
-    single = {key: files[key] for key in ("vae", "control", "control_image") if key in files}
+    single: dict[str, Any] = {key: files[key] for key in ("vae", "control", "control_image") if key in files}
     return {"name": name, "adapters": adapters, "embeddings": several, **single, **plain}
 
 

@@ -44,12 +44,13 @@ def control_of(model: LatentModel, add_ons: AddOns, present: Any = None) -> Cont
     """
     if add_ons.control is None and present is None:
         raise InputError("--control-image is for a ControlNet: give --control, too")
-    network = present if add_ons.control is None else _loaded(add_ons.control, model)
+    network: Any = present if add_ons.control is None else _loaded(add_ons.control, model)
     name = "the pipeline's ControlNet" if add_ons.control is None else add_ons.control.name
     if type(network).__name__ != "ControlNetModel":
         raise CheckpointError(f"{name} is a {type(network).__name__}; one ControlNetModel is supported")
+    unet: Any = model.denoiser
     for one in SHARED:
-        given, wanted = network.config.get(one), model.denoiser.config.get(one)
+        given, wanted = network.config.get(one), unet.config.get(one)
         if given != wanted:
             raise CheckpointError(
                 f"{name} was made for another kind of checkpoint than {model.name}: its {one} is {given}, the U-Net's"
