@@ -9,7 +9,7 @@ from typing import Any
 
 from method_page import cells
 
-MARK = re.compile(r"^<!-- (fields|attributes|schema): (.+) -->$", re.MULTILINE)
+MARK = re.compile(r"^<!-- (fields|attributes|schema|layout): (.+) -->$", re.MULTILINE)
 
 
 def with_definitions(text: str) -> str:
@@ -50,4 +50,9 @@ def schema(where: str) -> str:
     return f"## Tables\n\n```sql\n{module.SCHEMA.strip()}\n```\n\nStates: {states}."
 
 
-WRITERS = {"fields": fields, "attributes": attributes, "schema": schema}
+def layout(where: str) -> str:
+    """The number of the layout that is written now."""
+    return f"This version writes layout {named(where)}."
+
+
+WRITERS = {"fields": fields, "attributes": attributes, "schema": schema, "layout": layout}

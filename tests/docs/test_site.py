@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -12,8 +13,16 @@ import pytest
 import scumble
 from scumble.cli import COMMANDS
 from scumble.methods.registry import method_class, method_names
+from scumble.work.schema import STATES
 
 BUILD = Path(__file__).parents[2] / "docs" / "build.py"
+
+FORMATS = {
+    "recipe": list(scumble.Recipe.model_fields),
+    "request": list(scumble.Request.model_fields),
+    "inversion": [field.name for field in dataclasses.fields(scumble.Inversion)],
+    "ledger": [],
+}
 
 for needed in ("sphinx", "furo", "myst_parser"):
     pytest.importorskip(needed, reason=f"{needed} is not installed: pip install 'scumble[docs]'")
@@ -47,6 +56,14 @@ def test_every_public_name_and_command_is_in_the_reference(site: Path) -> None:
     commands = (site / "command-line.html").read_text(encoding="utf-8")
     for name in COMMANDS:
         assert f"scumble {name}" in commands, name
+
+
+def test_file_formats_state_every_field_and_layout(site: Path) -> None:
+    pages = {name: (site / "formats" / f"{name}.html").read_text(encoding="utf-8") for name in FORMATS}
+    for name, fields in FORMATS.items():
+        assert not [field for field in fields if f">{field}<" not in pages[name]], name
+    assert all("writes layout" in pages[name] for name in ("recipe", "inversion", "ledger"))
+    assert all(state in pages["ledger"] for state in STATES)
 
 
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
