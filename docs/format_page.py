@@ -7,7 +7,7 @@ import inspect
 import re
 from typing import Any
 
-from method_page import cells
+from field_table import cells
 
 MARK = re.compile(r"^<!-- (fields|attributes|schema|layout): (.+) -->$", re.MULTILINE)
 

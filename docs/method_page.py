@@ -7,16 +7,15 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel
+from field_table import cells
 
 from scumble.cli.flags import SHORT
 from scumble.methods.base import FromSeed, ImageMethod, Method, Prompted, Sampled
 from scumble.methods.registry import ALIASES, method_class
 
 DOCS = Path(__file__).parent
-LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "min_length": "items ≥", "max_length": "items ≤"}
 SHARED = (Method, Prompted, Sampled, ImageMethod, FromSeed)
 """Classes whose fields many methods have: their fields stand last on a method's page."""
 
@@ -129,32 +128,3 @@ def row(name: str, field: Any) -> str:
     """One field as a line of the table."""
     flags = ", ".join(f"`{flag}`" for flag in SHORT.get(name, [f"--{name.replace('_', '-')}"]))
     return cells(flags, field)
-
-
-def cells(label: str, field: Any) -> str:
-    """A label, then default, limits and meaning of a field."""
-    default = "required" if field.is_required() else field.get_default(call_default_factory=True)
-    if isinstance(default, BaseModel):
-        default = f"{type(default).__name__}()"
-    meaning = " ".join((field.description or "").split()).replace("``", "`")
-    parts = [label, "" if default is None or default == "" else f"`{default}`", allowed(field), meaning]
-    return "| " + " | ".join(part.replace("|", "\\|") for part in parts) + " |"
-
-
-def allowed(field: Any) -> str:
-    """The limits or the choices of a field."""
-    limits = [
-        f"{sign} {getattr(limit, key):g}"
-        for limit in field.metadata
-        for key, sign in LIMITS.items()
-        if getattr(limit, key, None) is not None
-    ]
-    return ", ".join(limits or [f"`{choice}`" for choice in choices(field.annotation)])
-
-
-def choices(annotation: Any) -> list[Any]:
-    """The values of a Literal, also inside a union."""
-    parts = get_args(annotation)
-    if get_origin(annotation) is Literal:
-        return list(parts)
-    return [choice for part in parts for choice in choices(part)] if get_origin(annotation) is not tuple else []
