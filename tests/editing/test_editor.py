@@ -106,17 +106,18 @@ def test_transparency_survives(tiny_editor: Editor, picture: Image.Image) -> Non
 
 def test_progress_comes_after_each_step_with_a_preview_and_can_stop(tiny_editor: Editor, picture: Image.Image) -> None:
     steps: list[tuple[int, int]] = []
-    shapes: list[torch.Size] = []
+    sizes: list[tuple[int, int]] = []
 
     def watch(step: Progress) -> bool:
         steps.append((step.step, step.steps))
-        shapes.append(step.preview().shape)
+        sizes.append(step.preview().size)
+        assert step.preview(full=True).size == step.preview().size
         return step.step < 2
 
     with pytest.raises(CancelledError, match="stopped"):
         tiny_editor.edit(picture, SDEdit(strength=1.0, num_inference_steps=4), on_step=watch)
     assert steps == [(1, 4), (2, 4)]
-    assert shapes[0][:2] == (1, 3)
+    assert sizes == [(128, 128)] * 2
 
 
 def test_a_seed_is_drawn_and_recorded_when_none_is_given(tiny_editor: Editor, picture: Image.Image) -> None:

@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from scumble.editing.editor import Editor
+from scumble.methods.img2img.sdedit import SDEdit
+from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
 from scumble.models.base import Model
+from scumble.models.footprint import NetworkMemory
+from scumble.records.view import View
 from tests.support.all_methods import ALL, FROM_SEED, editor_for, short, soft_map
+from tests.support.tiny import state_of
 
 DATA_DECIDES = ("drag-noise", "drag-diffusion", "asyrp")
 
@@ -27,3 +33,37 @@ def test_the_plan_is_the_counted_cost(name: str, tiny_sd: Model, picture: Image.
         assert least <= counted <= most, f"{figure}: {least} <= {counted} <= {most}"
         assert least == most or not planned.exact
     assert planned.exact or name in DATA_DECIDES or "iterations" in planned.why
+
+
+def test_seconds_are_not_said_before_they_were_measured(
+    tiny_sd: Model, picture: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCUMBLE_CACHE", str(tmp_path))
+    editor, method = Editor(tiny_sd), SDEdit(prompt="a cat", num_inference_steps=8)
+    fresh = editor.plan(picture, method)
+    assert fresh.seconds is None and "not measured yet" in str(fresh) and " s, at " not in str(fresh)
+    cost = editor.edit(picture, method, seed=1).cost
+    planned = Editor(tiny_sd).plan(picture, method)
+    assert planned.seconds == pytest.approx((cost.seconds, cost.seconds))
+    assert "not measured" not in str(planned)
+    assert editor.plan(picture, DDIMInversion(prompt="a cat")).seconds is None, "another method"
+    assert editor.plan(picture.resize((128, 128)), method, view=View(work_size=256)).seconds is None
+    for damaged in ("no json", "[1]", '{"a": "b"}', "[" * 100_000):
+        (tmp_path / "speed.json").write_text(damaged)
+        assert editor.plan(picture, method).seconds is None
+
+
+def test_memory_grows_with_the_picture_and_with_what_is_made_at_once(tiny_sd: Model, picture: Image.Image) -> None:
+    editor, method = Editor(tiny_sd), SDEdit(prompt="a cat", num_inference_steps=4)
+    one = editor.plan(picture, method).peak_bytes
+    many = editor.plan(picture, method, count=8).peak_bytes
+    batched = editor.plan(picture, method, count=8, batch_size=1).peak_bytes
+    assert one is not None and many is not None and one == batched < many < 9 * one
+
+
+def test_memory_is_found_without_computing_and_leaves_nothing_behind(tiny_sd: Model) -> None:
+    before = state_of(tiny_sd.denoiser)
+    small, large = NetworkMemory(tiny_sd, (64, 64)), NetworkMemory(tiny_sd, (128, 128))
+    assert 0 < small.row < small.graph and small.row < large.row and 0 < small.ends < small.decoder_graph
+    assert small.row < small.read_row
+    assert state_of(tiny_sd.denoiser) == before

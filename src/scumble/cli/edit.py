@@ -251,8 +251,9 @@ def tell_plan(planned: Plan, common: Common) -> None:
         print(planned)
         return
     names = ("network_calls", "forward_rows", "backward_rows")
-    bounds = {name: {n: getattr(cost, n) for n in names} for name, cost in vars(planned).items() if name != "why"}
-    print(json.dumps({**bounds, "exact": planned.exact, "why": planned.why}))
+    bounds = {name: {n: getattr(getattr(planned, name), n) for n in names} for name in ("least", "most")}
+    more = {"seconds": planned.seconds, "peak_bytes": planned.peak_bytes}
+    print(json.dumps({**bounds, "exact": planned.exact, "why": planned.why, **more}))
 
 
 def acting(texts: Sequence[str]) -> list[Any]:

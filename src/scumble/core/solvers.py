@@ -266,13 +266,51 @@ class Plms:
         if here.index == 1 and len(visits) > 1:
             start = visits[-2]
             eps = (here.prediction.eps + start.prediction.eps) / 2
-        elif len(e) == 1:
-            eps = e[-1]
-        elif len(e) == 2:
-            eps = (3 * e[-1] - e[-2]) / 2
-        elif len(e) == 3:
-            eps = (23 * e[-1] - 16 * e[-2] + 5 * e[-3]) / 12
         else:
-            eps = (55 * e[-1] - 59 * e[-2] + 37 * e[-3] - 9 * e[-4]) / 24
-        moved = Prediction.from_eps(eps, start.x, start.level)
-        return target.a * moved.x0 + target.s * moved.eps, 0.0
+            eps = _combined(e)
+        return _moved(eps, start.x, start.level, target)
+
+
+def _combined(e: Sequence[Tensor]) -> Tensor:
+    """Adams-Bashforth of as many predictions as there are, up to four, newest last."""
+    if len(e) == 1:
+        return e[-1]
+    if len(e) == 2:
+        return (3 * e[-1] - e[-2]) / 2
+    if len(e) == 3:
+        return (23 * e[-1] - 16 * e[-2] + 5 * e[-3]) / 12
+    return (55 * e[-1] - 59 * e[-2] + 37 * e[-3] - 9 * e[-4]) / 24
+
+
+def _moved(eps: Tensor, x: Tensor, level: Level, target: Level) -> tuple[Tensor, float]:
+    moved = Prediction.from_eps(eps, x, level)
+    return target.a * moved.x0 + target.s * moved.eps, 0.0
+
+
+@dataclass(frozen=True)
+class SlicedPlms:
+    """PLMS as diffusers' pipelines run it below strength 1: begun in the middle of its list of levels.
+
+    Its scheduler repeats the first step at the second visit wherever it begins, but only the list's second level is
+    there twice. So from the third visit on x is taken for one level cleaner than it is, and one evaluation more is made
+    than steps were asked for. For comparison only.
+
+    Args:
+        levels: The whole list, as of :class:`Plms`.
+        first: Index of the first visit, 1 or more.
+    """
+
+    levels: tuple[Level, ...]
+    first: int
+    name: str = "plms"
+    memory: int = 4
+
+    def step(self, visits: Sequence[Evaluation], target: Level) -> tuple[Tensor, float | Tensor]:
+        """Deterministic: the standard deviation is 0."""
+        here, known = visits[-1], list(dict.fromkeys(self.levels))
+        place = known.index(here.level)
+        e = [v.prediction.eps for v in visits if v.index != self.first + 1]
+        if here.index != self.first + 1:
+            return _moved(_combined(e), here.x, here.level, known[place + 1])
+        start = visits[-2]
+        return _moved((here.prediction.eps + start.prediction.eps) / 2, start.x, known[place - 1], here.level)

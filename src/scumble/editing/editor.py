@@ -20,6 +20,7 @@ from scumble.editing.invert import invert_picture, part_to_invert, picture_of, r
 from scumble.editing.result import Result
 from scumble.editing.run import OnStep, user_errors
 from scumble.editing.runtime import planned_rows, planned_steps
+from scumble.editing.speed import remember
 from scumble.errors import InputError, MethodError, first_problem, nearest
 from scumble.images import Box, MapSource, Picture, Source, Window, fit, load_image
 from scumble.inversion.inversion import Inversion
@@ -221,6 +222,7 @@ class Editor:
             if stored is not None:
                 remarks += replay_notices(self.model, stored)
             result = edit_picture(asked, picture)
+        remember(self.model, method.method_name(), result.worked_at, result.cost)
         if stored is not None:
             reference = {"name": name, "sha256": stored.sha256}
             result = replace(result, recipe=result.recipe.model_copy(update={"inversion": reference}))
@@ -360,6 +362,7 @@ class Editor:
             refuse_above(max_cost, lambda: plan(asked, lambda one: make_pictures(one, self._size(method))))
             self._settle_runtime(asked)
             result = make_pictures(asked, self._size(method))
+        remember(self.model, method.method_name(), result.worked_at, result.cost)
         return replace(result, notices=[*remarks, *result.notices])
 
     def plan(
@@ -387,7 +390,8 @@ class Editor:
             view: How to look at the picture.
 
         Returns:
-            Rows and calls, exact where they do not depend on the image, else the fewest and the most.
+            Rows and calls, exact where they do not depend on the image, else the fewest and the most; seconds, where
+            edits with this method and model were measured on this machine; peak memory by the formula of the method.
         """
         method = method.with_defaults(self.model.defaults)
         stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion

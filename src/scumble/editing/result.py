@@ -61,6 +61,12 @@ class Result:
         """The first candidate."""
         return self.images[0]
 
+    @property
+    def worked_at(self) -> tuple[int, int]:
+        """(width, height) in pixels at which the model worked, in the largest of its windows."""
+        sizes = [record.size for record in self.recipe.windows] or [self.recipe.size]
+        return max(sizes, key=lambda size: size[0] * size[1])
+
     def recipe_of(self, index: int) -> Recipe:
         """The recipe of one candidate."""
         report = self.reports[index] if index < len(self.reports) else {}

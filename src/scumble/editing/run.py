@@ -23,8 +23,9 @@ from scumble.images.tensors import check_finite
 from scumble.inversion.inversion import Inversion
 from scumble.methods.base import ImageMethod, Method
 from scumble.methods.batch import EditBatch
-from scumble.methods.cache import Cache
+from scumble.methods.cache import Cache, Key
 from scumble.methods.given_text import given_text
+from scumble.methods.report import Report
 from scumble.methods.reuse import Reuse
 from scumble.methods.watch import OnStep, Watch
 from scumble.models.base import Model
@@ -40,6 +41,8 @@ Pixels = npt.NDArray[np.uint8]
 
 PHOTOGRAPHS = 256
 """Trained side in pixels from which a model is one of photographs."""
+SAME = "nothing random enters this edit: all candidates are the same, and were made once"
+MADE: Key[tuple[Tensor | None, Report]] = Key("the one that all candidates are")
 DOUBTFUL = 24.0
 """PSNR in dB below which a small model's own autoencoder says that it has never seen such a picture."""
 
@@ -131,16 +134,40 @@ class Run:
 
             batch.extra = extra_controls(batch, self.method.first_prompt, self.also)
         nothing = prepared.change is not None and not bool(prepared.change.any())
-        latent = None if nothing else self.method.run(batch)
+        latent = None if nothing else self._made(batch)
         if latent is not None:
             with torch.no_grad(), self.watch.phase("decode"):
-                decoded = self.method.decode(batch, latent).cpu()
+                decoded = self._decoded(batch, latent).cpu()
         self.reports += [batch.report.of(k) for k in range(batch.count)]
         if batch.report.frames and not self.frame_pictures:
             self.frame_pictures, self._frame_batch = batch.report.frames, batch
         if latent is None:
             return self._unchanged(batch, nothing)
         return [self._finished(decoded[k : k + 1], batch, first + k) for k in range(batch.count)]
+
+    def _made(self, batch: EditBatch) -> Tensor | None:
+        """The result of the method; of candidates that are all the same the first one, made once per edit."""
+        one_map = batch.change is None or batch.change.shape[0] == 1
+        one_place = all(place is None or place.shape[0] == 1 for _, place in batch.placed)
+        if self.also or not (one_map and one_place) or not self.method.draws_nothing(batch):
+            return self.method.run(batch)
+        if batch.samples[1] > 1 and SAME not in self.notices:
+            self.notices.append(SAME)
+
+        def run() -> tuple[Tensor | None, Report]:
+            single = replace(batch, count=1, noise=batch.first_noise, report=Report())
+            return self.method.run(single), single.report
+
+        latent, report = batch.cache.get_or_make(MADE, run)
+        batch.report.update(report)
+        return None if latent is None else latent.expand(batch.shape)
+
+    def _decoded(self, batch: EditBatch, latent: Tensor) -> Tensor:
+        """The images; rows that are one and the same are decoded once."""
+        if latent.shape[0] > 1 and latent.stride(0) == 0:
+            single = replace(batch, count=1)
+            return self.method.decode(single, latent[:1]).expand(batch.count, -1, -1, -1)
+        return self.method.decode(batch, latent)
 
     def _unchanged(self, batch: EditBatch, nothing: bool) -> list[Pixels]:
         """The picture itself, once for every candidate."""
@@ -268,7 +295,7 @@ def before_call(batch: EditBatch) -> Callable[[], None]:
         return batch.x0 if batch.image is not None else torch.zeros(batch.shape, device=batch.model.device)
 
     def called() -> None:
-        batch.watch.called(batch.samples, x0, batch.model.decode)
+        batch.watch.called(batch.samples, x0, batch.model)
         if runtime is not None:
             runtime.answers.called(batch.watch.stage)
 

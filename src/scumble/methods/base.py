@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field, field_validator
 from scumble.core.polarity import Polarity
 from scumble.core.traits_of_sampling import OTHER_SOLVERS, SolverName
 from scumble.errors import MethodError
+from scumble.methods.footprint import Footprint
 from scumble.methods.registry import METHODS
 from scumble.methods.words import Words
 from scumble.settings import Settings
@@ -91,6 +92,8 @@ class Method(Settings):
     """Whether its field ``strength`` applies to the whole image."""
     looks_inside: ClassVar[bool] = False
     """Whether its steps read activations, take gradients or train adapters: PyTorch runs these whatever the runtime."""
+    footprint: ClassVar[Footprint] = Footprint()
+    """What it keeps in memory."""
 
     prompt: str | tuple[str, ...] = ""
     """Text prompt: what the image should show."""
@@ -191,6 +194,10 @@ class Method(Settings):
                 f"the model {batch.model.name} takes no words, but {self.method_name()} was given"
                 f" {self.words!r}: leave the prompt empty, or use a text-to-image model or blended-diffusion"
             )
+
+    def draws_nothing(self, batch: EditBatch) -> bool:
+        """Whether nothing random enters what :meth:`run` makes of this batch, so that all candidates are the same."""
+        return False
 
     def finish(self, finished: Candidates) -> Sequence[int] | None:
         """Look at all candidates together, once, after the last batch; may write into their reports.

@@ -312,19 +312,19 @@ class EditBatch:
         self.used[name] = value
         return value
 
-    def tell(self, step: int, steps: int, x0: Tensor, preview: Callable[[], Tensor] | None = None) -> None:
+    def tell(self, step: int, steps: int, x0: Tensor, decode: Callable[[], Tensor] | None = None) -> None:
         """Tell whoever watches about a step, and stop when they ask for it: every phase of a run reports here.
 
         Args:
             step: Steps done in this phase, from 1.
             steps: Steps of this phase.
             x0: The current prediction of the clean result, in the model's space.
-            preview: Decodes it; by default the model.
+            decode: Decodes it, where it is not in the model's space.
 
         Raises:
             Stopped: If the edit is to stop.
         """
-        self.watch.tell(step, steps, self.samples, x0, preview or (lambda: self.model.decode(x0)))
+        self.watch.tell(step, steps, self.samples, x0, self.model, decode)
 
     def context(self, levels: tuple[Level, ...], solver: Solver, tag: str = "") -> RunState:
         """A fresh context for one run of the loop."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from scumble.inversion.settings import InversionSettings, InversionStart, Kind
 from scumble.methods.base import ImageMethod
+from scumble.methods.footprint import Footprint
 
 if TYPE_CHECKING:
     from scumble.core.guidance import Guidance
@@ -22,6 +23,7 @@ class InversionFields(ImageMethod):
 
     takes_inversion: ClassVar[bool] = True
     takes_prompts: ClassVar[bool] = True
+    footprint: ClassVar[Footprint] = Footprint(path=1)
 
     prompt: str | tuple[str, ...] = ""
     """Text prompt: what the image should show. With K prompts, candidate k uses prompt k mod K; all share one

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from torch import Tensor
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Entry:
-    value: Any
+    value: object
     rows: int
     size: int
 
@@ -59,7 +59,7 @@ class ContentCache:
             self._entries.clear()
             self.bytes = 0
 
-    def find(self, key: str) -> tuple[Any, int] | None:
+    def find(self, key: str) -> tuple[object, int] | None:
         """Return a value and the rows that it cost, or None."""
         with self._lock:
             entry = self._entries.get(key)
@@ -108,8 +108,7 @@ class Reuse:
         there = self.cache.find(name)
         if there is not None:
             cost.reused[what] = cost.reused.get(what, 0) + there[1]
-            value: T = there[0]
-            return value
+            return cast("T", there[0])
         before = cost.forward_rows + cost.backward_rows
         value = make()
         if self.adds:

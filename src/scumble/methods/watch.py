@@ -13,6 +13,8 @@ from scumble.methods.progress import Progress, Stage
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from scumble.models.base import Model
+
 __all__ = ["Cancel", "OnStep", "Watch"]
 
 OnStep = Callable[[Progress], bool | None]
@@ -59,15 +61,23 @@ class Watch:
         if self.cancel is not None and self.cancel():
             raise Stopped
 
-    def called(self, samples: tuple[int, int], x0: Callable[[], Tensor], decode: Callable[[Tensor], Tensor]) -> None:
+    def called(self, samples: tuple[int, int], x0: Callable[[], Tensor], model: Model) -> None:
         """Before a network call: ask, and tell where calls are steps."""
         self.ask()
         if self.counts and self.on_step is not None:
             latent = x0()
-            self.tell(self.step + 1, max(self.steps, self.step + 1), samples, latent, lambda: decode(latent))
+            self.tell(self.step + 1, max(self.steps, self.step + 1), samples, latent, model)
 
-    def tell(self, step: int, steps: int, samples: tuple[int, int], x0: Tensor, preview: Callable[[], Tensor]) -> None:
-        """Tell about a step.
+    def tell(
+        self,
+        step: int,
+        steps: int,
+        samples: tuple[int, int],
+        x0: Tensor,
+        model: Model,
+        decode: Callable[[], Tensor] | None = None,
+    ) -> None:
+        """Tell about a step; ``decode`` is for an ``x0`` that is not the model's.
 
         Raises:
             Stopped: If the callback asks for it.
@@ -76,5 +86,10 @@ class Watch:
         self.step = step
         if self.on_step is None:
             return
-        if self.on_step(Progress(step, steps, samples, x0, preview, stage=self.stage)) is False:
+        from scumble.models.latent_colors import latent_colors
+
+        quick = None if decode is not None else lambda: latent_colors(model, x0)
+        looks = decode or (lambda: model.decode(x0))
+        progress = Progress(step, steps, samples, x0, looks, quick, model.factor, stage=self.stage)
+        if self.on_step(progress) is False:
             raise Stopped

@@ -47,11 +47,9 @@ class Watch:
     def _preview(self, progress: Any) -> None:
         from PIL import Image
 
-        from scumble.images import to_image
-
         started = time.monotonic()
         ground, mask = self._base()
-        preview = to_image(progress.preview().detach().cpu()[:1])[0].convert("RGB")
+        preview = progress.preview()
         box, window = (0, 0, *ground.size), getattr(progress, "window", None)
         if window is not None:  # what was padded is cut off, and the part lies where it belongs
             preview = preview.crop((0, 0, *window.scaled))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
@@ -14,6 +16,8 @@ from scumble.core.cost import Cost
 from scumble.core.guidance import Guidance
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
+from scumble.editing.editor import Editor
+from scumble.methods.attention.pix2pix_zero import Pix2PixZero
 from scumble.methods.attention.whitened_inversion import (
     Regularizer,
     correlation,
@@ -121,3 +125,12 @@ def test_our_walk_visits_the_levels_of_sampling_and_theirs_does_not(tiny_sd: Mod
     assert torch.equal(ours, plain)
     assert len(theirs) == 4
     assert not torch.allclose(theirs[-1], ours[0], atol=1e-2)
+
+
+def test_the_number_of_shifts_is_five_unless_given(tiny_editor: Editor, picture: Image.Image) -> None:
+    fields: dict[str, Any] = {"prompt": "a dog", "source_prompt": "a cat", "num_inference_steps": 2, "rounds": 1}
+    usual, five, one = (
+        np.asarray(tiny_editor.edit(picture, Pix2PixZero(**fields, **more), seed=1).image)
+        for more in ({}, {"num_ac_rolls": 5}, {"num_ac_rolls": 1})
+    )
+    assert np.array_equal(usual, five) and not np.array_equal(usual, one)

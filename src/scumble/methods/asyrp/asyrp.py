@@ -29,6 +29,11 @@ class Asyrp(AsyrpFields):
     looks_inside: ClassVar[bool] = True
     takes_inversion: ClassVar[bool] = True
 
+    def draws_nothing(self, batch: EditBatch) -> bool:
+        """A path and back without noise, where none is added near the end; a given path holds its noise."""
+        given = batch.inversion is not None and batch.inversion.kind != "ddim"
+        return given or self.settled(batch)[4] == 0
+
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert without noise, then sample with the asymmetric step."""

@@ -11,6 +11,7 @@ from scumble.errors import InputError
 from scumble.methods.attention.whitened_fields import WhitenedInversionFields
 from scumble.methods.attention.worded_direction import WordedDirection
 from scumble.methods.base import FromSeed
+from scumble.methods.footprint import Footprint
 from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Pix2PixZero(FromSeed, WhitenedInversionFields, WordedDirection):
     looks_inside: ClassVar[bool] = True
     takes_inversion: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
+    footprint: ClassVar[Footprint] = Footprint(path=1, reads_attention=True)
 
     cross_attention: float | None = Field(default=None, ge=0, le=100)
     """How firmly cross-attention holds the layout; 0: not at all. Default: the published 0.1 for Stable Diffusion, and
@@ -45,6 +47,10 @@ class Pix2PixZero(FromSeed, WhitenedInversionFields, WordedDirection):
     compat: Literal["official"] | None = None
     """official: follow the published code, which inverts one level off and without both ends, draws from the VAE's
     posterior, and follows the unguided copy, pulled to the source's own attention."""
+
+    def draws_nothing(self, batch: EditBatch) -> bool:
+        """Edits of an image share one inversion; the published code draws another latent for each."""
+        return not _from_seed(batch) and self.compat is None
 
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:

@@ -52,6 +52,11 @@ class PlugAndPlay(InversionFields):
     """official: follow the published code, which takes the source's features under the empty prompt and cuts shares of
     the steps off where floating point falls short (0.58 of 50 gives 28)."""
 
+    def draws_nothing(self, batch: EditBatch) -> bool:
+        """On a path without noise, or a given one."""
+        given = batch.inversion is not None
+        return self.variants == 1 and (given or self.trajectory in (None, "ddim")) and not self.compat
+
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, then sample with the image's features and self-attention put in."""

@@ -33,12 +33,15 @@ class WhitenedInversionFields(Method):
     """Inversion: weight of the loss that keeps its noise at mean 0 and variance 1."""
     rounds: int = Field(default=5, ge=0, le=100)
     """Inversion: rounds of both losses at each step."""
+    num_ac_rolls: int = Field(default=5, ge=1, le=100)
+    """Inversion: moves of the autocorrelation loss in a round, each with new shifts."""
 
     def regularizer(self, noise: NoiseSource) -> Regularizer:
         """The losses that keep the inversion's noise white."""
         from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from
 
-        return Regularizer(drawn_from(noise), self.correlation_weight, self.divergence_weight, self.rounds)
+        weights = self.correlation_weight, self.divergence_weight
+        return Regularizer(drawn_from(noise), *weights, self.rounds, self.num_ac_rolls)
 
     def inversion(self, batch: EditBatch, caption: Conditioning, prompt: str) -> Inversion:
         """The given inversion, or that of the image under the source prompt, computed once per edit."""
@@ -64,7 +67,7 @@ class WhitenedInversionFields(Method):
             return Inversion("ddim", levels, 0, xs, prompt=prompt, eta=0.0, size=batch.size)
 
         batch.say_shared("the inversion's regularizer")
-        weights = (self.correlation_weight, self.divergence_weight, self.rounds)
+        weights = (self.correlation_weight, self.divergence_weight, self.rounds, self.num_ac_rolls)
         parts = ("whitened", self.num_inference_steps, self.inversion_start, weights, prompt, batch.size)
         return batch.cache.get_or_make(
             INVERSION, lambda: batch.reused("inversion", parts, invert, batch.first_noise if self.rounds else None)

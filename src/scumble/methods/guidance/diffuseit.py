@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from scumble.errors import MethodError
+from scumble.methods.footprint import Footprint
 from scumble.methods.guidance.diffuseit_fields import DiffuseITFields
 from scumble.methods.official import with_presets
 
@@ -34,6 +35,7 @@ class DiffuseIT(DiffuseITFields):
     paper: ClassVar[str] = "DiffuseIT, arXiv 2209.15264"
     scene_wide: ClassVar[bool] = True
     looks_inside: ClassVar[bool] = True
+    footprint: ClassVar[Footprint] = Footprint(through_decoder=1)
 
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:

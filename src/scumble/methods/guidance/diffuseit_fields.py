@@ -58,6 +58,9 @@ class DiffuseITFields(ImageMethod):
     """Weight of the loss on values beyond black and white."""
     augmentations: int = Field(default=8, ge=1, le=256)
     """Number of augmented views that CLIP sees."""
+    judge: Literal["x0", "mixed"] | None = None
+    """What the losses look at: the predicted clean image, or mixed, its mixture with the noisy one. Default: mixed as
+    published for pixel models, x0 for latent models, whose mixtures decode to nothing known."""
     resample: int = Field(default=10, ge=1, le=100)
     """How many times the first step is taken (ddpm solver only)."""
     restarts: int = Field(default=0, ge=0, le=100)

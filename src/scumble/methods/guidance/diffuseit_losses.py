@@ -8,6 +8,7 @@ from scumble.energies.clip import ClipGoal, composed_goal
 from scumble.energies.picture import PixelDistance, RangeExcess
 from scumble.energies.protocol import Energy, Judged
 from scumble.energies.vit import VitEnergy
+from scumble.errors import MethodError
 from scumble.methods.batch import EditBatch
 from scumble.methods.guidance.diffuseit_fields import DiffuseITFields
 from scumble.methods.inpainting.fields import scorer_of
@@ -19,9 +20,13 @@ __all__ = ["diffuseit_losses"]
 def diffuseit_losses(method: DiffuseITFields, batch: EditBatch, steps: int) -> list[Energy]:
     """Return the losses with a weight, for a full run of ``steps`` steps.
 
-    Of latents they judge the decoded prediction: noisy latents decode to nothing known.
+    Raises:
+        MethodError: If noisy latents are to be judged: they decode to nothing known.
     """
-    of: Judged = "mixed" if batch.model.factor == 1 else "x0"
+    usual: Judged = "mixed" if batch.model.factor == 1 else "x0"
+    of = method.judge or batch.use("judge", usual)
+    if of == "mixed" and batch.model.factor > 1:
+        raise MethodError(f"{batch.model.name} works on latents, where only x0 can be judged: leave --judge out")
     extract, source = tower_of(batch.cache, method.vision, batch.model.device), batch.picture
     target = None if method.target_image is None else other_picture(batch, method.target_image)
     with torch.no_grad():

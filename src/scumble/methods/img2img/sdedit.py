@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from scumble.core.control import Trajectory
     from scumble.core.schedule import Level
+    from scumble.core.solvers import Solver
     from scumble.methods.batch import EditBatch
 
 __all__ = ["SDEdit"]
@@ -35,7 +36,7 @@ class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
     """How often the whole edit is repeated on its own result (K in the paper)."""
     compat: Literal["diffusers"] | None = None
     """diffusers: follow its img2img pipeline, which draws from the VAE's posterior and rounds the number of steps
-    down (100 steps at strength 0.29 run 28)."""
+    down (100 steps at strength 0.29 run 28); below strength 1 plms begins in the middle of its levels."""
 
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
@@ -51,10 +52,12 @@ class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
         first: float,
         x0: Tensor,
         begun: Callable[[Tensor], Trajectory] | None = None,
+        solver: Solver | None = None,
     ) -> Tensor | None:
         """Noise ``x0`` (1 or B, C, h, w) to level ``first`` with one draw and denoise it, ``repeats`` times.
 
-        ``begun`` makes the trajectory on which it begins of x0, where that is not the noised x0.
+        ``begun`` makes the trajectory on which it begins of x0, where that is not the noised x0; ``solver`` is
+        another one than the field's.
         """
         from scumble.controls.change_map import NoisedSource
         from scumble.core.rounding import SLACK
@@ -66,5 +69,5 @@ class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
         for k in range(self.repeats):
             tag = f"repeat{k}/" if k else ""
             keep = batch.keep_outside_map(steps, first, (begun or NoisedSource)(x0))
-            x0 = batch.denoise(levels, self.make_solver(batch, steps), [keep, guidance], tag=tag)
+            x0 = batch.denoise(levels, solver or self.make_solver(batch, steps), [keep, guidance], tag=tag)
         return x0

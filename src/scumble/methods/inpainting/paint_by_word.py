@@ -10,6 +10,7 @@ from pydantic import Field
 from scumble.errors import MethodError
 from scumble.file_field import FileField
 from scumble.methods.cache import Key
+from scumble.methods.footprint import Footprint
 from scumble.methods.inpainting.fields import ClipRanking, MaskFields, scorer_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class PaintByWord(ClipRanking, MaskFields):
     """Optimize the latent of a region under CLIP, without a diffusion model: a baseline of the blended papers."""
 
     paper: ClassVar[str] = "Paint by Word, arXiv 2103.10951; PaintByWord++ as described in 2111.14818"
+    footprint: ClassVar[Footprint] = Footprint(through_decoder=1)
 
     prompt: str = ""
     """Text prompt: what the region should show."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from scumble.methods.footprint import Footprint
 from scumble.methods.inversion_fields import InversionFields
 from scumble.methods.placed import Placed
 
@@ -22,6 +23,7 @@ class CycleDiffusion(InversionFields, Placed):
 
     paper: ClassVar[str] = "CycleDiffusion, arXiv 2210.05559"
     tileable: ClassVar[bool] = True
+    footprint: ClassVar[Footprint] = Footprint(path=3, each_its_own=True)
 
     guidance_scale: float = Field(default=5.0, ge=0, le=100)
     """Classifier-free guidance towards the prompt."""

@@ -34,6 +34,10 @@ class DDIMInversion(InversionFields, Placed):
     direct: bool = False
     """Add to every step what the image's own step misses of its path; exact with the source prompt."""
 
+    def draws_nothing(self, batch: EditBatch) -> bool:
+        """A path and back without noise; several prompts make several images."""
+        return self.variants == 1
+
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, then sample without noise with the target prompt."""
         from scumble.controls.stored_noise import StoredNoise

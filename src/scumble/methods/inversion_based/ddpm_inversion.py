@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from scumble.methods.footprint import Footprint
 from scumble.methods.inversion_based.noise_edits import NoiseEdits
 from scumble.methods.inversion_fields import InversionFields
 from scumble.methods.official import with_presets
@@ -32,6 +33,7 @@ class DDPMInversion(NoiseEdits, InversionFields, Placed):
 
     paper: ClassVar[str] = "An Edit Friendly DDPM Noise Space, arXiv 2304.06140"
     tileable: ClassVar[bool] = True
+    footprint: ClassVar[Footprint] = Footprint(path=3, each_its_own=True)
 
     prompt: str | tuple[str, ...] = ""
     """Text prompt: what the image should show. Left empty, only the edits of the noise change the image. With K

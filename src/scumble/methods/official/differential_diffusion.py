@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, NoisedSource
+from scumble.core.solvers import SlicedPlms
 from scumble.images import latent_map
 from scumble.methods.batch import EditBatch
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
@@ -18,14 +19,17 @@ def run(method: DifferentialDiffusion, batch: EditBatch) -> Tensor:
     (one step earlier than ours), and do not restore white at the end."""
     levels = batch.levels(method.num_inference_steps, method.solver)
     steps = len(levels) - 1
-    first = steps - min(int(steps * method.strength), steps) if method.strength < 1 else 0
+    asked = method.num_inference_steps if method.solver == "plms" else steps
+    first = asked - min(int(asked * method.strength), asked)
+    sliced = method.solver == "plms" and first > 0
+    solver = SlicedPlms(levels, first) if sliced else method.make_solver(batch, steps)
     source = NoisedSource(batch.posterior_draw(), fresh=method.fresh_noise)
     keep = latent_map(_inverted_map(batch), batch.model.factor, "bilinear").to(batch.model.device)
     thresholds = torch.arange(steps - first, dtype=torch.float32, device=keep.device) / (steps - first)
     release = first + ((keep.unsqueeze(-1) > thresholds).sum(-1) - 1).clamp_min(0)
     hold = ChangeMap(release, source, nested=method.nested, skip=False, first=first, exact_end=False)
     guidance = batch.guidance(method.prompt, method.negative_prompt, method.guidance_scale)
-    return batch.denoise(levels, method.make_solver(batch, steps), [hold, guidance])
+    return batch.denoise(levels, solver, [hold, guidance])
 
 
 def _inverted_map(batch: EditBatch) -> Tensor:

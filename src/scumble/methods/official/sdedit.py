@@ -6,6 +6,7 @@ from torch import Tensor
 
 from scumble.controls.change_map import NoisedSource
 from scumble.core.control import RunState
+from scumble.core.solvers import SlicedPlms
 from scumble.methods.batch import EditBatch
 from scumble.methods.img2img.sdedit import SDEdit
 
@@ -24,9 +25,12 @@ class FromNoise(NoisedSource):
 def run(method: SDEdit, batch: EditBatch) -> Tensor | None:
     """Start from a draw of the VAE's posterior, and round the number of steps down: 0.29 of 100 steps gives 28."""
     levels = batch.levels(method.num_inference_steps, method.solver)
-    steps = len(levels) - 1
+    steps = method.num_inference_steps if method.solver == "plms" else len(levels) - 1
+    run = int(steps * method.strength)
+    sliced = SlicedPlms(levels, steps - run) if method.solver == "plms" and run < steps else None
+    first = steps - run if run else len(levels) - 1
     begun = FromNoise if batch.change is not None and method.strength == 1 else None
-    return method.redraw(batch, levels, steps - int(steps * method.strength), batch.posterior_draw(), begun)
+    return method.redraw(batch, levels, first, batch.posterior_draw(), begun, sliced)
 
 
 PRESETS = {"diffusers": run}

@@ -1,0 +1,55 @@
+"""What a method keeps in memory: declared by the method, turned into bytes by one formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scumble.core.cost import Cost
+    from scumble.models.footprint import NetworkMemory
+
+__all__ = ["Footprint"]
+
+PICTURES = 6.0
+"""Copies in float32 of a picture at the model's size that an edit holds for each candidate, map and residual too."""
+
+ROWS_ON_CPU, GRAPHS_ON_CPU = 2.3, 1.7
+"""What a processor takes for what tensors hold: its convolutions work on copies in a layout of their own. Measured with
+``python -m benchmarks plan_memory``; on a GPU tensors are all that is counted."""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a run of a method keeps, beside the rows of the network that are counted.
+
+    Attributes:
+        path: Tensors of x's size for each step (a stored path 1, its noise and residuals 2 more).
+        each_its_own: Whether every candidate has a path of its own.
+        reads_attention: Whether a gradient is taken through attention maps.
+        through_decoder: Decoders whose graph is alive at once in a step's gradient.
+    """
+
+    path: int = 0
+    each_its_own: bool = False
+    reads_attention: bool = False
+    through_decoder: int = 0
+
+    def bytes(self, network: NetworkMemory, widest: Cost, steps: int, count: int) -> int:
+        """Return the peak above the weights, in bytes.
+
+        Args:
+            network: What a row and a picture take.
+            widest: Most rows of one call, and of one gradient.
+            steps: N.
+            count: Candidates at once.
+        """
+        on_cpu = network.model.device.type == "cpu"
+        plain, graphs = (ROWS_ON_CPU, GRAPHS_ON_CPU) if on_cpu else (1.0, 1.0)
+        busy = [plain * network.row * widest.widest, plain * network.ends]
+        if widest.widest_gradient or self.through_decoder:
+            graph = network.read_graph if self.reads_attention else network.graph
+            decoders = network.decoder_graph * self.through_decoder * count
+            busy.append(graphs * (graph * widest.widest_gradient + decoders))
+        paths = self.path * (steps + 1) * (count if self.each_its_own else 1)
+        return int(max(busy) + paths * network.latent + PICTURES * count * network.picture)
