@@ -32,7 +32,7 @@ METHODS = {
     "warp-drag": '"points": ((90, 128, 140, 128),), "num_inference_steps": STEPS',
     "self-guidance": WORDS + ', "move": {"cube": (0.2, 0.0)}',
     "diffuseit": CLIP + ', "source_prompt": "a blue cube"',
-    "asyrp": '"prompt": "a red cube on sand", "num_inference_steps": STEPS',
+    "asyrp": '"directions": ("sand",), "prompt": "a red cube on sand", "num_inference_steps": STEPS',
     "instruct": '"prompt": "make the cube red", "num_inference_steps": STEPS',
 }
 MODELS = {"blended-diffusion": "still-life-pixel", "local-clip-guided-diffusion": "still-life-pixel",
