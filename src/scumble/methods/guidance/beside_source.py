@@ -9,6 +9,7 @@ from pydantic import Field
 
 from scumble.errors import InputError
 from scumble.methods.base import FromSeed
+from scumble.methods.footprint import Footprint
 from scumble.methods.inversion_fields import InversionFields
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class BesideSource(FromSeed, InversionFields):
     scene_wide: ClassVar[bool] = True
     looks_inside: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
+    footprint: ClassVar[Footprint] = Footprint(path=3, reads_attention=True)
 
     guidance_scale: float | None = Field(default=None, ge=0.01, le=100)
     """Classifier-free guidance towards the prompt. Default: 5 from a seed; 1 for images, which more leads off their

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from scumble.errors import InputError
-from scumble.methods.footprint import Footprint
 from scumble.methods.guidance.beside_source import BesideSource
 from scumble.methods.guidance.layout_fields import WordWishes
 from scumble.methods.guidance.reference import Reference
@@ -37,7 +36,6 @@ class SelfGuidance(WordWishes, BesideSource):
 
     paper: ClassVar[str] = "Diffusion Self-Guidance, arXiv 2306.00986"
     needs_text: ClassVar[bool] = True
-    footprint: ClassVar[Footprint] = Footprint(path=3, reads_attention=True)
 
     strength: float = Field(default=0.5, ge=0, le=4)
     """Strength of the guidance at every step, as a share of the predicted noise; 0 turns it off."""
