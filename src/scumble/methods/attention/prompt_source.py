@@ -32,6 +32,11 @@ class PromptSource(InversionFields, FromSeed, WordFields):
     inversion_iterations: int = Field(default=1, ge=1, le=100)
     """Fixed-point iterations per level of a ddim inversion."""
 
+    def draws_nothing(self, batch: EditBatch) -> bool:
+        """On a ddim path of an image, or a given path."""
+        given = batch.inversion is not None
+        return self.variants == 1 and (given or (self.trajectory == "ddim" and batch.image is not None))
+
     def source(self, batch: EditBatch, **more: object) -> SourceRun:
         """The run of the source: from the seed, or along the image's inversion."""
         from scumble.methods.inversion_for import inversion_for

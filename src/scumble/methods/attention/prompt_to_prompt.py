@@ -46,11 +46,6 @@ class PromptToPrompt(PromptSource):
         edit.swap(prompts, SwapSites((), ()), 0, 1)
         edit.local_blend(prompts, batch.model.denoiser, batch.shape, lambda ctx, i: batch.x0, 0, 1)
 
-    def draws_nothing(self, batch: EditBatch) -> bool:
-        """On a ddim path of an image, or a given path."""
-        given = batch.inversion is not None
-        return self.variants == 1 and (given or (self.trajectory == "ddim" and batch.image is not None))
-
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
         """Sample the source beside the edit, and swap its attention in."""

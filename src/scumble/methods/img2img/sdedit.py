@@ -41,7 +41,6 @@ class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
         """Add noise up to the start level, then denoise; a change map scales the strength of every pixel."""
-
         levels = batch.levels(self.num_inference_steps, self.solver)
         return self.redraw(batch, levels, batch.begin(self.strength, len(levels) - 1), batch.x0)
 
@@ -56,18 +55,16 @@ class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
     ) -> Tensor | None:
         """Noise ``x0`` (1 or B, C, h, w) to level ``first`` with one draw and denoise it, ``repeats`` times.
 
-        ``begun`` makes the trajectory on which it begins of x0, where that is not the noised x0; ``solver`` is
-        another one than the field's.
+        ``begun`` makes of x0 the trajectory on which it begins, else the noised x0; ``solver`` replaces the field's.
         """
         from scumble.controls.change_map import NoisedSource
         from scumble.core.rounding import SLACK
 
-        steps = len(levels) - 1
-        if int(first + SLACK) == steps:
+        if int(first + SLACK) == (steps := len(levels) - 1):
             return None
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         for k in range(self.repeats):
-            tag = f"repeat{k}/" if k else ""
             keep = batch.keep_outside_map(steps, first, (begun or NoisedSource)(x0))
-            x0 = batch.denoise(levels, solver or self.make_solver(batch, steps), [keep, guidance], tag=tag)
+            rule = solver or self.make_solver(batch, steps)
+            x0 = batch.denoise(levels, rule, [keep, guidance], tag=f"repeat{k}/" if k else "")
         return x0
