@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import sys
 import threading
@@ -122,6 +123,8 @@ def serve(
         config = uvicorn.Config(
             guard, log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="off"
         )
+        # What is cut off by the end is no fault that anybody has to read of.
+        logging.getLogger("uvicorn.error").addFilter(lambda record: not studio.events.closed)
         shown = "127.0.0.1" if host in ("0.0.0.0", "::", "127.0.0.1", "localhost") else host
         address = f"http://{shown}:{port}/?token={token}"
         print(f"Scumble Studio: {address}", flush=True)
