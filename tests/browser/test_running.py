@@ -179,7 +179,7 @@ def test_going_on_painting_while_candidates_come_one_by_one(studio: Studio) -> N
     studio.stroke((20, 200), (60, 220))
     assert studio.js("studio.doc.statistics.value.count") > before
     studio.result()
-    cards = studio.page.get_by_role("option")
+    cards = studio.page.get_by_role("listbox", name="Candidates").get_by_role("option")
     assert cards.count() == 4
     studio.page.locator(".stage").focus()
     seeds = []

@@ -18,8 +18,10 @@ from scumble.studio.plan import plan_of
 if TYPE_CHECKING:
     from scumble.studio.app import Studio
 
-__all__ = ["body_bytes", "body_json", "gone", "picture_info", "plan_edit", "settled_map", "wait_for"]
+__all__ = ["IMMUTABLE", "body_bytes", "body_json", "gone", "picture_info", "plan_edit", "settled_map", "wait_for"]
 
+IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
+"""Headers of what is named by its hash."""
 MOST_JSON = 2_000_000
 MOST_WORDS = 4000
 

@@ -1,0 +1,94 @@
+"""A result that comes back: what of its recipe the page can take over, and what is not here, by name and hash."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scumble.studio.app import Studio
+
+__all__ = ["brought_back"]
+
+
+def brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
+    """What of a recipe the page can take over; what is not here is named with its hash. A recipe is data, no more."""
+    missing: list[str] = []
+    known = {one["name"]: one for one in studio.methods}
+    method = str(recipe.get("method"))
+    parameters = {**dict(recipe.get("parameters") or {}), **dict(recipe.get("view") or {})}
+    points = [one for one in parameters.pop("points", None) or [] if isinstance(one, list) and len(one) == 4]
+    places = _places(studio, recipe, parameters.pop("placed_words", None) or [], missing)
+    source = recipe.get("input") or {}
+    picture = studio.store.picture_by_pixels(str(source.get("sha256", "")))
+    if source and picture is None:
+        missing.append(
+            f"the picture {source.get('name') or 'without a name'} (pixels {str(source.get('sha256'))[:12]}…)"
+        )
+    wanted = recipe.get("change_map") or {}
+    change_map = str(wanted.get("sha256", "")) if studio.maps.path(str(wanted.get("sha256", ""))) else None
+    if wanted and change_map is None:
+        missing.append(
+            f"the map {wanted.get('name') or 'without a name'} (strengths {str(wanted.get('sha256'))[:12]}…)"
+        )
+    if method not in known:
+        missing.append(f"the method {method}")
+        method = "differential-diffusion"
+    fields = {one["name"]: one for one in known.get(method, {}).get("fields", ())}
+    sent = {name for name, one in fields.items() if one["kind"] == "file"}
+    files = _sent(studio, recipe, sent, missing)
+    inversion = _from_shelf(studio, recipe, missing)
+    parameters = {name: value for name, value in parameters.items() if name not in sent}
+    changed = {name: value for name, value in parameters.items() if name in fields and value != fields[name]["default"]}
+    info = None if picture is None else {**picture, "recipe": None}
+    return {
+        "method": method,
+        "parameters": changed,
+        "seed": int(recipe.get("seed") or 0),
+        "index": int(recipe.get("index") or 0),
+        "count": int(recipe.get("count") or 1),
+        "picture": info,
+        "map": change_map,
+        "points": points,
+        "places": places,
+        "files": files,
+        "inversion": inversion,
+        "missing": missing,
+    }
+
+
+def _places(studio: Studio, recipe: dict[str, Any], words: list[Any], missing: list[str]) -> list[dict[str, Any]]:
+    """The words of a recipe that have a place, each with its map where that is here."""
+    files = recipe.get("files") or {}
+    places = []
+    for k, one in enumerate(words):
+        if not isinstance(one, dict):
+            continue
+        digest = str((files.get(f"placed_words.{k}.map") or {}).get("sha256", ""))
+        there = studio.maps.by_file(digest) if digest else None
+        if one.get("map") is not None and there is None:
+            missing.append(f"the map of {str(one.get('text'))!r} (file {digest[:12]}…)")
+        places.append({"text": str(one.get("text") or ""), "map": there})
+    return places
+
+
+def _sent(studio: Studio, recipe: dict[str, Any], names: set[str], missing: list[str]) -> dict[str, dict[str, str]]:
+    """The files of a recipe's fields that are here."""
+    files = {}
+    for name, one in (recipe.get("files") or {}).items():
+        if name in names and isinstance(one, dict):
+            digest, called = str(one.get("sha256", "")), str(one.get("name") or name)
+            if studio.pictures.path(digest) or studio.texts.path(digest):
+                files[name] = {"id": digest, "name": called}
+            else:
+                missing.append(f"the file {called} of {name} ({digest[:12]}…)")
+    return files
+
+
+def _from_shelf(studio: Studio, recipe: dict[str, Any], missing: list[str]) -> str | None:
+    """The inversion that a recipe started from, where it is on the shelf."""
+    wanted = recipe.get("inversion") or {}
+    digest = str(wanted.get("sha256", ""))
+    there = next((one["id"] for one in studio.store.inversions() if digest and one.get("sha256") == digest), None)
+    if wanted and there is None:
+        missing.append(f"the inversion {wanted.get('name') or 'without a name'} ({digest[:12]}…)")
+    return there

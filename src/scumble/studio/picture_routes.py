@@ -1,0 +1,72 @@
+"""The routes of pictures: taken in whole, named by hash, shown as they are or small."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, Response
+
+from scumble.studio.brought_back import brought_back
+from scumble.studio.parts import IMMUTABLE, body_bytes, body_json, gone, picture_info, wait_for
+from scumble.studio.pictures import MOST_BYTES
+
+if TYPE_CHECKING:
+    from scumble.studio.app import Studio
+
+__all__ = ["add_pictures", "take_picture"]
+
+
+def add_pictures(app: FastAPI, studio: Studio) -> None:
+    """Add the routes."""
+
+    @app.post("/api/pictures")
+    async def add_picture(request: Request) -> dict[str, Any]:
+        name = unquote(request.headers.get("x-name", "picture"))[:200]
+        data = await body_bytes(request, MOST_BYTES, name)
+        return await take_picture(studio, data, name)
+
+    @app.post("/api/pictures/still-life")
+    async def still_life(request: Request) -> dict[str, Any]:
+        body = await body_json(request)
+        picture = await wait_for(studio.engine.ask("still_life", seed=int(body.get("seed", 0))))
+        added = await take_picture(studio, picture["png"], picture["name"])
+        return {**added, "caption": picture["caption"]}
+
+    @app.get("/api/pictures/{digest}")
+    async def picture(digest: str) -> Response:
+        path = studio.pictures.path(digest)
+        return FileResponse(path, headers=IMMUTABLE) if path else gone("that picture is not in this folder")
+
+    @app.get("/api/pictures/{digest}/about")
+    async def about_picture(digest: str) -> dict[str, Any]:
+        return picture_info(studio, digest)
+
+    @app.get("/api/pictures/{digest}/display")
+    async def display(digest: str, max: int | None = None) -> Response:
+        side = None if max is None else min(4096, max) if max > 0 else 1
+        shown = await asyncio.to_thread(studio.pictures.shown, digest, side)
+        if shown is None:
+            gone("that picture is not in this folder")
+        return FileResponse(shown[0], media_type=shown[1], headers=IMMUTABLE)
+
+
+async def take_picture(studio: Studio, data: bytes, name: str) -> dict[str, Any]:
+    """Keep a picture and say what it is, with what its recipe brings back."""
+    digest, view = await asyncio.to_thread(studio.pictures.add, data, name)
+    studio.store.keep_picture(digest, view.name, (view.width, view.height), view.alpha)
+    path = studio.pictures.path(digest)
+    if (studio.store.picture(digest) or {}).get("pixels") is None:
+        future = studio.engine.ask("pixels", path=str(path))
+        future.add_done_callback(lambda done: _keep_pixels(studio, digest, done))
+    info = picture_info(studio, digest)
+    recipe = None if view.recipe is None else await asyncio.to_thread(brought_back, studio, view.recipe)
+    return {**info, "recipe": recipe}
+
+
+def _keep_pixels(studio: Studio, digest: str, done: Future[Any]) -> None:
+    if not done.cancelled() and done.exception() is None:
+        studio.store.keep_pixels(digest, done.result())
