@@ -60,10 +60,12 @@ def make(method: str) -> tuple[Image.Image, dict[str, Any]]:
 
 
 def cost(plan: str, made: Path) -> dict[str, Any]:
-    """The plan's line, and the numbers of steps and candidates from the recipe in the file."""
-    recipe = read_recipe(made)
+    """What the plan counts, without seconds and memory, which are a machine's; steps and candidates by the recipe."""
+    recipe, rows = read_recipe(made), re.match(r".*?backward rows( \([^)]*\))?", " ".join(plan.split()))
+    if rows is None:
+        raise SystemExit(f"the plan counts no rows: {plan}")
     steps = recipe.used.get("num_inference_steps") or recipe.parameters.get("num_inference_steps")
-    return {"plan": " ".join(plan.split()), "steps": steps, "count": recipe.count}
+    return {"plan": rows[0], "steps": steps, "count": recipe.count}
 
 
 def sheet(images: list[Image.Image]) -> Image.Image:
