@@ -191,3 +191,20 @@ def test_what_is_no_controlnet_of_this_kind_is_refused_in_one_line(sd_pipe: Any,
         assert "\n" not in str(error.value)
     with pytest.raises(ScumbleError, match="control_image="):
         from_pipe(controlled_pipe("StableDiffusionControlNetPipeline", sd_pipe, network))
+
+
+def test_an_inversion_of_a_window_sees_that_part_of_the_control_picture(editor: scumble.Editor) -> None:
+    wide = PHOTO.resize((64, 64))
+    inversion = editor.invert(wide, change_map=(8, 8, 24, 24), num_inference_steps=3, seed=1)
+    assert inversion.window is not None and inversion.window["box"] != [0, 0, 64, 64]
+    method = scumble.DDPMInversion(change_map=(np.indices((64, 64)) // 8 == 1).all(0).astype(np.float32))
+    from_file = editor.edit(wide, method, inversion=inversion, seed=1)
+    again = editor.invert(wide, change_map=(8, 8, 24, 24), num_inference_steps=3, seed=1)
+    assert again.sha256 == inversion.sha256
+    assert from_file.image.size == (64, 64)
+
+
+def test_an_inversion_by_a_long_prompt_with_guidance_is_exact(editor: scumble.Editor) -> None:
+    prompt = "a red cube on sand a big cat on sand a cube a big red cat on a cube"
+    inversion = editor.invert(PHOTO, prompt=prompt, guidance_scale=2.0, num_inference_steps=3, seed=1)
+    assert inversion.error["latent_max"] < 1e-4

@@ -17,13 +17,14 @@ from scumble.editing.prepared import Prepared, prepare, profile_in
 from scumble.editing.run import before_call
 from scumble.editing.runtime import runtime_notices
 from scumble.editing.windows import Part, whole_part
-from scumble.errors import InputError, ScumbleError
+from scumble.errors import InputError, MethodError, ScumbleError
 from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, region, to_bytes
 from scumble.images.framing import framed
 from scumble.images.islands import bounding_box
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
+from scumble.methods.given_text import GivenText
 from scumble.methods.inversion_for import inversion_for
 from scumble.methods.watch import Watch
 from scumble.models.base import Model
@@ -74,13 +75,23 @@ def invert_picture(
 
     Raises:
         InputError: If the settings do not fit the model.
+        MethodError: If the model has no inversion.
     """
+    if model.picture_channels:
+        raise MethodError(f"{model.name} edits by instruction: it has no inversion; use another model")
     part = part or whole_part(model, picture.size)
     window = part.window
     pixels = np.asarray(picture.rgb if window.is_whole else picture.rgb.crop(window.box))
     prepared = prepare(model, part, pixels, profile_in(picture.rgb))
     batch = EditBatch(
-        model=model, noise=CounterNoise([seed]), count=1, size=window.size, image=prepared.image, cost=Cost()
+        model=model,
+        noise=CounterNoise([seed]),
+        count=1,
+        size=window.size,
+        image=prepared.image,
+        cost=Cost(),
+        window=window,
+        text=GivenText(model.pieces(settings.prompt or "") if model.takes_text else 1),
     )
     batch.watch = watch or Watch()
     batch.cost.before_call = before_call(batch)

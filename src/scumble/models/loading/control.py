@@ -50,14 +50,20 @@ def control_of(model: LatentModel, add_ons: AddOns, present: Any = None) -> Cont
         raise CheckpointError(f"{name} is a {type(network).__name__}; one ControlNetModel is supported")
     unet: Any = model.denoiser
     for one in SHARED:
-        given, wanted = network.config.get(one), unet.config.get(one)
-        if given != wanted:
+        given = network.config.get(one)
+        wanted = model.channels if one == "in_channels" else unet.config.get(one)
+        if _plain(given) != _plain(wanted):
             raise CheckpointError(
                 f"{name} was made for another kind of checkpoint than {model.name}: its {one} is {given}, the U-Net's"
                 f" {wanted}"
             )
     scale = 1.0 if add_ons.control_scale is None else float(add_ons.control_scale)
     return ControlNet(network, load_image(add_ons.control_image), scale)
+
+
+def _plain(value: Any) -> Any:
+    """A value as a config file holds it: lists for tuples."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _loaded(path: Path, model: LatentModel) -> Any:

@@ -25,7 +25,7 @@ NOT_MODELS: dict[str, tuple[str, ...]] = {
     "a LoRA, an addition to a model: give it with --lora, and the model it was made for with --model": (
         "lora", "hada_w1", "lokr_w",
     ),
-    "a ControlNet, an addition to a model, which is not supported; give the model itself": (
+    "a ControlNet, an addition to a model: give it with --control and its picture, and the model with --model": (
         "control_model.", "controlnet_cond_embedding", "controlnet_down_blocks",
     ),
     "a Flux model; only Stable Diffusion 1.x, 2.x and XL and pixel models are supported": (
