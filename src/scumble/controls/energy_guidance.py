@@ -23,7 +23,7 @@ from scumble.core.prediction import Prediction
 from scumble.core.schedule import conditional_variance
 from scumble.core.traits import AttentionRead, Traits
 from scumble.energies.protocol import Observation, Place, WeightedEnergy
-from scumble.errors import MethodError
+from scumble.errors import MethodError, nearest
 
 __all__ = ["ClassifierGuidance", "EnergyGuidance", "SourceRow"]
 
@@ -304,8 +304,16 @@ class EnergyGuidance(Control):
         (k, guide, _), ctx = one, seen.ctx
         energy = guide.energy
         origin = self._origins.get((energy.source, k)) if energy.source is not None else None
-        value = energy(seen, origin)
         where = f"energy {energy.name} at step {ctx.i + 1} of {ctx.steps}"
+        try:
+            value = energy(seen, origin)
+        except AttributeError as error:
+            if error.obj is not seen and error.obj is not origin:
+                raise
+            known = sorted({*vars(seen), *dir(Observation)} - {one for one in dir(seen) if one.startswith("_")})
+            raise MethodError(
+                f"{where} looks at {error.name!r}{nearest(str(error.name), known)}; an energy sees {', '.join(known)}"
+            ) from error
         if not isinstance(value, Tensor) or tuple(value.shape) != (seen.x.shape[0],):
             shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise MethodError(f"{where} returned {shape}, expected one value per sample ({seen.x.shape[0]},)")

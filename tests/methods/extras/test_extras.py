@@ -197,3 +197,12 @@ def test_energies_act_beside_methods_that_guide_by_a_loss_of_their_own(
     assert pixels(both.image)[:16].mean() > pixels(plain.image)[:16].mean()
     assert both.cost.forward_rows == plain.cost.forward_rows
     assert both.cost.backward_rows > plain.cost.backward_rows
+
+
+def test_an_energy_that_looks_at_what_there_is_not_is_told_what_there_is(tiny_editor: Editor) -> None:
+    method = TextToImage(prompt=PROMPT, **STEPS)
+    with pytest.raises(MethodError, match=r"looks at 'cleen' \(did you mean clean") as caught:
+        tiny_editor.generate(method, seed=1, also=[CustomEnergy(fn=lambda seen: seen.cleen.mean())])
+    assert "_" not in str(caught.value).partition("sees ")[2] and "\n" not in str(caught.value)
+    with pytest.raises(AttributeError, match="no attribute 'shap'"):
+        tiny_editor.generate(method, seed=1, also=[CustomEnergy(fn=lambda seen: seen.x.shap)])
