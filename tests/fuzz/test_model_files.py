@@ -18,6 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from scumble.errors import InputError
 from scumble.models.add_ons import AddOns, Lora
 from scumble.models.latent import LatentModel
 from scumble.models.loading import load
@@ -166,7 +167,10 @@ def use(path: Path) -> None:
     """Load a folder, and ask what every edit asks first."""
     model: Any = load(path, "cpu")
     assert model.native_size > 0
-    model.schedule.levels(2)
+    try:
+        model.schedule.levels(2)
+    except ValueError as error:  # too few training steps: edits say so in one line
+        raise InputError(str(error)) from error
     model.embed(["a red cube"])
 
 

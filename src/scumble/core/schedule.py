@@ -337,9 +337,13 @@ def _alphas_cumprod(config: Mapping[str, Any]) -> Array:
         raise ValueError(f"beta_schedule {kind!r} is unknown; expected linear, scaled_linear or squaredcos_cap_v2")
     if config.get("rescale_betas_zero_snr"):
         betas = _rescale_zero_terminal_snr(betas)
+    if betas.shape != (total,):
+        raise ValueError(f"it has betas of the shape {tuple(betas.shape)} for {total} training steps")
     table = torch.cumprod(1.0 - betas, dim=0)
     if config.get("rescale_betas_zero_snr") and re.search("DPMSolver|Euler|UniPC", config.get("_class_name", "")):
         table[-1] = NEARLY_ZERO
+    if not bool(((table >= 0) & (table <= 1)).all()):
+        raise ValueError(f"its betas give no {total} noise levels from 1 to 0")
     return table.to(torch.float64).numpy()
 
 
