@@ -132,13 +132,13 @@ def guidance_follows(bench: Bench) -> Finding:
     successes: dict[str, list[float]] = {"follow": [], "constant": []}
     for sample in _strangers(bench):
         slope = ramp(sample.source.height, sample.source.height)
-        for name, found in correlations.items():
+        for name, values in correlations.items():
             change = _changed(bench, sample, _guided(sample, slope.astype(np.float32), name))
-            found.append(pearson(change.mean(0), slope.mean(0)))
+            values.append(pearson(change.mean(0), slope.mean(0)))
     for sample in (*bench.samples("recolour"), *bench.samples("reshape")):
-        change = np.where(sample.area, 1.0, 0.3).astype(np.float32)
-        for name, found in successes.items():
-            found.append(bench.scored(sample, bench.edit(sample, _guided(sample, change, name)))["success"])
+        strengths = np.where(sample.area, 1.0, 0.3).astype(np.float32)
+        for name, values in successes.items():
+            values.append(bench.scored(sample, bench.edit(sample, _guided(sample, strengths, name)))["success"])
     word, sentence = judged(
         paired(correlations["follow"], correlations["constant"]), "correlation of change and ramp, columns", 3
     )
