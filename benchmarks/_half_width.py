@@ -29,6 +29,6 @@ def half_width_pipe() -> Any:
         )  # fmt: skip
     return StableDiffusionImg2ImgPipeline(
         vae=vae.eval(), text_encoder=encoder.network, tokenizer=encoder.tokenizer, unet=unet.eval(),
-        scheduler=DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False),
+        scheduler=DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip

@@ -168,7 +168,7 @@ def diffusers_img2img(model: Any, steps: int, side: int = 64) -> Callable[[], ob
     encoder = model.text.encoders[0]
     pipe = StableDiffusionImg2ImgPipeline(
         vae=model.vae, text_encoder=encoder.network, tokenizer=encoder.tokenizer, unet=model.denoiser,
-        scheduler=DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False),
+        scheduler=DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
