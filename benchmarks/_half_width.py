@@ -6,7 +6,12 @@ from typing import Any
 
 import torch
 
-__all__ = ["half_width_pipe"]
+__all__ = ["SCHEDULE", "half_width_pipe"]
+
+SCHEDULE: dict[str, Any] = {
+    "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": False, "steps_offset": 1,
+}  # fmt: skip
+"""Of Stable Diffusion, as diffusers' scheduler takes it."""
 
 
 def half_width_pipe() -> Any:
@@ -29,6 +34,6 @@ def half_width_pipe() -> Any:
         )  # fmt: skip
     return StableDiffusionImg2ImgPipeline(
         vae=vae.eval(), text_encoder=encoder.network, tokenizer=encoder.tokenizer, unet=unet.eval(),
-        scheduler=DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1),
+        scheduler=DDIMScheduler(**SCHEDULE),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks._half_width import half_width_pipe
+from benchmarks._half_width import SCHEDULE, half_width_pipe
 from scumble.editing.editor import Editor
 from scumble.editing.session import Session
 from scumble.memory import peak
@@ -168,7 +168,7 @@ def diffusers_img2img(model: Any, steps: int, side: int = 64) -> Callable[[], ob
     encoder = model.text.encoders[0]
     pipe = StableDiffusionImg2ImgPipeline(
         vae=model.vae, text_encoder=encoder.network, tokenizer=encoder.tokenizer, unet=model.denoiser,
-        scheduler=DDIMScheduler(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, steps_offset=1),
+        scheduler=DDIMScheduler(**SCHEDULE),
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
     pipe.set_progress_bar_config(disable=True)
