@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -80,6 +81,9 @@ class NetworkMemory:
     def _denoise(self, reading: bool = False) -> Callable[[Tensor], Tensor]:
         model, (_, _, height, width) = self.model, self._picture
         level, cond = model.schedule.levels(2)[0], model.embed([""], size=(height, width))
+        if model.picture_channels:
+            read_beside = (1, model.picture_channels, *self._latent[2:])
+            cond = replace(cond, picture=torch.zeros(read_beside, device=model.device))
         read = sites(model.denoiser, "cross_attention") if reading else ()
         taps = [Tap(site.path, lambda maps: None, "probs") for site in read]
         return lambda x: model.predict(x, level, cond, taps).eps
