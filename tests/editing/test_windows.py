@@ -236,3 +236,24 @@ def test_tiles_blend_without_seams_and_one_tile_is_the_model_itself() -> None:
         assert begins[0] == 0 and begins[-1] + min(16, length) == length
     with pytest.raises(MethodError, match="cannot work in tiles"):
         tiled.predict(large, level, cond, taps=[object()])
+
+
+def test_a_tiled_edit_says_its_tiles_and_is_made_again(tiny_editor: Editor, tmp_path: Path) -> None:
+    Image.fromarray(photograph(330, 170)).save(tmp_path / "in.png")
+    change = np.full((170, 330), 255, np.uint8)
+    change[:, :200] = 0
+    Image.fromarray(change).save(tmp_path / "map.png")
+    method = _dd(tmp_path / "map.png")
+    result = tiny_editor.edit(tmp_path / "in.png", method, seed=3, tiles=True, window="whole")
+    assert any(notice.endswith("tiles of 128x128, overlap 64") for notice in result.notices)
+    (path,) = result.save(tmp_path / "out.png")
+    assert redo(path, editor=tiny_editor).largest == 0
+
+
+def test_it_is_told_where_detail_was_brought_back(tiny_editor: Editor) -> None:
+    picture = photograph(400, 300)
+    change = _map(picture.shape, (0, 0, 400, 300), strength=0.5)
+    words = "fine detail was kept where the edit follows the picture"
+    for detail in ("keep", "model"):
+        notices = tiny_editor.edit(picture, _dd(change), seed=0, window="whole", detail=detail).notices
+        assert any(notice.startswith(words) for notice in notices) == (detail == "keep")

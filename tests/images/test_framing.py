@@ -26,9 +26,16 @@ def test_a_thing_beside_the_region_is_shown_whole_or_not_at_all() -> None:
 
 
 def test_where_every_border_cuts_alike_the_region_stays_in_the_middle() -> None:
-    picture = Image.new("RGB", (300, 200), "gray")
-    window = region(picture.size, (120, 80, 150, 100), 8, 64)
-    assert framed(window, (120, 80, 150, 100), picture, 8) == window
+    picture, inside = Image.new("RGB", (300, 200), "gray"), (120, 90, 150, 110)
+    window = region(picture.size, inside, 8, 64)
+    assert framed(window, inside, picture, 8) == window
+
+
+def test_what_lies_low_in_the_picture_lies_low_in_its_window() -> None:
+    picture, inside = Image.new("RGB", (300, 200), "gray"), (120, 140, 150, 160)
+    window = region(picture.size, inside, 8, 64)
+    box = framed(window, inside, picture, 8).box
+    assert (window.box[1], box[1]) == (118, 104)  # the context of 8 below it stays
 
 
 def test_the_whole_picture_is_not_shifted() -> None:

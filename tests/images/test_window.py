@@ -92,3 +92,10 @@ def test_bad_regions_are_refused() -> None:
         region((10, 10), (0, 0, 11, 5))
     with pytest.raises(InputError, match="context must be from 0 to 4"):
         region((10, 10), (0, 0, 5, 5), context=5.0)
+
+
+def test_context_makes_a_window_no_larger_than_is_comfortable() -> None:
+    box = (100, 10, 140, 45)
+    assert region((256, 64), box, 8, 64).size[0] > 72
+    assert region((256, 64), box, 8, 64, comfort=1.0).size == (72, 64)
+    assert region((256, 64), (100, 5, 160, 60), 8, 64, comfort=1.0).scale == 1.0  # it may be larger where it has to

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from scumble.errors import InputError
@@ -13,7 +14,7 @@ from scumble.file_field import FileField, named_files
 from scumble.methods.registry import METHODS, method_class
 from scumble.records.file_ref import FileRef, content_sha256, file_refs
 from scumble.records.model_spec import ModelSpec
-from scumble.records.request import Request, canonical, drawn_seed, put
+from scumble.records.request import MapFromWords, Request, canonical, drawn_seed, put
 
 WEIGHTS = "ab" * 32
 
@@ -123,3 +124,30 @@ def test_the_content_of_a_folder_is_that_of_all_its_files(tmp_path: Path) -> Non
     before = content_sha256(tmp_path / "m")
     (tmp_path / "m" / "unet" / "w").write_bytes(b"2")
     assert content_sha256(tmp_path / "m") != before
+
+
+def test_maps_from_words_and_words_with_maps_are_requests(tmp_path: Path) -> None:
+    from scumble.records.lists import Line
+    from scumble.records.settle import settle
+    from scumble.records.wishes import Wishes
+    from tests.images.drawn import photograph
+
+    for name in ("in.png", "m.png"):
+        Image.fromarray(photograph(16, 16)).save(tmp_path / name)
+    placed = [{"text": "a cat"}, {"text": "a red cube", "map": "m.png"}, {"text": "sand", "map": "not:cube"}]
+    line = {"image": "in.png", "method": "differential-diffusion", "change_map": "words:cube", "prompt": placed}
+    (one,) = settle([Line("list.jsonl", 1, line, str(tmp_path))], Wishes())
+    assert one.problems == () and one.request is not None
+    assert one.request.change_map == MapFromWords(words="words:cube") == MapFromWords(words="cube")
+    assert {place: Path(path).name for place, path in one.at.items()} == {
+        "image": "in.png",
+        "files.placed_words.0.map": "m.png",
+    }
+    contents = dict.fromkeys(one.at, "11" * 32)
+    other = {**contents, "files.placed_words.0.map": "22" * 32}
+    assert one.request.key(contents, WEIGHTS) != one.request.key(other, WEIGHTS)
+    at = {"placed_words.0.map": one.at["files.placed_words.0.map"]}
+    built: Any = one.request.build(at, change_map="words:cube")
+    assert built.first_prompt == "a cat"
+    assert [words.text for words in built.placed_words] == ["a red cube", "sand"]
+    assert Path(built.placed_words[0].map).name == "m.png" and built.placed_words[1].map == "not:cube"

@@ -36,6 +36,9 @@ Pixels = npt.NDArray[np.uint8]
 SPARE_CELLS = 2
 """Cells of the model beyond the strip that are made and thrown away."""
 
+WIDE = 1.5
+"""Width of what the model sees, in units of the picture's height: a sun that it does not see it draws again."""
+
 SHARE = 0.5
 """Largest share of what the model sees at once that is new: the rest is picture, so that it can be continued."""
 
@@ -108,8 +111,8 @@ def extend(
 ) -> Extension:
     """Continue a picture by ``left``, ``right``, ``top`` and ``bottom`` pixels (arXiv 2111.14818 section 5.1).
 
-    A new strip is filled smoothly from the picture's edge and then redrawn under the method, which sees a square window
-    of it with as much picture beside it; wide sides take several strips, each continuing the one before.
+    A new strip is filled smoothly from the picture's edge and then redrawn under the method, which sees a window
+    of it with at least as much picture beside it; wide sides take several strips, each continuing the one before.
 
     Args:
         editor: The editor and its model.
@@ -172,7 +175,7 @@ class _Grower:
         """Return a turned canvas with a strip at its right; the window is shown to the model upright."""
         spare = self._spare(canvas, width)
         padded = np.pad(canvas, ((0, 0), (0, width + spare), (0, 0)), mode="edge")
-        shown = min(max(padded.shape[0], 2 * (width + spare)), padded.shape[1])
+        shown = min(max(int(WIDE * padded.shape[0]), 2 * (width + spare)), padded.shape[1])
         old = padded.shape[1] - shown
         new = np.zeros((padded.shape[0], shown), bool)
         new[:, shown - width - spare :] = True
@@ -180,6 +183,8 @@ class _Grower:
         given: dict[str, Any] = {"change_map": np.ascontiguousarray(_turned(new.astype(np.float32), side))}
         given |= {"keep": 1} if "keep" in fields and self.count > 1 else {}
         given |= {} if prompt is None else {"prompt": prompt}
+        # a strip that faded in would show the smooth filling beside the picture as a line
+        given |= {"feather": 0} if self.method.feather is None else {}
         # the strip is filled already
         given |= {"begin": "picture"} if isinstance(self.method, RegionInit) and self.method.begin is None else {}
         upright = Image.fromarray(np.ascontiguousarray(_turned(_filled(padded[:, old:], new), side)))

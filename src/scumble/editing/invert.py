@@ -16,10 +16,9 @@ from scumble.editing.finish import finished
 from scumble.editing.prepared import Prepared, prepare, profile_in
 from scumble.editing.run import before_call
 from scumble.editing.runtime import runtime_notices
-from scumble.editing.windows import Part, whole_part
+from scumble.editing.windows import Part, whole_part, window_around
 from scumble.errors import InputError, MethodError, ScumbleError
-from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, region, to_bytes
-from scumble.images.framing import framed
+from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, to_bytes
 from scumble.images.islands import bounding_box
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
@@ -49,8 +48,8 @@ def part_to_invert(model: Model, picture: Picture, change_map: MapSource | Box |
         box = bounding_box(np.asarray((change > 0).numpy().any(axis=(0, 1))))
     if box is None:
         raise InputError("the map changes nothing: give one that shows what edits will change")
-    around = region(picture.size, box, model.multiple, view.work_size or model.native_size, view.context)
-    return Part(framed(around, box, picture.rgb, model.multiple), None, box)
+    native = view.work_size or model.native_size
+    return Part(window_around(model, picture.size, box, view.context, native, picture.rgb), None, box)
 
 
 def invert_picture(

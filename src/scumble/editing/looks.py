@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scumble.editing.asked import Edit
-from scumble.editing.run import PHOTOGRAPHS
-from scumble.editing.windows import Part
+from scumble.editing.windows import PHOTOGRAPHS, Part
 from scumble.images import Window
 from scumble.images.profile import Profile
+from scumble.models.tiled import TiledModel
 
 if TYPE_CHECKING:
     pass
@@ -32,6 +32,10 @@ def looks(asked: Edit, parts: Sequence[Part], profile: Profile | None) -> list[s
         profile: The picture's profile, where it differs from sRGB.
     """
     method, notices = asked.method, [_looked_at(part.window, asked) for part in parts]
+    if asked.view.tiles:
+        notices += [TiledModel(asked.model).describe(part.window.size) for part in parts]
+    elif asked.view.detail == "keep" and not method.needs_no_network and any(part.window.scale > 1 for part in parts):
+        notices.append("fine detail was kept where the edit follows the picture; --detail model shows the model's own")
     if profile is not None:
         notices.append(f'colors were worked on in sRGB and returned to "{profile.name}"')
     notices += _unknown_words(asked)

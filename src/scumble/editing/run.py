@@ -17,6 +17,7 @@ from scumble.core.loop import Stopped
 from scumble.core.noise import CounterNoise, NoiseSource
 from scumble.editing.finish import finished
 from scumble.editing.prepared import Original, Prepared
+from scumble.editing.windows import PHOTOGRAPHS
 from scumble.errors import CancelledError, MemoryLimitError, MethodError
 from scumble.images import Window, psnr, to_bytes
 from scumble.images.tensors import check_finite
@@ -39,8 +40,6 @@ __all__ = ["OnStep", "Run", "before_call", "stopped", "user_errors"]
 
 Pixels = npt.NDArray[np.uint8]
 
-PHOTOGRAPHS = 256
-"""Trained side in pixels from which a model is one of photographs."""
 SAME = "nothing random enters this edit: all candidates are the same, and were made once"
 MADE: Key[tuple[Tensor | None, Report]] = Key("the one that all candidates are")
 DOUBTFUL = 24.0

@@ -15,15 +15,20 @@ from scumble.errors import InputError, MethodError
 from scumble.images import Box, Window, fit, region
 from scumble.images.framing import framed
 from scumble.images.islands import Island, bounding_box, islands, merged
+from scumble.images.region import AREA
 from scumble.methods.base import Method
 from scumble.models.base import Model
 from scumble.records.view import VIEW_0_1, View, WindowRecord
 
-__all__ = ["Part", "choose_parts", "recorded", "whole_part", "window_record"]
+__all__ = ["PHOTOGRAPHS", "Part", "choose_parts", "recorded", "whole_part", "window_around", "window_record"]
 
 LARGEST_WORK = 4.0
 """Largest work size, in units of the trained side."""
 BETTER = 1e-9
+PHOTOGRAPHS = 256
+"""Trained side in pixels from which a model is one of photographs."""
+OWN_SIZE = 1.0
+"""Pixels of the window of a small model, in units of the trained side squared, where the region leaves the choice."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,18 @@ def whole_part(model: Model, size: tuple[int, int], change: Tensor | None = None
     """The part that is the whole picture, scaled to about what the model was trained on."""
     window = fit(*size, multiple=model.multiple, native=native or model.native_size)
     return Part(window, change, window.box)
+
+
+def window_around(
+    model: Model, size: tuple[int, int], inside: Box, context: float | None, native: int, picture: Image.Image | None
+) -> Window:
+    """The window around a region, framed by what is in the picture.
+
+    A small model draws scenes of its own size and nothing else: more context would show it more than a scene.
+    """
+    comfort = OWN_SIZE if model.native_size < PHOTOGRAPHS else AREA
+    around = region(size, inside, model.multiple, native, context, comfort)
+    return around if picture is None else framed(around, inside, picture, model.multiple)
 
 
 def choose_parts(
@@ -90,8 +107,7 @@ def choose_parts(
         return [whole], notices
 
     def window(inside: Box) -> Window:
-        around = region(size, inside, model.multiple, native, view.context)
-        return around if picture is None else framed(around, inside, picture, model.multiple)
+        return window_around(model, size, inside, view.context, native, picture)
 
     joined = _with_points(box, points, size)
     regions, labels = ([Island(joined, ())], None) if points or method.scene_wide else islands(where)

@@ -18,7 +18,12 @@ MOST_CONTEXT = 4.0
 
 
 def region(
-    size: tuple[int, int], box: Box, multiple: int = 1, native: int = 64, context: float | None = None
+    size: tuple[int, int],
+    box: Box,
+    multiple: int = 1,
+    native: int = 64,
+    context: float | None = None,
+    comfort: float = AREA,
 ) -> Window:
     """Choose the window around a box of the picture.
 
@@ -33,6 +38,7 @@ def region(
         native: Side of the pictures that the model was trained on, or the short side that is wanted.
         context: Pixels added on each side of the box, as a share of its mean side; None: the most of 0.5 to 0.125
             with which nothing is scaled.
+        comfort: Up to how many pixels context makes a window larger, in units of the trained side squared.
 
     Raises:
         InputError: If the box is empty or leaves the picture, or the context is not from 0 to 4.
@@ -45,9 +51,11 @@ def region(
     sides = (right - left, bottom - top)
     area, longest = AREA * native * native, LONGEST * native
     share, wanted = 0.0, (0, 0)
-    for share in CONTEXTS if context is None else (context,):
+    shares = CONTEXTS if context is None else (context,)
+    for share in shares:
         wanted = _with_context(size, sides, share, multiple, native)
-        if wanted[0] * wanted[1] <= area and max(wanted) <= longest:
+        most = area if share == shares[-1] else min(area, comfort * native * native)
+        if wanted[0] * wanted[1] <= most and max(wanted) <= longest:
             cut, scaled, inner = _unscaled(size, sides, wanted, multiple, native)
             break
     else:

@@ -74,6 +74,14 @@ class TiledModel:
         """Everything that is not about tiles is the model's."""
         return getattr(self.model, name)
 
+    def describe(self, size: tuple[int, int]) -> str:
+        """How many tiles a picture of (width, height) model pixels takes, in words."""
+        factor = self.model.factor
+        width, height = (side // factor for side in size)
+        count = len(starts(width, self.tile, self.overlap)) * len(starts(height, self.tile, self.overlap))
+        side, overlap = self.tile * factor, self.overlap * factor
+        return f"{count} tile{'s' if count > 1 else ''} of {side}x{side}, overlap {overlap}"
+
     def embed(
         self,
         prompts: Sequence[str],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,13 @@ from torch import from_numpy
 from torch.nn import functional
 
 from scumble.errors import InputError
-from scumble.images import decibels
+from scumble.images import Box, Window, decibels
+from scumble.images.framing import framed
+from scumble.images.islands import bounding_box
 from scumble_lab.bench.case import Case, Mask, Sample
 from scumble_lab.bench.tasks import draw
 from scumble_lab.world import Scene, caption, sample_scene
-from scumble_lab.world.panorama import Panorama, owners, panorama, render_panorama
+from scumble_lab.world.panorama import Panorama, owners, panorama, render_panorama, scene_at
 
 __all__ = ["SIDE", "WideCase", "large_render", "psnr_in", "wide_panorama"]
 
@@ -26,6 +28,7 @@ _VISIBLE = 12
 """Difference of a channel from which a pixel counts as changed, of 255."""
 _BRUSH = 2
 """How far beyond the change a person's brush goes, in pixels."""
+_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,7 @@ class WideCase:
     """An edit of a part of a large picture.
 
     Attributes:
-        case: What is asked for, of the scene alone; the prompt names the new thing and nothing else, since neither the
-            window nor the whole picture shows just this scene. Where a thing is removed, it names the one beside it.
+        case: What is asked for, of the scene alone.
         source: The picture to be edited.
         target: The true result.
         region: What a person would paint.
@@ -45,11 +47,14 @@ class WideCase:
     source: Image.Image
     target: Image.Image
     region: Mask
-    scene: tuple[int, int, int, int]
+    scene: Box
 
 
 def wide_panorama(task: str, number: int, seed: int, count: int, height: int) -> WideCase:
-    """Draw a panorama of `count` scenes, one of which is to be edited.
+    """Draw a panorama of `count` scenes, one object of which is to be edited.
+
+    The scene that is asked for and judged is what lies in the 64 pixels around the edit, where their border cuts the
+    least: its caption is the prompt, whatever window an editor takes.
 
     Args:
         task: Of :data:`scumble_lab.bench.tasks.TASKS`, one that keeps the floor and the sky.
@@ -61,29 +66,66 @@ def wide_panorama(task: str, number: int, seed: int, count: int, height: int) ->
     Raises:
         InputError: If no scene allows the edit.
     """
-    sample = draw(task, number, seed, SIDE)
-    before, after = sample.case.scenes
-    rng, place = random.Random(f"panorama/{seed}/{task}/{number}/{count}"), number % count
-    others = [_beside(before, rng) for _ in range(count - 1)]
-    views = [panorama([*others[:place], scene, *others[place:]], scene) for scene in (before, after)]
-    source, target = (render_panorama(view, SIDE, height).permute(1, 2, 0).numpy() for view in views)
-    change = np.abs(source.astype(int) - target.astype(int)).max(-1) > _VISIBLE
-    for view, other in (views, views[::-1]):
-        change |= np.isin(owners(view, SIDE, height), _without(view, other))
-    top = (height - SIDE) // 2
-    scene = (place * SIDE, top, (place + 1) * SIDE, top + SIDE)
-    return WideCase(_alone(sample.case), Image.fromarray(source), Image.fromarray(target), _brushed(change), scene)
+    reason = ""
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _wide(draw(task, 1000 * attempt + number, seed, SIDE), count, height)
+        except InputError as error:
+            reason = str(error)
+    raise InputError(f"found no {task} in {_ATTEMPTS} panoramas: {reason}")
 
 
 def large_render(task: str, number: int, seed: int, times: int = 4) -> WideCase:
     """Draw a case of the benchmark at several times the model's size."""
     sample: Sample = draw(task, number, seed, times * SIDE)
-    return WideCase(sample.case, sample.source, sample.truth, sample.area, (0, 0, *sample.source.size))
+    assert sample.target is not None and sample.region is not None
+    return WideCase(sample.case, sample.source, sample.target, sample.region, (0, 0, *sample.source.size))
 
 
 def psnr_in(region: Mask, image: npt.NDArray[np.uint8], target: npt.NDArray[np.uint8]) -> float:
     """PSNR in dB of two pictures (H, W, 3) within a region (H, W)."""
     return decibels(float(((image[region].astype(float) - target[region].astype(float)) ** 2).mean()), 255)
+
+
+def _wide(sample: Sample, count: int, height: int) -> WideCase:
+    before, after = sample.case.scenes
+    rng = random.Random(f"panorama/{sample.case.id}/{before.seed}/{count}")
+    place, others = rng.randrange(count), [_beside(before, rng) for _ in range(count - 1)]
+    views = [panorama([*others[:place], scene, *others[place:]], scene) for scene in (before, after)]
+    source, target = (render_panorama(view, SIDE, height).permute(1, 2, 0).numpy() for view in views)
+    shown = [owners(view, SIDE, height) for view in views]
+    change = np.abs(source.astype(int) - target.astype(int)).max(-1) > _VISIBLE
+    for items, view, other in zip(shown, views, views[::-1], strict=True):
+        change |= np.isin(items, _without(view, other))
+    region, picture = _brushed(change), Image.fromarray(source)
+    scene = _surroundings(picture, region)
+    old, new = (_seen(view, items, scene) for view, items in zip(views, shown, strict=True))
+    edited = [k for k, item in enumerate((old if sample.case.task == "remove" else new).objects)
+              if item not in (new if sample.case.task == "remove" else old).objects]  # fmt: skip
+    if len(edited) != 1 or not new.objects:
+        raise InputError("the edited object is not alone in its surroundings")
+    update = {"source_prompt": caption(old), "prompt": caption(new), "item": edited[0],
+              "before": old.to_dict(), "after": new.to_dict()}  # fmt: skip
+    return WideCase(sample.case.model_copy(update=update), picture, Image.fromarray(target), region, scene)
+
+
+def _surroundings(picture: Image.Image, region: Mask) -> Box:
+    """The 64 pixels around a region, where their border cuts the least; at the height of the scenes."""
+    inside = bounding_box(region)
+    top = (picture.height - SIDE) // 2
+    if inside is None or inside[2] - inside[0] > SIDE - _BRUSH:
+        raise InputError("the edit is too wide for one window")
+    left = min(max((inside[0] + inside[2] - SIDE) // 2, 0), picture.width - SIDE)
+    window = Window(picture.size, (SIDE, SIDE), (SIDE, SIDE), (left, top, left + SIDE, top + SIDE))
+    left = framed(window, inside, picture).box[0]
+    return left, top, left + SIDE, top + SIDE
+
+
+def _seen(view: Panorama, shown: npt.NDArray[np.int64], scene: Box) -> Scene:
+    """The objects that lie in the surroundings with all their pixels, as a scene of its own."""
+    inside = shown[scene[1] : scene[3], scene[0] : scene[2]]
+    items = [k for k in np.unique(inside[inside >= 0]).tolist() if (inside == k).sum() == (shown == k).sum()]
+    return scene_at(view, (scene[0] + scene[2]) / 2 / SIDE, items)
 
 
 def _beside(scene: Scene, rng: random.Random) -> Scene:
@@ -95,14 +137,6 @@ def _beside(scene: Scene, rng: random.Random) -> Scene:
         except InputError:
             continue
     return sample_scene(rng, objects=1, size="small", **fixed)
-
-
-def _alone(case: Case) -> Case:
-    """The case with a prompt for the edited thing alone."""
-    _, after = case.scenes
-    if case.item is None or case.item >= len(after.objects) or case.task == "remove":
-        return case
-    return case.model_copy(update={"prompt": caption(replace(after, objects=(after.objects[case.item],)))})
 
 
 def _without(view: Panorama, other: Panorama) -> list[int]:

@@ -23,7 +23,7 @@ from scumble_lab.world.scene import Object, Scene
 from scumble_lab.world.trace import first_hits
 from scumble_lab.world.vectors import normalise
 
-__all__ = ["Panorama", "owners", "panorama", "render_panorama"]
+__all__ = ["Panorama", "owners", "panorama", "render_panorama", "scene_at"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,22 @@ def panorama(scenes: Sequence[Scene], surroundings: Scene | None = None) -> Pano
     return Panorama(
         tuple(around), first.floor, first.sky, first.camera, first.light, first.floor_yaw, first.seed, len(scenes)
     )
+
+
+def scene_at(view: Panorama, place: float, items: Sequence[int]) -> Scene:
+    """Return some objects of a panorama as the scene that a camera sees which is turned to a place.
+
+    Args:
+        view: The panorama.
+        place: Of the middle of the picture, in scenes from the left.
+        items: Places of the objects among the panorama's.
+
+    Raises:
+        InputError: If they make no scene: too many, or not all in the picture.
+    """
+    angle = _angle(place, view.count, view.camera)
+    objects = tuple(_turned(view.objects[k], view.camera, -angle) for k in items)
+    return Scene(objects, view.floor, view.sky, view.camera, view.light, view.floor_yaw, view.seed)
 
 
 @torch.no_grad()
