@@ -56,7 +56,9 @@ def test_other_formats_are_shown_at_their_size(studio: Studio, tmp_path: Path, k
     assert shown.evaluate("image => image.decode().then(() => image.naturalWidth)") == 90
 
 
-def test_transparency_is_kept_in_the_result(studio: Studio, server: Server, tmp_path: Path) -> None:
+def test_transparency_is_kept_where_nothing_was_painted_and_everywhere_when_asked(
+    studio: Studio, server: Server, tmp_path: Path
+) -> None:
     path = tmp_path / "alpha.png"
     alpha = Image.linear_gradient("L").resize((64, 64))
     both = scene(64, 64).convert("RGBA")
@@ -66,6 +68,13 @@ def test_transparency_is_kept_in_the_result(studio: Studio, server: Server, tmp_
     studio.stroke((20, 30), (40, 30)).words("a ball").number("Steps", "2").number("Candidates", "1").edit()
     made = Image.open(server.folder / studio.result()["file"])
     assert made.mode == "RGBA"
+    before, after = np.asarray(alpha), np.asarray(made.getchannel("A"))
+    painted = studio.map_bytes() > 0
+    assert (after == before)[~painted].all() and (after >= before).all()
+    assert (after > before)[painted].any()  # a new thing can be seen where the picture was clear
+    studio.js("studio.doc.setValue('transparency', 'keep')")
+    studio.edit().until("studio.server.working.value.length || studio.view.selected.value === null")
+    made = Image.open(server.folder / studio.result()["file"])
     assert made.getchannel("A").tobytes() == alpha.tobytes()
 
 
