@@ -29,6 +29,7 @@ COMMANDS = {
     "batch": ("scumble.cli.batch:batch", "Make many requests: a list or a folder in, every result or its reason out."),
     "extend": ("scumble.cli.extend:extend", "Continue a picture beyond its edges."),
     "map": ("scumble.cli.map:app", "Make a change map."),
+    "describe": ("scumble.cli.describe:describe", "Say what a picture of the bundled world shows."),
     "methods": ("scumble.cli.inspect:methods", "List the methods, their parameters, defaults and papers."),
     "info": ("scumble.cli.inspect:info", "Show the recipe inside a picture, or what an inversion file holds."),
     "redo": ("scumble.cli.redo:redo", "Make a picture again from its recipe and report the difference."),

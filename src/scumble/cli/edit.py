@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from scumble.cli import run_app
+from scumble.cli.describe import with_caption
 from scumble.cli.flags import build_method, is_named, method_of, with_fields
 from scumble.cli.model_flags import ModelFlags
 from scumble.cli.pipes import file_of, is_stdout, named, opened, output_file
@@ -132,6 +133,7 @@ def edit_app(words: Sequence[str]) -> App:
             )
         elif not common.method and default == "ddpm-inversion":
             remark = "no method was given: ddpm-inversion was taken; choose with --method"
+        given = with_caption(given, image, common.model, common.quiet or common.json)
         placed = with_places(method, given, common.at, common.also_words)
         built, view = build_method(method, placed), build_method(View, look)
         stem = named(image or str(inversion)).split(".")[0]

@@ -21,6 +21,7 @@ EXAMPLES = {
     "batch": "scumble batch photos --maps '{stem}_mask.png' --prompt \"in snow\" -o results",
     "extend": 'scumble extend photo.png --right 128 --prompt "a beach" -o wider.png',
     "map": "scumble map ellipse 40 30 120 90 --like photo.png -o map.png",
+    "describe": "scumble describe scene.png",
     "methods": "scumble methods sdedit",
     "info": "scumble info edited.png",
     "redo": "scumble redo edited.png",

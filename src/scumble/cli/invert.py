@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from scumble.cli.describe import AUTO, with_caption
 from scumble.cli.flags import build_method, with_fields
 from scumble.cli.model_flags import ModelFlags
 from scumble.cli.pipes import named, opened
@@ -49,6 +50,8 @@ def _invert(
     quiet
         Print the file's name only.
     """
+    if given.get("prompt") == AUTO:
+        given = {**given, "prompt": with_caption({"source_prompt": AUTO}, image, flags.model, quiet)["source_prompt"]}
     settings = build_method(InversionSettings, given)
     target = output or Path(f"{named(image)}.inversion.safetensors")
     if not target.name.endswith(".safetensors"):

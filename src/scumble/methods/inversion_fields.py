@@ -31,7 +31,8 @@ class InversionFields(ImageMethod):
     negative_prompt: str = ""
     """What the image should not show."""
     source_prompt: str | None = None
-    """What the image shows now. May be left empty, which halves the cost of the inversion."""
+    """What the image shows now; on the command line auto describes one of the bundled world. May be left empty, which
+    halves the cost of the inversion."""
     num_inference_steps: int | None = Field(default=None, ge=1, le=1000)
     """Steps N of a full run. Default: 50."""
     source_guidance_scale: float | None = Field(default=None, ge=0, le=100)

@@ -60,12 +60,14 @@ def words(
     word
         A word or phrase of the caption, for example cube; not:cube is everything else.
     source_prompt
-        What the whole image shows: the caption makes the map, a single word would be found everywhere.
+        What the whole image shows: the caption makes the map, a single word would be found everywhere. auto describes
+        an image of the bundled world.
     level
         Noise level at which the network looks, 1 to 999.
     """
     from scumble.editing.maps_from_words import word_map
 
+    source_prompt = _caption(source_prompt, image, flags.model)
     cut.write(word_map(flags.editor().model, image, word, source_prompt, level=level), output, overwrite)
 
 
@@ -101,9 +103,16 @@ def difference(
     """
     from scumble.editing.maps_from_words import difference_map, published_difference_map
 
+    source_prompt = _caption(source_prompt, image, flags.model)
     model = flags.editor().model
     if compat == "official":
         word_map = published_difference_map(model, image, prompt, source_prompt)
     else:
         word_map = difference_map(model, image, prompt, source_prompt, level=level, noises=noises)
     cut.write(word_map, output, overwrite)
+
+
+def _caption(source_prompt: str, image: Path, model: str | None) -> str:
+    from scumble.cli.describe import with_caption
+
+    return str(with_caption({"source_prompt": source_prompt}, str(image), model)["source_prompt"])
