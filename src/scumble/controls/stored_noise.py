@@ -48,9 +48,11 @@ class StoredNoise(Control):
                 "the stored path has other levels than this run: use its steps and schedule, or invert again"
             )
         eta = getattr(ctx.solver, "eta", 0.0)
-        if self.inversion.zs is not None and (ctx.solver.name != "ddim" or eta != self.inversion.eta):
+        rule = self.inversion.rule
+        other = ctx.solver.name != rule or (rule == "ddim" and eta != self.inversion.eta)
+        if self.inversion.zs is not None and other:
             raise MethodError(
-                f"the stored noise is that of ddim steps with eta {self.inversion.eta:g}, this run takes"
+                f"the stored noise is that of {rule} steps with eta {self.inversion.eta:g}, this run takes"
                 f" {ctx.solver.name} steps with eta {eta:g}: use the inversion's, or invert again"
             )
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from scumble.errors import CheckpointError
-from scumble.inversion.settings import Kind
+from scumble.inversion.settings import Kind, NoisySolver
 from scumble.settings import explained
 
 __all__ = ["ABSENT", "About", "checked"]
@@ -33,6 +33,7 @@ class About(BaseModel):
     prompt: str
     guidance_scale: float
     eta: float
+    rule: NoisySolver = "ddim"
     seed: int | None = None
     compat: Literal["official"] | None = None
     model: str

@@ -46,7 +46,7 @@ def edit_friendly(
     """Invert ``x0`` (1 or B, C, h, w).
 
     Args:
-        ctx: The run: network, levels, noise, and a solver of one step with eta above 0.
+        ctx: The run: network, levels, noise, and a solver with noise.
         x0: The clean picture in the model's space.
         guidance: What the picture shows. Without guidance, or with an empty prompt, one row a level; else two.
         first: The steps before it are skipped: nothing is evaluated for them.
@@ -60,7 +60,7 @@ def edit_friendly(
     """
     if not 0 <= first <= ctx.steps:
         raise InputError(f"an inversion can skip 0 to {ctx.steps} of {ctx.steps} steps, not {first}")
-    if getattr(ctx.solver, "eta", 0) == 0:
+    if ctx.solver.name == "ddim" and getattr(ctx.solver, "eta", 0) == 0:
         raise InputError("edit-friendly inversion needs steps with noise: eta above 0 up to 1; for eta 0 use ddim")
     xs = independent_path(ctx, x0, first)
     if mode == "sequential":

@@ -54,12 +54,21 @@ def guided(ctx: RunState, xs: Tensor, guidance: Guidance, indices: range) -> lis
     return combined
 
 
-def step(ctx: RunState, i: int, x: Tensor, prediction: Prediction) -> tuple[Tensor, float | Tensor]:
-    """Mean and standard deviation of step i, computed as the loop computes them (clipped x0 included)."""
+def step(
+    ctx: RunState, i: int, x: Tensor, prediction: Prediction, before: list[Evaluation] | None = None
+) -> tuple[Tensor, float | Tensor]:
+    """Mean and standard deviation of step i, computed as the loop computes them (clipped x0 included).
+
+    ``before`` holds the evaluations that the solver remembers; this one is added.
+    """
     level = ctx.levels[i]
     if ctx.network.clip_sample is not None:
         prediction = prediction.clipped(level, ctx.network.clip_sample)
-    return ctx.solver.step([Evaluation(i, level, x, prediction)], ctx.levels[i + 1])
+    visits = [] if before is None else before
+    visits.append(Evaluation(i, level, x, prediction))
+    mean, std = ctx.solver.step(visits, ctx.levels[i + 1])
+    del visits[: -(ctx.solver.memory + 1)]
+    return mean, std
 
 
 def extract(ctx: RunState, xs: Tensor, guidance: Guidance, first: int, chunk: int | None = None) -> Path:
@@ -69,14 +78,15 @@ def extract(ctx: RunState, xs: Tensor, guidance: Guidance, first: int, chunk: in
     published sequential algorithm; the residuals keep what rounding takes away.
 
     Args:
-        ctx: The run; its solver has no memory.
+        ctx: The run.
         xs: (K + 1, B, C, h, w): x at the levels ``first`` to ``first + K``.
         guidance: What the network is told.
         first: Index of the first level.
         chunk: Levels per network call; None lets the memory decide.
     """
+    visits: list[Evaluation] = []
     steps = [
-        _split(*step(ctx, i, xs[i - first], prediction), xs[i - first + 1])
+        _split(*step(ctx, i, xs[i - first], prediction, visits), xs[i - first + 1])
         for i, prediction in _predictions(ctx, xs, guidance, first, chunk)
     ]
     return _joined(xs, steps)
@@ -84,11 +94,12 @@ def extract(ctx: RunState, xs: Tensor, guidance: Guidance, first: int, chunk: in
 
 def extract_sequentially(ctx: RunState, xs: Tensor, guidance: Guidance, first: int) -> Path:
     """The same by one call after the other, each next x re-rounded to ``mean + std z`` as in the published code."""
+    visits: list[Evaluation] = []
     xs, steps = xs.clone(), []
     for i in range(first, first + len(xs) - 1):
         k = i - first
         (prediction,) = guided(ctx, xs[k : k + 1], guidance, range(i, i + 1))
-        mean, std = step(ctx, i, xs[k], prediction)
+        mean, std = step(ctx, i, xs[k], prediction, visits)
         z, residual = _split(mean, std, xs[k + 1])
         if k + 2 < len(xs) and _noisy(std):
             xs[k + 1] = mean + std * z

@@ -19,8 +19,8 @@ from scumble.core.solvers import Solver
 from scumble.errors import InputError
 from scumble.hashing import tensors_sha256
 from scumble.inversion.file import read, write
-from scumble.inversion.official import inversion_rules
-from scumble.inversion.settings import Kind
+from scumble.inversion.official import step_rule
+from scumble.inversion.settings import Kind, NoisySolver
 
 if TYPE_CHECKING:
     from scumble.core.control import RunState
@@ -49,6 +49,7 @@ class Inversion:
         prompt: What the picture was said to show.
         guidance_scale: Guidance while inverting.
         eta: Of the steps; 0 for ddim.
+        rule: Name of the solver whose noise it is.
         seed: Seed of the draws, or None.
         compat: official: made and replayed as the published code does.
         model: Name of the model.
@@ -74,6 +75,7 @@ class Inversion:
     prompt: str = ""
     guidance_scale: float = 1.0
     eta: float = 1.0
+    rule: NoisySolver = "ddim"
     seed: int | None = None
     compat: Literal["official"] | None = None
     model: str = ""
@@ -132,12 +134,21 @@ class Inversion:
 
     def solver(self, model: Model) -> Solver:
         """The step rule for which the noise was computed: no other one may replay it."""
-        return inversion_rules(self.compat).solver(self.eta, model.schedule, self.levels)
+        return step_rule(self.rule, self.compat, self.eta, model.schedule, self.levels)
 
     def since(self, first: int) -> Inversion:
-        """The same path, begun at a later level."""
+        """The same path, begun at a later level.
+
+        Raises:
+            InputError: If its steps remember the ones before them.
+        """
         if first <= self.first:
             return self
+        if self.rule != "ddim":
+            raise InputError(
+                f"an inversion by {self.rule} begins where it was made to, at skip {self.first / self.steps:g}: its"
+                " steps remember the ones before; invert again"
+            )
         k = first - self.first
         zs, residuals = (None if t is None else t[k:] for t in (self.zs, self.residuals))
         return replace(self, first=first, xs=self.xs[k:], zs=zs, residuals=residuals)

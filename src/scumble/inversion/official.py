@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from torch import Tensor
 
 from scumble.core.schedule import Level, Schedule
-from scumble.core.solvers import Ddim, Evaluation, Solver, ddim_std
+from scumble.core.solvers import Ddim, DpmSolverPP2MSde, Evaluation, Solver, ddim_std
 
 if TYPE_CHECKING:
     from scumble.inversion.extract import Path
 
-__all__ = ["InversionRules", "OfficialDdim", "inversion_rules"]
+__all__ = ["InversionRules", "OfficialDdim", "inversion_rules", "step_rule"]
 
 
 class InversionRules:
@@ -53,6 +53,15 @@ class OfficialRules(InversionRules):
 def inversion_rules(compat: Literal["official"] | None) -> InversionRules:
     """Return the rules of a preset."""
     return {None: InversionRules, "official": OfficialRules}[compat]()
+
+
+def step_rule(
+    rule: str, compat: Literal["official"] | None, eta: float, schedule: Schedule, levels: Sequence[Level]
+) -> Solver:
+    """Return the rule of the steps of an inversion: of second order, or that of a preset."""
+    if rule == "dpmpp_2m_sde":
+        return DpmSolverPP2MSde(len(levels) - 1)
+    return inversion_rules(compat).solver(eta, schedule, levels)
 
 
 @dataclass(frozen=True)

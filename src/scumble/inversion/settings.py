@@ -9,9 +9,10 @@ from pydantic import ConfigDict, Field
 from scumble.errors import InputError
 from scumble.settings import Settings
 
-__all__ = ["InversionSettings", "InversionStart", "Kind", "first_step"]
+__all__ = ["InversionSettings", "InversionStart", "Kind", "NoisySolver", "first_step"]
 
 Kind = Literal["edit-friendly", "naive", "ddim"]
+NoisySolver = Literal["ddim", "dpmpp_2m_sde"]
 InversionStart = Literal["warm", "same"]
 
 
@@ -46,6 +47,8 @@ class InversionSettings(Settings):
     """Guidance while inverting; 1, the default, costs half and is usually best."""
     eta: float | None = Field(default=None, ge=0, le=1)
     """Noise of the steps, above 0; 1 by default. ddim has none."""
+    solver: NoisySolver | None = None
+    """edit-friendly: the rule of the steps; ddim by default. dpmpp_2m_sde is of second order."""
     iterations: int = Field(default=1, ge=1, le=1000)
     """ddim: largest number of fixed-point iterations per level; they stop early where they no longer converge."""
     tolerance: float = Field(default=1e-4, ge=0)

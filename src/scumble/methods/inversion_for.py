@@ -19,7 +19,7 @@ from scumble.inversion.ddpm import naive
 from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.extract import Path, extract
 from scumble.inversion.inversion import Inversion
-from scumble.inversion.official import inversion_rules
+from scumble.inversion.official import inversion_rules, step_rule
 from scumble.inversion.settings import InversionSettings, Kind, first_step
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Key
@@ -108,7 +108,11 @@ def _invert(batch: EditBatch, settings: _Resolved, noise: NoiseSource, count: in
 def _inverted(batch: EditBatch, settings: _Resolved, noise: NoiseSource, count: int) -> Inversion:
     levels, rules = batch.levels(settings.num_inference_steps), inversion_rules(settings.compat)
     first, before = first_step(settings.skip, len(levels) - 1), batch.cost.forward_rows
-    ctx = _context(batch, levels, rules.solver(settings.eta, batch.model.schedule, levels), noise, count)
+    by = settings.solver or "ddim"
+    if by != "ddim" and (settings.kind != "edit-friendly" or settings.compat or settings.eta != 1):
+        raise MethodError(f"{by} is for edit-friendly inversion, with its own noise: leave eta and compat out")
+    rule = step_rule(by, settings.compat, settings.eta, batch.model.schedule, levels)
+    ctx = _context(batch, levels, rule, noise, count)
     rows = (len(levels) - 1 - first) * (settings.iterations + settings.offsets)
     guidance = batch.source_guidance(settings.prompt, "", settings.guidance_scale)
     with torch.no_grad(), batch.watch.phase("invert", rows):
@@ -125,6 +129,7 @@ def _inverted(batch: EditBatch, settings: _Resolved, noise: NoiseSource, count: 
         prompt=settings.prompt,
         guidance_scale=settings.guidance_scale,
         eta=settings.eta,
+        rule=by,
         compat=settings.compat,
         model=batch.model.name,
         model_sha256=batch.model.weights_hash,
@@ -168,6 +173,7 @@ def _use_given(batch: EditBatch, settings: InversionSettings, given: Inversion) 
     compared = {
         "source_prompt": (settings.prompt, given.prompt),
         "eta": (settings.eta, given.eta),
+        "solver": (settings.solver, given.rule),
         "source_guidance_scale": (settings.guidance_scale, given.guidance_scale),
     }
     for name, (wanted, stored) in compared.items():
@@ -188,7 +194,7 @@ def _use_given(batch: EditBatch, settings: InversionSettings, given: Inversion) 
 
 def _extend(batch: EditBatch, given: Inversion, first: int, chunk: int | None) -> Inversion:
     """The same inversion from an earlier level on: its draws do not depend on where it begins."""
-    if given.kind != "edit-friendly" or given.seed is None or given.zs is None or given.compat is not None:
+    if given.kind != "edit-friendly" or given.seed is None or given.zs is None or given.compat or given.rule != "ddim":
         raise InputError(
             f"the {given.kind} inversion skips {given.first} of {given.steps} steps, {first} are asked for:"
             f" use skip {given.first / given.steps:g} or more, or invert again"

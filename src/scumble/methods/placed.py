@@ -63,7 +63,7 @@ class Placed(Method):
             raise MethodError(
                 f"the model {batch.model.name} takes no words, so guider {self.guider} has none to guide by"
             )
-        solver = getattr(self, "solver", "ddim")
+        solver = getattr(self, "solver", None) or "ddim"
         if self.guider == "cfg++" and solver not in FOLLOW_NOISE:
             raise MethodError(
                 f"guider cfg++ acts through the predicted noise, which solver {solver} does not use: use --solver ddim"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scumble.editing.editor import Editor
 from scumble.errors import InputError
 from scumble.images import Source, fit, load_image, psnr, to_tensor
-from scumble_lab.bench.classifier import ReadObject, Reading, load_classifier
+from scumble_lab.bench.classifier import Reading, ReadObject, load_classifier
 from scumble_lab.world.captions import FLOOR_PHRASES, NOTHING, SKY_PHRASES
 
 __all__ = ["describe", "sentence"]

@@ -45,6 +45,8 @@ class DDPMInversion(NoiseEdits, InversionFields, Placed):
     for models of 256 px and more; at least 0.65 to shift or flip, 0.5 to color, because early steps fix the layout."""
     eta: float | None = Field(default=None, gt=0, le=1)
     """Noise of the steps. Default: 1."""
+    solver: Literal["ddim", "dpmpp_2m_sde"] | None = None
+    """Rule of the steps. Default: ddim; dpmpp_2m_sde is of second order, as in LEDITS++ (arXiv 2311.16711)."""
     keep_detail: bool = True
     """Where the schedule ends with a step without noise, add what that step misses of the image: its fine detail."""
     mode: Literal["parallel", "sequential"] = "parallel"
@@ -67,7 +69,7 @@ class DDPMInversion(NoiseEdits, InversionFields, Placed):
         """The inversion given or computed; the candidates of several prompts share it."""
         from scumble.methods.inversion_for import inversion_for
 
-        settings = self.inversion_settings("edit-friendly", eta=self.eta, mode=self.mode, **more)
+        settings = self.inversion_settings("edit-friendly", eta=self.eta, mode=self.mode, solver=self.solver, **more)
         return inversion_for(batch, settings, shared=self.variants > 1)
 
     def replay(self, batch: EditBatch, inversion: Inversion, controls: Sequence[Control]) -> Tensor | None:
