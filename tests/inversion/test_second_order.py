@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from scumble.controls.stored_noise import StoredNoise
@@ -16,9 +18,13 @@ from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.schedule import Schedule
 from scumble.core.solvers import Ddim, DpmSolverPP2MSde
+from scumble.editing.editor import Editor
+from scumble.editing.redo import redo
 from scumble.errors import InputError, MethodError
 from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.inversion import Inversion
+from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
+from scumble.models.base import Model
 from tests.support.toys import SHAPE, STABLE_DIFFUSION, ToyNetwork, context
 
 X0 = torch.randn(SHAPE, generator=torch.Generator().manual_seed(5))
@@ -79,3 +85,18 @@ def test_other_steps_may_not_replay_it() -> None:
     ctx.solver = Ddim(eta=1.0)
     with pytest.raises(MethodError, match="that of dpmpp_2m_sde steps"):
         StoredNoise(inversion()).check(ctx)
+
+
+def test_an_edit_by_second_order_is_made_again_from_its_recipe(tiny_sd: Model, tmp_path: Path) -> None:
+    picture = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
+    picture.save(tmp_path / "picture.png")
+    steps = {"num_inference_steps": 4, "prompt": "a dog", "source_prompt": "a cat", "skip": 0.25}
+    editor = Editor(tiny_sd)
+    by_first = editor.edit(tmp_path / "picture.png", DDPMInversion(**steps), seed=5)
+    by_second = editor.edit(tmp_path / "picture.png", DDPMInversion(**steps, solver="dpmpp_2m_sde"), seed=5)
+    assert by_first.cost.forward_rows == by_second.cost.forward_rows
+    assert not np.array_equal(np.asarray(by_first.images[0]), np.asarray(by_second.images[0]))
+    by_second.save(tmp_path / "out.png")
+    assert redo(tmp_path / "out.png", editor=editor).largest == 0
+    with pytest.raises(MethodError, match="with its own noise"):
+        editor.edit(tmp_path / "picture.png", DDPMInversion(**steps, solver="dpmpp_2m_sde", eta=0.5), seed=5)

@@ -35,7 +35,7 @@ class Placed(Method):
     places: Literal["attention", "latent"] = "attention"
     """How places share the image: attention evaluates one row, whose cross-attention asks each prompt in its place;
     latent evaluates a row for each prompt and mixes what they predict."""
-    lead: float = Field(default=0.5, ge=0, le=1)
+    lead: float = Field(default=0.65, ge=0, le=1)
     """Share of the steps led by one prompt that says what all placed ones say, so that things do not compete for one
     place while the layout forms; only where no prompt is given for the whole image. 0: none."""
     guider: Literal[
