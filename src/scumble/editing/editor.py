@@ -62,8 +62,8 @@ class Editor:
         if threads is not None and threads < 1:
             raise InputError(f"threads must be 1 or more, got {threads}")
         self.model, self.threads = model, threads
-        made = ContentCache() if cache is True else cache
-        self.cache: ContentCache | None = made if isinstance(made, ContentCache) else None
+        chosen = ContentCache() if cache is True else cache
+        self.cache: ContentCache | None = chosen if isinstance(chosen, ContentCache) else None
         """What it keeps of pictures that it edited."""
         self._answering: Answering | None = None
 

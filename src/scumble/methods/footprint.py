@@ -26,13 +26,15 @@ class Footprint:
     Attributes:
         path: Tensors of x's size for each step (a stored path 1, its noise and residuals 2 more).
         each_its_own: Whether every candidate has a path of its own.
-        reads_attention: Whether a gradient is taken through attention maps.
+        graph: Share of the network that a gradient goes back through (of a dragged bottleneck: the decoder half).
+        features: What is kept of the activations of each step, as a share of what a row takes.
         through_decoder: Decoders whose graph is alive at once in a step's gradient.
     """
 
     path: int = 0
     each_its_own: bool = False
-    reads_attention: bool = False
+    graph: float = 1.0
+    features: float = 0.0
     through_decoder: int = 0
 
     def bytes(self, network: NetworkMemory, widest: Cost, steps: int, count: int) -> int:
@@ -48,8 +50,9 @@ class Footprint:
         plain, graphs = (ROWS_ON_CPU, GRAPHS_ON_CPU) if on_cpu else (1.0, 1.0)
         busy = [plain * network.row * widest.widest, plain * network.ends]
         if widest.widest_gradient or self.through_decoder:
-            graph = network.read_graph if self.reads_attention else network.graph
+            graph = self.graph * network.graph
             decoders = network.decoder_graph * self.through_decoder * count
             busy.append(graphs * (graph * widest.widest_gradient + decoders))
         paths = self.path * (steps + 1) * (count if self.each_its_own else 1)
-        return int(max(busy) + paths * network.latent + PICTURES * count * network.picture)
+        stored = paths * network.latent + self.features * steps * network.row
+        return int(max(busy) + stored + PICTURES * count * network.picture)

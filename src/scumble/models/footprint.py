@@ -16,8 +16,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from scumble.models.base import Model
-from scumble.models.sites import sites
-from scumble.models.taps import Tap
 
 __all__ = ["NetworkMemory", "memory_of"]
 
@@ -51,19 +49,9 @@ class NetworkMemory:
         return _peak(self.model, self._latent, self._denoise())
 
     @cached_property
-    def read_row(self) -> int:
-        """A row whose attention maps are read."""
-        return _peak(self.model, self._latent, self._denoise(reading=True))
-
-    @cached_property
     def graph(self) -> int:
         """A row whose gradient is taken."""
         return _peak(self.model, self._latent, self._denoise(), gradient=True)
-
-    @cached_property
-    def read_graph(self) -> int:
-        """A row whose attention maps are read and whose gradient is taken."""
-        return _peak(self.model, self._latent, self._denoise(reading=True), gradient=True)
 
     @cached_property
     def ends(self) -> int:
@@ -78,15 +66,13 @@ class NetworkMemory:
         """A latent through the decoder whose gradient is taken."""
         return 0 if self.model.factor == 1 else _peak(self.model, self._latent, self.model.decode, gradient=True)
 
-    def _denoise(self, reading: bool = False) -> Callable[[Tensor], Tensor]:
+    def _denoise(self) -> Callable[[Tensor], Tensor]:
         model, (_, _, height, width) = self.model, self._picture
         level, cond = model.schedule.levels(2)[0], model.embed([""], size=(height, width))
         if model.picture_channels:
-            read_beside = (1, model.picture_channels, *self._latent[2:])
-            cond = replace(cond, picture=torch.zeros(read_beside, device=model.device))
-        read = sites(model.denoiser, "cross_attention") if reading else ()
-        taps = [Tap(site.path, lambda maps: None, "probs") for site in read]
-        return lambda x: model.predict(x, level, cond, taps).eps
+            shape = (1, model.picture_channels, *self._latent[2:])
+            cond = replace(cond, picture=torch.zeros(shape, device=model.device))
+        return lambda x: model.predict(x, level, cond).eps
 
 
 _known: weakref.WeakKeyDictionary[nn.Module, dict[tuple[int, int], NetworkMemory]] = weakref.WeakKeyDictionary()
@@ -123,12 +109,12 @@ class _Alive(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation and look at what it made."""
         given = {id(one.untyped_storage()) for one in _tensors((args, kwargs))}
-        made = func(*args, **(kwargs or {}))
-        for tensor in _tensors(made):
+        result = func(*args, **(kwargs or {}))
+        for tensor in _tensors(result):
             storage = tensor.untyped_storage()
             if id(storage) not in given and storage not in self._known:
                 self._begin(storage)
-        return made
+        return result
 
     def _begin(self, storage: Any) -> None:
         size = storage.nbytes()

@@ -60,9 +60,9 @@ def _kept_or_fitted(model: Model, vae: nn.Module) -> Tensor:
     file = None if mark is None else cache_folder() / "colors" / f"{mark[:32]}.json"
     shape = (REACH**2 * model.channels + 1, 3)
     try:
-        kept = np.asarray(json.loads("" if file is None else file.read_text()), np.float32)
-        if kept.shape == shape and np.isfinite(kept).all():
-            return torch.from_numpy(kept)
+        stored = np.asarray(json.loads("" if file is None else file.read_text()), np.float32)
+        if stored.shape == shape and np.isfinite(stored).all():
+            return torch.from_numpy(stored)
     except (OSError, ValueError, TypeError, RecursionError):
         pass  # not there, or damaged: it is made again
     weights = fit(model)

@@ -35,7 +35,7 @@ class Pix2PixZero(FromSeed, WhitenedInversionFields, WordedDirection):
     looks_inside: ClassVar[bool] = True
     takes_inversion: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
-    footprint: ClassVar[Footprint] = Footprint(path=1, reads_attention=True)
+    footprint: ClassVar[Footprint] = Footprint(path=1)
 
     cross_attention: float | None = Field(default=None, ge=0, le=100)
     """How firmly cross-attention holds the layout; 0: not at all. Default: the published 0.1 for Stable Diffusion, and

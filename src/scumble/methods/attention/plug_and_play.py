@@ -10,6 +10,7 @@ from scumble.core.rounding import SLACK
 from scumble.errors import MethodError
 from scumble.methods.attention.step_range import window_steps
 from scumble.methods.cache import Key
+from scumble.methods.footprint import Footprint
 from scumble.methods.inversion_fields import InversionFields
 from scumble.methods.official import with_presets
 
@@ -32,6 +33,7 @@ class PlugAndPlay(InversionFields):
     paper: ClassVar[str] = "Plug-and-Play Diffusion Features, arXiv 2211.12572"
     scene_wide: ClassVar[bool] = True
     needs_text: ClassVar[bool] = True
+    footprint: ClassVar[Footprint] = Footprint(path=1, features=0.6)
     looks_inside: ClassVar[bool] = True
 
     guidance_scale: float = Field(default=5.0, ge=0, le=100)

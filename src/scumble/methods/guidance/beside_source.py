@@ -27,7 +27,7 @@ class BesideSource(FromSeed, InversionFields):
     scene_wide: ClassVar[bool] = True
     looks_inside: ClassVar[bool] = True
     image_optional: ClassVar[bool] = True
-    footprint: ClassVar[Footprint] = Footprint(path=3, reads_attention=True)
+    footprint: ClassVar[Footprint] = Footprint(path=3)
 
     guidance_scale: float | None = Field(default=None, ge=0.01, le=100)
     """Classifier-free guidance towards the prompt. Default: 5 from a seed; 1 for images, which more leads off their
