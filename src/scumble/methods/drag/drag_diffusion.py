@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from scumble.methods.drag.fields import DragByOptimisation
+from scumble.methods.footprint import Footprint
 from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class DragDiffusion(DragByOptimisation):
     """Drag points by changing the noisy image itself; its appearance is taken from the original."""
 
     paper: ClassVar[str] = "DragDiffusion, arXiv 2306.14435"
+    footprint: ClassVar[Footprint] = Footprint(path=1, graph=0.8)
 
     guidance_scale: float = Field(default=1.0, ge=1, le=100)
     """Classifier-free guidance; 1 is right for photographs, a generated image may need the value it was made with."""

@@ -28,7 +28,7 @@ class DragNoise(DragByOptimisation):
     """Drag points by changing the network's idea of the image's structure, and nothing of its noise."""
 
     paper: ClassVar[str] = "DragNoise, arXiv 2404.01050"
-    footprint: ClassVar[Footprint] = Footprint(path=1, graph=0.6)
+    footprint: ClassVar[Footprint] = Footprint(path=1, graph=0.5)
 
     mask_term: Literal["bottleneck", "latent"] = "bottleneck"
     """What the mask loss holds: the bottleneck, as in the paper, or the next latent, as in the published code, which
