@@ -24,7 +24,7 @@ def diffuseit_losses(method: DiffuseITFields, batch: EditBatch, steps: int) -> l
         MethodError: If noisy latents are to be judged: they decode to nothing known.
     """
     usual: Judged = "mixed" if batch.model.factor == 1 else "x0"
-    of = method.judge or batch.use("judge", usual)
+    of: Judged = batch.use("judge", usual) if method.judge is None else method.judge
     if of == "mixed" and batch.model.factor > 1:
         raise MethodError(f"{batch.model.name} works on latents, where only x0 can be judged: leave --judge out")
     extract, source = tower_of(batch.cache, method.vision, batch.model.device), batch.picture
