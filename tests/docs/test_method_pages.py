@@ -14,8 +14,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 PARTS = ["When to use it", "When to use something else", "What differs from the published code"]
 INSIDE = ("the-loop", "add-a-method", "add-an-energy", "add-a-model-family")
 MOST_BYTES = 1_500_000
-NO_PICTURE_YET = {"instruct"}
-"""Its weights are still being trained: ``python docs/pictures.py instruct`` makes it."""
 
 
 @pytest.mark.parametrize("name", method_names())
@@ -34,7 +32,7 @@ def test_pages_and_methods_are_the_same() -> None:
 
 def test_every_method_has_its_picture_and_its_cost() -> None:
     made = {path.stem for path in (DOCS / "pictures").glob("*.jpg")}
-    assert set(method_names()) - NO_PICTURE_YET <= made <= set(method_names())
+    assert made == set(method_names())
     assert set(json.loads((DOCS / "pictures" / "costs.json").read_text())) >= made
     assert sum(path.stat().st_size for path in (DOCS / "pictures").iterdir()) <= MOST_BYTES
 
