@@ -224,7 +224,7 @@ class Studio:
         while True:
             try:
                 self.wait(state="comparing")
-                break
+                return dict(self.until("studio.server.results.value.get(studio.view.selected.value)"))
             except Late:
                 before, at = at, self.js("studio.server.working.value.map(job => [job.id, job.stage, job.step])")
                 assert at != before, self.js(
@@ -232,7 +232,6 @@ class Studio:
                     "studio.view.awaited.value, studio.view.selected.value, studio.doc.notice.value, "
                     "[...studio.server.jobs.value.values()].slice(-3)])"
                 )
-        return dict(self.js("studio.server.results.value.get(studio.view.selected.value)"))
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,14 @@ def test_an_edit_above_the_limit_is_refused_with_the_number_of_the_plan(
         assert list(folder.glob("out*.png"))
 
 
+def test_counting_for_the_limit_leaves_nothing_that_the_edit_begins_from(picture: Image.Image) -> None:
+    method = scumble.DDIMInversion(prompt="a dog", source_prompt="a cat", num_inference_steps=3)
+    plain, limited = (
+        Editor.from_pretrained(MODEL).edit(picture, method, seed=5, max_cost=limit).image for limit in (None, 1000)
+    )
+    assert plain.tobytes() == limited.tobytes()
+
+
 def test_redo_and_batch_hold_the_limit_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([*EDITS["generate"], "-o", "made.png"])
     rows = planned(capsys, *EDITS["generate"])

@@ -215,7 +215,17 @@ def test_every_field_that_may_be_a_file_is_declared() -> None:
     from scumble.methods.registry import METHODS, method_class
 
     words = {"prompt", "negative_prompt", "source_prompt", "source_word", "target_word", "color", "colour", "layer"}
-    words |= {"text", "words", "absent", "keep_shape", "keep_look", "blend_words", "keep_words"}
+    words |= {
+        "text",
+        "words",
+        "absent",
+        "keep_shape",
+        "keep_look",
+        "blend_words",
+        "keep_words",
+        "prompt_2",
+        "negative_prompt_2",
+    }
     for kind in [*map(method_class, METHODS), *ALSO.values()]:
         for name, field in kind.model_fields.items():  # type: ignore[attr-defined]
             text = "str" in str(field.annotation) and "Literal" not in str(field.annotation)

@@ -72,7 +72,6 @@ def info(path: Path, *, as_json: Json = False) -> None:
     as_json
         Print JSON.
     """
-    from scumble.records.chain import chain_of
     from scumble.records.metadata import read_metadata
 
     with input_file(path) as file:
@@ -80,6 +79,8 @@ def info(path: Path, *, as_json: Json = False) -> None:
             raise InputError(f"{file.name} does not exist")
         record = _inversion(file) if file.suffix == ".safetensors" else read_metadata(file)
         if isinstance(record.get("parent"), str):
+            from scumble.records.chain import chain_of
+
             record = {**record, "chain": chain_of(file)}
     if as_json:
         print(json.dumps(record, ensure_ascii=False, indent=2))

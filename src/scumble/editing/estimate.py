@@ -134,7 +134,9 @@ def _made(
     changed = {name: value for name, value in fields.items() if name in type(asked.method).model_fields}
     model = cast("Model", CountingModel(asked.model, restless=forced))
     method = asked.method.model_copy(update=changed)
-    result = make(replace(asked, model=model, method=method, seed=asked.seed or 0, on_step=None, cancel=None))
+    reuse = replace(asked.reuse, adds=False)  # what a counting network makes is nothing that an edit may begin from
+    quiet = {"seed": asked.seed or 0, "on_step": None, "cancel": None}
+    result = make(replace(asked, model=model, method=method, reuse=reuse, **quiet))
     return result, result.worked_at
 
 

@@ -225,7 +225,7 @@ def test_what_is_left_out_is_as_published_for_models_of_photographs_and_in_the_p
 
 
 def test_words_that_the_text_encoder_cannot_see_are_named(tiny_editor: Editor, picture: Image.Image) -> None:
-    prompt = " ".join(["red"] * 90 + ["zebra"])
+    prompt = " ".join(["red"] * 1300 + ["zebra"])  # more than sixteen pieces of 75
     found = tiny_editor.edit(picture, DDPMInversion(prompt=prompt, skip=0.8, **SOURCE), seed=1)
     told = [notice for notice in found.notices if "longer than the model reads" in notice]
     assert len(told) == 1

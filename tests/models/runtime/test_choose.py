@@ -60,4 +60,4 @@ def test_a_first_small_edit_under_auto_is_torch_and_touches_neither_openvino_nor
     environment = {**os.environ, "SCUMBLE_CACHE": str(tmp_path / "cache")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split() == ["torch", "False"]
-    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "cache" / "runtime").exists()
