@@ -135,8 +135,8 @@ def _made(
     model = cast("Model", CountingModel(asked.model, restless=forced))
     method = asked.method.model_copy(update=changed)
     reuse = replace(asked.reuse, adds=False)  # what a counting network makes is nothing that an edit may begin from
-    quiet = {"seed": asked.seed or 0, "on_step": None, "cancel": None}
-    result = make(replace(asked, model=model, method=method, reuse=reuse, **quiet))
+    counted = replace(asked, model=model, method=method, reuse=reuse, seed=asked.seed or 0, on_step=None, cancel=None)
+    result = make(counted)
     return result, result.worked_at
 
 
