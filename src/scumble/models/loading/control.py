@@ -6,15 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from scumble.errors import CheckpointError, InputError
 from scumble.images import load_image
 from scumble.models.add_ons import AddOns
 from scumble.models.checks import check_keys
 from scumble.models.control import ControlNet
 from scumble.models.latent import LatentModel
-from scumble.models.loading.configs import checked_config
+from scumble.models.loading.configs import checked_config, guarded
 from scumble.models.loading.folder import weight_files
 from scumble.models.loading.safetensors_file import keys_of, plain_name, tensors_of
 from scumble.models.quiet import without_progress_bars
@@ -69,22 +67,19 @@ def _plain(value: Any) -> Any:
 def _loaded(path: Path, model: LatentModel) -> Any:
     from diffusers import ControlNetModel
 
-    try:
+    def load() -> Any:
         with without_progress_bars():
-            if path.is_dir():
-                checked_config(path / "config.json", f"{path.name} has no config")
-                network, info = ControlNetModel.from_pretrained(
-                    str(path), use_safetensors=True, local_files_only=True, output_loading_info=True,
-                    variant=weight_files(path, path.name)[1],
-                )  # fmt: skip
-                check_keys(info, path.name)
-            else:
-                network = _of_file(path, model)
-    except (CheckpointError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # diffusers' readers raise whatever the file leads to
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"the ControlNet {path.name} cannot be loaded: {reason}") from error
+            if not path.is_dir():
+                return _of_file(path, model)
+            checked_config(path / "config.json", f"{path.name} has no config")
+            network, info = ControlNetModel.from_pretrained(
+                str(path), use_safetensors=True, local_files_only=True, output_loading_info=True,
+                variant=weight_files(path, path.name)[1],
+            )  # fmt: skip
+            check_keys(info, path.name)
+            return network
+
+    network = guarded(f"the ControlNet {path.name}", load)
     return network.to(model.device, model.dtype).eval().requires_grad_(False)
 
 

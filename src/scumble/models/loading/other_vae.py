@@ -6,11 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from scumble.errors import CheckpointError
 from scumble.models.checks import check_keys
-from scumble.models.loading.configs import checked_config
+from scumble.models.loading.configs import checked_config, guarded
 from scumble.models.loading.folder import weight_files
 from scumble.models.loading.safetensors_file import keys_of, plain_name, tensors_of
 from scumble.models.quiet import without_progress_bars
@@ -33,22 +31,19 @@ def load_vae(path: Path, present: Any) -> Any:
     """
     from diffusers import AutoencoderKL
 
-    try:
+    def load() -> Any:
         with without_progress_bars():
-            if path.is_dir():
-                checked_config(_folder(path) / "config.json", f"{path.name} has no config")
-                loaded, info = AutoencoderKL.from_pretrained(
-                    str(_folder(path)), use_safetensors=True, local_files_only=True, output_loading_info=True,
-                    variant=weight_files(_folder(path), path.name)[1],
-                )  # fmt: skip
-                check_keys(info, path.name)
-            else:
-                loaded = _of_file(path, present)
-    except (CheckpointError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:  # diffusers' readers raise whatever the file leads to
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"the autoencoder {path.name} cannot be loaded: {reason}") from error
+            if not path.is_dir():
+                return _of_file(path, present)
+            checked_config(_folder(path) / "config.json", f"{path.name} has no config")
+            network, info = AutoencoderKL.from_pretrained(
+                str(_folder(path)), use_safetensors=True, local_files_only=True, output_loading_info=True,
+                variant=weight_files(_folder(path), path.name)[1],
+            )  # fmt: skip
+            check_keys(info, path.name)
+            return network
+
+    loaded = guarded(f"the autoencoder {path.name}", load)
     config, expected = loaded.config, present.config
     for name in ("latent_channels", "scaling_factor", "shift_factor"):
         if getattr(config, name, None) != getattr(expected, name, None):
