@@ -271,13 +271,25 @@ def _in_four_steps(row: BenchEditor, about: str, **changes: Any) -> BenchEditor:
 
 _STUDENT_OWN = ("num_inference_steps", "guidance_scale")
 _TAUGHT = {row.name: row for row in _ALL}
-_FAST = (
-    _in_four_steps(_TAUGHT["sdedit"], "the same in 4 steps of the student, without guidance"),
-    _in_four_steps(_TAUGHT["ddpm-inversion"], "the same along 4 steps of the student"),
-    _in_four_steps(_TAUGHT["differential-diffusion"], "the same in 4 steps of the student"),
-    _in_four_steps(_TAUGHT["blended-latent-diffusion"], "the same in 4 steps of the student"),
-    _in_four_steps(_TAUGHT["edit-friendly-in-region"], "the same along 4 steps of the student"),
-    _in_four_steps(_TAUGHT["warp-drag"], "the same in 4 steps of the student"),
+_FAST = tuple(
+    _in_four_steps(_TAUGHT[name], about)
+    for name, about in (
+        ("sdedit", "the same in 4 steps of the student, without guidance"),
+        ("ddim-inversion", "the same along 4 steps of the student"),
+        ("cycle-diffusion", "the same along 4 steps of the student"),
+        ("ddpm-inversion", "the same along 4 steps of the student"),
+        ("prompt-to-prompt", "the same along 4 steps of the student"),
+        ("plug-and-play", "the same along 4 steps of the student"),
+        ("pix2pix-zero", "the same along 4 steps of the student"),
+        ("paste-at-end", "the same in 4 steps of the student"),
+        ("differential-diffusion", "the same in 4 steps of the student"),
+        ("blended-latent-diffusion", "the same in 4 steps of the student"),
+        ("edit-friendly-in-region", "the same along 4 steps of the student"),
+        ("warp-drag", "the same in 4 steps of the student"),
+        ("drag-noise", "the same in 4 steps of the student"),
+        ("self-guidance", "the same along 4 steps of the student"),
+        ("diffuseit", "the same in 4 steps of the student"),
+    )
 )
 
 _INSTRUCTED = (

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from scumble.files import atomic_write
-from scumble.images import save_image
 from scumble_lab.bench.collect import Collected, collect, csv_text
 from scumble_lab.bench.folder import Benchmark
 from scumble_lab.bench.formatting import counted
 from scumble_lab.bench.judges import Judges
-from scumble_lab.bench.report.drawing import drawn
+from scumble_lab.bench.report.drawing import drawn, webp
 from scumble_lab.bench.report.page import page
 from scumble_lab.bench.report.sections import Section, heading, opening, sections
 from scumble_lab.bench.report.text import text
@@ -67,10 +66,10 @@ def _pictures(parts: Sequence[Section], folder: Path) -> Iterator[Path]:
         for plot in part.plots:
             yield _written(folder / f"{plot.key}.svg", plot.svg)
         for grid in part.grids:
-            yield save_image(drawn(grid), folder / f"{grid.key}.png")
+            yield _written(folder / f"{grid.key}.webp", webp(drawn(grid)))
 
 
-def _written(path: Path, content: str) -> Path:
+def _written(path: Path, content: str | bytes) -> Path:
     with atomic_write(path) as unfinished:
-        unfinished.write_text(content)
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
     return path

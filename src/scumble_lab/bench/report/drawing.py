@@ -10,13 +10,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scumble_lab.bench.report.grids import Grid, Line, Strip
 
-__all__ = ["GAP", "data_url", "drawn", "side_of", "strip_picture"]
+__all__ = ["GAP", "data_url", "drawn", "side_of", "strip_picture", "webp"]
 
 SIDES = (64, 128)
 """Pictures are shown at their own size between these, in pixels."""
 GAP, SPACE = 2, 10
 EDGE, BESIDE = 6, 156
 SIZE, LINE = 11, 13
+QUALITY = 90
 PAPER, INK, SOFT, EMPTY = (255, 255, 255), (30, 30, 30), (110, 110, 110), (232, 232, 232)
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -78,10 +79,15 @@ class _Words:
 
 
 def data_url(image: Image.Image) -> str:
-    """The picture as text for an HTML page: PNG, without loss."""
+    """The picture as text for an HTML page."""
+    return "data:image/webp;base64," + base64.b64encode(webp(image)).decode()
+
+
+def webp(image: Image.Image) -> bytes:
+    """The picture as a small WebP file: a report has hundreds of them, and no figure is read from these."""
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    image.save(buffer, format="WEBP", quality=QUALITY, method=6)
+    return buffer.getvalue()
 
 
 def _write(

@@ -15,7 +15,7 @@ from scumble_lab.bench.results import result_picture
 from scumble_lab.bench.score import overall
 from scumble_lab.bench.statistics import mean_of
 
-__all__ = ["Grid", "Line", "Strip", "abreast", "extremes"]
+__all__ = ["Grid", "Line", "Strip", "abreast", "asks", "extremes", "with_points"]
 
 CHOSEN = ("best", "median", "worst")
 
@@ -69,7 +69,7 @@ def abreast(collected: Collected, group: Group) -> Grid | None:
             truth = truth or sample.target is not None
             there = {row.editor: row for row in collected.rows if row.case.id == case.id and row.error is None}
             pictures = [result_picture(collected.benchmark, n, sample) if n in there else None for n in names]
-            lines.append((case, (_with_points(sample), sample.target, *pictures)))
+            lines.append((case, (with_points(sample), sample.target, *pictures)))
     if not lines:
         return None
     keep = [0, *([1] if truth else []), *range(2, 2 + len(names))]
@@ -78,7 +78,7 @@ def abreast(collected: Collected, group: Group) -> Grid | None:
         group.title,
         f"{group.key}-abreast",
         (tuple(heads[k] for k in keep),),
-        tuple(Line(case.id, _asks(case), (Strip(tuple(shown[k] for k in keep)),)) for case, shown in lines),
+        tuple(Line(case.id, asks(case), (Strip(tuple(shown[k] for k in keep)),)) for case, shown in lines),
     )
 
 
@@ -103,8 +103,8 @@ def extremes(collected: Collected, title: str, key: str, names: Sequence[str]) -
         for row in _chosen(collected, name):
             sample = collected.benchmark.load(row.case)
             truth = truth or sample.target is not None
-            shown = (_with_points(sample), sample.target, result_picture(collected.benchmark, name, sample))
-            strips.append(Strip(shown, f"{row.case.id}: {_asks(row.case)}"))
+            shown = (with_points(sample), sample.target, result_picture(collected.benchmark, name, sample))
+            strips.append(Strip(shown, f"{row.case.id}: {asks(row.case)}"))
         about = EDITORS[name].about if name in EDITORS else "results from outside"
         lines.append(Line(name, about, tuple(strips)))
     keep = (0, 1, 2) if truth else (0, 2)
@@ -129,7 +129,7 @@ def _chosen(collected: Collected, editor: str) -> list[Row]:
     return [rows[0], rows[len(rows) // 2], rows[-1]]
 
 
-def _with_points(sample: Sample) -> Image.Image:
+def with_points(sample: Sample) -> Image.Image:
     """The source with a line from where to where for each pair of points, and a ring where it ends."""
     if not sample.case.points:
         return sample.source
@@ -144,5 +144,6 @@ def _with_points(sample: Sample) -> Image.Image:
     return shown
 
 
-def _asks(case: Case) -> str:
+def asks(case: Case) -> str:
+    """What is asked for: the instruction, or the words of the result."""
     return case.instruction or case.prompt

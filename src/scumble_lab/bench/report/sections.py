@@ -14,6 +14,7 @@ from scumble_lab.bench.report.groups import FAMILIES, compared
 from scumble_lab.bench.report.plots import Plot, curves_plot, preservation_plots, success_against_cost
 from scumble_lab.bench.report.summary import glance
 from scumble_lab.bench.report.tables import Table, by_task, costs, families, who
+from scumble_lab.bench.report.twelve import tally, unchosen
 from scumble_lab.bench.score import METRICS
 from scumble_lab.bench.timing import spent
 from scumble_lab.bench.verdicts import Verdict
@@ -39,6 +40,10 @@ _ABREAST = (
 )
 _BY_TASK = "The same figures task by task. One without brackets is of a single case."
 _EXTREMES = "For each method three of its cases, chosen by score: success first, then nearness to the truth."
+_TWELVE = (
+    "Nobody chose these: the first cases of the run with every method's result, and whether it shows what was asked"
+    " for."
+)
 _CLAIMS = (
     "{made} of {all} experiments were made. A claim holds, or does not hold, where the 95 % interval of its figure lies"
     " on one side of zero, or of the bound that is named; it is undecided where the interval holds zero."
@@ -81,12 +86,15 @@ def opening(collected: Collected) -> list[str]:
 def sections(collected: Collected, verdicts: Sequence[Verdict]) -> list[Section]:
     """All parts that have something in them."""
     cost = success_against_cost(collected)
-    shown = [made for group in compared(collected) if (made := abreast(collected, group)) is not None]
+    groups = compared(collected)
+    shown = [grid for group in groups if (grid := abreast(collected, group)) is not None]
+    sheets = [grid for group in groups if (grid := unchosen(collected, group)) is not None]
     parts = [
         Section("At a glance", "", preservation_plots(collected), [glance(collected)]),
         Section("Who is who", "", (), [who(collected)]),
         Section("Side by side", _TABLES, (), families(collected)),
         Section("In pictures", _ABREAST, (), (), shown),
+        Section("Twelve that nobody chose", _TWELVE, (), [tally(collected, groups)], sheets),
         Section("Method by task", _BY_TASK, (), by_task(collected), folded=True),
         Section("Cost", "", [cost] if cost else [], [costs(collected)]),
         _claims(verdicts),

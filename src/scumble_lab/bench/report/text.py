@@ -11,7 +11,7 @@ __all__ = ["text"]
 
 
 def text(heading: str, opening: Sequence[str], notices: Sequence[str], parts: Sequence[Section]) -> str:
-    """Return the page; its pictures are `pictures/<key>.svg` for plots and `pictures/<key>.png` for grids."""
+    """Return the page; its pictures are `pictures/<key>.svg` for plots and `pictures/<key>.webp` for grids."""
     lines = [f"# {heading}", *opening]
     if notices:
         lines.append("\n".join(f"- {notice}" for notice in notices))
@@ -32,6 +32,6 @@ def _part(part: Section) -> Iterator[str]:
     for plot in part.plots:
         yield f"![{plot.key}](pictures/{plot.key}.svg)\n\n{plot.says}"
     for grid in part.grids:
-        yield f"### {grid.title}\n\n![{grid.title}](pictures/{grid.key}.png)"
+        yield f"### {grid.title}\n\n![{grid.title}](pictures/{grid.key}.webp)"
     if part.folded:
         yield "</details>"
