@@ -12,9 +12,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.methods.batch import EditBatch
-from scumble.methods.drag.features import BottleneckFeatures, LatentFeatures, LayerFeatures
-from scumble.methods.drag.optimize import Features, frozen
+from scumble.methods.drag.bottleneck_features import BottleneckFeatures, LayerFeatures
+from scumble.methods.drag.features import Features
+from scumble.methods.drag.latent_features import LatentFeatures
 from scumble.methods.drag.supervision import supervision_site
+from scumble.models.frozen import frozen
 from scumble.models.loading import load
 
 REPEATS = 5

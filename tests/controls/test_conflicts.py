@@ -26,7 +26,7 @@ from scumble.methods.attention.attention_match import AttentionMatch, StoredRefe
 from scumble.methods.attention.attention_swap import AttentionSwap, SwapSites
 from scumble.methods.attention.feature_injection import FeatureInjection, InjectionSites
 from scumble.methods.attention.token_alignment import TokenMap
-from scumble.methods.drag.features import Bottleneck
+from scumble.methods.drag.bottleneck import Bottleneck
 from scumble.methods.drag.reference_attention import ReferenceAttention
 from scumble.methods.guidance.resample import Resample
 from scumble.methods.inpainting.background_blend import BackgroundBlend

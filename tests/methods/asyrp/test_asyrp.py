@@ -34,7 +34,7 @@ from scumble.methods.asyrp.distillation import DistillationLoss
 from scumble.methods.asyrp.interval import smallest_time
 from scumble.methods.asyrp.solver import BoostedDdim
 from scumble.methods.asyrp.training import DirectionLoss, SourceTrajectory, TrainStep, origin_of, train
-from scumble.methods.drag.features import Bottleneck
+from scumble.methods.drag.bottleneck import Bottleneck
 from scumble.models.base import Model
 from scumble.models.clip import squared
 from scumble.models.loading import load

@@ -17,10 +17,10 @@ from scumble.editing.editor import Editor
 from scumble.errors import InputError
 from scumble.images import to_tensor
 from scumble.methods.batch import EditBatch
+from scumble.methods.drag.bottleneck_features import BottleneckFeatures, LayerFeatures
 from scumble.methods.drag.drag_diffusion import DragDiffusion
 from scumble.methods.drag.drag_noise import DragNoise
-from scumble.methods.drag.features import BottleneckFeatures, LayerFeatures
-from scumble.methods.drag.phases import start_latent
+from scumble.methods.drag.pulls import start_latent
 from scumble.methods.drag.warp_drag import WarpDrag
 from scumble.methods.inversion_for import inversion_for
 from scumble.methods.registry import method_class

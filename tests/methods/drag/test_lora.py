@@ -10,7 +10,9 @@ from safetensors.torch import load_file
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.cost import Cost
-from scumble.methods.drag.lora import Adapter, adapted, train_lora
+from scumble.methods.drag.lora import train_lora
+from scumble.methods.drag.lora_file import Adapter
+from scumble.methods.drag.lora_layers import adapted
 from scumble.models.base import Model
 
 PICTURE = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1

@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from scumble.methods.drag.optimize import DragSettings, Features, frozen, optimize
-from scumble.methods.drag.points import GridPairs
+from scumble.methods.drag.features import Features
+from scumble.methods.drag.grid_pairs import GridPairs
+from scumble.methods.drag.optimize import optimize
+from scumble.methods.drag.settings import DragSettings
+from scumble.models.frozen import frozen
 
 SIZE = (16, 16)
 

@@ -17,15 +17,15 @@ from scumble.core.solvers import Ddim
 from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import X0, EditBatch
 from scumble.methods.cache import Cache
+from scumble.methods.drag.bottleneck import Bottleneck
 from scumble.methods.drag.drag_diffusion import DragDiffusion
 from scumble.methods.drag.drag_noise import DragNoise
-from scumble.methods.drag.features import Bottleneck
-from scumble.methods.drag.optimize import frozen
 from scumble.methods.drag.reference_attention import ReferenceAttention, reference_layers
 from scumble.methods.drag.supervision import FeatureGrid, supervision_site
 from scumble.methods.official import drag_diffusion as official_diffusion
 from scumble.methods.official import drag_noise as official_noise
 from scumble.models.base import Model
+from scumble.models.frozen import frozen
 
 
 def pixel_mask(case: Any, size: tuple[int, int]) -> Tensor | None:

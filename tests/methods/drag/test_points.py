@@ -7,7 +7,8 @@ import torch
 
 from scumble.errors import InputError
 from scumble.images import Fit, fit
-from scumble.methods.drag.points import GridPairs, PointPair, flat_points, pairs_of, parse_points
+from scumble.methods.drag.grid_pairs import GridPairs
+from scumble.methods.drag.points import PointPair, flat_points, pairs_of, parse_points
 
 
 def test_points_are_read_from_words() -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from scumble.editing.editor import Editor
 from scumble.methods.drag.displacement import FINE, displacement
 from scumble.methods.drag.points import PointPair
-from scumble.methods.drag.segment import solid_segment_at
+from scumble.methods.drag.solid_segment import solid_segment_at
 from scumble.methods.drag.warp_drag import WarpDrag
 from tests.images.drawn import photograph
 

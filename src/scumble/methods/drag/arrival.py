@@ -14,7 +14,8 @@ from scumble.core.cost import Cost
 from scumble.core.prediction import noised
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.features import features_at
-from scumble.methods.drag.points import GridPairs, PointPair
+from scumble.methods.drag.grid_pairs import GridPairs
+from scumble.methods.drag.points import PointPair
 from scumble.methods.drag.pulls import grid_pairs
 from scumble.methods.drag.supervision import FeatureGrid, supervision_site
 from scumble.models.base import Model

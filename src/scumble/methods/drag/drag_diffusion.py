@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from scumble.methods.drag.fields import DragByOptimisation
+from scumble.methods.drag.optimization_fields import DragByOptimisation
 from scumble.methods.footprint import Footprint
 from scumble.methods.official import with_presets
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scumble.core.control import Control
     from scumble.inversion.inversion import Inversion
     from scumble.methods.batch import EditBatch
-    from scumble.methods.drag.optimize import DragResult
+    from scumble.methods.drag.settings import DragResult
 
 __all__ = ["DragDiffusion"]
 
@@ -53,10 +53,10 @@ class DragDiffusion(DragByOptimisation):
 
     def optimized(self, batch: EditBatch, inversion: Inversion) -> DragResult:
         """Move the latent's features from the handles to the targets; the mask loss holds the next latent."""
-        from scumble.methods.drag.features import LatentFeatures
+        from scumble.methods.drag.latent_features import LatentFeatures
         from scumble.methods.drag.optimize import mask_loss, optimize
-        from scumble.methods.drag.phases import outside_mask, progress, start_latent
-        from scumble.methods.drag.pulls import grid_pairs
+        from scumble.methods.drag.phases import outside_mask, progress
+        from scumble.methods.drag.pulls import grid_pairs, start_latent
         from scumble.methods.drag.supervision import supervision_site
 
         ctx, outside = batch.context(inversion.levels, inversion.solver(batch.model)), outside_mask(batch)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from scumble.methods.drag.fields import DragByOptimisation
+from scumble.methods.drag.optimization_fields import DragByOptimisation
 from scumble.methods.footprint import Footprint
 from scumble.methods.official import with_presets
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from scumble.core.control import Control
     from scumble.inversion.inversion import Inversion
     from scumble.methods.batch import EditBatch
-    from scumble.methods.drag.optimize import DragResult, Features
+    from scumble.methods.drag.features import Features
+    from scumble.methods.drag.settings import DragResult
 
 __all__ = ["DragNoise"]
 
@@ -49,10 +50,10 @@ class DragNoise(DragByOptimisation):
         """Move the bottleneck's features from the handles to the targets; without a mask nothing else is held."""
         import torch.nn.functional as F
 
-        from scumble.methods.drag.features import features_of
+        from scumble.methods.drag.bottleneck_features import features_of
         from scumble.methods.drag.optimize import mask_loss, optimize
-        from scumble.methods.drag.phases import outside_mask, progress, start_latent
-        from scumble.methods.drag.pulls import grid_pairs
+        from scumble.methods.drag.phases import outside_mask, progress
+        from scumble.methods.drag.pulls import grid_pairs, start_latent
         from scumble.methods.drag.supervision import supervision_site
 
         ctx = batch.context(inversion.levels, inversion.solver(batch.model))
@@ -88,8 +89,9 @@ class DragNoise(DragByOptimisation):
         from scumble.controls.start import StartAt
         from scumble.controls.stored_noise import StoredNoise
         from scumble.core.guidance import Guidance
-        from scumble.methods.drag.features import Bottleneck
-        from scumble.methods.drag.phases import frame_values, keep_outside_mask, start_latent
+        from scumble.methods.drag.bottleneck import Bottleneck
+        from scumble.methods.drag.phases import frame_values, keep_outside_mask
+        from scumble.methods.drag.pulls import start_latent
 
         values, cond = frame_values(drag, self.frames), batch.embed(self.prompt)
         start = StartAt(start_latent(batch, self, inversion), inversion.first)

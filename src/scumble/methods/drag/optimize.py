@@ -2,86 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from scumble.methods.drag.points import GridPairs
+from scumble.methods.drag.features import Features
+from scumble.methods.drag.grid_pairs import GridPairs
+from scumble.methods.drag.settings import DragResult, DragSettings
 from scumble.methods.drag.supervision import FeatureGrid, motion_loss, track
 
-__all__ = ["DragResult", "DragSettings", "Features", "frozen", "mask_loss", "optimize"]
+__all__ = ["mask_loss", "optimize"]
 
 HALF_SCALE = 2.0**12
 """Factor on the loss where activations are float16, so that their gradients don't vanish; Adam does not see it."""
-
-
-@dataclass(frozen=True)
-class Features:
-    """What the network says about the optimised tensor.
-
-    Attributes:
-        feature: Features at the supervision layer (C, h, w), float32, with their graph.
-        after: x at the next level (1, C, h, w), where a mask term needs it.
-    """
-
-    feature: Tensor
-    after: Tensor | None = None
-
-    @property
-    def next_latent(self) -> Tensor:
-        """``after``; ValueError where the network was left before it."""
-        if self.after is None:
-            raise ValueError("the network was left at the supervision layer: there is no next latent")
-        return self.after
-
-
-@dataclass(frozen=True)
-class DragSettings:
-    """Numbers of the optimisation, in steps of the supervision grid.
-
-    Attributes:
-        iterations: K, the largest number of updates.
-        learning_rate: Of Adam.
-        patch_radius: r1 of motion supervision.
-        radius: r2 of tracking.
-        arrived: A point nearer than this to its target has arrived.
-        longest: Longest step that supervision asks for; None: always 1, as published.
-        keep_every: Keep the tensor of every k-th update in ``DragResult.states``; 0 keeps none.
-        half: The network runs in float16.
-    """
-
-    iterations: int
-    learning_rate: float
-    patch_radius: int = 1
-    radius: int = 3
-    arrived: float = 1.0
-    longest: float | None = 1.0
-    keep_every: int = 0
-    half: bool = False
-
-
-@dataclass
-class DragResult:
-    """How an optimisation went.
-
-    Attributes:
-        value: The optimised tensor.
-        updates: Updates that were made.
-        handles: (N, 2) where tracking last saw the points.
-        path: Handles after each tracking.
-        losses: Loss of each iteration.
-        states: Kept tensors on the way.
-    """
-
-    value: Tensor
-    handles: Tensor
-    updates: int = 0
-    path: list[Tensor] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    states: list[Tensor] = field(default_factory=list)
 
 
 def mask_loss(weight: float, outside: Tensor) -> Callable[[Tensor, Features, Features], Tensor]:
@@ -168,16 +102,3 @@ def optimize(
             drag.states.append(value.detach().clone())
     drag.value = value.detach()
     return drag
-
-
-@contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """Let no parameter take part in gradients for a while: its graph is not kept, its gradient not computed."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, release_index
@@ -16,14 +15,13 @@ from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Key
 from scumble.methods.drag.arrival import report_arrival
-from scumble.methods.drag.fields import DragByOptimisation
-from scumble.methods.drag.optimize import DragResult, frozen
-from scumble.methods.drag.pulls import pull_field
+from scumble.methods.drag.optimization_fields import DragByOptimisation
+from scumble.methods.drag.settings import DragResult
 from scumble.methods.drag.supervision import supervision_site
-from scumble.methods.drag.warp import warp, warp_noise
 from scumble.methods.report import Report
+from scumble.models.frozen import frozen
 
-__all__ = ["DRAGGED", "dragged", "frame_values", "keep_outside_mask", "outside_mask", "progress", "start_latent"]
+__all__ = ["DRAGGED", "dragged", "frame_values", "keep_outside_mask", "outside_mask", "progress"]
 
 DRAGGED: Key[tuple[Tensor | None, Report]] = Key("dragged")
 """The result in the model's space, and what was reported about it."""
@@ -61,7 +59,9 @@ def dragged(
         single = replace(batch, count=1, noise=batch.first_noise)
         with ExitStack() as stack:
             if method.lora_steps:
-                from scumble.methods.drag.lora import Adapter, adapted, train_lora  # peft takes a second to import
+                from scumble.methods.drag.lora import train_lora
+                from scumble.methods.drag.lora_file import Adapter
+                from scumble.methods.drag.lora_layers import adapted  # peft takes a second to import
 
                 adapter = Adapter(method.prompt, method.lora_steps, method.lora_rank, method.lora_learning_rate)
                 on_step = progress(single, method.lora_steps)
@@ -80,25 +80,6 @@ def dragged(
     latent, report = batch.cache.get_or_make(DRAGGED, run)
     batch.report.update(report)
     return None if latent is None else latent.expand(batch.shape)
-
-
-def start_latent(batch: EditBatch, method: DragByOptimisation, inversion: Inversion) -> Tensor:
-    """x at the level of ``strength`` (1, C, h, w): the image's, or that of the image pulled along the points.
-
-    Of the latter the clean part is pulled as an image, the noise cell by cell.
-    """
-    x = inversion.x_at(inversion.first)
-    if not method.warps:
-        return x
-    level, cell = inversion.levels[inversion.first], batch.model.factor
-    mask = None if batch.change is None else batch.change.amax((0, 1))
-    with torch.no_grad():
-        x0 = batch.model.encode(warp(batch.picture[0], pull_field(batch, method), mask).image[None])
-    eps = (x - level.a * inversion.x0) / level.s
-    coarse = None if mask is None else F.max_pool2d(mask[None, None], cell)[0, 0]
-    fresh = batch.noise.normal(batch.shape, "uncovered", 0).to(eps.device)
-    noise = warp_noise(eps[0], fresh[0], pull_field(batch, method, cell=cell), coarse)
-    return level.a * x0 + level.s * noise[None]
 
 
 def outside_mask(batch: EditBatch) -> Tensor | None:

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from scumble.images import Window
-from scumble.methods.drag.displacement import CUT, FADE, Field, displacement
-from scumble.methods.drag.points import GridPairs, PointPair
-from scumble.methods.drag.segment import segment_at, solid_segment_at
+from scumble.inversion.inversion import Inversion
+from scumble.methods.batch import EditBatch
+from scumble.methods.drag.displacement import Field, displacement
+from scumble.methods.drag.edges import CUT, FADE
+from scumble.methods.drag.grid_pairs import GridPairs
+from scumble.methods.drag.optimization_fields import DragByOptimisation
+from scumble.methods.drag.points import PointPair
+from scumble.methods.drag.segment import segment_at
+from scumble.methods.drag.solid_segment import solid_segment_at
+from scumble.methods.drag.warp import warp, warp_noise
 
 if TYPE_CHECKING:
     from scumble.methods.batch import EditBatch
     from scumble.methods.drag.fields import PointFields
 
-__all__ = ["grid_pairs", "pull", "pull_field", "window_of"]
+__all__ = ["grid_pairs", "pull", "pull_field", "start_latent", "window_of"]
 
 CELLS = 4
 """Grid steps per latent cell of a side: half the image's resolution where a cell has eight pixels, as published."""
@@ -77,3 +85,22 @@ def pull(
 
 def _coarse(point: tuple[float, float], cell: int) -> tuple[float, float]:
     return (point[0] + 0.5) / cell - 0.5, (point[1] + 0.5) / cell - 0.5
+
+
+def start_latent(batch: EditBatch, method: DragByOptimisation, inversion: Inversion) -> Tensor:
+    """x at the level of ``strength`` (1, C, h, w): the image's, or that of the image pulled along the points.
+
+    Of the latter the clean part is pulled as an image, the noise cell by cell.
+    """
+    x = inversion.x_at(inversion.first)
+    if not method.warps:
+        return x
+    level, cell = inversion.levels[inversion.first], batch.model.factor
+    mask = None if batch.change is None else batch.change.amax((0, 1))
+    with torch.no_grad():
+        x0 = batch.model.encode(warp(batch.picture[0], pull_field(batch, method), mask).image[None])
+    eps = (x - level.a * inversion.x0) / level.s
+    coarse = None if mask is None else F.max_pool2d(mask[None, None], cell)[0, 0]
+    fresh = batch.noise.normal(batch.shape, "uncovered", 0).to(eps.device)
+    noise = warp_noise(eps[0], fresh[0], pull_field(batch, method, cell=cell), coarse)
+    return level.a * x0 + level.s * noise[None]

@@ -13,10 +13,11 @@ from scumble.core.control import Control
 from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import EditBatch
 from scumble.methods.drag.drag_diffusion import DragDiffusion
-from scumble.methods.drag.features import LatentFeatures
-from scumble.methods.drag.optimize import DragResult, mask_loss, optimize
+from scumble.methods.drag.latent_features import LatentFeatures
+from scumble.methods.drag.optimize import mask_loss, optimize
 from scumble.methods.drag.phases import dragged, frame_values, progress
 from scumble.methods.drag.reference_attention import ReferenceAttention, reference_layers
+from scumble.methods.drag.settings import DragResult
 from scumble.methods.drag.supervision import supervision_site
 from scumble.methods.official.drag_noise import free, grid, inverted, settings
 

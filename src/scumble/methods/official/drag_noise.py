@@ -14,13 +14,15 @@ from scumble.core.guidance import Guidance
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
+from scumble.methods.drag.bottleneck import Bottleneck
+from scumble.methods.drag.bottleneck_features import features_of
 from scumble.methods.drag.drag_noise import DragNoise
-from scumble.methods.drag.features import Bottleneck, features_of
-from scumble.methods.drag.fields import DragByOptimisation
-from scumble.methods.drag.optimize import DragResult, DragSettings, mask_loss, optimize
+from scumble.methods.drag.grid_pairs import GridPairs
+from scumble.methods.drag.optimization_fields import DragByOptimisation
+from scumble.methods.drag.optimize import mask_loss, optimize
 from scumble.methods.drag.phases import dragged, frame_values, progress
-from scumble.methods.drag.points import GridPairs
 from scumble.methods.drag.pulls import grid_pairs
+from scumble.methods.drag.settings import DragResult, DragSettings
 from scumble.methods.drag.supervision import supervision_site
 from scumble.methods.inversion_for import inversion_for
 
