@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, PngImagePlugin
 
+from scumble.images.deep import Deep, read_deep
 from scumble.images.exif import Damaged, patched
 from scumble.images.xmp import corrected
 
@@ -38,6 +40,7 @@ class Carried:
         orientation: How the picture lay in the file.
         left_out: What is not carried, in words.
         notices: Remarks about how the file was read.
+        deep: The sixteen bits of its pixels, where it has them and the packages that read them are installed.
     """
 
     format: str = ""
@@ -49,6 +52,7 @@ class Carried:
     orientation: int = 1
     left_out: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    deep: Deep | None = field(default=None, compare=False, repr=False)
 
     def stripped(self) -> Carried:
         """Nothing but what the colors need."""
@@ -99,8 +103,11 @@ def read_carried(image: Image.Image, path: Path | None) -> Carried:
         left_out.append("IPTC")
     if xmp and b"hdrgm:" in xmp:
         notices.append("the HDR gain map was left out: the picture shows its standard brightness everywhere")
-    if _deep(image, path):
-        notices.append("the picture has 16 bits per channel; the upper 8 were used and written")
+    deep = None
+    if _is_deep(image, path):
+        deep = None if path is None else read_deep(path, image.format or "", orientation)
+        if deep is None:
+            notices.append(f"the picture has 16 bits per channel; the upper 8 were used and written{_hint(image)}")
     chunks = _color_chunks(path) if image.format == "PNG" and path is not None else ()
     if any(name == b"cICP" and len(data) > 1 and data[1] in _HDR for name, data in chunks):
         notices.append("the picture is marked as HDR; its values were edited as if they were sRGB")
@@ -113,6 +120,7 @@ def read_carried(image: Image.Image, path: Path | None) -> Carried:
         chunks=chunks,
         orientation=orientation,
         left_out=tuple(left_out),
+        deep=deep,
         notices=tuple(notices),
     )
 
@@ -203,13 +211,23 @@ def _dpi(image: Image.Image) -> tuple[float, float] | None:
     return (across, down) if across > 1 and down > 1 else None
 
 
-def _deep(image: Image.Image, path: Path | None) -> bool:
+def _is_deep(image: Image.Image, path: Path | None) -> bool:
     if image.format == "PNG" and path is not None:
         with path.open("rb") as file:
             return file.read(25)[24:25] == b"\x10"
     tags = getattr(image, "tag_v2", None)
     bits = tags.get(258, ()) if tags is not None else ()
     return max(bits if isinstance(bits, tuple) else (bits,), default=8) > 8
+
+
+def _hint(image: Image.Image) -> str:
+    """How to keep the others, where that is only a matter of packages."""
+    installed = all(find_spec(name) is not None for name in ("imagecodecs", "tifffile"))
+    return (
+        ""
+        if installed or image.mode.startswith("I")
+        else '; pip install "scumble[photos]" keeps 16 where nothing changes'
+    )
 
 
 def _color_chunks(path: Path) -> tuple[tuple[bytes, bytes], ...]:

@@ -13,6 +13,7 @@ from PIL import Image
 from scumble.errors import InputError
 from scumble.files import PICTURE_FORMATS, atomic_write, refuse_overwriting
 from scumble.images.carried import Carried, options_for
+from scumble.images.deep import FORMATS, write_deep
 from scumble.images.jpeg_blocks import with_segments
 from scumble.untrusted import parse_json, read_text
 
@@ -75,11 +76,20 @@ def save_image(
         if image.width * image.height > _SLOW:
             options["method"] = 0
             remarks.append("a lossless WebP of this size takes long to write; .png is faster")
+    deep = carried.deep
+    if deep is not None and kind not in FORMATS:
+        remarks.append(f"the picture has 16 bits per channel; {kind} holds the upper 8: .png and .tif keep all")
+        deep = None
+    elif deep is not None and deep.size != image.size:
+        remarks.append("the picture has 16 bits per channel; the result is of another size and holds the upper 8")
+        deep = None
     with atomic_write(path) as unfinished:
         if jpeg is not None and kind == "JPEG":
             unfinished.write_bytes(with_segments(jpeg, carried.exif, carried.xmp, carried.icc, carried.dpi))
         else:
             image.save(unfinished, format=kind, **options)
+            if deep is not None:
+                write_deep(unfinished, deep.under(image), kind)
         if kind != "PNG":
             _write_sidecar(sidecar_path(path), metadata)
     return path
