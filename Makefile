@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test faults fuzz lint docs docs-pictures bench report studio studio-check clean
+.PHONY: demo test faults fuzz lint docs docs-tables docs-pictures bench report studio studio-check clean
 
 demo: $(READY)
 	$(BIN)/scumble demo
@@ -33,6 +33,10 @@ lint: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/build.py build/docs
 
+# The tables of measured figures in the pages, from docs/figures-data and the report's files.
+docs-tables: $(READY)
+	$(BIN)/python docs/tables.py
+
 # The methods' pictures, by the commands on their pages. One alone: .venv/bin/python docs/pictures.py NAME
 docs-pictures: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/pictures.py
@@ -49,6 +53,7 @@ report: $(READY)
 	$(BIN)/scumble bench run out/bench --count $(COUNT) --jobs $(JOBS)
 	$(BIN)/scumble bench claims out/bench
 	$(BIN)/scumble bench report out/bench --output docs/report
+	$(BIN)/python docs/tables.py
 
 # The studio's page is built by hand (needs Node) and committed: nobody else needs Node.
 studio:

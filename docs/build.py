@@ -33,7 +33,11 @@ def build(folder: Path) -> int:
 
     source = folder / "source"
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("__pycache__", "*.py", "*.html", "*.csv", "costs.json"))
+    shutil.copytree(
+        DOCS,
+        source,
+        ignore=shutil.ignore_patterns("__pycache__", "*.py", "*.html", "*.csv", "costs.json", "figures-data"),
+    )
     shutil.copytree(ROOT / "examples", source / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(DOCS / "conf.py", source)
     for page in BESIDE:
