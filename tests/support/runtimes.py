@@ -8,6 +8,7 @@ from scumble.models import forward
 from scumble.models.base import Model
 from scumble.models.runtime.answers import Answers
 from scumble.models.runtime.inputs import as_keywords
+from scumble.models.runtime.untouched import Watch
 
 __all__ = ["Echo"]
 
@@ -20,7 +21,10 @@ class Echo:
     remark = ""
 
     def __init__(self, model: Model, precision: str = "float32") -> None:
-        self.model, self.precision, self.answers = model, precision, Answers()
+        self.model, self.precision, self.answers, self.watch = model, precision, Answers(), Watch()
+
+    def begin(self, steps: int) -> None:
+        self.answers = Answers()
 
     def denoise(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor:
         return self.model.denoiser(x, t, **as_keywords(inputs), return_dict=False)[0]

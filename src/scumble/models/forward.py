@@ -46,7 +46,7 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
     keywords = as_keywords(inputs)
     if cond.controller is not None and cond.control is not None:
         runtime, keywords = None, {**keywords, **cond.controller(noisy.to(dtype), t, keywords, cond.control)}
-    if runtime is not None and not _wants_gradient(x, *inputs.values()) and is_untouched(denoiser):
+    if runtime is not None and not _wants_gradient(x, *inputs.values()) and runtime.watch.is_untouched(denoiser):
         output = runtime.denoise(x.to(dtype), t, inputs)
         if output is not None:
             runtime.answers.answered()
@@ -57,7 +57,7 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
 
 def encode(vae: Any, image: Tensor, runtime: Runtime | None = None) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation (B, C, h, w), float32, of an autoencoder's posterior of an image."""
-    if runtime is not None and not _wants_gradient(image) and is_untouched(vae) and not _tiled(vae):
+    if runtime is not None and not _wants_gradient(image) and runtime.watch.is_untouched(vae) and not _tiled(vae):
         moments = runtime.encode(vae, image)
         if moments is not None:
             return moments
@@ -67,7 +67,7 @@ def encode(vae: Any, image: Tensor, runtime: Runtime | None = None) -> tuple[Ten
 
 def decode(vae: Any, latent: Tensor, runtime: Runtime | None = None) -> Tensor:
     """Return the image (B, 3, H, W), float32, of an autoencoder's latent."""
-    if runtime is not None and not _wants_gradient(latent) and is_untouched(vae) and not _tiled(vae):
+    if runtime is not None and not _wants_gradient(latent) and runtime.watch.is_untouched(vae) and not _tiled(vae):
         image = runtime.decode(vae, latent)
         if image is not None:
             return image
@@ -77,7 +77,7 @@ def decode(vae: Any, latent: Tensor, runtime: Runtime | None = None) -> Tensor:
 
 def embed(network: Any, ids: Tensor, mask: Tensor | None, skip: int = 0, runtime: Runtime | None = None) -> Tensor:
     """Return float32 token states (B, L, D) of a text encoder without its last ``skip`` layers, normed as its last."""
-    if runtime is not None and is_untouched(network):
+    if runtime is not None and runtime.watch.is_untouched(network):
         states = runtime.embed(network, ids, mask, skip, pooled=False)
         if states is not None:
             return states[0]
@@ -89,7 +89,7 @@ def embed_pooled(network: Any, ids: Tensor, skip: int = 0, runtime: Runtime | No
 
     That is the pooled embedding (B, P) where it has a projection, its last states elsewhere.
     """
-    if runtime is not None and is_untouched(network):
+    if runtime is not None and runtime.watch.is_untouched(network):
         outputs = runtime.embed(network, ids, None, skip, pooled=True)
         if outputs is not None:
             return outputs[0], outputs[1]

@@ -19,6 +19,7 @@ from scumble.models.base import Model
 from scumble.models.loading import load
 from scumble.models.runtime.cache import RuntimeCache
 from scumble.models.runtime.choose import attach
+from scumble.models.runtime.convert import Converter
 from scumble.models.runtime.openvino import OpenVino
 from scumble.models.taps import Tap
 
@@ -106,7 +107,7 @@ def test_what_cannot_be_converted_is_an_error_by_name_and_a_remark_under_auto(
     expected = torch_alone(model, x, cond)
     for named in (True, False):
         runtime = model.runtime = OpenVino(model, cache=RuntimeCache(tmp_path), named=named)
-        monkeypatch.setattr(runtime._openvino, "convert_model", fails)
+        monkeypatch.setattr(runtime._converter.openvino, "convert_model", fails)
         with torch.no_grad():
             if named:
                 with pytest.raises(CheckpointError, match=r"cannot convert .* use --runtime torch"):
@@ -150,7 +151,7 @@ def test_what_was_converted_once_is_read_the_next_time(
         first = model.predict(x, model.schedule.at(500), cond).eps
         again = load(TINY, device="cpu")
         again.runtime = OpenVino(again, cache=cache)
-        monkeypatch.setattr(OpenVino, "_converted", lambda *args: pytest.fail("converted a second time"))
+        monkeypatch.setattr(Converter, "_converted", lambda *args: pytest.fail("converted a second time"))
         second = again.predict(x, again.schedule.at(500), cond).eps
     assert np.array_equal(first.numpy(), second.numpy())
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from torch import Tensor, nn
 
 from scumble.models.runtime.answers import Answers
+from scumble.models.runtime.untouched import Watch
 
 if TYPE_CHECKING:
     from scumble.models.base import Model
@@ -23,6 +24,7 @@ class Runtime(Protocol):
         precision: ``float32``, ``float16`` or ``bfloat16``: what the networks compute in.
         remark: One line for the user where something does not run as asked; else empty.
         answers: Which calls of the present edit it answered.
+        watch: Sees whether something was attached to a network since.
     """
 
     name: str
@@ -30,6 +32,11 @@ class Runtime(Protocol):
     precision: str
     remark: str
     answers: Answers
+    watch: Watch
+
+    def begin(self, steps: int) -> None:
+        """A run of so many steps begins."""
+        ...
 
     def denoise(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor | None:
         """Return the raw output of the denoiser for ``x`` (B, C, h, w) at times ``t`` (scalar or (B,))."""

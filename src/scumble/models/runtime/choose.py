@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, get_args
 
 from scumble.errors import InputError, nearest
-from scumble.models.runtime.answers import Answers
 from scumble.models.runtime.installed import computes_bfloat16, installed_version
 
 if TYPE_CHECKING:
@@ -120,4 +119,4 @@ class Answering:
             self._ready[key] = attach(self.model, *key, named=self.name != "auto")
         runtime = self.model.runtime = self._ready[key]
         if runtime is not None:
-            runtime.answers = Answers()
+            runtime.begin(steps)

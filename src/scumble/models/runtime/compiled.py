@@ -11,7 +11,7 @@ from torch._dynamo.exc import TorchDynamoException
 from scumble.errors import InputError
 from scumble.models.runtime.answers import Answers
 from scumble.models.runtime.inputs import as_keywords
-from scumble.models.runtime.untouched import state_version
+from scumble.models.runtime.untouched import Watch
 
 if TYPE_CHECKING:
     from scumble.models.base import Model
@@ -35,11 +35,15 @@ class Compiled:
     def __init__(self, model: Model, backend: str = "inductor") -> None:
         self.version: str = str(torch.__version__)
         self.precision: str = str(model.dtype).removeprefix("torch.")
-        self.answers = Answers()
-        self._network, self._version = model.denoiser, state_version(model.denoiser)
+        self.answers, self.watch = Answers(), Watch()
+        self._network, self._version = model.denoiser, self.watch.version(model.denoiser)
         mode = "reduce-overhead" if model.device.type == "cuda" and backend == "inductor" else None
         compiled: Any = torch.compile(model.denoiser.forward, backend=backend, mode=mode, dynamic=False)
         self._run = compiled
+
+    def begin(self, steps: int) -> None:
+        """A run begins."""
+        self.answers = Answers()
 
     def denoise(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor | None:
         """Return a copy of the raw output: a CUDA graph writes its next output to the same place.
@@ -47,7 +51,7 @@ class Compiled:
         Raises:
             InputError: If this machine cannot compile it.
         """
-        if state_version(self._network) != self._version:
+        if self.watch.version(self._network) != self._version:
             return None
         try:
             output: Tensor = self._run(x, t, **as_keywords(inputs), return_dict=False)[0]

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from scumble.errors import CheckpointError, InputError
-from scumble.hashing import state_sha256
 from scumble.models.runtime.answers import Answers
 from scumble.models.runtime.cache import RuntimeCache
+from scumble.models.runtime.convert import Converter, plain
 from scumble.models.runtime.installed import import_openvino, installed_version
-from scumble.models.runtime.traced import Decoder, Denoiser, Encoder, Text, free_shapes
-from scumble.models.runtime.untouched import state_version
+from scumble.models.runtime.shapes import HINTS, Graphs, RunShapes
+from scumble.models.runtime.traced import Decoder, Denoiser, Encoder, Text
+from scumble.models.runtime.untouched import Watch
 
 if TYPE_CHECKING:
     from scumble.models.base import Model
 
 __all__ = ["OpenVino"]
 
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
-
 
 class OpenVino:
     """Runs a model's networks in OpenVINO on the processor.
 
     A network is converted when it is first wanted, with free batch and size, so that windows, tiles and batches need
-    no new conversion. Where a weight was written to since, PyTorch answers.
+    no new conversion; for shapes that recur it is compiled with nothing free (``shapes``), which is faster. Where a
+    weight was written to since, PyTorch answers.
 
     Args:
         model: The model; its networks must be in float32 on the processor.
@@ -57,12 +54,16 @@ class OpenVino:
             raise InputError(f"runtime openvino converts float32 networks, not {model.dtype}: load them in float32")
         if precision not in HINTS:
             raise InputError(f"runtime openvino computes in float32 or bfloat16, got {precision}")
-        self._openvino = import_openvino()
+        self._converter = Converter(model, import_openvino(), RuntimeCache() if cache is None else cache, named)
         self.version: str = installed_version() or ""
         self.model, self.precision, self.named = model, precision, named
-        self.cache = RuntimeCache() if cache is None else cache
-        self.remark, self.answers = "", Answers()
-        self._networks: dict[tuple[str, int], _Compiled] = {}
+        self.remark, self.answers, self.watch = "", Answers(), Watch()
+        self._shapes = RunShapes(model, 0)
+        self._networks: dict[tuple[str, int], _Converted] = {}
+
+    def begin(self, steps: int) -> None:
+        """A run of so many steps begins."""
+        self.answers, self._shapes = Answers(), RunShapes(self.model, steps)
 
     def denoise(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor | None:
         """Return the raw output of the denoiser, float32."""
@@ -90,92 +91,38 @@ class OpenVino:
         tensors = (ids,) if mask is None else (ids, mask)
         return self._run(part, network, lambda: Text(network, skip, pooled), tensors)
 
-    @cached_property
-    def _core(self) -> Any:
-        return self._openvino.Core()
-
     def _run(
         self, part: str, network: nn.Module, wrap: Callable[[], nn.Module], tensors: Sequence[Tensor]
     ) -> tuple[Tensor, ...] | None:
         """Return the outputs, or None where the network was not converted, or its weights were written to since."""
         key = (part, id(network))
         if key not in self._networks:
-            self._networks[key] = _Compiled(network, self._compiled(part, network, wrap, tensors))
-        compiled = self._networks[key]
-        if compiled.run is None or compiled.version != state_version(network):
+            graphs = self._graphs(part, network, wrap, [plain(tensor[:1]) for tensor in tensors])
+            self._networks[key] = _Converted(network, graphs, self.watch.version(network))
+        converted = self._networks[key]
+        if converted.graphs is None or converted.version != self.watch.version(network):
             return None
-        arrays = [_plain(tensor).detach().contiguous().numpy() for tensor in tensors]
-        outputs = compiled.run(arrays, share_inputs=True, share_outputs=False)
+        arrays = [plain(tensor).detach().contiguous().numpy() for tensor in tensors]
+        run = converted.graphs.of([one.shape for one in arrays], self._shapes.recurs(part, arrays[0].shape))
+        outputs = run(arrays, share_inputs=True, share_outputs=False)
         return tuple(torch.from_numpy(outputs[k]) for k in range(len(outputs)))
 
-    def _compiled(self, part: str, network: nn.Module, wrap: Callable[[], nn.Module], tensors: Sequence[Tensor]) -> Any:
-        example = tuple(_plain(tensor[:1]) for tensor in tensors)
+    def _graphs(
+        self, part: str, network: nn.Module, wrap: Callable[[], nn.Module], example: Sequence[Tensor]
+    ) -> Graphs | None:
         try:
-            graph = self._graph(part, network, wrap, example)
+            graph, remark = self._converter.graph(part, network, wrap, tuple(example))
         except CheckpointError as error:
             if self.named:
                 raise
             self.remark = str(error)
             return None
-        hints = {
-            "INFERENCE_PRECISION_HINT": HINTS[self.precision], "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        }  # fmt: skip
-        return self._core.compile_model(graph, "CPU", hints)
-
-    def _graph(self, part: str, network: nn.Module, wrap: Callable[[], nn.Module], example: tuple[Tensor, ...]) -> Any:
-        """Return the converted network, read from the cache where it is there."""
-        import diffusers
-        import transformers
-
-        about = {
-            "runtime": f"openvino {self.version}", "part": part, "model": self.model.name,
-            "weights": self.model.weights_hash if part == "denoiser" else state_sha256(network),
-            "inputs": ",".join(str(len(tensor.shape)) for tensor in example), "torch": torch.__version__,
-            "diffusers": diffusers.__version__, "transformers": transformers.__version__,
-        }  # fmt: skip
-        folder = self.cache.get(about)
-        if folder is not None:
-            try:
-                return self._core.read_model(folder / "network.xml")
-            except RuntimeError:
-                pass  # written by a build that this one cannot read: made again below
-        graph = self._converted(wrap(), example)
-
-        def write(target: Path) -> None:
-            self._openvino.save_model(graph, target / "network.xml", compress_to_fp16=False)
-
-        try:
-            self.cache.put(about, write)
-        except (InputError, RuntimeError) as error:
-            self.remark = f"openvino's conversion is not kept for the next time: {error}"
-        return graph
-
-    def _converted(self, wrapper: nn.Module, example: tuple[Tensor, ...]) -> Any:
-        """Trace a network with free batch and size.
-
-        Raises:
-            CheckpointError: If OpenVINO cannot express it.
-        """
-        try:
-            with torch.no_grad(), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return self._openvino.convert_model(wrapper.eval(), example_input=example, input=free_shapes(example))
-        except Exception as error:  # OpenVINO raises kinds of its own for whatever it does not know
-            reason = " ".join(str(error).split())[:200]
-            what = "use --runtime torch" if self.named else "PyTorch runs it"
-            raise CheckpointError(
-                f"OpenVINO cannot convert a network of {self.model.name} ({reason}): {what}"
-            ) from error
+        self.remark = remark or self.remark
+        return Graphs(self._converter.core, graph, self.precision)
 
 
-class _Compiled:
-    """A network as OpenVINO runs it, and the state it was made of; ``run`` is None where there is none."""
+class _Converted:
+    """A network as OpenVINO runs it, and the state it was made of; ``graphs`` is None where there is none."""
 
-    def __init__(self, network: nn.Module, run: Any) -> None:
-        self.network, self.run, self.version = network, run, state_version(network)
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    """Floating point in float32; token ids as they are."""
-    return tensor.float() if tensor.is_floating_point() else tensor
+    def __init__(self, network: nn.Module, graphs: Graphs | None, version: tuple[int, int]) -> None:
+        self.network, self.graphs, self.version = network, graphs, version
