@@ -22,9 +22,12 @@ from scumble.energies.attention import Columns, Size
 from scumble.energies.protocol import ActiveDuring, Function, WeightedEnergy
 from scumble.errors import MethodError
 from scumble.inversion.inversion import Inversion
-from scumble.methods.attention.attention_match import AttentionMatch, StoredReference
-from scumble.methods.attention.attention_swap import AttentionSwap, SwapSites
-from scumble.methods.attention.feature_injection import FeatureInjection, InjectionSites
+from scumble.methods.attention.attention_match import AttentionMatch
+from scumble.methods.attention.attention_reference import StoredReference
+from scumble.methods.attention.attention_swap import AttentionSwap
+from scumble.methods.attention.feature_injection import FeatureInjection
+from scumble.methods.attention.injection_sites import InjectionSites
+from scumble.methods.attention.swap_sites import SwapSites
 from scumble.methods.attention.token_alignment import TokenMap
 from scumble.methods.drag.bottleneck import Bottleneck
 from scumble.methods.drag.reference_attention import ReferenceAttention

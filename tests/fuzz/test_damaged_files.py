@@ -19,7 +19,7 @@ from scumble.errors import ScumbleError
 from scumble.images import load_image, load_map
 from scumble.inversion.inversion import Inversion
 from scumble.methods.asyrp.direction import Direction
-from scumble.methods.attention.edit_direction import load_direction
+from scumble.methods.attention.direction_file import load_direction
 from scumble.methods.extras.parse import parse_also
 from scumble.records.metadata import KEY
 from scumble.records.recipe import read_recipe

@@ -17,7 +17,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenize
 
 from scumble.core.noise import CounterNoise
 from scumble.methods.batch import EditBatch
-from scumble.methods.inpainting.fields import clip_key
+from scumble.methods.clip_scorer import clip_key
 from scumble.models.base import Model
 from scumble.models.clip import ClipScorer
 from scumble.models.pixel import PixelModel

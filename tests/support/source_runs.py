@@ -16,8 +16,10 @@ from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
-from scumble.methods.attention.attention_edit import AttentionEdit, PromptPair
-from scumble.methods.attention.attention_swap import AttentionSwap, swap_sites
+from scumble.methods.attention.attention_edit import AttentionEdit
+from scumble.methods.attention.attention_swap import AttentionSwap
+from scumble.methods.attention.edit_rules import PromptPair
+from scumble.methods.attention.swap_sites import swap_sites
 from scumble.models.base import Model
 from scumble.models.taps import Tap
 

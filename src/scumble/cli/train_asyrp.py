@@ -21,15 +21,10 @@ from scumble.inversion.ddim import ddim
 from scumble.methods.asyrp.direction import Direction, DirectionInfo
 from scumble.methods.asyrp.distillation import DistillationLoss
 from scumble.methods.asyrp.interval import OTHER_BOOST, OTHER_EDIT, distance_tables, smallest_time
-from scumble.methods.asyrp.training import (
-    DirectionLoss,
-    Loss,
-    SourceTrajectory,
-    origin_of,
-    similarity,
-    train,
-    words_direction,
-)
+from scumble.methods.asyrp.training import train
+from scumble.methods.asyrp.training_loss import DirectionLoss, Loss
+from scumble.methods.asyrp.trajectory import SourceTrajectory, origin_of
+from scumble.methods.asyrp.words_direction import similarity, words_direction
 from scumble.methods.batch import EditBatch
 from scumble.models.base import Model
 from scumble.models.clip import ClipScorer, squared

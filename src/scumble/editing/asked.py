@@ -19,7 +19,7 @@ from scumble.models.base import Model
 from scumble.records.view import View, WindowRecord
 
 if TYPE_CHECKING:
-    from scumble.methods.extras.extras import Extra
+    from scumble.methods.extras.extra import Extra
 
 __all__ = ["Edit"]
 

@@ -38,7 +38,7 @@ from scumble.untrusted import name_of
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
 
-    from scumble.methods.extras.extras import Extra
+    from scumble.methods.extras.extra import Extra
     from scumble.models.runtime.choose import Answering
     from scumble.records.recipe import Recipe
 

@@ -22,7 +22,7 @@ from scumble.errors import InputError, MethodError, nearest
 from scumble.images import Source, filled, fit, load_image, save_image
 from scumble.images.carried import Carried
 from scumble.methods.base import ImageMethod
-from scumble.methods.inpainting.fields import RegionInit
+from scumble.methods.inpainting.region_fields import RegionInit
 from scumble.models.turns import turn_of
 from scumble.records.metadata import embed
 from scumble.records.recipe import Recipe

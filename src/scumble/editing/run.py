@@ -34,7 +34,7 @@ from scumble.records.view import View
 
 if TYPE_CHECKING:
     from scumble.editing.result import Result
-    from scumble.methods.extras.extras import Extra
+    from scumble.methods.extras.extra import Extra
 
 __all__ = ["OnStep", "Run", "before_call", "stopped", "user_errors"]
 

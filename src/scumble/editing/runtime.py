@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from scumble.methods.base import Method
-    from scumble.methods.extras.extras import Extra
+    from scumble.methods.extras.extra import Extra
     from scumble.models.base import Model
 
 __all__ = ["planned_rows", "planned_steps", "runtime_notices"]

@@ -29,11 +29,14 @@ from scumble.inversion.current_level import current_level_path, spread_levels
 from scumble.methods.asyrp.asyrp import Asyrp
 from scumble.methods.asyrp.bundled import bundled_directions, load_direction
 from scumble.methods.asyrp.delta import DeltaBlock
-from scumble.methods.asyrp.direction import Direction, DirectionInfo, joint_shift
+from scumble.methods.asyrp.direction import Direction, DirectionInfo
 from scumble.methods.asyrp.distillation import DistillationLoss
 from scumble.methods.asyrp.interval import smallest_time
+from scumble.methods.asyrp.joint_shift import joint_shift
 from scumble.methods.asyrp.solver import BoostedDdim
-from scumble.methods.asyrp.training import DirectionLoss, SourceTrajectory, TrainStep, origin_of, train
+from scumble.methods.asyrp.training import train
+from scumble.methods.asyrp.training_loss import DirectionLoss
+from scumble.methods.asyrp.trajectory import SourceTrajectory, TrainStep, origin_of
 from scumble.methods.drag.bottleneck import Bottleneck
 from scumble.models.base import Model
 from scumble.models.clip import squared

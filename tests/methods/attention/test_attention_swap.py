@@ -12,8 +12,9 @@ from scumble.core.control import RunState
 from scumble.core.cost import Cost
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
-from scumble.methods.attention.attention_swap import AttentionSwap, SwapSites, gate_table, swap_sites
+from scumble.methods.attention.attention_swap import AttentionSwap
 from scumble.methods.attention.step_range import window_steps
+from scumble.methods.attention.swap_sites import SwapSites, gate_table, swap_sites
 from scumble.methods.attention.token_alignment import TokenMap
 from scumble.methods.official.prompt_to_prompt import OfficialRules
 from scumble.models.base import Model

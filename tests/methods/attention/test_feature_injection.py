@@ -19,7 +19,9 @@ from scumble.core.noise import CounterNoise
 from scumble.core.prediction import Prediction
 from scumble.core.solvers import Ddim
 from scumble.errors import MethodError
-from scumble.methods.attention.feature_injection import FeatureInjection, SourceFeatures, injection_sites
+from scumble.methods.attention.feature_injection import FeatureInjection
+from scumble.methods.attention.injection_sites import injection_sites
+from scumble.methods.attention.source_features import SourceFeatures
 from scumble.models.base import Model
 from scumble.models.taps import Tap
 from tests.support.source_runs import From, close

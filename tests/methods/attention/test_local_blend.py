@@ -14,7 +14,8 @@ from scumble.core.cost import Cost
 from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.errors import InputError
-from scumble.methods.attention.attention_edit import AttentionEdit, PromptPair
+from scumble.methods.attention.attention_edit import AttentionEdit
+from scumble.methods.attention.edit_rules import PromptPair
 from scumble.methods.attention.local_blend import BlendWords, LocalBlend, map_sites
 from scumble.methods.official.prompt_to_prompt import OfficialRules
 from scumble.models.base import Model

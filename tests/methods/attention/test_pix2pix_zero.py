@@ -20,16 +20,14 @@ from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.editing.editor import Editor
 from scumble.errors import CheckpointError, InputError
-from scumble.methods.attention.attention_match import AttentionMatch, StoredReference, TwinMatch, WalkingReference
-from scumble.methods.attention.edit_direction import (
-    load_direction,
-    mean_embedding,
-    moved,
-    save_direction,
-    sentences_about,
-)
+from scumble.methods.attention.attention_match import AttentionMatch
+from scumble.methods.attention.attention_reference import StoredReference, WalkingReference
+from scumble.methods.attention.direction_file import load_direction, save_direction
+from scumble.methods.attention.edit_direction import mean_embedding, moved
 from scumble.methods.attention.pix2pix_zero import Pix2PixZero
+from scumble.methods.attention.sentences import sentences_about
 from scumble.methods.batch import EditBatch
+from scumble.methods.official.twin_match import TwinMatch
 from scumble.methods.registry import method_class
 from scumble.models.base import Model
 from scumble.models.sites import sites

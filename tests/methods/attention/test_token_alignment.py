@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scumble.errors import InputError
-from scumble.methods.attention.token_alignment import TokenMap, Words, read_words, refine_map, replace_map
+from scumble.methods.attention.prompt_tokens import PromptTokens, prompt_tokens
+from scumble.methods.attention.token_alignment import TokenMap, refine_map, replace_map
 from scumble.methods.official.prompt_to_prompt import OfficialRules
 from scumble.models.base import Model
 
@@ -37,8 +38,8 @@ def tokenizer(limit: int) -> Callable[[str], list[int]]:
     return tokens
 
 
-def words(prompt: str, limit: int = 16) -> Words:
-    return read_words(tokenizer(limit), prompt)
+def words(prompt: str, limit: int = 16) -> PromptTokens:
+    return prompt_tokens(tokenizer(limit), prompt)
 
 
 def sources(found: TokenMap, column: int) -> dict[int, float]:
@@ -122,7 +123,7 @@ def test_replacement_of_different_word_counts_names_both_prompts() -> None:
 def test_maps_equal_the_published_ones(tiny_sd: Model, reference: Any) -> None:
     case = reference("p2p_aligner")
     for k, (source, target) in enumerate(case.settings["pairs"]):
-        a, b = read_words(tiny_sd.tokens, source), read_words(tiny_sd.tokens, target)
+        a, b = prompt_tokens(tiny_sd.tokens, source), prompt_tokens(tiny_sd.tokens, target)
         for found, which in ((a, "source"), (b, "target")):
             pairs = [[w, column] for w, span in enumerate(found.spans) for column in span]
             assert pairs == case[f"{k}_words_{which}"].tolist()

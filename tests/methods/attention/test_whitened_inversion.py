@@ -18,17 +18,15 @@ from scumble.core.noise import CounterNoise
 from scumble.core.solvers import Ddim
 from scumble.editing.editor import Editor
 from scumble.methods.attention.pix2pix_zero import Pix2PixZero
-from scumble.methods.attention.whitened_inversion import (
-    Regularizer,
+from scumble.methods.attention.white_noise import (
     correlation,
     correlation_gradient,
     divergence,
     divergence_gradient,
-    drawn_from,
     largest_shifts,
-    published_walk,
-    whitened_path,
 )
+from scumble.methods.attention.whitened_inversion import Regularizer, drawn_from, whitened_path
+from scumble.methods.official.whitened_walk import published_walk
 from scumble.models.base import Model
 
 

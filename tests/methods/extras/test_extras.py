@@ -14,14 +14,10 @@ from scumble.editing.editor import Editor
 from scumble.editing.redo import redo
 from scumble.errors import InputError, MethodError
 from scumble.methods.asyrp.direction import Direction, DirectionInfo
-from scumble.methods.extras.extras import (
-    AsyrpShift,
-    AttendAndExcite,
-    ClipTarget,
-    ColorTarget,
-    CustomEnergy,
-    LayoutTarget,
-)
+from scumble.methods.extras.asyrp_shift import AsyrpShift
+from scumble.methods.extras.attention_targets import AttendAndExcite, LayoutTarget
+from scumble.methods.extras.extras import CustomEnergy
+from scumble.methods.extras.image_targets import ClipTarget, ColorTarget
 from scumble.methods.extras.parse import from_recipe, parse_also
 from scumble.methods.guidance.diffuseit import DiffuseIT
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion

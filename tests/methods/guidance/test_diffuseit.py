@@ -26,10 +26,10 @@ from scumble.energies.protocol import Energy, Observation, WeightedEnergy
 from scumble.energies.vit import VitEnergy, contrast, likeness_of_keys, self_similarity
 from scumble.errors import CheckpointError, InputError
 from scumble.images.color import match_colors
+from scumble.methods.clip_scorer import clip_key
 from scumble.methods.guidance.diffuseit import DiffuseIT
 from scumble.methods.guidance.resample import Resample
 from scumble.methods.img2img.sdedit import SDEdit
-from scumble.methods.inpainting.fields import clip_key
 from scumble.methods.judges import picture_key, vision_key
 from scumble.methods.official.diffuseit import OfficialResample
 from scumble.methods.registry import method_class

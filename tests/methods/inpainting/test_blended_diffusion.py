@@ -19,8 +19,8 @@ from scumble.energies.picture import Background
 from scumble.energies.protocol import WeightedEnergy
 from scumble.errors import CheckpointError, MethodError
 from scumble.methods.batch import EditBatch
+from scumble.methods.clip_scorer import clip_key
 from scumble.methods.inpainting.blended_diffusion import BlendedDiffusion
-from scumble.methods.inpainting.fields import clip_key
 from scumble.methods.inpainting.local_clip_guided_diffusion import LocalClipGuidedDiffusion
 from scumble.methods.inpainting.ranking import official_distances
 from scumble.methods.registry import method_class

@@ -16,7 +16,7 @@ from scumble.editing.editor import Editor
 from scumble.errors import CheckpointError, MethodError
 from scumble.images import latent_map
 from scumble.methods.batch import EditBatch
-from scumble.methods.inpainting.fields import clip_key
+from scumble.methods.clip_scorer import clip_key
 from scumble.methods.inpainting.paint_by_word import CODEC, PaintByWord
 from scumble.models.base import Model
 from scumble.models.codec import VqCodec

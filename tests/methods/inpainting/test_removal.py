@@ -10,8 +10,8 @@ from torch import Tensor
 
 from scumble.methods.inpainting.blended_diffusion import BlendedDiffusion
 from scumble.methods.inpainting.blended_latent_diffusion import BlendedLatentDiffusion
-from scumble.methods.inpainting.fields import FILLED_NOISE
 from scumble.methods.inpainting.local_clip_guided_diffusion import LocalClipGuidedDiffusion
+from scumble.methods.inpainting.region_fields import FILLED_NOISE
 from tests.support.blended import box, pixel_job, tiny_ddpm, watched
 
 

@@ -39,7 +39,7 @@ class Asyrp(AsyrpFields):
         """Invert without noise, then sample with the asymmetric step."""
         from scumble.controls.asymmetric_step import AsymmetricStep
         from scumble.controls.stored_noise import StoredNoise
-        from scumble.methods.asyrp.direction import shift_of
+        from scumble.methods.asyrp.joint_shift import shift_of
         from scumble.methods.asyrp.solver import BoostedDdim
 
         directions, strengths, steps, t_edit, t_boost = self.settled(batch)

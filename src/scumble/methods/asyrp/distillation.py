@@ -18,7 +18,7 @@ from torch import Tensor
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.prediction import Prediction
-from scumble.methods.asyrp.training import TrainStep
+from scumble.methods.asyrp.trajectory import TrainStep
 
 __all__ = ["DistillationLoss"]
 

@@ -56,7 +56,8 @@ class Pix2PixZero(FromSeed, WhitenedInversionFields, WordedDirection):
     def run(self, batch: EditBatch) -> Tensor | None:
         """Invert, then sample along the direction; each step starts by moving towards the source's attention."""
         from scumble.core.solvers import Ddim
-        from scumble.methods.attention.attention_match import AttentionMatch, StoredReference, WalkingReference
+        from scumble.methods.attention.attention_match import AttentionMatch
+        from scumble.methods.attention.attention_reference import StoredReference, WalkingReference
         from scumble.methods.defaults import is_large_model
         from scumble.methods.source_run import along_inversion
         from scumble.models.sites import sites

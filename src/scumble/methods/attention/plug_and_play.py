@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scumble.inversion.inversion import Inversion
-    from scumble.methods.attention.feature_injection import SourceFeatures
+    from scumble.methods.attention.source_features import SourceFeatures
     from scumble.methods.batch import EditBatch
 
 __all__ = ["PlugAndPlay"]
@@ -84,7 +84,8 @@ class PlugAndPlay(InversionFields):
             prompt: Prompt under which the features are taken.
             slack: Rounding that is forgiven in shares of the steps.
         """
-        from scumble.methods.attention.feature_injection import FeatureInjection, injection_sites
+        from scumble.methods.attention.feature_injection import FeatureInjection
+        from scumble.methods.attention.injection_sites import injection_sites
         from scumble.methods.source_run import along_inversion
 
         source = along_inversion(batch, inversion)
@@ -103,7 +104,7 @@ class PlugAndPlay(InversionFields):
 
     def _cache(self, batch: EditBatch, inversion: Inversion) -> SourceFeatures | None:
         """One cache for all batches of the edit, unless each candidate has a path of its own."""
-        from scumble.methods.attention.feature_injection import SourceFeatures
+        from scumble.methods.attention.source_features import SourceFeatures
 
         if not self.cache:
             return None

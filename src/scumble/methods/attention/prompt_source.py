@@ -12,7 +12,7 @@ from scumble.methods.base import FromSeed
 from scumble.methods.inversion_fields import InversionFields
 
 if TYPE_CHECKING:
-    from scumble.methods.attention.attention_edit import PromptPair
+    from scumble.methods.attention.edit_rules import PromptPair
     from scumble.methods.batch import EditBatch
     from scumble.methods.source_run import SourceRun
 
@@ -81,7 +81,7 @@ class PromptSource(InversionFields, FromSeed, WordFields):
 
     def prompt_pair(self, batch: EditBatch, source: str, targets: tuple[str, ...]) -> PromptPair:
         """The source prompt beside the targets, as tokens."""
-        from scumble.methods.attention.attention_edit import PromptPair
+        from scumble.methods.attention.edit_rules import PromptPair
 
         length = max(batch.embed(prompt).text.shape[1] for prompt in (source, *targets))
         return PromptPair(batch.model, source, targets, length)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scumble.core.control import Control
-    from scumble.methods.attention.attention_edit import EditRules
+    from scumble.methods.attention.edit_rules import EditRules
     from scumble.methods.batch import EditBatch
     from scumble.methods.source_run import SourceRun
 
@@ -37,7 +37,7 @@ class PromptToPrompt(PromptSource):
 
     def check(self, batch: EditBatch) -> None:
         """Make sure that the words are in the prompts before anything is computed."""
-        from scumble.methods.attention.attention_swap import SwapSites
+        from scumble.methods.attention.swap_sites import SwapSites
 
         super().check(batch)
         stated = self.source_prompt if batch.inversion is None else batch.inversion.prompt
@@ -55,7 +55,7 @@ class PromptToPrompt(PromptSource):
         self, batch: EditBatch, source: SourceRun, self_keys: int | None, rules: EditRules | None = None
     ) -> Tensor | None:
         """Swap the source's attention into the edited rows, blend, and keep what the map keeps."""
-        from scumble.methods.attention.attention_swap import swap_sites
+        from scumble.methods.attention.swap_sites import swap_sites
 
         if source.nothing:
             return None

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from scumble.errors import InputError
+from scumble.methods.attention.alignment import align
+from scumble.methods.attention.prompt_tokens import PromptTokens
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Mode", "TokenMap", "Words", "read_words", "refine_map", "replace_map", "replaces", "swapped_words"]
+__all__ = ["Mode", "TokenMap", "refine_map", "replace_map", "replaces", "swapped_words"]
 
 Mode = Literal["auto", "replace", "refine"]
-
-
-@dataclass(frozen=True)
-class Words:
-    """A prompt as words and as columns of cross-attention.
-
-    Attributes:
-        words: The words, split at spaces.
-        ids: Token ids that the network sees, first and last markers included, padding left out.
-        spans: For each word its columns; empty for a word that was cut.
-    """
-
-    words: tuple[str, ...]
-    ids: tuple[int, ...]
-    spans: tuple[tuple[int, ...], ...]
-
-    def ids_of(self, word: int) -> tuple[int, ...]:
-        """Token ids of a word."""
-        return tuple(self.ids[column] for column in self.spans[word])
 
 
 @dataclass(frozen=True)
@@ -49,27 +32,12 @@ class TokenMap:
     own: Tensor
 
 
-def read_words(tokens: Callable[[str], Sequence[int]], prompt: str) -> Words:
-    """Split a prompt at spaces and find each word's columns.
-
-    Args:
-        tokens: ``Model.tokens``: ids of a prompt with both markers, cut to what the text encoder takes.
-        prompt: The prompt; several spaces count as one.
-    """
-    words = prompt.split()
-    # Text tokenizers of diffusion models never merge across a space: growing the prompt word by word shows where
-    # each one ends, also behind punctuation, and a word behind the cut adds nothing.
-    ends = [1, *(len(tokens(" ".join(words[: k + 1]))) - 1 for k in range(len(words)))]
-    spans = tuple(tuple(range(ends[k], ends[k + 1])) for k in range(len(words)))
-    return Words(tuple(words), tuple(tokens(" ".join(words))), spans)
-
-
-def replaces(mode: Mode, source: Words, target: Words) -> bool:
+def replaces(mode: Mode, source: PromptTokens, target: PromptTokens) -> bool:
     """Whether a mode replaces word by word: ``auto`` does where the prompts have equally many words."""
     return mode == "replace" or (mode == "auto" and len(source.words) == len(target.words))
 
 
-def replace_map(source: Words, target: Words, length: int) -> TokenMap:
+def replace_map(source: PromptTokens, target: PromptTokens, length: int) -> TokenMap:
     """Word k of the target takes the attention of word k of the source (arXiv 2208.01626 section 3.2, word swap).
 
     A word of as many tokens takes them one by one; otherwise every token of the target's word takes an equal share
@@ -94,7 +62,7 @@ def replace_map(source: Words, target: Words, length: int) -> TokenMap:
     return TokenMap(matrix, torch.zeros(length))
 
 
-def swapped_words(source: Words, target: Words, length: int) -> tuple[Tensor, int, int]:
+def swapped_words(source: PromptTokens, target: PromptTokens, length: int) -> tuple[Tensor, int, int]:
     """The map up to the last swapped word, and the source's and the target's first column behind it."""
     import torch
 
@@ -124,7 +92,7 @@ def _block(source: Sequence[int], target: Sequence[int]) -> Tensor:
     return torch.full((len(source), len(target)), 1 / len(target))
 
 
-def refine_map(source: Words, target: Words, length: int, tail: int | None = None) -> TokenMap:
+def refine_map(source: PromptTokens, target: PromptTokens, length: int, tail: int | None = None) -> TokenMap:
     """Tokens found in both prompts take the source's attention, new ones keep theirs (arXiv 2208.01626 eq. 6).
 
     Args:
@@ -143,28 +111,3 @@ def refine_map(source: Words, target: Words, length: int, tail: int | None = Non
     for n, m in chain(pairs, zip(range(tail, length), range(tail, length), strict=True)):
         matrix[m, n], unmapped[n] = 1, 0
     return TokenMap(matrix, unmapped)
-
-
-def align(source: Sequence[int], target: Sequence[int]) -> list[int | None]:
-    """For each target token the source token it is, or None where it is new.
-
-    Global alignment (Needleman and Wunsch): match 1, mismatch -1, gap 0; of equally good ones, new target tokens come
-    last, then dropped source tokens.
-    """
-    rows, columns = len(source) + 1, len(target) + 1
-    score = [[0] * columns for _ in range(rows)]
-    for i in range(1, rows):
-        for j in range(1, columns):
-            same = 1 if source[i - 1] == target[j - 1] else -1
-            score[i][j] = max(score[i][j - 1], score[i - 1][j], score[i - 1][j - 1] + same)
-    alignment: list[int | None] = [None] * len(target)
-    i, j = rows - 1, columns - 1
-    while i > 0 and j > 0:
-        if score[i][j] == score[i][j - 1]:
-            j -= 1
-        elif score[i][j] == score[i - 1][j]:
-            i -= 1
-        else:
-            i, j = i - 1, j - 1
-            alignment[j] = i
-    return alignment

@@ -10,7 +10,8 @@ from scumble.methods.attention.step_range import Window
 from scumble.methods.base import Method
 
 if TYPE_CHECKING:
-    from scumble.methods.attention.attention_edit import AttentionEdit, EditRules
+    from scumble.methods.attention.attention_edit import AttentionEdit
+    from scumble.methods.attention.edit_rules import EditRules
 
 __all__ = ["WordFields"]
 
@@ -52,7 +53,8 @@ class WordFields(Method):
 
     def attention_edit(self, rules: EditRules | None = None) -> AttentionEdit:
         """The edit that the fields describe."""
-        from scumble.methods.attention.attention_edit import RULES, AttentionEdit
+        from scumble.methods.attention.attention_edit import AttentionEdit
+        from scumble.methods.attention.edit_rules import RULES
 
         return AttentionEdit(
             mode=self.mode,

@@ -49,14 +49,9 @@ class WordedDirection(ImageMethod):
         Raises:
             InputError: If no edit was given, or only half of one.
         """
-        from scumble.methods.attention.edit_direction import (
-            has_word,
-            load_direction,
-            mean_embedding,
-            moved,
-            read_sentences,
-            sentences_about,
-        )
+        from scumble.methods.attention.direction_file import load_direction
+        from scumble.methods.attention.edit_direction import mean_embedding, moved
+        from scumble.methods.attention.sentences import has_word, read_sentences, sentences_about
 
         pairs = {
             "word": (self.source_word, self.target_word),

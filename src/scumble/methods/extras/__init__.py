@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scumble.methods.extras.extras import (
-        AsyrpShift,
-        AttendAndExcite,
-        ClipTarget,
-        ColorTarget,
-        CustomEnergy,
-        Extra,
-        LayoutTarget,
-    )
+    from scumble.methods.extras.asyrp_shift import AsyrpShift
+    from scumble.methods.extras.attention_targets import AttendAndExcite, LayoutTarget
+    from scumble.methods.extras.extra import Extra
+    from scumble.methods.extras.extras import CustomEnergy
+    from scumble.methods.extras.image_targets import ClipTarget, ColorTarget
 else:
     from scumble.lazy import lazy_names
 

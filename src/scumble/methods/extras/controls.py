@@ -14,7 +14,8 @@ from scumble.energies.protocol import SOURCE
 from scumble.energies.sites import site_sizes
 from scumble.errors import InputError
 from scumble.methods.batch import EditBatch
-from scumble.methods.extras.extras import Extra, LayoutTarget
+from scumble.methods.extras.attention_targets import LayoutTarget
+from scumble.methods.extras.extra import Extra
 
 __all__ = ["extra_controls"]
 

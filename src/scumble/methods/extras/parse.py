@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from scumble.errors import InputError, first_problem, nearest
-from scumble.methods.extras.extras import ALSO, Extra
+from scumble.methods.extras.extra import Extra
+from scumble.methods.extras.extras import ALSO
 from scumble.untrusted import parse_json
 
 __all__ = ["parse_also", "from_recipe"]

@@ -10,8 +10,8 @@ from scumble.energies.protocol import Energy, Judged
 from scumble.energies.vit import VitEnergy
 from scumble.errors import MethodError
 from scumble.methods.batch import EditBatch
+from scumble.methods.clip_scorer import scorer_of
 from scumble.methods.guidance.diffuseit_fields import DiffuseITFields
-from scumble.methods.inpainting.fields import scorer_of
 from scumble.methods.judges import other_picture, tower_of
 
 __all__ = ["diffuseit_losses"]

@@ -9,7 +9,8 @@ from pydantic import Field
 from scumble.errors import MethodError
 from scumble.methods.base import Prompted, Sampled
 from scumble.methods.inpainting.decoder_fields import DecoderFields
-from scumble.methods.inpainting.fields import ClipRanking, RegionInit
+from scumble.methods.inpainting.ranking_fields import ClipRanking
+from scumble.methods.inpainting.region_fields import RegionInit
 from scumble.methods.official import with_presets
 from scumble.methods.placed import Placed
 from scumble.methods.text_fields import TextFields

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from scumble.errors import MethodError
-from scumble.methods.inpainting.fields import ClipRanking, RegionInit, scorer_of
+from scumble.methods.clip_scorer import scorer_of
+from scumble.methods.inpainting.ranking_fields import ClipRanking
+from scumble.methods.inpainting.region_fields import RegionInit
 
 if TYPE_CHECKING:
     from torch import Tensor

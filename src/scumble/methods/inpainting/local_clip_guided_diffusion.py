@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from scumble.methods.clip_scorer import scorer_of
 from scumble.methods.inpainting.clip_guided import ClipGuided
-from scumble.methods.inpainting.fields import scorer_of
 from scumble.methods.official import with_presets
 
 if TYPE_CHECKING:

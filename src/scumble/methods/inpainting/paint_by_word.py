@@ -10,8 +10,10 @@ from pydantic import Field
 from scumble.errors import MethodError
 from scumble.file_field import FileField
 from scumble.methods.cache import Key
+from scumble.methods.clip_scorer import scorer_of
 from scumble.methods.footprint import Footprint
-from scumble.methods.inpainting.fields import ClipRanking, MaskFields, scorer_of
+from scumble.methods.inpainting.fields import MaskFields
+from scumble.methods.inpainting.ranking_fields import ClipRanking
 
 if TYPE_CHECKING:
     from torch import Tensor

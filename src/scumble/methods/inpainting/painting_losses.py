@@ -11,7 +11,7 @@ from scumble.energies.clip import ClipRegion
 from scumble.energies.perception import perceptual_distance
 from scumble.energies.picture import Background
 from scumble.methods.batch import EditBatch
-from scumble.methods.inpainting.fields import scorer_of
+from scumble.methods.clip_scorer import scorer_of
 
 if TYPE_CHECKING:
     from scumble.methods.inpainting.paint_by_word import PaintByWord

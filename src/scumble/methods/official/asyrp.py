@@ -11,7 +11,7 @@ from scumble.controls.asymmetric_step import AsymmetricStep
 from scumble.controls.start import StartAt
 from scumble.inversion.current_level import current_level_path, spread_levels
 from scumble.methods.asyrp.asyrp import Asyrp
-from scumble.methods.asyrp.direction import shift_of
+from scumble.methods.asyrp.joint_shift import shift_of
 from scumble.methods.asyrp.solver import BoostedDdim
 from scumble.methods.batch import EditBatch
 

@@ -10,10 +10,12 @@ from torch import Tensor
 from scumble.controls.start import StartAt
 from scumble.core.guidance import Guidance
 from scumble.core.solvers import Ddim
-from scumble.methods.attention.attention_match import PUBLISHED_RATE, TwinMatch, WalkingReference
+from scumble.methods.attention.attention_match import PUBLISHED_RATE
+from scumble.methods.attention.attention_reference import WalkingReference
 from scumble.methods.attention.pix2pix_zero import Pix2PixZero
-from scumble.methods.attention.whitened_inversion import published_walk
 from scumble.methods.batch import EditBatch
+from scumble.methods.official.twin_match import TwinMatch
+from scumble.methods.official.whitened_walk import published_walk
 from scumble.models.sites import sites
 
 __all__ = ["PRESETS"]

@@ -7,18 +7,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from scumble.methods.attention.attention_edit import EditRules
-from scumble.methods.attention.attention_swap import gate_table
+from scumble.methods.attention.edit_rules import EditRules
 from scumble.methods.attention.prompt_to_prompt import PromptToPrompt
+from scumble.methods.attention.prompt_tokens import PromptTokens
 from scumble.methods.attention.step_range import Window, window_steps
-from scumble.methods.attention.token_alignment import (
-    Mode,
-    TokenMap,
-    Words,
-    refine_map,
-    replaces,
-    swapped_words,
-)
+from scumble.methods.attention.swap_sites import gate_table
+from scumble.methods.attention.token_alignment import Mode, TokenMap, refine_map, replaces, swapped_words
 from scumble.methods.batch import EditBatch
 
 __all__ = ["PRESETS", "OfficialRules"]
@@ -42,18 +36,18 @@ class OfficialRules(EditRules):
         """N + 1 rows, of which the last is not used."""
         return gate_table(span + 1, length, window, words, slack=0.0)
 
-    def token_map(self, mode: Mode, source: Words, target: Words, length: int) -> TokenMap:
+    def token_map(self, mode: Mode, source: PromptTokens, target: PromptTokens, length: int) -> TokenMap:
         """The published alignment."""
         return (self.replace_map if replaces(mode, source, target) else self.refine_map)(source, target, length)
 
-    def replace_map(self, source: Words, target: Words, length: int) -> TokenMap:
+    def replace_map(self, source: PromptTokens, target: PromptTokens, length: int) -> TokenMap:
         """Behind the last swapped word, column n takes column n of the source even where the swap moved the words."""
         matrix, i, j = swapped_words(source, target, length)
         for column in range(j, length - max(i - j, 0)):
             matrix[column, column] = 1
         return TokenMap(matrix, torch.zeros(length))
 
-    def refine_map(self, source: Words, target: Words, length: int) -> TokenMap:
+    def refine_map(self, source: PromptTokens, target: PromptTokens, length: int) -> TokenMap:
         """All padding of the target takes the same columns of the source, also where a longer source has words."""
         return refine_map(source, target, length, tail=len(target.ids))
 
