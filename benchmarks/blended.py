@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from scumble.controls.energy_guidance import ClassifierGuidance
+from scumble.controls.classifier_guidance import ClassifierGuidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState, Start
 from scumble.core.noise import CounterNoise

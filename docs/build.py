@@ -18,7 +18,7 @@ from format_page import with_definitions
 from method_page import method_page
 
 import scumble
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.registry import method_names
 
 DOCS = Path(__file__).parent

@@ -12,7 +12,8 @@ from typing import Any
 from field_table import cells
 
 from scumble.cli.flags import SHORT
-from scumble.methods.base import FromSeed, ImageMethod, Method, Prompted, Sampled
+from scumble.methods.base import FromSeed, ImageMethod, Prompted, Sampled
+from scumble.methods.method import Method
 from scumble.methods.registry import ALIASES, method_class
 
 DOCS = Path(__file__).parent

@@ -10,7 +10,7 @@ import torch
 from benchmarks.blended import TwoForwards
 from torch import Tensor
 
-from scumble.controls.energy_guidance import ClassifierGuidance
+from scumble.controls.classifier_guidance import ClassifierGuidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState, Start
 from scumble.core.guidance import Guidance

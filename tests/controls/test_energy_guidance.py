@@ -12,7 +12,8 @@ from torch import Tensor
 
 from scumble.controls.activation_reader import ActivationReader
 from scumble.controls.change_map import ChangeMap
-from scumble.controls.energy_guidance import EnergyGuidance, SourceRow
+from scumble.controls.energy_guidance import EnergyGuidance
+from scumble.controls.energy_sources import SourceRow
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState, StepResult, Transition
 from scumble.core.cost import Cost

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from scumble.editing.editor import Editor
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.registry import method_class
 from scumble.models.base import Model
 from scumble.models.taps import Tap, attached, sites

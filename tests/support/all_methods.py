@@ -12,7 +12,7 @@ from PIL import Image
 
 from scumble.editing.editor import Editor
 from scumble.methods.asyrp.direction import Direction, DirectionInfo
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.registry import method_class
 from scumble.models.base import Model
 from scumble.models.loading import from_pipe

@@ -20,7 +20,7 @@ from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
 from scumble.errors import InputError
 from scumble.files import PICTURE_FORMATS, refuse_overwriting
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.registry import method_class
 from scumble.records.view import View
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scumble.errors import InputError
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 
 __all__ = ["with_places"]
 

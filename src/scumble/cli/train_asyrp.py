@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from cyclopts import Parameter
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
@@ -49,7 +50,7 @@ def asyrp(
     t_edit: int | None = None,
     t_boost: int | None = None,
     rate: float | None = None,
-    optimiser: Literal["sgd", "adam"] | None = None,
+    optimizer: Annotated[Literal["sgd", "adam"] | None, Parameter(name=("--optimizer", "--optimiser"))] = None,
     by: Literal["clip", "model"] = "clip",
     frames: tuple[str, ...] = ("{}",),
     far: float = 1.0,
@@ -83,7 +84,7 @@ def asyrp(
         Below this timestep noise is added when editing; found from the pictures when not given.
     rate
         Learning rate; 0.5 for sgd, 0.001 for adam.
-    optimiser
+    optimizer
         sgd, as published, or adam; by default sgd for clip and adam for model.
     by
         What teaches: clip, as published, or model, the text-to-image model's own change from source to target.
@@ -105,9 +106,9 @@ def asyrp(
     about = DirectionInfo(
         source, target, t_edit if t_edit is not None else -1, t_boost if t_boost is not None else -1, steps
     )
-    optimiser = optimiser or ("sgd" if by == "clip" else "adam")
-    rate = rate if rate is not None else (0.5 if optimiser == "sgd" else 1e-3)
-    kind: dict[str, Any] = {"epochs": epochs, "rate": rate, "optimiser": optimiser, "seed": seed, "frames": frames}
+    optimizer = optimizer or ("sgd" if by == "clip" else "adam")
+    rate = rate if rate is not None else (0.5 if optimizer == "sgd" else 1e-3)
+    kind: dict[str, Any] = {"epochs": epochs, "rate": rate, "optimizer": optimizer, "seed": seed, "frames": frames}
     if by == "clip":
         scorer = ClipScorer.load(clip, loaded.device)
         direction = train_direction(loaded, scorer, paths, about, **kind, told=print)
@@ -123,7 +124,7 @@ def train_direction(
     about: DirectionInfo,
     epochs: int = 2,
     rate: float = 0.5,
-    optimiser: Literal["sgd", "adam"] = "sgd",
+    optimizer: Literal["sgd", "adam"] = "sgd",
     seed: int = 0,
     frames: Sequence[str] = ("{}",),
     told: Callable[[str], None] | None = None,
@@ -137,7 +138,7 @@ def train_direction(
         about: Texts, steps, and the interval.
         epochs: Passes over the pictures.
         rate: Learning rate.
-        optimiser: sgd or adam.
+        optimizer: sgd or adam.
         seed: Of the first weights.
         frames: Sentence frames around the texts.
         told: Called with a line of text every so often.
@@ -157,7 +158,7 @@ def train_direction(
     origins: list[SourceTrajectory] = [
         origin_of(ctx, model, cond, xs[0], image, about.t_edit, loss) for xs, image in zip(paths, images, strict=True)
     ]
-    return _trained(ctx, model, cond, origins, loss, about, epochs, rate, optimiser, seed, say)
+    return _trained(ctx, model, cond, origins, loss, about, epochs, rate, optimizer, seed, say)
 
 
 def teach_direction(
@@ -166,7 +167,7 @@ def teach_direction(
     about: DirectionInfo,
     epochs: int = 2,
     rate: float = 1e-3,
-    optimiser: Literal["sgd", "adam"] = "adam",
+    optimizer: Literal["sgd", "adam"] = "adam",
     seed: int = 0,
     frames: Sequence[str] = ("{}",),
     far: float = 1.0,
@@ -180,7 +181,7 @@ def teach_direction(
         about: Texts, steps, and the interval (-1: from TAUGHT_EDIT on, and no noise added).
         epochs: Passes over the pictures.
         rate: Learning rate.
-        optimiser: sgd or adam.
+        optimizer: sgd or adam.
         seed: Of the first weights.
         frames: Sentence frames around the texts.
         far: How far to follow the model's own change.
@@ -201,7 +202,7 @@ def teach_direction(
     source, target = ([model.embed([f.format(text)]) for f in frames] for text in (about.source, about.target))
     loss = DistillationLoss(source, target, far)
     origins = [SourceTrajectory(xs[0]) for xs in paths]
-    return _trained(ctx, model, cond, origins, loss, about, epochs, rate, optimiser, seed, say)
+    return _trained(ctx, model, cond, origins, loss, about, epochs, rate, optimizer, seed, say)
 
 
 def _inverted(
@@ -234,14 +235,14 @@ def _trained(
     about: DirectionInfo,
     epochs: int,
     rate: float,
-    optimiser: Literal["sgd", "adam"],
+    optimizer: Literal["sgd", "adam"],
     seed: int,
     say: Callable[[str], None],
 ) -> Direction:
     about = replace(about, model=model.name, model_sha256=model.weights_hash)
     direction, losses = None, list[float]()
     each = sum(level.t >= about.t_edit for level in ctx.levels[: ctx.steps])
-    for step, block in train(ctx, model, cond, origins, loss, about, epochs, rate, optimiser, seed):
+    for step, block in train(ctx, model, cond, origins, loss, about, epochs, rate, optimizer, seed):
         direction = block
         losses.append(step.loss)
         if len(losses) == each:

@@ -16,38 +16,25 @@ from torch import Tensor
 
 from scumble.controls.activation_reader import ActivationReader, joined
 from scumble.controls.cap import limit_norm
+from scumble.controls.energy_sources import SourceRow, StepReadings
+from scumble.controls.energy_value import checked_value, finite, gradient_at, half_scale
 from scumble.controls.slopes import Acting, place_of, slopes
 from scumble.core.conditioning import Conditioning
-from scumble.core.control import Branch, Control, RunState, Start, Trajectory, Transition
+from scumble.core.control import Branch, Control, RunState, Start, Transition
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import conditional_variance
 from scumble.core.traits import AttentionRead, Traits
 from scumble.energies.protocol import Observation, Place, WeightedEnergy
-from scumble.errors import MethodError, nearest
+from scumble.errors import MethodError
 
-__all__ = ["ClassifierGuidance", "EnergyGuidance", "SourceRow"]
+__all__ = ["EnergyGuidance"]
 
 MOST_REPEATS = 20
-HALF_SCALE = 1000.0
-"""What a loss is multiplied by before its gradient goes through a network in half precision (arXiv 2306.00986)."""
-
-
-@dataclass(frozen=True)
-class SourceRow:
-    """A picture that energies compare with, evaluated beside the run.
-
-    Attributes:
-        cond: What the network is told for it.
-        trajectory: Its x at each level.
-    """
-
-    cond: Conditioning
-    trajectory: Trajectory
 
 
 @dataclass
 class EnergyGuidance(Control):
-    """Push the run down the gradient of energies; see :class:`scumble.energies.protocol.Guide` for the places.
+    """Push the run down the gradient of energies; see :class:`scumble.energies.protocol.WeightedEnergy` for the places.
 
     Put it behind the control that asks for the guided row. At a step where no guide is active it does nothing at all.
     Else the guided row is evaluated with a graph, the others without; where only activations are read the graph ends
@@ -79,8 +66,7 @@ class EnergyGuidance(Control):
     scale: float = 1.0
     by_sigma: bool = True
     values: dict[str, Tensor] = field(default_factory=dict)
-    _seen: dict[str, Observation] = field(default_factory=dict)
-    _origins: dict[tuple[str, int], Tensor | None] = field(default_factory=dict)
+    _step: StepReadings = field(default_factory=StepReadings)
     _shift: Tensor | None = None
     _beta: Tensor | None = None
     _stop: bool = False
@@ -129,11 +115,11 @@ class EnergyGuidance(Control):
 
     def before(self, ctx: RunState, x: Tensor) -> Tensor:
         """Move x by the guides of that place; each move is one call of the network, left as early as possible."""
-        self._seen, self._origins, self._shift = {}, {}, None
+        self._step, self._shift = StepReadings(), None
         at_x = self.active(ctx, "x")
         if not at_x:
             return x
-        self._measure_now(ctx, at_x)
+        self._step.evaluate(ctx, at_x, self.sources, self.looker)
         goals = {k: goal for k, g, _ in at_x if (goal := g.refine.get(ctx.i)) is not None}
         for _ in range(MOST_REPEATS if goals else 1):
             leaf = x.detach().requires_grad_(True)
@@ -145,7 +131,7 @@ class EnergyGuidance(Control):
                     return x
                 loss = sum(w * values[k].sum() for k, _, w in at_x)
                 assert isinstance(loss, Tensor)
-                x = x - self._finite(ctx, self._gradient(ctx, [(loss * self._half(ctx), None)], leaf, keep=False))
+                x = x - finite(ctx, gradient_at(ctx, [(loss * half_scale(ctx), None)], leaf, self.scale, keep=False))
         return x
 
     def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
@@ -168,7 +154,10 @@ class EnergyGuidance(Control):
         more = [
             Branch(name, self.sources[name].cond, self.sources[name].trajectory(ctx, ctx.i))
             for name in dict.fromkeys(g.energy.source for _, g, _ in acting)
-            if name is not None and name in self.sources and name not in present and not self._known(acting, name)
+            if name is not None
+            and name in self.sources
+            and name not in present
+            and not self._step.complete(acting, name)
         ]
         # Somebody else's graph must not end where ours does.
         shared = any(row.grad for row in rows)
@@ -188,17 +177,17 @@ class EnergyGuidance(Control):
             if self._stop and ctx.gradients == 1 and self.row in ctx.layout and torch.is_grad_enabled():
                 torch.set_grad_enabled(False)  # the call's own context sets it back
 
-        return self.looker.taps(ctx, reads, names, self._seen, done)
+        return self.looker.taps(ctx, reads, names, self._step.observations, done)
 
     def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Take the gradients; apply those of eps and x0."""
         acting = self.active(ctx, "eps", "x0", "mean")
         if not acting:
             return prediction
-        for name, seen in self._seen.items():
+        for name, observation in self._step.observations.items():
             if name != self.row and name in rows:
-                self.looker.complete(seen, rows[name])
-        self._measure(acting)
+                self.looker.complete(observation, rows[name])
+        self._step.measure(acting)
         guided = prediction.detach()
         with torch.enable_grad():
             gradients = self.through_network(ctx, rows[self.row], prediction)
@@ -210,7 +199,7 @@ class EnergyGuidance(Control):
                 gradient = self.scale * slope.x0 / ctx.level.a
                 gradients[place] = gradients[place] + gradient if place in gradients else gradient
         for gradient in gradients.values():
-            self._finite(ctx, gradient)
+            finite(ctx, gradient)
         if "eps" in gradients:
             guided = self.shift_noise(ctx, guided, gradients["eps"], x)
         if "x0" in gradients:
@@ -227,7 +216,7 @@ class EnergyGuidance(Control):
             sigma = conditional_variance(ctx.level, ctx.next_level) * ctx.next_level.a / ctx.level.a
             move = move.shifted(-sigma * self._beta)
         self._shift = self._beta = None
-        self._seen = {}
+        self._step.observations = {}
         return move
 
     def judged(self, row: Prediction, guided: Prediction) -> Prediction:
@@ -262,7 +251,7 @@ class EnergyGuidance(Control):
         acting = [one for one in self.active(ctx, "eps", "x0", "mean") if one[1].through_network]
         if not acting or ctx.leaf is None:
             return {}
-        leaf, half = ctx.leaf, self._half(ctx)
+        leaf, half = ctx.leaf, half_scale(ctx)
         inside, outside = [one for one in acting if _inside(one)], [one for one in acting if not _inside(one)]
         roots: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
         at_x: dict[str, Tensor] = {}
@@ -277,7 +266,7 @@ class EnergyGuidance(Control):
         gradients: dict[str, Tensor] = {}
         for n, (place, outputs) in enumerate(roots.items()):
             last = n + 1 == len(roots)
-            gradients[place] = self._gradient(ctx, outputs, leaf, keep=not last or ctx.gradients > 1)
+            gradients[place] = gradient_at(ctx, outputs, leaf, self.scale, keep=not last or ctx.gradients > 1)
             if place in at_x:
                 gradients[place] = gradients[place] + at_x[place]
         ctx.gradients -= 1
@@ -289,7 +278,7 @@ class EnergyGuidance(Control):
         """Return the weighted energies of activations, summed for each place, with the network's graph."""
         if not acting:
             return {}
-        observation = self._seen.setdefault(self.row, Observation(ctx, leaf))
+        observation = self._step.observations.setdefault(self.row, Observation(ctx, leaf))
         observation.x, observation.decode = leaf, self.looker.decode
         with_graph = EnergyGuidance.judged(self, row, judged)
         observation.x0, observation.eps = with_graph.x0, with_graph.eps
@@ -299,105 +288,13 @@ class EnergyGuidance(Control):
             losses[place] = losses.get(place, 0.0) + one[2] * self._value(one, observation).sum()
         return losses
 
-    def _value(self, one: Acting, seen: Observation) -> Tensor:
-        """Return an energy's values (B,), checked."""
-        (k, guide, _), ctx = one, seen.ctx
-        energy = guide.energy
-        origin = self._origins.get((energy.source, k)) if energy.source is not None else None
-        where = f"energy {energy.name} at step {ctx.i + 1} of {ctx.steps}"
-        try:
-            value = energy(seen, origin)
-        except AttributeError as error:
-            if error.obj is not seen and error.obj is not origin:
-                raise
-            known = sorted({*vars(seen), *dir(Observation)} - {one for one in dir(seen) if one.startswith("_")})
-            raise MethodError(
-                f"{where} looks at {error.name!r}{nearest(str(error.name), known)}; an energy sees {', '.join(known)}"
-            ) from error
-        if not isinstance(value, Tensor) or tuple(value.shape) != (seen.x.shape[0],):
-            shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise MethodError(f"{where} returned {shape}, expected one value per sample ({seen.x.shape[0]},)")
-        if not bool(value.isfinite().all()):
-            raise MethodError(f"{where} is {value.detach().flatten()[0]:g}: it must be finite; lower its weight")
-        if not value.requires_grad:
-            raise MethodError(f"{where} does not depend on what it reads, so there is no gradient")
-        self.values[energy.name] = value.detach()
+    def _value(self, one: Acting, observation: Observation) -> Tensor:
+        """Return an energy's values (B,), checked, and keep them."""
+        value = checked_value(one, observation, self._step.reference(one))
+        self.values[one[1].energy.name] = value.detach()
         return value
-
-    def _finite(self, ctx: RunState, gradient: Tensor) -> Tensor:
-        if not bool(gradient.isfinite().all()):
-            raise MethodError(f"the gradient of the energies is not finite at step {ctx.i + 1}: lower their weights")
-        return gradient
-
-    def _half(self, ctx: RunState) -> float:
-        """What gradients are multiplied by on their way through a network in half precision."""
-        dtype = getattr(ctx.network, "dtype", torch.float32)
-        return HALF_SCALE if dtype in (torch.float16, torch.bfloat16) else 1.0
-
-    def _gradient(
-        self, ctx: RunState, roots: Sequence[tuple[Tensor, Tensor | None]], leaf: Tensor, keep: bool
-    ) -> Tensor:
-        """Return the gradient at the leaf, given the network's outputs and the gradients at them (None: 1)."""
-        outputs, at_outputs = zip(*roots, strict=True)
-        (gradient,) = torch.autograd.grad(outputs, leaf, at_outputs, retain_graph=keep, allow_unused=True)
-        if gradient is None:
-            raise MethodError("the energies do not depend on the noisy picture: their maps are overwritten by another")
-        ctx.cost.backward(leaf.shape[0])
-        return gradient * (self.scale / self._half(ctx))
-
-    def _known(self, acting: list[Acting], name: str) -> bool:
-        return all((name, k) in self._origins for k, g, _ in acting if g.energy.source == name)
-
-    def _measure(self, acting: list[Acting]) -> None:
-        """Reduce the sources' rows to what the energies compare with."""
-        for k, guide, _ in acting:
-            name = guide.energy.source
-            if name is None or (name, k) in self._origins:
-                continue
-            if name not in self._seen:
-                raise MethodError(f"energy {guide.energy.name} compares with {name!r}, but no such row is evaluated")
-            with torch.no_grad():
-                origin = guide.energy.measure(self._seen[name])
-            self._origins[name, k] = None if origin is None else origin.detach()
-
-    def _measure_now(self, ctx: RunState, acting: list[Acting]) -> None:
-        """The same before the step's own evaluation."""
-        for name in dict.fromkeys(g.energy.source for _, g, _ in acting):
-            if name is None:
-                continue
-            if name not in self.sources:
-                raise MethodError(f"energies at place x compare with {name!r}, but no such source was given")
-            source = self.sources[name]
-            entries = [entry for entry in acting if entry[1].energy.source == name]
-            reads = joined(g.energy.reads for _, g, _ in entries)
-            x = source.trajectory(ctx, ctx.i)
-            self._seen[name] = self.looker.once(ctx, x, source.cond, reads, name, grad=False)
-        self._measure(acting)
 
 
 def _inside(one: Acting) -> bool:
     """Whether an energy looks into the network."""
     return bool(one[1].energy.reads.attention or one[1].energy.reads.features)
-
-
-@dataclass
-class ClassifierGuidance(EnergyGuidance):
-    """The step of classifier guidance (arXiv 2105.05233): made of the shifted noise alone (``eps``, algorithm 2), or
-    with its mean shifted by the variance of its noise (``mean``, algorithm 1).
-
-    A ``cap`` limits the shift of the mean too, as a share of the noise that the step adds.
-    """
-
-    def judged(self, row: Prediction, guided: Prediction) -> Prediction:
-        """Return the guided prediction itself, to the last bit."""
-        return guided
-
-    def shift_noise(self, ctx: RunState, prediction: Prediction, gradient: Tensor, x: Tensor) -> Prediction:
-        """Return the prediction that the shifted noise makes at x."""
-        eps = prediction.eps + limit_norm(ctx.level.s * gradient, prediction.eps, self.cap)
-        return Prediction.from_eps(eps, x, ctx.level, prediction.variance)
-
-    def shift_mean(self, move: Transition, gradient: Tensor) -> Transition:
-        """Return the step with its mean moved, by no more than the cap allows."""
-        noise = torch.as_tensor(move.std, dtype=move.mean.dtype, device=move.mean.device).expand_as(move.mean)
-        return move.shifted(-limit_norm(noise**2 * gradient, noise, self.cap))

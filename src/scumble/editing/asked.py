@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from scumble.errors import InputError
 from scumble.inversion.inversion import Inversion
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.reuse import Reuse
 from scumble.methods.watch import Cancel, OnStep, Watch
 from scumble.models.base import Model

@@ -28,7 +28,8 @@ from scumble.images import Picture, Window, describe_map, load_map, usual_feathe
 from scumble.images.alpha import filled_alpha, is_see_through
 from scumble.inversion.inversion import Inversion
 from scumble.memory import PeakMemory
-from scumble.methods.base import Candidates, ImageMethod
+from scumble.methods.base import ImageMethod
+from scumble.methods.candidates import Candidates
 from scumble.records.view import VIEW_0_1
 
 if TYPE_CHECKING:

@@ -3,49 +3,40 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import torch
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from scumble.editing.asked import Edit
 from scumble.editing.budget import refuse_above
 from scumble.editing.edit import edit_picture, make_pictures
 from scumble.editing.estimate import Plan, plan
+from scumble.editing.given import inversion_settings, view_of, without_guidance
 from scumble.editing.invert import invert_picture, part_to_invert, picture_of, replay_notices
+from scumble.editing.loaded_model import LoadedModel
 from scumble.editing.result import Result
 from scumble.editing.run import OnStep, user_errors
-from scumble.editing.runtime import planned_rows, planned_steps
 from scumble.editing.speed import remember
-from scumble.errors import InputError, MethodError, first_problem, nearest
+from scumble.errors import InputError, MethodError
 from scumble.images import Box, MapSource, Picture, Source, Window, fit, load_image
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
-from scumble.methods.base import Method, Prompted
-from scumble.methods.reuse import ContentCache, Reuse
+from scumble.methods.method import Method
+from scumble.methods.reuse import Reuse
 from scumble.methods.watch import Cancel, Watch
-from scumble.models.base import Model
-from scumble.models.counting import CountingModel
 from scumble.models.latent import LatentModel
-from scumble.models.turns import turn_of
 from scumble.records.view import VIEW_0_1, View
 from scumble.untrusted import name_of
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline
-
     from scumble.methods.extras.extra import Extra
-    from scumble.models.runtime.choose import Answering
     from scumble.records.recipe import Recipe
 
 __all__ = ["Editor", "OnStep"]
 
 
-class Editor:
+class Editor(LoadedModel):
     """Edits pictures with one model.
 
     A network does one run at a time: calls from several threads, also of several editors on one pipeline, take turns
@@ -57,101 +48,6 @@ class Editor:
         cache: Keep encoded pictures and inversions, so that the second edit of a picture pays only its steps; what is
             kept is found by content, and gives the same bytes. False: never; a :class:`ContentCache` sets its bounds.
     """
-
-    def __init__(self, model: Model, threads: int | None = None, cache: ContentCache | bool = True) -> None:
-        if threads is not None and threads < 1:
-            raise InputError(f"threads must be 1 or more, got {threads}")
-        self.model, self.threads = model, threads
-        chosen = ContentCache() if cache is True else cache
-        self.cache: ContentCache | None = chosen if isinstance(chosen, ContentCache) else None
-        """What it keeps of pictures that it edited."""
-        self._answering: Answering | None = None
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        source: str | Path | None = None,
-        *,
-        device: str | None = None,
-        dtype: str | None = None,
-        runtime: str | None = None,
-        threads: int | None = None,
-        cache: ContentCache | bool = True,
-        config: str | Path | None = None,
-        offload: str | None = None,
-        **add_ons: Any,
-    ) -> Editor:
-        """Load a model: the bundled one, a bundled name, a diffusers folder, one ``.safetensors`` file, or a hub id.
-
-        Args:
-            source: Where the model is; None for the bundled latent model.
-            device: ``cpu``, ``cuda``, ``mps`` or None to choose.
-            dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: what the networks compute in; ``auto``:
-                float16 on CUDA, bfloat16 in OpenVINO where the processor has it and the run has many steps.
-            runtime: ``torch`` (also None), ``openvino`` (twice as fast on a processor), ``compile``, or ``auto``:
-                OpenVINO where it is installed and the planned rows pay for its conversion.
-            threads: Processor threads of its runs; None: as torch has it.
-            cache: Whether encoded pictures and inversions are kept for the next edit, or where.
-            config: For a single file: a folder whose configs and vocabulary are its own (no network then).
-            offload: For small GPUs: ``model`` keeps in main memory the networks that are not at work, ``sequential``
-                even their layers.
-            **add_ons: What is put on the model, see :class:`scumble.models.add_ons.AddOns`: ``lora`` ("FILE:WEIGHT",
-                or several), ``vae``, ``textual_inversion``, ``clip_skip``, ``prediction_type``, ``schedule``,
-                ``few_steps``, ``prompt_syntax`` ("weighted": ``(red:1.3)``), ``control`` with ``control_image`` and
-                ``control_scale``.
-
-        Raises:
-            CheckpointError: If it cannot be loaded (a pickle is refused).
-            InputError: If the runtime is unknown, not installed, or not for this device.
-        """
-        from scumble.models.add_ons import AddOns
-        from scumble.models.loading import load
-        from scumble.models.runtime.choose import Answering, parse_runtime
-
-        name = parse_runtime(runtime)
-        converted = name == "openvino"  # its networks are converted from float32, whatever they compute in
-        wanted = AddOns.read(**add_ons)
-        model = load(source, device, "float32" if converted else dtype, config, wanted, offload)
-        editor = cls(model, threads, cache)
-        if name != "torch":
-            editor._answering = Answering(editor.model, name, dtype)
-        return editor
-
-    def expect_many(self) -> None:
-        """Let runtime ``auto`` count on many edits from now on, as sessions, batches and services do."""
-        if self._answering is not None:
-            self._answering.many = True
-
-    @classmethod
-    def from_pipe(cls, pipe: DiffusionPipeline, **add_ons: Any) -> Editor:
-        """Use the components of an existing diffusers pipeline, without copying weights.
-
-        Args:
-            pipe: The pipeline. One with a ControlNet needs ``control_image``.
-            **add_ons: As for :meth:`from_pretrained`, but those that would change the pipeline's networks.
-        """
-        from scumble.models.add_ons import AddOns
-        from scumble.models.loading import from_pipe
-
-        return cls(from_pipe(pipe, AddOns.read(**add_ons)))
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait for the network, and run with the editor's number of threads."""
-        with turn_of(self.model.denoiser):
-            before = torch.get_num_threads()
-            if self.threads is not None:
-                torch.set_num_threads(self.threads)
-            try:
-                yield
-            finally:
-                if self.threads is not None:
-                    torch.set_num_threads(before)
-
-    @property
-    def busy(self) -> bool:
-        """Whether the network is at a run now, of this editor or another one: a new one would wait for its end."""
-        return turn_of(self.model.denoiser).taken
 
     def edit(
         self,
@@ -198,7 +94,7 @@ class Editor:
         """
         if not method.takes_image:
             raise MethodError(f"{method.method_name()} makes pictures from nothing: use Editor.generate")
-        method, remarks = _without_guidance(method.with_defaults(self.model.defaults))
+        method, remarks = without_guidance(method.with_defaults(self.model.defaults))
         stored = Inversion.load(inversion) if isinstance(inversion, str | Path) else inversion
         picture = self._picture(None if image is None and stored is not None else image, method, stored)
         asked = Edit(
@@ -207,7 +103,7 @@ class Editor:
             seed,
             max(count, method.variants) if method.variants > 1 else count,
             1 if exact_batch else batch_size,
-            _view(view, fields),
+            view_of(view, fields),
             on_step,
             tuple(also),
             stored,
@@ -327,7 +223,7 @@ class Editor:
         Raises:
             InputError: For unusable input; MemoryLimitError: with what to lower.
         """
-        chosen = _inversion_settings(settings, fields)
+        chosen = inversion_settings(settings, fields)
         picture = load_image(image)
         part = part_to_invert(self.model, picture, change_map, view or View())
         with self._turn(), user_errors(1, part.window):
@@ -353,7 +249,7 @@ class Editor:
         """Make pictures from nothing; arguments and errors as for :meth:`edit`."""
         if method.takes_image and not method.image_optional:
             raise MethodError(f"{method.method_name()} edits a picture: use Editor.edit with one")
-        method, remarks = _without_guidance(method.with_defaults(self.model.defaults))
+        method, remarks = without_guidance(method.with_defaults(self.model.defaults))
         size = 1 if exact_batch else batch_size
         asked = Edit(
             self.model, method, seed, count, size, View(), on_step, tuple(also), cancel=cancel, exact_batch=exact_batch
@@ -412,46 +308,3 @@ class Editor:
                 return plan(asked, lambda one: make_pictures(one, self._size(method)))
             picture = self._picture(image, method, stored)
             return plan(asked, lambda one: edit_picture(one, picture))
-
-    def counting(self) -> Editor:
-        """An editor whose network answers with zeros, at no cost: what it makes says only what the work would take."""
-        return Editor(cast("Model", CountingModel(self.model)))
-
-    def _settle_runtime(self, asked: Edit) -> None:
-        if self._answering is not None:
-            self._answering.settle(planned_rows(asked.method, asked.also, asked.count), planned_steps(asked.method))
-
-
-def _without_guidance(method: Method) -> tuple[Method, list[str]]:
-    """Read a guidance of 0 with a prompt as 1, which it means on the cards of few-step models, and say so."""
-    if not isinstance(method, Prompted) or method.guidance_scale != 0 or not method.prompt:
-        return method, []
-    notice = "guidance 0 was read as 1, that is no guidance: with 0 itself the prompt would have no effect"
-    return method.model_copy(update={"guidance_scale": 1.0}), [notice]
-
-
-def _view(view: View | None, fields: Mapping[str, object]) -> View:
-    """The view with single fields replaced.
-
-    Raises:
-        InputError: For a field that there is not, or a value out of its range.
-    """
-    stated = {} if view is None else view.model_dump()
-    try:
-        return View.model_validate({**stated, **fields})
-    except ValidationError as error:
-        name, reason = first_problem(error)
-        hint = "" if name in View.model_fields else nearest(name, View.model_fields)
-        raise InputError(f"{name} = {error.errors()[0]['input']!r}: {reason}{hint}") from error
-
-
-def _inversion_settings(settings: InversionSettings | None, fields: Mapping[str, object]) -> InversionSettings:
-    """The settings with single fields replaced; ``method`` is the older name of ``kind``."""
-    stated = {} if settings is None else settings.model_dump(exclude_unset=True)
-    named = {"kind" if name == "method" else name: value for name, value in fields.items()}
-    try:
-        return InversionSettings.model_validate({**stated, **named})
-    except ValidationError as error:
-        name, reason = first_problem(error)
-        hint = "" if name in InversionSettings.model_fields else nearest(name, InversionSettings.model_fields)
-        raise InputError(f"inversion setting {name} = {error.errors()[0]['input']!r}: {reason}{hint}") from error

@@ -24,7 +24,7 @@ from scumble.models.words import words_of
 
 if TYPE_CHECKING:
     from scumble.images import Window
-    from scumble.methods.base import Method
+    from scumble.methods.method import Method
     from scumble.models.base import Model
 
 __all__ = [

@@ -11,7 +11,7 @@ from scumble.editing.maps_from_words import is_from_words, map_from_words
 from scumble.errors import InputError
 from scumble.hashing import tensor_sha256
 from scumble.images import Picture, Window, load_map
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.words import Words
 from scumble.models.base import Model
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scumble.editing.asked import Edit
 from scumble.file_field import named_files
 from scumble.hashing import files_sha256
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.models.runtime.base import made_with
 from scumble.records.metadata import without_folders
 from scumble.records.recipe import Recipe, environment

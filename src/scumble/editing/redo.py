@@ -19,8 +19,9 @@ from scumble.hashing import tensor_sha256
 from scumble.images import MapSource, Picture, Source, load_image, load_map
 from scumble.inversion.inversion import Inversion
 from scumble.methods.asyrp.bundled import bundled_directions
-from scumble.methods.base import ImageMethod, Method
+from scumble.methods.base import ImageMethod
 from scumble.methods.extras.parse import from_recipe
+from scumble.methods.method import Method
 from scumble.models.clip import BUNDLED_CLIPS
 from scumble.models.loading import BUNDLED
 from scumble.records.beside import Beside

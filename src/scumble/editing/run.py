@@ -22,10 +22,11 @@ from scumble.errors import CancelledError, MemoryLimitError, MethodError
 from scumble.images import Window, psnr, to_bytes
 from scumble.images.tensors import check_finite
 from scumble.inversion.inversion import Inversion
-from scumble.methods.base import ImageMethod, Method
+from scumble.methods.base import ImageMethod
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Cache, Key
 from scumble.methods.given_text import given_text
+from scumble.methods.method import Method
 from scumble.methods.report import Report
 from scumble.methods.reuse import Reuse
 from scumble.methods.watch import OnStep, Watch

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scumble.methods.base import Method
     from scumble.methods.extras.extra import Extra
+    from scumble.methods.method import Method
     from scumble.models.base import Model
 
 __all__ = ["planned_rows", "planned_steps", "runtime_notices"]

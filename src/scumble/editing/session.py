@@ -14,7 +14,7 @@ from scumble.images import Source, load_image
 if TYPE_CHECKING:
     from scumble.editing.editor import Editor
     from scumble.editing.result import Result
-    from scumble.methods.base import Method
+    from scumble.methods.method import Method
     from scumble.methods.watch import OnStep
     from scumble.records.view import View
 

@@ -18,7 +18,7 @@ from scumble.editing.prepared import prepare, profile_in
 from scumble.editing.run import Run
 from scumble.editing.windows import Part
 from scumble.images import Box, Picture
-from scumble.methods.base import Candidates
+from scumble.methods.candidates import Candidates
 from scumble.models.base import Model
 from scumble.models.tiled import TiledModel
 

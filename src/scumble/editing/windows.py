@@ -16,7 +16,7 @@ from scumble.images import Box, Window, fit, region
 from scumble.images.framing import framed
 from scumble.images.islands import Island, bounding_box, islands, merged
 from scumble.images.region import AREA
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.models.base import Model
 from scumble.records.view import VIEW_0_1, View, WindowRecord
 

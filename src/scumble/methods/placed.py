@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from scumble.errors import MethodError
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.words import MOST_WORDS, Words, split_prompt
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from scumble.errors import InputError, MethodError
 from scumble.file_field import FileField
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 
 if TYPE_CHECKING:
     from scumble.methods.batch import EditBatch

@@ -12,7 +12,7 @@ from scumble.methods.registry import method_class
 from scumble.settings import explained
 
 if TYPE_CHECKING:
-    from scumble.methods.base import Method
+    from scumble.methods.method import Method
 
 __all__ = ["build_method"]
 

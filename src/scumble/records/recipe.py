@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from scumble.errors import InputError, first_problem
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.registry import method_class
 from scumble.records.absent import with_absent
 from scumble.records.build import build_method

@@ -16,8 +16,9 @@ from scumble.hashing import tensor_sha256
 from scumble.images import load_image, load_map
 from scumble.inversion.file import SUFFIX
 from scumble.inversion.inversion import Inversion
-from scumble.methods.base import ImageMethod, Method
+from scumble.methods.base import ImageMethod
 from scumble.methods.extras.parse import from_recipe
+from scumble.methods.method import Method
 from scumble.records.beside import Beside
 from scumble.records.file_ref import FileRef
 from scumble.records.lists import Line

@@ -22,7 +22,7 @@ from scumble.records.view import View
 from scumble.settings import Settings
 
 if TYPE_CHECKING:
-    from scumble.methods.base import Method
+    from scumble.methods.method import Method
 
 __all__ = ["MapFromWords", "Request", "canonical", "drawn_seed", "put"]
 

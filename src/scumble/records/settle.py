@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from scumble.errors import InputError, ScumbleError, nearest
 from scumble.file_field import NamedFile, named_files
-from scumble.methods.base import ImageMethod, Method
+from scumble.methods.base import ImageMethod
+from scumble.methods.method import Method
 from scumble.methods.registry import method_class
 from scumble.records.build import build_method
 from scumble.records.file_ref import FileRef

@@ -17,7 +17,7 @@ from scumble.errors import CheckpointError, InputError, MemoryLimitError, Scumbl
 from scumble.hashing import sha256
 from scumble.images import load_image, sidecar_path
 from scumble.memory import in_use
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.progress import Progress
 from scumble.records.file_ref import content_sha256, file_refs
 from scumble.records.metadata import read_metadata

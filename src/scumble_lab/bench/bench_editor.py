@@ -9,7 +9,7 @@ from typing import Any, Literal
 from PIL import Image
 
 from scumble.errors import InputError
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.methods.registry import method_class
 from scumble_lab.bench.case import Case, Sample
 from scumble_lab.bench.tasks import TASKS

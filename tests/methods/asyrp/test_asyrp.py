@@ -264,12 +264,12 @@ def test_training_touches_the_block_alone_and_lowers_the_loss() -> None:
     x, picture = (torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(k)).clamp(-1, 1) for k in (1, 2))
     before = {name: p.clone() for name, p in model.denoiser.state_dict().items()}
     origin = origin_of(ctx, model, NOTHING, x, picture, 600, loss)
-    told = [s for s, _ in train(ctx, model, NOTHING, [origin], loss, about, epochs=12, rate=0.02, optimiser="adam")]
+    told = [s for s, _ in train(ctx, model, NOTHING, [origin], loss, about, epochs=12, rate=0.02, optimizer="adam")]
     per_epoch = [sum(s.loss for s in told if s.epoch == e) for e in (1, 12)]
     assert per_epoch[1] < per_epoch[0]
     assert all(torch.equal(p, before[name]) for name, p in model.denoiser.state_dict().items())
     assert all(p.grad is None for p in model.denoiser.parameters())
-    again = [s for s, _ in train(ctx, model, NOTHING, [origin], loss, about, epochs=1, rate=0.02, optimiser="adam")]
+    again = [s for s, _ in train(ctx, model, NOTHING, [origin], loss, about, epochs=1, rate=0.02, optimizer="adam")]
     assert [s.loss for s in again] == [s.loss for s in told[: len(again)]]
 
 
@@ -332,7 +332,7 @@ def test_a_model_teaches_the_change_that_it_makes_of_two_texts(tiny_sd: Model) -
     wished = Prediction.from_eps(plain.eps + 2.0 * (target.eps - source.eps), x, ctx.levels[0])
     assert float(loss.at(at, wished)) < 1e-10 < float(loss.at(at, plain))
     steps = [
-        step for step, _ in train(ctx, tiny_sd, cond, [SourceTrajectory(x)], loss, about, epochs=1, optimiser="adam")
+        step for step, _ in train(ctx, tiny_sd, cond, [SourceTrajectory(x)], loss, about, epochs=1, optimizer="adam")
     ]
     assert len(steps) == sum(level.t >= 600 for level in ctx.levels)
     assert all(step.loss > 0 for step in steps)
@@ -351,7 +351,7 @@ def test_each_step_of_the_run_is_taught_in_all_sentence_frames(tiny_sd: Model) -
     ctx, cond = context(tiny_sd, 5), tiny_sd.embed([""])
     origins = [SourceTrajectory(torch.randn(1, *ctx.shape[1:])) for _ in range(3)]
     assert list(
-        train(ctx, tiny_sd, cond, origins, Watch(), DirectionInfo(t_edit=600, steps=5), epochs=1, optimiser="adam")
+        train(ctx, tiny_sd, cond, origins, Watch(), DirectionInfo(t_edit=600, steps=5), epochs=1, optimizer="adam")
     )
     assert len(seen) > 1 and all(frames == {0, 1, 2} for frames in seen.values())
 

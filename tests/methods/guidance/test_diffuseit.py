@@ -367,7 +367,7 @@ def test_the_losses_change_the_noise_of_a_step_by_no_more_than_the_limit(
         shares.append(float(found.square().mean().sqrt() / noise.square().mean().sqrt()))
         return found
 
-    monkeypatch.setattr("scumble.controls.energy_guidance.limit_norm", watch)
+    monkeypatch.setattr("scumble.controls.classifier_guidance.limit_norm", watch)
 
     def made(limit: float, **more: Any) -> Tensor:
         batch = pixel_job(tiny_ddpm())

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scumble.controls.energy_guidance import ClassifierGuidance
+from scumble.controls.classifier_guidance import ClassifierGuidance
 from scumble.core.conditioning import Conditioning
 from scumble.core.solvers import Ddpm, Evaluation
 from scumble.editing.editor import Editor

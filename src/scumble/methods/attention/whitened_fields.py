@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from scumble.inversion.settings import InversionSettings, InversionStart
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 
 if TYPE_CHECKING:
     from scumble.core.conditioning import Conditioning

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, field_validator
 
 from scumble.methods.attention.step_range import Window
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 
 if TYPE_CHECKING:
     from scumble.methods.attention.attention_edit import AttentionEdit

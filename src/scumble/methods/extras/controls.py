@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from scumble.controls.activation_reader import ActivationReader
-from scumble.controls.energy_guidance import EnergyGuidance, SourceRow
+from scumble.controls.energy_guidance import EnergyGuidance
+from scumble.controls.energy_sources import SourceRow
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control
 from scumble.energies.protocol import SOURCE

@@ -65,7 +65,7 @@ class DiffuseIT(DiffuseITFields):
 
         from scumble.controls.activation_reader import ActivationReader
         from scumble.controls.change_map import ChangeMap, NoisedSource, release_index, start_index
-        from scumble.controls.energy_guidance import ClassifierGuidance
+        from scumble.controls.classifier_guidance import ClassifierGuidance
         from scumble.core.solvers import Ddim
         from scumble.energies.protocol import WeightedEnergy
         from scumble.methods.guidance.diffuseit_losses import diffuseit_losses

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 
 __all__ = ["WordWishes"]
 

@@ -88,7 +88,8 @@ class SelfGuidance(WordWishes, BesideSource):
             by_sigma: Whether the shift is scaled by the level's noise.
         """
         from scumble.controls.activation_reader import ActivationReader
-        from scumble.controls.energy_guidance import EnergyGuidance, SourceRow
+        from scumble.controls.energy_guidance import EnergyGuidance
+        from scumble.controls.energy_sources import SourceRow
         from scumble.energies.protocol import SOURCE, ActiveDuring
         from scumble.energies.sites import site_sizes
         from scumble.methods.guidance.layout_energies import layout_energies

@@ -68,7 +68,7 @@ class ClipGuided(ClipRanking, RegionInit):
 
     def sample(self, batch: EditBatch, keep_outside_map: Control, energies: list[Energy]) -> Tensor:
         """Run the loop from the first step of ``keep_outside_map``, under the gradient of the energies."""
-        from scumble.controls.energy_guidance import ClassifierGuidance
+        from scumble.controls.classifier_guidance import ClassifierGuidance
         from scumble.energies.protocol import WeightedEnergy
 
         levels = batch.levels(self.num_inference_steps)

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from scumble.errors import CheckpointError
 from scumble.file_field import FileField
-from scumble.methods.base import Candidates, Method
+from scumble.methods.candidates import Candidates
 from scumble.methods.clip_scorer import scorer_of
 from scumble.methods.inpainting.ranking import RankBy, best_first, candidate_distances
+from scumble.methods.method import Method
 
 if TYPE_CHECKING:
     from scumble.methods.batch import EditBatch

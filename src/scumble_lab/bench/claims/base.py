@@ -11,7 +11,7 @@ from PIL import Image
 
 from scumble.editing.editor import Editor
 from scumble.errors import InputError
-from scumble.methods.base import Method
+from scumble.methods.method import Method
 from scumble.records.view import VIEW_0_1
 from scumble_lab.bench.case import Sample
 from scumble_lab.bench.collect import Collected, collect

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scumble.methods.base import Method
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.methods.img2img.sdedit import SDEdit
 from scumble.methods.inpainting.blended_latent_diffusion import BlendedLatentDiffusion
 from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
+from scumble.methods.method import Method
 from scumble_lab.bench.case import Sample
 from scumble_lab.bench.claims.base import Bench, Curves, Finding, Word, all_of, judged
 from scumble_lab.bench.metrics.adherence import change_strength, least_squares, pearson
