@@ -16,10 +16,13 @@ from scumble.controls.stored_noise import StoredNoise
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Control, RunState
 from scumble.core.guidance import Guidance
-from scumble.core.solvers import Ddim, Plms, Solver
+from scumble.core.plms import Plms
+from scumble.core.solver import Solver
+from scumble.core.solvers import Ddim
 from scumble.core.traits import Traits
-from scumble.energies.attention import Columns, Size
+from scumble.energies.attention import Size
 from scumble.energies.protocol import ActiveDuring, Function, WeightedEnergy
+from scumble.energies.words import Columns
 from scumble.errors import MethodError
 from scumble.inversion.inversion import Inversion
 from scumble.methods.attention.attention_match import AttentionMatch

@@ -22,10 +22,13 @@ from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import conditional_variance
-from scumble.core.solvers import Ddim, Solver
-from scumble.energies.attention import Appearance, Centroid, Columns, Shape
+from scumble.core.solver import Solver
+from scumble.core.solvers import Ddim
+from scumble.energies.attention import Centroid, Shape
+from scumble.energies.look import Appearance
 from scumble.energies.protocol import ActiveDuring, Function, Needs, Observation, WeightedEnergy
 from scumble.energies.sites import attention_sites, feature_site, site_sizes
+from scumble.energies.words import Columns
 from scumble.errors import MethodError
 from scumble.models.base import Model
 from scumble.models.taps import Tap

@@ -13,11 +13,14 @@ from torch import Tensor
 from scumble.core import loop
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Constraint, Control, RunState, Start, StepResult, Transition
+from scumble.core.dpm_solvers import DpmSolverPP2M
 from scumble.core.loop import Stopped, denoise
 from scumble.core.noise import CounterNoise
+from scumble.core.plms import Plms
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
-from scumble.core.solvers import Ddim, Ddpm, DpmSolverPP2M, Evaluation, Plms, Solver
+from scumble.core.solver import Evaluation, Solver
+from scumble.core.solvers import Ddim, Ddpm
 from tests.support.toys import (
     ROW,
     SHAPE,

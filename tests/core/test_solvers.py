@@ -19,10 +19,13 @@ from diffusers import (
 from torch import Tensor
 
 from scumble.core.control import Control, RunState, Start
+from scumble.core.dpm_solvers import DpmSolverPP2M
 from scumble.core.noise import CounterNoise, GeneratorNoise
+from scumble.core.plms import Plms
 from scumble.core.prediction import Prediction, noised
 from scumble.core.schedule import Level, Schedule
-from scumble.core.solvers import Ddim, Ddpm, DpmSolverPP2M, Evaluation, Plms, Solver, ddim_std
+from scumble.core.solver import Evaluation, Solver
+from scumble.core.solvers import Ddim, Ddpm, ddim_std
 from tests.support.toys import (
     BETAS,
     RAW,

@@ -22,7 +22,8 @@ from torch import Tensor
 from scumble.core.conditioning import Conditioning
 from scumble.core.noise import GeneratorNoise
 from scumble.core.schedule import SPACINGS, Schedule
-from scumble.core.solvers import SOLVERS, Ddim, Evaluation, solver_named
+from scumble.core.solver import Evaluation
+from scumble.core.solvers import SOLVERS, Ddim, solver_named
 from scumble.errors import ScumbleError
 from scumble.methods.img2img.text_to_image import TextToImage
 from tests.support.toys import RAW, SHAPE, STABLE_DIFFUSION, ToyNetwork, context, trajectory

@@ -10,21 +10,12 @@ import torch
 from torch import Tensor
 
 from scumble.core.control import RunState
-from scumble.energies.attention import (
-    Appearance,
-    Centroid,
-    Columns,
-    Shape,
-    Size,
-    Tint,
-    Transform,
-    centroid,
-    hard_shape,
-    normalized,
-    soft_shape,
-)
+from scumble.energies.attention import Centroid, Shape, Size
+from scumble.energies.attention_maps import Transform, centroid, hard_shape, normalized, soft_shape
 from scumble.energies.excite import Apart, Excite, Suppress, word_maps
+from scumble.energies.look import Appearance, Tint
 from scumble.energies.protocol import Energy, Observation, distance
+from scumble.energies.words import Columns
 
 SITE = "up_blocks.0.attentions.0.transformer_blocks.0.attn2"
 ALL = Columns((1, 2), (1, 2))

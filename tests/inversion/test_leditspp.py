@@ -23,7 +23,8 @@ from scumble.core.loop import denoise
 from scumble.core.noise import GeneratorNoise
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level
-from scumble.core.solvers import Ddim, Evaluation, ddim_std
+from scumble.core.solver import Evaluation
+from scumble.core.solvers import Ddim, ddim_std
 from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import X0, EditBatch

@@ -15,7 +15,8 @@ from scumble.core.loop import denoise
 from scumble.core.noise import GeneratorNoise
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Schedule
-from scumble.core.solvers import Evaluation, ddim_std
+from scumble.core.solver import Evaluation
+from scumble.core.solvers import ddim_std
 from scumble.inversion.inversion import Inversion
 from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import X0, EditBatch

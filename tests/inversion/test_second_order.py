@@ -14,10 +14,11 @@ from torch import Tensor
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState, StepResult
+from scumble.core.dpm_solvers import DpmSolverPP2MSde
 from scumble.core.guidance import Guidance
 from scumble.core.loop import denoise
 from scumble.core.schedule import Schedule
-from scumble.core.solvers import Ddim, DpmSolverPP2MSde
+from scumble.core.solvers import Ddim
 from scumble.editing.editor import Editor
 from scumble.editing.redo import redo
 from scumble.errors import InputError, MethodError

@@ -16,7 +16,8 @@ from scumble.core.loop import denoise
 from scumble.core.noise import CounterNoise, NoiseSource
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
-from scumble.core.solvers import Ddim, Solver
+from scumble.core.solver import Solver
+from scumble.core.solvers import Ddim
 
 SHAPE = (2, 3, 4, 5)
 STABLE_DIFFUSION = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}

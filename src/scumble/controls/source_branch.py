@@ -10,7 +10,7 @@ from torch import Tensor
 from scumble.core.control import Branch, Control, RunState, Transition
 from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
-from scumble.core.solvers import Evaluation
+from scumble.core.solver import Evaluation
 
 __all__ = ["SourceBranch"]
 

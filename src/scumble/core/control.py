@@ -14,7 +14,7 @@ from scumble.core.cost import Cost
 from scumble.core.noise import NoiseSource
 from scumble.core.prediction import Prediction, noised
 from scumble.core.schedule import Level
-from scumble.core.solvers import Evaluation, Solver
+from scumble.core.solver import Evaluation, Solver
 from scumble.core.traits import Traits
 
 __all__ = ["Constraint", "RunState", "Control", "Transition", "Network", "Branch", "Start", "StepResult", "Trajectory"]

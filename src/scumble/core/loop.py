@@ -12,7 +12,7 @@ from torch import Tensor
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Callback, Constraint, Control, RunState, Start, StepResult, Transition
 from scumble.core.prediction import Prediction
-from scumble.core.solvers import Evaluation
+from scumble.core.solver import Evaluation
 
 __all__ = ["Stopped", "denoise"]
 

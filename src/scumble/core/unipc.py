@@ -12,7 +12,7 @@ from torch import Tensor
 from scumble.core.schedule import Level
 
 if TYPE_CHECKING:
-    from scumble.core.solvers import Evaluation
+    from scumble.core.solver import Evaluation, half_log_snr
 
 __all__ = ["UniPc"]
 
@@ -38,7 +38,7 @@ class UniPc:
         if target.s == 0:
             return target.a * data, 0.0
         x = here.x if len(visits) == 1 else here.x + self._correction(visits)
-        h = _lambda(target) - _lambda(here.level)
+        h = half_log_snr(target) - half_log_snr(here.level)
         phi = math.expm1(-h)
         mean = target.s / here.level.s * x - target.a * phi * data
         if self._order(here.index, len(visits)) == 2:
@@ -51,14 +51,14 @@ class UniPc:
     def _correction(self, visits: Sequence[Evaluation]) -> Tensor:
         """What the network's answer here changes in the step that led here (eq. 9 there, minus the predictor's)."""
         before, here = visits[-2:]
-        h = _lambda(here.level) - _lambda(before.level)
+        h = half_log_snr(here.level) - half_log_snr(before.level)
         phi, scale = math.expm1(-h), here.level.a * math.expm1(-h)
         change = here.prediction.x0 - before.prediction.x0
         if self._order(before.index, len(visits) - 1) < 2:
             return -scale * change / 2
         first = phi / -h - 1
         b = first / phi, 2 * (first / -h - 0.5) / phi
-        r = (_lambda(visits[-3].level) - _lambda(before.level)) / h
+        r = (half_log_snr(visits[-3].level) - half_log_snr(before.level)) / h
         earlier = (b[0] - b[1]) / (1 - r)
         slope = _slope(visits[-3], before, h)
         return scale * (slope / 2 - earlier * slope - (b[0] - earlier) * change)
@@ -66,10 +66,5 @@ class UniPc:
 
 def _slope(earlier: Evaluation, later: Evaluation, h: float) -> Tensor:
     """The change of the clean image between two visits, by how far apart they are in steps of h."""
-    r = (_lambda(earlier.level) - _lambda(later.level)) / h
+    r = (half_log_snr(earlier.level) - half_log_snr(later.level)) / h
     return (earlier.prediction.x0 - later.prediction.x0) / r
-
-
-def _lambda(level: Level) -> float:
-    """Half the log signal-to-noise ratio."""
-    return math.log(level.a) - math.log(level.s)

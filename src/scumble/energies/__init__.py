@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scumble.energies.attention import Appearance, Centroid, Columns, Shape, Size, Tint, Transform
+    from scumble.energies.attention import Centroid, Shape, Size
+    from scumble.energies.attention_maps import Transform
     from scumble.energies.excite import Apart, Excite, Suppress, excite_sites
+    from scumble.energies.look import Appearance, Tint
     from scumble.energies.protocol import SOURCE, ActiveDuring, Energy, Needs, Observation, WeightedEnergy
     from scumble.energies.sites import attention_sites, columns_of, feature_site
+    from scumble.energies.words import Columns
 else:
     from scumble.lazy import lazy_names
 

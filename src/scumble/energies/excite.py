@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scumble.energies.attention import soft_shape
+from scumble.energies.attention_maps import soft_shape
 from scumble.energies.protocol import Energy, Needs, Observation
 from scumble.models.sites import sites
 

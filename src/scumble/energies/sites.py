@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from scumble.energies.attention import Columns
+from scumble.energies.words import Columns
 from scumble.errors import InputError, MethodError
 from scumble.models.base import Model
 from scumble.models.sites import Site, sites

@@ -12,7 +12,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
 from scumble.core.guidance import Guidance
 from scumble.core.prediction import Prediction
-from scumble.core.solvers import Evaluation
+from scumble.core.solver import Evaluation
 from scumble.inversion.chunks import Chunks
 
 __all__ = ["Path", "extract", "extract_sequentially", "guided", "step"]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from scumble.core.schedule import Level
-from scumble.core.solvers import Solver
+from scumble.core.solver import Solver
 from scumble.errors import InputError
 from scumble.hashing import tensors_sha256
 from scumble.inversion.file import read, write

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
+from scumble.core.dpm_solvers import DpmSolverPP2MSde
 from scumble.core.schedule import Level, Schedule
-from scumble.core.solvers import Ddim, DpmSolverPP2MSde, Evaluation, Solver, ddim_std
+from scumble.core.solver import Evaluation, Solver
+from scumble.core.solvers import Ddim, ddim_std
 
 if TYPE_CHECKING:
     from scumble.inversion.extract import Path

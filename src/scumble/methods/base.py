@@ -18,7 +18,7 @@ from scumble.untrusted import name_of
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from scumble.core.solvers import Solver
+    from scumble.core.solver import Solver
     from scumble.images import MapSource
     from scumble.methods.batch import EditBatch
 

@@ -21,7 +21,7 @@ from scumble.core.control import Control, RunState, StepResult, Trajectory
 from scumble.core.loop import denoise
 from scumble.core.rounding import SLACK
 from scumble.core.schedule import Level
-from scumble.core.solvers import Solver
+from scumble.core.solver import Solver
 from scumble.errors import InputError
 from scumble.methods.batch_picture import X0
 from scumble.methods.batch_words import BatchWords

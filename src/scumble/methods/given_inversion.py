@@ -9,7 +9,7 @@ import torch
 from scumble.core.control import RunState
 from scumble.core.noise import CounterNoise, NoiseSource
 from scumble.core.schedule import Level
-from scumble.core.solvers import Solver
+from scumble.core.solver import Solver
 from scumble.errors import InputError, MethodError
 from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.extract import Path

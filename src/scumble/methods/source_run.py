@@ -10,7 +10,8 @@ from scumble.controls.source_branch import SourceBranch
 from scumble.controls.stored_noise import StoredNoise, StoredSourceBranch
 from scumble.core.control import Control, Trajectory
 from scumble.core.schedule import Level
-from scumble.core.solvers import Ddim, Solver
+from scumble.core.solver import Solver
+from scumble.core.solvers import Ddim
 from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import EditBatch
 

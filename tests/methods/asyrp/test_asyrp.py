@@ -17,12 +17,14 @@ from scumble.controls.start import StartAt
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, RunState, StepResult
 from scumble.core.cost import Cost
+from scumble.core.dpm_solvers import DpmSolverPP2M
 from scumble.core.guidance import Guidance
 from scumble.core.loop import Stopped, denoise
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import CLEAN, Schedule
-from scumble.core.solvers import Ddim, DpmSolverPP2M, Evaluation
+from scumble.core.solver import Evaluation
+from scumble.core.solvers import Ddim
 from scumble.editing.editor import Editor
 from scumble.errors import CheckpointError, InputError, MethodError
 from scumble.inversion.current_level import current_level_path, spread_levels

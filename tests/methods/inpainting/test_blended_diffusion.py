@@ -13,7 +13,8 @@ from torch import Tensor
 
 from scumble.controls.classifier_guidance import ClassifierGuidance
 from scumble.core.conditioning import Conditioning
-from scumble.core.solvers import Ddpm, Evaluation
+from scumble.core.solver import Evaluation
+from scumble.core.solvers import Ddpm
 from scumble.editing.editor import Editor
 from scumble.energies.picture import Background
 from scumble.energies.protocol import WeightedEnergy

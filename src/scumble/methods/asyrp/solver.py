@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from scumble.core.schedule import Level
-from scumble.core.solvers import Ddim, Evaluation
+from scumble.core.solver import Evaluation
+from scumble.core.solvers import Ddim
 
 __all__ = ["BoostedDdim"]
 

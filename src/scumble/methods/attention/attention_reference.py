@@ -11,7 +11,7 @@ from torch import Tensor
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState, Trajectory
 from scumble.core.guidance import Guidance
-from scumble.core.solvers import Evaluation
+from scumble.core.solver import Evaluation
 from scumble.models.early_exit import early_exit, reading, reading_until_complete
 
 __all__ = ["Maps", "Reference", "StoredReference", "WalkingReference"]

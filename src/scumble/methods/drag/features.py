@@ -12,7 +12,8 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import RunState
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level
-from scumble.core.solvers import Ddim, Evaluation
+from scumble.core.solver import Evaluation
+from scumble.core.solvers import Ddim
 from scumble.models.base import Model
 from scumble.models.early_exit import early_exit, reading_until_complete
 from scumble.models.taps import Tap

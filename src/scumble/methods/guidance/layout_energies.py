@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scumble.energies.attention import Appearance, Centroid, Columns, Shape, Size, Tint, Transform
+from scumble.energies.attention import Centroid, Shape, Size
+from scumble.energies.attention_maps import Transform
+from scumble.energies.look import Appearance, Tint
 from scumble.energies.protocol import Steps, WeightedEnergy
 from scumble.energies.sites import attention_sites, columns_of, common_columns, feature_site
+from scumble.energies.words import Columns
 from scumble.errors import InputError
 from scumble.methods.batch import EditBatch
 from scumble.methods.guidance.layout_fields import WordWishes

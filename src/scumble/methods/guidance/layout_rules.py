@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from scumble.energies.attention import Columns, Transform
+from scumble.energies.attention_maps import Transform
 from scumble.energies.sites import described, head_columns
+from scumble.energies.words import Columns
 from scumble.methods.guidance.layout_fields import WordWishes
 from scumble.models.base import Model
 

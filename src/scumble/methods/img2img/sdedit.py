@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from scumble.core.control import Trajectory
     from scumble.core.schedule import Level
-    from scumble.core.solvers import Solver
+    from scumble.core.solver import Solver
     from scumble.methods.batch import EditBatch
 
 __all__ = ["SDEdit"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scumble.core.control import Control
-    from scumble.core.solvers import Solver
+    from scumble.core.solver import Solver
     from scumble.energies.protocol import Energy, Place
     from scumble.methods.batch import EditBatch
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from scumble.controls.change_map import ChangeMap, NoisedSource
-from scumble.core.solvers import SlicedPlms
+from scumble.core.plms import SlicedPlms
 from scumble.images import latent_map
 from scumble.methods.batch import EditBatch
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion

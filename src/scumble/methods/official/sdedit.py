@@ -6,7 +6,7 @@ from torch import Tensor
 
 from scumble.controls.change_map import NoisedSource
 from scumble.core.control import RunState
-from scumble.core.solvers import SlicedPlms
+from scumble.core.plms import SlicedPlms
 from scumble.methods.batch import EditBatch
 from scumble.methods.img2img.sdedit import SDEdit
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from scumble.energies.attention import Columns, Transform
+from scumble.energies.attention_maps import Transform
 from scumble.energies.sites import columns_of
+from scumble.energies.words import Columns
 from scumble.methods.batch import EditBatch
 from scumble.methods.guidance.layout_fields import WordWishes
 from scumble.methods.guidance.layout_rules import LayoutRules
