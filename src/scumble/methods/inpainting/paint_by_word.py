@@ -87,7 +87,7 @@ class PaintByWord(ClipRanking, MaskFields):
         import torch
 
         from scumble.images import latent_map
-        from scumble.methods.inpainting.painting_losses import painting_losses, slope_at
+        from scumble.methods.inpainting.painting_losses import led_back, painting_losses, slope_at
 
         codec, mask = self.codec(batch), self.mask(batch, coarse=False)
         start = codec.encode(batch.picture).expand(batch.count, -1, -1, -1)
@@ -104,9 +104,7 @@ class PaintByWord(ClipRanking, MaskFields):
                 painted = torch.where(cells, z, start) if self.confine != "loss" else z
                 picture = codec.decode(painted)
             _, inside, slope = prompt_loss.at(picture.detach().clamp(-1, 1), batch.noise, k)
-            # A value beyond the range keeps the gradient that leads back into it, and no other.
-            beyond = picture.detach() - picture.detach().clamp(-1, 1)
-            slope = torch.where(slope * beyond >= 0, slope, torch.zeros_like(slope))
+            slope = led_back(slope, picture.detach())
             if background is not None:
                 slope = slope + slope_at(background, picture)
             (gradient,) = torch.autograd.grad(picture, z, slope)

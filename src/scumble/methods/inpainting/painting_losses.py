@@ -16,7 +16,7 @@ from scumble.methods.clip_scorer import scorer_of
 if TYPE_CHECKING:
     from scumble.methods.inpainting.paint_by_word import PaintByWord
 
-__all__ = ["painting_losses", "slope_at"]
+__all__ = ["led_back", "painting_losses", "slope_at"]
 
 
 def painting_losses(method: PaintByWord, batch: EditBatch, mask: Tensor) -> tuple[ClipRegion, Background | None]:
@@ -40,3 +40,9 @@ def slope_at(background: Background, picture: Tensor) -> Tensor:
     with torch.enable_grad():
         leaf = picture.detach().requires_grad_(True)
         return torch.autograd.grad(background.loss(leaf).sum(), leaf)[0]
+
+
+def led_back(slope: Tensor, picture: Tensor) -> Tensor:
+    """A gradient at a picture whose values beyond [-1, 1] keep what leads back into the range, and nothing else."""
+    beyond = picture - picture.clamp(-1, 1)
+    return torch.where(slope * beyond >= 0, slope, torch.zeros_like(slope))
