@@ -124,10 +124,10 @@ def test_live_mode_shows_the_edit_after_each_stroke_and_keeps_nothing(studio: St
     studio.words("a blue ball").number("Steps", "3").wait(settled="yes", model="ready")
     studio.page.get_by_role("button", name="Live").click()
     studio.stroke((100, 100), (140, 140))
-    studio.until("studio.doc.live.value !== null")
-    first = studio.js("studio.doc.live.value")
+    studio.until("studio.quick.live.value !== null")
+    first = studio.js("studio.quick.live.value")
     studio.stroke((160, 160), (190, 190))
-    studio.until(f"studio.doc.live.value !== '{first}'")
+    studio.until(f"studio.quick.live.value !== '{first}'")
     studio.page.get_by_role("button", name="Live").click()
-    assert studio.js("studio.doc.live.value") is None
+    assert studio.js("studio.quick.live.value") is None
     assert set(server.folder.glob("*.png")) == kept

@@ -16,8 +16,8 @@ def test_two_pairs_are_placed_moved_and_warped_at_once(studio: Studio) -> None:
     dragging(studio)
     studio.stroke((150, 150), (170, 150)).stroke((100, 180), (110, 190))
     assert len(studio.js("studio.doc.points.value")) == 2
-    studio.until("studio.doc.warp.value !== null")
-    first = studio.js("studio.doc.warp.value.url")
+    studio.until("studio.warp.value !== null")
+    first = studio.js("studio.warp.value")
     target = studio.page.get_by_role("button", name="Target 1 at")
     x, y = studio.at(170, 150)
     studio.page.mouse.move(x, y)
@@ -26,7 +26,7 @@ def test_two_pairs_are_placed_moved_and_warped_at_once(studio: Studio) -> None:
     studio.page.mouse.up()
     moved = studio.js("studio.doc.points.value[0]")
     assert abs(moved[2] - 189.5) < 1 and abs(moved[3] - 139.5) < 1
-    studio.until(f"studio.doc.warp.value.url !== '{first}'")
+    studio.until(f"studio.warp.value !== '{first}'")
     target.focus()
     studio.page.keyboard.press("ArrowLeft")
     studio.page.keyboard.press("Shift+ArrowDown")

@@ -35,7 +35,7 @@ def test_a_word_is_found_seen_and_painted_on(studio: Studio, server: Server) -> 
     assert studio.map_bytes().max() == 0
 
 
-def test_two_texts_hold_where_they_are_painted_and_the_command_line_makes_the_same_bytes(
+def test_texts_hold_where_they_are_painted_with_their_weights_and_the_command_line_makes_the_same_bytes(
     studio: Studio, server: Server, tmp_path: Path
 ) -> None:
     page = studio.page
@@ -44,17 +44,27 @@ def test_two_texts_hold_where_they_are_painted_and_the_command_line_makes_the_sa
         page.get_by_role("button", name="Words for a place").click()
         page.keyboard.type(text)
         studio.stroke(*places)
-    studio.settle()
+    page.get_by_role("textbox", name="Weight of a green cube").fill("1,5")
+    page.get_by_role("button", name="More or less of something").click()
+    page.keyboard.type("clouds")
+    page.get_by_role("textbox", name="Weight of clouds").fill("-3")
+    page.get_by_role("textbox", name="Holds until percent of the steps").fill("200")
+    page.get_by_text("end must be at most 1, got 2").wait_for()
+    page.get_by_role("textbox", name="Holds until percent of the steps").fill("100")
+    studio.wait(plan="ok", settled="yes")
     assert studio.value(130, 150) > 0  # places have maps of their own: what may change is as it was
     shown = studio.js("studio.doc.request().places")
-    assert [one["text"] for one in shown] == ["a red ball", "a green cube"]
-    for one, (inside, outside) in zip(shown, [(75, 190), (190, 75)], strict=True):
+    assert [(one["text"], one["weight"], one["mode"]) for one in shown] == [
+        ("a red ball", 1, "blend"), ("a green cube", 1.5, "blend"), ("clouds", -3, "add"),
+    ]  # fmt: skip
+    for one, (inside, outside) in zip(shown[:2], [(75, 190), (190, 75)], strict=True):
         mask = np.asarray(Image.open(server.folder / ".scumble" / "maps" / one["map"] / "map.png"))
         assert mask[150, inside] > 0 and mask[150, outside] == 0
     studio.edit()
     result = studio.result()
     words = shlex.split(result["command"])
-    assert words.count("--at") == 2
+    assert (words.count("--at"), words.count("--placed-words"), words.count("--also-words")) == (1, 1, 1)
+    assert words[words.index("--also-words") + 1] == "clouds:-3"
     again = tmp_path / "again.png"
     run([*words[1:-1], str(again)])
     assert again.read_bytes() == (server.folder / result["file"]).read_bytes()
@@ -62,9 +72,10 @@ def test_two_texts_hold_where_they_are_painted_and_the_command_line_makes_the_sa
     studio.until("studio.doc.notice.value?.text.includes('every pixel is the same')")
     page.reload()
     studio.wait(settled="yes")
-    studio.until("studio.doc.request().places.length === 2")
+    studio.until("studio.doc.request().places.length === 3")
     assert studio.js("studio.doc.request().places") == shown
     studio.js("(studio.doc.picture.value = null, studio.doc.map.value = null)")
     studio.open(server.folder / result["file"]).wait(settled="yes")
-    studio.until("studio.doc.request().places.length === 2")
-    assert studio.js("studio.doc.request().places") == shown
+    studio.until("studio.doc.request().places.length === 3")
+    back = studio.js("studio.doc.request().places")
+    assert sorted(back, key=lambda one: one["text"]) == sorted(shown, key=lambda one: one["text"])

@@ -26,10 +26,14 @@ export interface RecipeInfo {
   missing: string[];
 }
 
-/** Words that hold where a map says. */
+/** Words that hold where a map says, or that are added with a weight of either sign. */
 export interface Place {
   text: string;
   map: string | null;
+  mode?: "blend" | "add";
+  weight?: number;
+  begin?: number;
+  end?: number;
 }
 
 /** An inversion on the shelf. */

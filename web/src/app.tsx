@@ -73,6 +73,7 @@ function Model() {
           </option>
         ))}
       </select>
+      <span aria-hidden="true">·</span>
       <span role="status">{words}</span>
     </span>
   );

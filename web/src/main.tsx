@@ -4,8 +4,10 @@ import { render } from "preact";
 import { App } from "./app";
 import { listen } from "./keys";
 import * as doc from "./state/document";
+import * as quick from "./state/quick";
 import * as server from "./state/server";
 import * as view from "./state/view";
+import { warp } from "./state/warp";
 
 document.documentElement.dataset.theme = view.theme.value;
 render(<App />, document.getElementById("house")!);
@@ -51,4 +53,4 @@ server.model.subscribe((model) => {
   if (model.state === "ready" && doc.picture.peek()) doc.changedDocument();
 });
 
-Object.assign(globalThis, { studio: { doc, view, server } });
+Object.assign(globalThis, { studio: { doc, view, server, quick, warp } });

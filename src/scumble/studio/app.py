@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from scumble.studio.inversions import Inversions
 from scumble.studio.job_routes import add_jobs
 from scumble.studio.jobs import Jobs
 from scumble.studio.maps import Maps, inflated, size_of
-from scumble.studio.parts import IMMUTABLE, body_bytes, body_json, gone, picture_info, plan_edit, wait_for
+from scumble.studio.parts import IMMUTABLE, body_bytes, body_json, gone, picture_info, plan_edit, wait_for, whole
 from scumble.studio.picture_routes import add_pictures
 from scumble.studio.pictures import MOST_BYTES, Pictures
 from scumble.studio.plan import Counts
@@ -129,6 +130,12 @@ def make_app(studio: Studio) -> FastAPI:
         first = error.errors()[0]
         return _error(400, f"{'.'.join(str(part) for part in first['loc'][1:])}: {first['msg']}")
 
+    @app.exception_handler(OSError)
+    @app.exception_handler(sqlite3.Error)
+    async def unwritten(request: Request, error: Exception) -> Response:
+        reason = getattr(error, "strerror", None) or str(error)
+        return _error(507, f"the folder cannot be written ({reason}): make room or check its rights, then try again")
+
     @app.exception_handler(asyncio.TimeoutError)
     async def late(request: Request, error: Exception) -> Response:
         return _error(503, "the engine does not answer at the moment; try again")
@@ -171,7 +178,8 @@ def make_app(studio: Studio) -> FastAPI:
     @app.put("/api/draft")
     async def keep_draft(request: Request) -> Any:
         body = await body_json(request)
-        version, force = int(body.pop("version", 0)), bool(body.pop("force", False))
+        version, force = whole(body, "version"), bool(body.pop("force", False))
+        body.pop("version", None)
         draft = studio.store.keep_draft(body, version, force)
         if draft is None:
             now = studio.store.draft() or {"version": 0}

@@ -14,7 +14,7 @@ __all__ = ["command_line", "python_code", "read_command"]
 
 DEFAULT_METHOD = "differential-diffusion"
 ASIDE = ("--seed", "--count", "--method", "-m", "--map", "--mask", "--change-map", "-o", "--output", "--model", "--at",
-         "--inversion")  # fmt: skip
+         "--also-words", "--inversion")  # fmt: skip
 """Flags that are no values of the method, or name files, which the page has its own of."""
 
 
@@ -30,7 +30,7 @@ def command_line(
     output: str = "out.png",
     model: str | None = None,
     inversion: str | None = None,
-    places: Sequence[tuple[str, str | None]] = (),
+    places: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write ``scumble edit …``.
 
@@ -45,15 +45,15 @@ def command_line(
         output: File of the result.
         model: The model, where it is not the bundled one.
         inversion: File of the inversion to start from.
-        places: Texts, each with the file of its map; None: everywhere.
+        places: Fields of each text that has a place or a weight; the file of its map is ``map``.
     """
     words = ["scumble", "edit", picture, "--method", method]
     if change_map is not None:
         words += ["--map", change_map]
     if inversion is not None:
         words += ["--inversion", inversion]
-    for text, place in places:
-        words += ["--at", place or "1", text]
+    for one in places:
+        words += _placed(one)
     for name, value in parameters.items():
         words += _flag(spelled.get(name, f"--{name.replace('_', '-')}"), value)
     if model is not None:
@@ -62,6 +62,15 @@ def command_line(
     if count > 1:
         words += ["--count", str(count)]
     return shlex.join([*words, "-o", output])
+
+
+def _placed(one: Mapping[str, Any]) -> list[str]:
+    """The shortest way to say a text with a place or a weight."""
+    if set(one) <= {"text", "map"}:
+        return ["--at", _text(one.get("map", 1.0)), one["text"]]
+    if one.get("mode") == "add" and set(one) <= {"text", "weight", "mode"}:
+        return ["--also-words", f"{one['text']}:{float(one.get('weight', 1.0)):+g}"]
+    return ["--placed-words", json.dumps(dict(one), ensure_ascii=False)]
 
 
 def _flag(flag: str, value: Any) -> list[str]:
@@ -99,14 +108,12 @@ def python_code(
     seed: int,
     count: int = 1,
     inversion: str | None = None,
-    places: Sequence[tuple[str, str | None]] = (),
+    places: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """Write the same in Python."""
     given = [f"{name}={value!r}" for name, value in parameters.items()]
     if places:
-        given.append(
-            f"placed_words=[{', '.join(f'scumble.Words({text!r}, {place or 1.0!r})' for text, place in places)}]"
-        )
+        given.append(f"placed_words=[{', '.join(map(_words, places))}]")
     if change_map is not None:
         given.append(f"change_map={change_map!r}")
     inside = f"scumble.{class_name}({', '.join(given)})"
@@ -120,8 +127,13 @@ def python_code(
     )
 
 
+def _words(one: Mapping[str, Any]) -> str:
+    first = [repr(one[name]) for name in ("text", "map") if name in one]
+    return f"scumble.Words({', '.join([*first, *(f'{k}={v!r}' for k, v in one.items() if k not in ('text', 'map'))])})"
+
+
 def read_command(text: str, method_class: Any, spelled: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Read a pasted ``scumble edit …``: method, parameters, seed, count; files in it are left out.
+    """Read a pasted ``scumble edit …``: method, parameters, added words, seed, count; files in it are left out.
 
     Raises:
         InputError: If it is no such command line, or a flag is unknown.
@@ -148,9 +160,26 @@ def read_command(text: str, method_class: Any, spelled: Mapping[str, Sequence[st
     return {
         "method": name,
         "parameters": parameters,
-        "seed": int(rest["--seed"]) if "--seed" in rest else None,
-        "count": int(rest["--count"]) if "--count" in rest else None,
+        "seed": _whole(rest, "--seed"),
+        "count": _whole(rest, "--count"),
+        "places": [_added(value) for flag, values in flags if flag == "--also-words" for value in values],
     }
+
+
+def _whole(rest: Mapping[str, str], flag: str) -> int | None:
+    if flag not in rest:
+        return None
+    if not rest[flag].isdecimal() or len(rest[flag]) > 15:
+        raise InputError(f"{flag} is {rest[flag][:40]!r}; give a whole number")
+    return int(rest[flag])
+
+
+def _added(written: str) -> dict[str, Any]:
+    text, _, scale = written.rpartition(":")
+    try:
+        return {"text": text.strip(), "map": None, "weight": float(scale), "mode": "add"}
+    except ValueError:
+        raise InputError(f"--also-words {written!r}: expected words and a scale, such as sunset:+6") from None
 
 
 def _flags(words: list[str]) -> tuple[list[tuple[str, list[str]]], list[str], dict[str, str]]:

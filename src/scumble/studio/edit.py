@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from scumble.errors import InputError
 from scumble.records.file_ref import FileRef
@@ -22,12 +22,35 @@ MOST_PLACES = 8
 
 
 class PlacedText(BaseModel):
-    """Words that hold where a map says."""
+    """Words that hold where a map says, or that are added everywhere with a weight of either sign.
+
+    Bounds of the numbers are the method's to judge, so that its sentence is the command line's.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     text: str = Field(max_length=4000)
     map: str | None = None
+    weight: float = 1.0
+    mode: Literal["blend", "add"] = "blend"
+    begin: float = 0.0
+    end: float = 1.0
+
+    def words(self) -> dict[str, Any]:
+        """Its fields as the method takes them, without the file of its map."""
+        everywhere = {} if self.map or self.mode == "add" else {"map": 1.0}
+        own = {"weight": self.weight, "mode": self.mode, "begin": self.begin, "end": self.end}
+        usual = PlacedText(text="")
+        changed = {name: value for name, value in own.items() if value != getattr(usual, name)}
+        return {"text": self.text, **everywhere, **changed}
+
+    def rank(self) -> int:
+        """Its place in the order in which the command line takes words: JSON, ``--at``, ``--also-words``."""
+        if (self.begin, self.end) != (0, 1):
+            return 0
+        if self.mode == "add":
+            return 2 if self.map is None else 0
+        return 1 if self.weight == 1 else 0
 
 
 class Edit(BaseModel):
@@ -50,6 +73,11 @@ class Edit(BaseModel):
     front: bool = False
     live: bool = False
     empty_map: bool = False
+
+    @field_validator("places")
+    @classmethod
+    def _ordered(cls, places: list[PlacedText]) -> list[PlacedText]:
+        return sorted(places, key=PlacedText.rank)
 
 
 def files_of(studio: Studio, edit: Edit) -> dict[str, Path]:
@@ -89,7 +117,7 @@ def request_of(studio: Studio, edit: Edit, checked: Mapping[str, Any], map_id: s
     files = files_of(studio, edit)
     parameters = {name: value for name, value in checked["parameters"].items() if name not in files}
     if edit.places:
-        parameters["placed_words"] = [{"text": one.text, **({} if one.map else {"map": 1.0})} for one in edit.places]
+        parameters["placed_words"] = [one.words() for one in edit.places]
     fields: dict[str, Any] = {
         "image": _ref(studio, picture),
         "method": edit.method,

@@ -46,7 +46,7 @@ class Forms:
         count: int,
         output: str,
         model: str | None,
-        places: Sequence[str] = (),
+        places: Sequence[Mapping[str, Any]] = (),
         files: Mapping[str, str] | None = None,
         inversion: str | None = None,
     ) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Forms:
             count: Candidates.
             output: File of the result.
             model: The model, where it is not the bundled one.
-            places: Texts that have a place.
+            places: Fields of each text that has a place or a weight, but its map's file.
             files: Where files lie, by their place in the parameters: ``placed_words.0.map``, ``target_image``.
             inversion: File of the inversion to start from.
         """
@@ -135,17 +135,18 @@ def _settled(kind: Any, parameters: Mapping[str, Any], points: list[list[float]]
 
 
 def _with_files(
-    kind: Any, given: dict[str, Any], places: Sequence[str], files: Mapping[str, str]
-) -> list[tuple[str, str | None]]:
-    """Put texts with their maps and files into the values; returns each text with its map's file."""
+    kind: Any, given: dict[str, Any], places: Sequence[Mapping[str, Any]], files: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Put texts with their maps and files into the values; returns each text's fields with its map's file."""
     if places and not kind.takes_places:
         raise InputError(
             f"{kind.method_name()} takes one text for the whole picture: take the texts for places away, or choose"
             " differential-diffusion, sdedit or ddpm-inversion"
         )
-    named = [(text, files.get(f"placed_words.{k}.map")) for k, text in enumerate(places)]
+    maps = [files.get(f"placed_words.{k}.map") for k in range(len(places))]
+    named = [{**one, **({} if path is None else {"map": path})} for one, path in zip(places, maps, strict=True)]
     if named:
-        given["placed_words"] = [{"text": text, "map": path} for text, path in named]
+        given["placed_words"] = named
     takes = sent_fields(kind.model_fields)
     for name, path in files.items():
         if "." in name:
@@ -173,7 +174,7 @@ def _faults(kind: Any, given: dict[str, Any], build_method: Callable[..., Any]) 
     except ValidationError as error:
         names = dict.fromkeys(str(one["loc"][0]) if one["loc"] else "" for one in error.errors())
     except ScumbleError as error:  # of words in a list
-        return [{"field": "prompt", "message": str(error)}]
+        return [{"field": "places" if given.get("placed_words") else "prompt", "message": str(error)}]
     else:
         return []
     faults = []

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 
 from scumble.errors import InputError
 from scumble.studio.edit import Edit, request_of
-from scumble.studio.parts import body_json, gone, plan_edit, settled_map, wait_for
+from scumble.studio.parts import body_json, gone, plan_edit, settled_map, wait_for, whole
 
 if TYPE_CHECKING:
     from scumble.studio.app import Studio
@@ -41,7 +41,7 @@ def add_jobs(app: FastAPI, studio: Studio) -> None:
 
         def stop() -> list[int]:
             if body.get("job") is not None:
-                numbers = [int(body["job"])]
+                numbers = [whole(body, "job")]
             elif body.get("queued"):
                 numbers = [row.number for row in studio.jobs.rows("queued")]
             else:

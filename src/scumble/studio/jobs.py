@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -129,6 +130,7 @@ class Jobs:
         self._asked: tuple[str, Future[Any] | None] | None = None
         self._questions: list[tuple[str, dict[str, Any], Future[Any]]] = []
         self._closing = False
+        self._halted: str | None = None
         opened: Future[None] = Future()
         self.thread = threading.Thread(target=self._begin, args=(opened,), name="scumble queue", daemon=True)
         self.thread.start()
@@ -235,6 +237,9 @@ class Jobs:
     def pause(self, reason: str | None) -> None:
         """Hand out nothing more, or go on."""
         self._ledger.pause(reason)
+        if reason is None and self._halted is not None:
+            self._halted = None
+            self._unfinished()
         if reason is None:
             for row in self._ledger.rows("interrupted"):
                 self._tell(row.number)
@@ -275,7 +280,7 @@ class Jobs:
     def _snapshot(self) -> dict[str, Any]:
         rows = self._ledger.rows("queued", "running", "cancelling", "interrupted")
         rows += self._ledger.rows(*OVER, latest=True, limit=ROWS_KEPT)
-        reason = self._ledger.paused()
+        reason = self._halted or self._ledger.paused()
         return {
             "jobs": [job_of(row, self.live.get(row.number)) for row in rows],
             "queue": {"paused": reason is not None, "reason": reason or ""},
@@ -306,13 +311,35 @@ class Jobs:
     def _run(self) -> None:
         self._load_first()
         while not self._closing:
-            self._do_calls()
-            self._hand_out()
-            events = self._crew.wait(self._patience())
-            self._watch_silence()
-            for event in events:
-                self._hear(event)
+            try:
+                self._turn()
+            except (OSError, sqlite3.Error) as error:
+                self._stumbled(error)
         self._end()
+
+    def _turn(self) -> None:
+        """One round: do what was called for, hand out work, hear what came."""
+        self._do_calls()
+        if self._halted is None:
+            self._hand_out()
+        events = self._crew.wait(self._patience())
+        self._watch_silence()
+        for event in events:
+            self._hear(event)
+
+    def _stumbled(self, error: Exception) -> None:
+        """The ledger cannot be written: say so and hand out nothing until somebody goes on."""
+        self._halted = f"the folder cannot be written ({error}): make room or check its rights, then go on"
+        self.events.publish("queue", {"paused": True, "reason": self._halted})
+        self.events.publish("news", {"text": self._halted[:1].upper() + self._halted[1:] + ".", "kind": "fault"})
+
+    def _unfinished(self) -> None:
+        """Requests whose end could not be written count as interrupted."""
+        lost = [row.number for row in self._ledger.rows("running", "cancelling") if row.number not in self.working()]
+        self._ledger.record([Outcome(number, "interrupted") for number in lost])
+        for number in lost:
+            self.live.pop(number, None)
+            self._tell(number)
 
     def _patience(self) -> float:
         return 1.0 if self._at is not None else 30.0
@@ -503,7 +530,7 @@ class Jobs:
         return batch
 
     def _tell_queue(self) -> None:
-        reason = self._ledger.paused()
+        reason = self._halted or self._ledger.paused()
         self.events.publish("queue", {"paused": reason is not None, "reason": reason or ""})
 
     def _tell_model(self, **change: Any) -> None:

@@ -18,7 +18,8 @@ from scumble.studio.plan import plan_of
 if TYPE_CHECKING:
     from scumble.studio.app import Studio
 
-__all__ = ["IMMUTABLE", "body_bytes", "body_json", "gone", "picture_info", "plan_edit", "settled_map", "wait_for"]
+__all__ = ["IMMUTABLE", "body_bytes", "body_json", "gone", "picture_info", "plan_edit", "settled_map", "wait_for",
+           "whole"]  # fmt: skip
 
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 """Headers of what is named by its hash."""
@@ -52,11 +53,23 @@ async def body_json(request: Request) -> dict[str, Any]:
     data = await body_bytes(request, MOST_JSON, "the request")
     try:
         body = json.loads(data or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise HTTPException(400, "the request is no JSON") from None
     if not isinstance(body, dict):
         raise HTTPException(400, "the request is no object")
     return body
+
+
+def whole(body: dict[str, Any], name: str, usual: int = 0) -> int:
+    """A whole number of a body.
+
+    Raises:
+        InputError: If it is something else.
+    """
+    value = body.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > 2**53:
+        raise InputError(f"{name} is {str(value)[:40]!r}; give a whole number")
+    return value
 
 
 def picture_info(studio: Studio, digest: str) -> dict[str, Any]:
@@ -97,7 +110,7 @@ async def plan_edit(studio: Studio, edit: Edit) -> dict[str, Any]:
         method=edit.method,
         parameters=edit.parameters,
         points=[list(pair) for pair in edit.points],
-        places=[one.text for one in edit.places],
+        places=[one.words() for one in edit.places],
         files={place: studio.near(path) for place, path in files_of(studio, edit).items()},
         inversion=None if inversion is None else studio.near(inversion),
         picture=studio.near(path),

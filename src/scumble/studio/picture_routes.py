@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 
 from scumble.studio.brought_back import brought_back
-from scumble.studio.parts import IMMUTABLE, body_bytes, body_json, gone, picture_info, wait_for
+from scumble.studio.parts import IMMUTABLE, body_bytes, body_json, gone, picture_info, wait_for, whole
 from scumble.studio.pictures import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add_pictures(app: FastAPI, studio: Studio) -> None:
     @app.post("/api/pictures/still-life")
     async def still_life(request: Request) -> dict[str, Any]:
         body = await body_json(request)
-        picture = await wait_for(studio.engine.ask("still_life", seed=int(body.get("seed", 0))))
+        picture = await wait_for(studio.engine.ask("still_life", seed=whole(body, "seed")))
         added = await take_picture(studio, picture["png"], picture["name"])
         return {**added, "caption": picture["caption"]}
 

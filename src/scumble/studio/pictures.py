@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import shutil
 import threading
@@ -25,6 +26,8 @@ FREE = 2**30
 """Bytes that stay free on the disk."""
 SHOWN_AS_IT_IS = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
 SHOWN_PIXELS = 24_000_000
+SIDES = (160, 320, 512, 1024, 2048, 4096)
+"""Sides of the copies for the screen: what is asked for gets the next larger one, so that there are few."""
 
 Image.MAX_IMAGE_PIXELS = None  # our own limit is checked on the header, before anything is decoded
 
@@ -86,10 +89,15 @@ def _recipe(info: dict[Any, Any]) -> dict[str, Any] | None:
     if not isinstance(text, str) or len(text) > 4_000_000:
         return None
     try:
-        recipe = json.loads(text)
-    except ValueError:
+        recipe = json.loads(text, parse_constant=lambda name: None, parse_float=_finite)
+    except (ValueError, RecursionError):
         return None
     return recipe if isinstance(recipe, dict) and isinstance(recipe.get("method"), str) else None
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def safe_name(name: str) -> str:
@@ -166,7 +174,7 @@ class Pictures:
             kind, size = str(image.format), image.size
         if most is None and kind in SHOWN_AS_IT_IS and size[0] * size[1] <= SHOWN_PIXELS:
             return path, SHOWN_AS_IT_IS[kind]
-        side = most or 4096
+        side = next((one for one in SIDES if one >= (most or SIDES[-1])), SIDES[-1])
         target = self.copies / f"{name}-{side}.webp"
         with self._copying:
             if not target.is_file():

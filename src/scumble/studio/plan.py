@@ -40,12 +40,14 @@ class Counts:
     async def of(self, studio: Studio, edit: Edit, checked: dict[str, Any], map_id: str | None, one: bool) -> Any:
         """Rows and calls of one candidate (or of all, where they are made together), or None."""
         parameters = checked["parameters"]
+        texts = [one.text for one in edit.places]  # the same text twice is one row
         shape = {
             name: value if name not in WORDS else bool(value)
             for name, value in parameters.items()
             if name != "placed_words"
         }
-        beside = [[place.map, bool(place.text)] for place in edit.places] + [edit.files, edit.inversion, studio.model]
+        placed = [[one.map, one.mode, one.weight == 0, one.begin, one.end, texts.index(one.text)] for one in edit.places]
+        beside = [*placed, edit.files, edit.inversion, studio.model]
         count = 1 if one else edit.count
         key = json.dumps([edit.method, shape, checked["view"], edit.picture, map_id, count, beside], sort_keys=True)
         if key in self._known:

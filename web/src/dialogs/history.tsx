@@ -2,9 +2,10 @@
 import { useState } from "preact/hooks";
 import { post, type Result } from "../api";
 import { Icon } from "../icons";
-import { lineage } from "../jobs/lineage";
+import { lineage } from "../jobs/tree";
 import * as doc from "../state/document";
 import * as server from "../state/server";
+import { Chains } from "./chain";
 import { close, Dialog } from "./dialog";
 
 export function HistoryDialog() {
@@ -55,6 +56,7 @@ export function HistoryDialog() {
           </p>
         </section>
       )}
+      <Chains />
       <p class="row two-columns">
         <span class="dim">
           {all.length ? `${all.length} results in ${server.about.value.folder}` : "Results will lie here, the newest first."}
@@ -75,13 +77,13 @@ export function HistoryDialog() {
             </small>
           </header>
           <div class="cards">
-            {lineage(list[0]!.picture).map((link, k, all) => (
+            {lineage(all, list[0]!.picture).map((link, k, links) => (
               <>
                 <button
                   type="button"
                   class="card parent"
                   key={link.picture}
-                  aria-label={k === all.length - 1 ? "The picture it was made from" : `The picture ${all.length - 1 - k} edits before`}
+                  aria-label={k === links.length - 1 ? "The picture it was made from" : `The picture ${links.length - 1 - k} edits before`}
                   onClick={() => {
                     close();
                     void doc.goTo(link);

@@ -161,7 +161,11 @@ export function Shelf() {
         {chain.length > 1 &&
           chain.map((link, k) => (
             <>
-              {k > 0 && <span aria-hidden="true">→</span>}
+              {k > 0 && (
+                <svg class="step" width="18" height="12" aria-hidden="true">
+                  <path d="M1 6h15m-4-4 4 4-4 4" />
+                </svg>
+              )}
               <button
                 type="button"
                 class="card"

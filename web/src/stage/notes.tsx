@@ -19,7 +19,7 @@ export function percent(share: number): string {
 
 export function Legend() {
   if (comparing()) return <Proof />;
-  const plan = server.plan.value;
+  const plan = server.released.value;
   if (!doc.info.value?.releases || !plan?.release) return <span />;
   const at = view.cursor.value;
   void doc.painted.value;

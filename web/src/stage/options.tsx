@@ -1,8 +1,10 @@
 // The row above the picture: what the chosen tool needs.
+import { hatchColor } from "../form/places";
 import * as operations from "../paint/operations";
 import { Icon } from "../icons";
 import * as doc from "../state/document";
 import * as places from "../state/places";
+import * as quick from "../state/quick";
 import * as server from "../state/server";
 import * as view from "../state/view";
 import { diameter } from "./pointer";
@@ -124,7 +126,11 @@ export function Options() {
       )}
       {places.current.value && (
         <button type="button" class="pill placed" title="Paint on what may change again" onClick={() => (places.active.value = 0)}>
-          <i class="hatch" data-direction={places.layers.value.indexOf(places.current.value) + 1} />
+          <i
+            class="hatch"
+            data-direction={places.layers.value.indexOf(places.current.value) + 1}
+            style={hatchColor(places.layers.value.indexOf(places.current.value))}
+          />
           <span>{places.current.value.text || "a place"}</span>
           <Icon name="close" size={12} />
         </button>
@@ -134,21 +140,32 @@ export function Options() {
           <button
             type="button"
             class="pill second"
-            aria-expanded={!!doc.fan.value}
-            disabled={doc.fanBusy.value || server.model.value.state !== "ready"}
+            aria-expanded={quick.fanOpen.value}
+            disabled={quick.fanBusy.value || server.model.value.state !== "ready"}
             title="The whole picture at eight strengths, to choose one by its look"
-            onClick={() => (doc.fan.value ? doc.closeFan() : void doc.openFan())}
+            onClick={() => void quick.openFan()}
           >
-            {doc.fanBusy.value ? "Fanning…" : "Fan"}
+            {quick.fanBusy.value ? "Fanning…" : "Fan"}
           </button>
+          {quick.fan.value && (
+            <button
+              type="button"
+              class="pill second"
+              aria-pressed={quick.through.value}
+              title="Paint with results: what is painted shows what its strength made of the picture"
+              onClick={quick.toggleThrough}
+            >
+              <i class="dot" data-on={quick.through.value ? "" : undefined} /> See through
+            </button>
+          )}
           <button
             type="button"
             class="pill second"
-            aria-pressed={doc.liveMode.value}
+            aria-pressed={quick.liveMode.value}
             title="Show after every stroke what the edit would make, in few steps; nothing is kept"
-            onClick={doc.toggleLive}
+            onClick={quick.toggleLive}
           >
-            <i class="dot" data-on={doc.liveMode.value ? "" : undefined} data-busy={doc.liveBusy.value ? "" : undefined} /> Live
+            <i class="dot" data-on={quick.liveMode.value ? "" : undefined} data-busy={quick.liveBusy.value ? "" : undefined} /> Live
           </button>
         </>
       )}
@@ -167,10 +184,10 @@ export function Options() {
 
 /** Eight strengths as pictures: hover to look, click to paint with it. */
 export function Fan() {
-  const fan = doc.fan.value;
-  if (!fan) return null;
+  const fan = quick.fan.value;
+  if (!fan || !quick.fanOpen.value) return null;
   return (
-    <div class="fan" role="listbox" aria-label="Strengths by their look" data-floating onPointerLeave={() => (doc.fanShown.value = null)}>
+    <div class="fan" role="listbox" aria-label="Strengths by their look" data-floating onPointerLeave={() => (quick.fanShown.value = null)}>
       {fan.map((one) => (
         <button
           type="button"
@@ -179,11 +196,11 @@ export function Fan() {
           role="option"
           aria-selected={Math.abs(view.strength.value - one.strength) < 0.01}
           aria-label={`Strength ${one.strength.toFixed(2)}`}
-          onPointerEnter={() => (doc.fanShown.value = one.picture)}
-          onFocus={() => (doc.fanShown.value = one.picture)}
+          onPointerEnter={() => (quick.fanShown.value = one.picture)}
+          onFocus={() => (quick.fanShown.value = one.picture)}
           onClick={() => {
             view.strength.value = Math.round(one.strength * 100) / 100;
-            doc.closeFan();
+            quick.closeFan();
           }}
         >
           <img src={one.picture} alt="" draggable={false} />

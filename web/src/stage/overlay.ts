@@ -14,6 +14,25 @@ export const PALETTES: [number, number, number][] = [
   [220, 38, 127],
 ];
 
+/** Colors of the texts that have a place: told apart with every kind of color vision, and by their hatch without any. */
+const REGIONS: [number, number, number][] = [
+  [255, 176, 0],
+  [86, 180, 255],
+  [255, 108, 182],
+  [190, 224, 64],
+  [168, 140, 255],
+  [255, 122, 66],
+];
+
+/** Color of a sheet: that of what may change, or of the k-th text, which never has the color of what may change. */
+export function regionColor(palette: number, direction: number): [number, number, number] {
+  const main = PALETTES[palette % PALETTES.length]!;
+  if (!direction) return main;
+  const color = REGIONS[(direction - 1) % REGIONS.length]!;
+  const near = Math.hypot(...color.map((value, k) => value - main[k]!)) < 110;
+  return near ? PALETTES[0]! : color;
+}
+
 const PERIOD = 9;
 /** Steps of the hatch across and down: one direction for what may change, and one for each text that has a place. */
 const DIRECTIONS: [number, number][] = [
@@ -22,6 +41,8 @@ const DIRECTIONS: [number, number][] = [
   [1, 0],
   [0, 1],
   [2, 1],
+  [2, -1],
+  [1, 2],
 ];
 const FAR = 9 * 10000; // keeps phases above 0
 
@@ -48,9 +69,9 @@ function colors([r, g, b]: [number, number, number], [stripes, between]: [number
 
 const tables = new Map<string, Uint32Array>();
 
-function tableOf(palette: number, manner: Manner): Uint32Array {
-  const key = `${palette % PALETTES.length} ${manner}`;
-  const table = tables.get(key) ?? colors(PALETTES[palette % PALETTES.length]!, SHARES[manner]);
+function tableOf(color: [number, number, number], manner: Manner): Uint32Array {
+  const key = `${color} ${manner}`;
+  const table = tables.get(key) ?? colors(color, SHARES[manner]);
   tables.set(key, table);
   return table;
 }
@@ -100,7 +121,7 @@ export class Overlay {
     const coarse = Math.max(1, Math.round(ratio));
     sheets.forEach(({ map: own, direction, manner, lit }, k) => {
     const { data } = own.level(1 / scale);
-    const table = tableOf(palette, manner);
+    const table = tableOf(regionColor(palette, direction), manner);
     const [dx, dy] = DIRECTIONS[direction % DIRECTIONS.length]!;
     for (let sy = top; sy < bottom; sy++) {
       const py = Math.floor((sy + 0.5 - view.y * ratio) / scale / factor);

@@ -157,7 +157,6 @@ export class Pointer {
             ? [point.x - 0.5, point.y - 0.5, pair[2], pair[3]]
             : [pair[0], pair[1], point.x - 0.5, point.y - 0.5],
       );
-      doc.warpSoon();
     }
   }
 

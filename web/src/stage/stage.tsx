@@ -3,8 +3,10 @@ import { effect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Icon } from "../icons";
 import * as doc from "../state/document";
+import * as quick from "../state/quick";
 import * as server from "../state/server";
 import * as view from "../state/view";
+import { warp } from "../state/warp";
 import { CompareOptions, Divider } from "./compare";
 import { Find } from "./find";
 import { Legend, Notes } from "./notes";
@@ -12,6 +14,7 @@ import { Fan, Options } from "./options";
 import * as places from "../state/places";
 import { Overlay, type Sheet } from "./overlay";
 import { Pairs } from "./points";
+import { Through } from "./through";
 import { diameter, Pointer, sketch } from "./pointer";
 import { fit } from "./viewport";
 
@@ -29,9 +32,9 @@ function watched(): { id: number; preview: number } | null {
 function over(): string | null {
   const result = view.selected.value ? server.results.value.get(view.selected.value) : null;
   if (result) return view.compare.value === "change" ? `api/results/${result.id}/change.png` : `api/results/${result.id}/file`;
-  if (doc.fanShown.value) return doc.fanShown.value;
+  if (quick.fanShown.value) return quick.fanShown.value;
   const job = watched();
-  if (!job && doc.liveMode.value) return doc.live.value;
+  if (!job && quick.liveMode.value) return quick.live.value;
   return job ? `api/jobs/${job.id}/preview?v=${job.preview}` : null;
 }
 
@@ -59,7 +62,7 @@ export function Stage() {
     const stopDrawing = effect(() => {
       const { width, height } = view.stageSize.value;
       const place = view.viewport.value;
-      const visible = view.overlay.value && !!doc.picture.value && !doc.fanShown.value && !(comparing() && !view.before.value) && !doc.warp.value;
+      const visible = view.overlay.value && !!doc.picture.value && !quick.fanShown.value && !(comparing() && !view.before.value) && !warp.value;
       const palette = view.palette.value;
       void doc.painted.value;
       const map = doc.map.value;
@@ -67,7 +70,7 @@ export function Stage() {
       const painting = layers.length ? places.active.value : 0;
       const job = server.working.value.find((one) => one.edit === doc.edit.value);
       const release = server.plan.value?.release;
-      const bare = doc.liveMode.value && !!doc.live.value;
+      const bare = (quick.liveMode.value && !!quick.live.value) || !!quick.shownThrough.value;
       const film = bare
         ? () => false
         : job && job.stage === "sample" && release && server.plan.value
@@ -138,7 +141,8 @@ export function Stage() {
             }}
           >
             <img src={display(picture.id)} alt={picture.name} draggable={false} />
-            {doc.warp.value && !comparing() && <img src={doc.warp.value.url} alt="The picture pulled along the points" draggable={false} />}
+            {warp.value && !comparing() && <img src={warp.value} alt="The picture pulled along the points" draggable={false} />}
+            {!comparing() && !showBefore && <PaintedThrough />}
             {source && !showBefore && (
               <img
                 src={source}
@@ -181,6 +185,32 @@ export function Stage() {
     </div>
     </main>
   );
+}
+
+/** What is painted as the picture of its strength; nothing while no fan fits the present words and values. */
+function PaintedThrough() {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const looks = quick.shownThrough.value;
+  useEffect(() => {
+    if (!looks) return;
+    let stop = (): void => undefined;
+    let gone = false;
+    void Through.of(looks).then((one) => {
+      if (gone) return;
+      let frame = 0;
+      stop = effect(() => {
+        void doc.painted.value;
+        const map = doc.map.value;
+        cancelAnimationFrame(frame);
+        if (map) frame = requestAnimationFrame(() => canvas.current && one.draw(canvas.current, map));
+      });
+    }, doc.fault);
+    return () => {
+      gone = true;
+      stop();
+    };
+  }, [looks]);
+  return looks ? <canvas ref={canvas} class="through" aria-hidden="true" /> : null;
 }
 
 function CursorValue() {

@@ -15,6 +15,7 @@ import {
   type SentFile,
   TAB,
 } from "../api";
+import { lineage } from "../jobs/tree";
 import { type Change, History, type TileChange } from "../paint/history";
 import { apply, replace } from "../paint/operations";
 import { type Box, type Statistics, StrengthMap } from "../paint/strength_map";
@@ -51,7 +52,6 @@ export const mapId = computed(() => {
   void settled.value;
   return map.value ? places.known(map.value) : null;
 });
-export const liveMode = signal(false);
 
 export const history = new History();
 
@@ -89,14 +89,12 @@ export function undo(): void {
   if (!history.canUndo) return;
   history.undo();
   touched(null);
-  warpSoon();
 }
 
 export function redo(): void {
   if (!history.canRedo) return;
   history.redo();
   touched(null);
-  warpSoon();
 }
 
 export function setPoints(next: Pair[], label = "points"): void {
@@ -114,7 +112,6 @@ export function setPoints(next: Pair[], label = "points"): void {
   points.value = next;
   history.add(change);
   historyState.value = { undo: true, redo: false };
-  warpSoon();
   changedDocument();
 }
 
@@ -169,9 +166,6 @@ export function takePicture(one: PictureInfo, links: Link[]): void {
     inversion.value = null;
     caption.value = one.caption ?? "";
     view.finding.value = false;
-    dropWarp();
-    closeFan();
-    live.value = null;
     chain.value = [...links, { picture: one.id, result: null }];
     edit.value = null;
     view.selected.value = null;
@@ -231,7 +225,7 @@ export async function goTo(link: Link): Promise<void> {
     const links = chain.value;
     const position = links.findIndex((other) => other.picture === link.picture);
     takePicture(one, []);
-    chain.value = position < 0 ? [link] : links;
+    chain.value = position < 0 ? lineage([...server.results.value.values()], link.picture) : links;
     changedDocument();
   } catch (error) {
     fault(error);
@@ -248,145 +242,6 @@ export async function reopen(result: Result): Promise<void> {
   } catch (error) {
     fault(error);
   }
-}
-
-// ---- live warp of the drag points -------------------------------------------------------------------------------
-
-/** The picture pulled along the points, as the engine's warp does it without a network; null: none. */
-export const warp = signal<{ url: string; share: number; outside: number[] } | null>(null);
-let warping = false;
-let again = false;
-
-/** Ask for the warp of the present points; while one is on its way the newest wins. */
-export function warpSoon(): void {
-  if (warping) {
-    again = true;
-    return;
-  }
-  void warpNow();
-}
-
-async function warpNow(): Promise<void> {
-  const one = picture.value;
-  const pairs = points.value.filter((p) => Math.hypot(p[2] - p[0], p[3] - p[1]) >= 1);
-  if (!one || !pairs.length || !info.value?.points) {
-    dropWarp();
-    return;
-  }
-  warping = true;
-  try {
-    const answer = await fetch("api/warp", {
-      method: "POST",
-      headers: { "X-Scumble": "1", "Content-Type": "application/json" },
-      body: JSON.stringify({ picture: one.id, map: sentMap(), points: pairs }),
-    });
-    if (answer.ok) {
-      const url = URL.createObjectURL(await answer.blob());
-      dropWarp();
-      if (points.value.length) warp.value = { url, share: Number(answer.headers.get("X-Moved") ?? 0), outside: [] };
-      else URL.revokeObjectURL(url);
-    }
-  } catch {
-    // the points stay; the next move asks again
-  } finally {
-    warping = false;
-    if (again) {
-      again = false;
-      void warpNow();
-    }
-  }
-}
-
-export function dropWarp(): void {
-  if (warp.value) URL.revokeObjectURL(warp.value.url);
-  warp.value = null;
-}
-
-// ---- live mode and the fan of strengths -----------------------------------------------------------------------------
-
-/** What the edit would make now, while live mode is on; made in few steps and never kept. */
-export const live = signal<string | null>(null);
-export const liveBusy = signal(false);
-/** The whole picture at eight strengths, to choose one by its look. */
-export const fan = signal<{ strength: number; picture: string }[] | null>(null);
-export const fanBusy = signal(false);
-export const fanShown = signal<string | null>(null);
-let liveAsked = "";
-let liveAsking: AbortController | null = null;
-const liveTimes: number[] = [];
-
-/** Milliseconds to wait after a change: none to speak of while live pictures come quickly, else until the hand rests. */
-function liveDelay(): number {
-  const mean = liveTimes.reduce((sum, one) => sum + one, 0) / Math.max(1, liveTimes.length);
-  return mean < 1500 ? 30 : 250;
-}
-
-async function quick(path: string, signal?: AbortSignal): Promise<Response> {
-  const answer = await fetch(path, {
-    signal,
-    method: "POST",
-    headers: { "X-Scumble": "1", "Content-Type": "application/json" },
-    body: JSON.stringify({ ...request(), count: 1 }),
-  });
-  if (!answer.ok) throw new Refusal(((await answer.json()) as { error: string }).error, answer.status);
-  return answer;
-}
-
-/** Ask for the picture of the present document if it is another one than was asked for last; the newest wins. */
-export async function liveSoon(): Promise<void> {
-  const wanted = JSON.stringify(request());
-  if (!liveMode.value || !picture.value || wanted === liveAsked || document.hidden) return;
-  if (server.working.value.length || !statistics.value.count || !settled.value) return;
-  liveAsking?.abort(); // the server stops that one at its next step
-  const asking = new AbortController();
-  liveAsking = asking;
-  liveBusy.value = true;
-  liveAsked = wanted;
-  const began = performance.now();
-  try {
-    const url = URL.createObjectURL(await (await quick("api/live", asking.signal)).blob());
-    if (!liveMode.value || liveAsking !== asking) return URL.revokeObjectURL(url);
-    if (live.value) URL.revokeObjectURL(live.value);
-    live.value = url;
-    liveTimes.push(performance.now() - began);
-    if (liveTimes.length > 10) liveTimes.shift();
-  } catch (error) {
-    if (error instanceof Refusal && error.status === 409) liveAsked = ""; // an edit went first: ask again after it
-    else fault(error);
-  } finally {
-    if (liveAsking === asking) {
-      liveBusy.value = false;
-      liveAsking = null;
-    }
-  }
-}
-
-export function toggleLive(): void {
-  liveMode.value = !liveMode.value;
-  liveAsked = "";
-  if (!liveMode.value) liveAsking?.abort();
-  if (!liveMode.value && live.value) {
-    URL.revokeObjectURL(live.value);
-    live.value = null;
-  }
-  void liveSoon();
-}
-
-export async function openFan(): Promise<void> {
-  fanBusy.value = true;
-  try {
-    await settle();
-    fan.value = (await (await quick("api/fan")).json()) as { strength: number; picture: string }[];
-  } catch (error) {
-    fault(error);
-  } finally {
-    fanBusy.value = false;
-  }
-}
-
-export function closeFan(): void {
-  fan.value = null;
-  fanShown.value = null;
 }
 
 // ---- values --------------------------------------------------------------------------------------------------------
@@ -422,7 +277,6 @@ export function setMethod(name: string): void {
   method.value = name;
   if (target?.points) view.tool.value = "points";
   else if (view.tool.value === "points") view.tool.value = "brush";
-  warpSoon();
   changedDocument();
 }
 
@@ -435,7 +289,7 @@ export const settled = signal(true);
 export function changedDocument(): void {
   settled.value = false;
   if (timer) clearTimeout(timer);
-  timer = setTimeout(() => void settle(), liveMode.value ? liveDelay() : 350);
+  timer = setTimeout(() => void settle(), view.haste.value ?? 350);
 }
 
 /** Send the map if it is new, then the draft, then ask for the plan; resolves when the server has everything. */
@@ -447,7 +301,6 @@ export async function settle(): Promise<void> {
   try {
     await sending;
     if (!timer) settled.value = true;
-    void liveSoon();
   } catch (error) {
     fault(error);
   } finally {
@@ -530,7 +383,7 @@ export async function takeDraft(one: Draft): Promise<void> {
 }
 
 /** Id of the map that is sent with the document: none while nothing is painted. */
-function sentMap(): string | null {
+export function sentMap(): string | null {
   return map.value && statistics.value.count ? places.known(map.value) : null;
 }
 

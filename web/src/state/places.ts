@@ -1,15 +1,25 @@
-// Words with a place: each has a map of its own, painted with the same tools; one of them, or the map, is the canvas.
+// Words with a place or a weight: each has a map of its own, painted with the same tools; one of them is the canvas.
 import { computed, signal } from "@preact/signals";
 import { mapBytes, type Place, sendMap } from "../api";
 import { StrengthMap } from "../paint/strength_map";
 
-export interface Layer {
+/** What a text does where it holds: take the main words' place, or pull towards itself or away on top of them. */
+export interface Weight {
+  mode: "blend" | "add";
+  weight: number;
+  begin: number; // share of the steps after which it holds
+  end: number; // share of the steps until which it holds
+}
+
+export interface Layer extends Weight {
   key: number;
   text: string;
   map: StrengthMap;
 }
 
-export const MOST = 4; // as many as there are directions of the hatch that are told apart
+export const MOST = 6; // as many as there are colors and directions of the hatch that are told apart
+export const PLACED: Weight = { mode: "blend", weight: 1, begin: 0, end: 1 };
+export const ADDED: Weight = { mode: "add", weight: 4, begin: 0, end: 1 };
 
 export const layers = signal<Layer[]>([]);
 /** Key of the layer that the tools paint on; 0: the map of what may change. */
@@ -20,14 +30,14 @@ export const current = computed(() => layers.value.find((one) => one.key === act
 const sent = new WeakMap<StrengthMap, { revision: number; id: string }>();
 let keys = 0;
 
-export function add(width: number, height: number, text = "", data?: Uint8Array): void {
-  const layer = { key: ++keys, text, map: new StrengthMap(width, height, data) };
+export function add(width: number, height: number, text = "", data?: Uint8Array, as: Weight = PLACED): void {
+  const layer = { ...as, key: ++keys, text, map: new StrengthMap(width, height, data) };
   layers.value = [...layers.value, layer];
   active.value = layer.key;
 }
 
-export function rename(key: number, text: string): void {
-  layers.value = layers.value.map((one) => (one.key === key ? { ...one, text } : one));
+export function change(key: number, what: Partial<Omit<Layer, "key" | "map">>): void {
+  layers.value = layers.value.map((one) => (one.key === key ? { ...one, ...what } : one));
 }
 
 export function remove(key: number): void {
@@ -65,28 +75,30 @@ export async function settle(): Promise<void> {
   for (const one of layers.value) if (one.map.statistics().count) await idOf(one.map);
 }
 
-/** What the server is asked: words that are written and painted. */
+const said = ({ text, mode, weight, begin, end }: Layer, map: string | null): Place => ({ text, map, mode, weight, begin, end });
+
+/** What the server is asked: words that are written, and painted where they need a place. */
 export function asked(): Place[] {
   return layers.value
-    .filter((one) => one.text.trim() && one.map.statistics().count)
-    .map((one) => ({ text: one.text.trim(), map: known(one.map) }));
+    .map((one) => ({ ...said(one, one.map.statistics().count ? known(one.map) : null), text: one.text.trim() }))
+    .filter((one) => one.text && (one.map || one.mode === "add"));
 }
 
 /** As the draft keeps them, unfinished ones too. */
 export function kept(): Place[] {
-  return layers.value.map((one) => ({ text: one.text, map: one.map.statistics().count ? known(one.map) : null }));
+  return layers.value.map((one) => said(one, one.map.statistics().count ? known(one.map) : null));
 }
 
 /** Take places as a draft or a recipe has them. */
 export async function take(places: Place[], width: number, height: number): Promise<void> {
   const bytes = await Promise.all(places.map((one) => (one.map ? mapBytes(one.map).catch(() => null) : null)));
   clear();
-  places.forEach((one, k) => {
+  places.forEach(({ text, map, ...weight }, k) => {
     const data = bytes[k];
     const fits = data?.length === width * height;
-    add(width, height, one.text, fits ? data : undefined);
+    add(width, height, text, fits ? data : undefined, { ...PLACED, ...weight });
     const layer = layers.value[layers.value.length - 1]!;
-    if (fits && one.map) remember(layer.map, one.map);
+    if (fits && map) remember(layer.map, map);
   });
   active.value = 0;
 }

@@ -1,5 +1,5 @@
 // A mirror of the server: filled by /api/state, changed only by events.
-import { batch, computed, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import { ask, type Inversion, type Job, type MethodInfo, type ModelInfo, type Plan, type Result, type State, TAB } from "../api";
 
 export const connected = signal(true);
@@ -21,6 +21,11 @@ export const model = signal<ModelInfo>({
 });
 export const queue = signal({ paused: false, reason: "" });
 export const plan = signal<Plan | null>(null);
+/** The last plan that said until when strengths are held: one value that does not fit does not take the scale away. */
+export const released = signal<Plan | null>(null);
+effect(() => {
+  if (plan.value?.release) released.value = plan.value;
+});
 export const news = signal<{ text: string; kind: "fault" | "news" } | null>(null);
 /** Version of the draft that another tab wrote after ours, or 0. */
 export const elsewhere = signal(0);

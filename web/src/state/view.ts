@@ -43,6 +43,8 @@ export const cursor = signal<{ x: number; y: number; keys: boolean } | null>(nul
 export const selected = signal<string | null>(null); // id of the result that lies over the picture
 /** The edit whose end this tab waits for; it outlives a reload. */
 export const finding = signal(false);
+/** Milliseconds from a change to its way to the server, where something waits for it; null: when the hand rests. */
+export const haste = signal<number | null>(null);
 export const awaited = remembered<string | null>("awaited", null, "sessionStorage");
 export const compare = signal<Compare>("slider");
 export const split = signal(0.5);
