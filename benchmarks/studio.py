@@ -1,7 +1,8 @@
-"""The studio: how soon its page can be used, what a move of a large brush takes on 12 megapixels, and its memory."""
+"""The studio: how soon its page can be used, a move of a large brush on 12 megapixels, its memory, the live answer."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -45,16 +46,16 @@ def main() -> None:
         folder = Path(name)
         Image.new("RGB", (4000, 3000), (90, 110, 130)).save(folder / "large.png", compress_level=1)
         server = Server(folder / "scumble", folder / "large.png")
+        chromium = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1440, "height": 900})
         began = time.perf_counter()
         server.start()
-        print(f"address printed after {time.perf_counter() - began:.2f} s")
-        chromium = playwright.chromium.launch(executable_path=browser_path(), args=["--no-sandbox"])
-        began = time.perf_counter()
-        studio = Studio(chromium.new_page(viewport={"width": 1440, "height": 900}), server).visit()
+        print(f"address printed {time.perf_counter() - began:.2f} s after the command")
+        studio = Studio(page, server).visit()
         studio.wait(state="painting")
-        print(f"page usable after {time.perf_counter() - began:.2f} s")
+        print(f"page usable {time.perf_counter() - began:.2f} s after the command")
         studio.wait(model="ready")
-        print(f"model ready after {time.perf_counter() - began:.2f} s")
+        print(f"model ready {time.perf_counter() - began:.2f} s after the command")
         studio.fitted()
         for diameter in (60, 300, 800):
             studio.js(f"(studio.view.size.value = {diameter} / 4000)")
@@ -65,8 +66,24 @@ def main() -> None:
             if strokes:
                 studio.page.evaluate(STROKES)
             print(f"after {strokes} strokes of 300 px: {_megabytes(studio):.0f} MB of JavaScript and buffers")
+        _live(studio, folder)
         chromium.close()
         server.close()
+
+
+def _live(studio: Studio, folder: Path) -> None:
+    """Print what live mode takes from the end of a stroke to the picture of it."""
+    Image.linear_gradient("L").convert("RGB").save(folder / "small.png")
+    studio.open(folder / "small.png").words("a red cube on sand").number("Steps", "50").wait(settled="yes")
+    studio.js("(studio.view.size.value = 0.2, studio.quick.toggleLive(), null)")
+    times = []
+    for k in range(8):
+        before = studio.js("studio.quick.live.value")
+        studio.stroke((40 + 20 * k, 60), (60 + 20 * k, 180))
+        began = time.perf_counter()
+        studio.until(f"studio.quick.live.value !== {json.dumps(before)}")
+        times.append(time.perf_counter() - began)
+    print(f"live: first picture {times[0]:.2f} s after its stroke, then {sorted(times[1:])[3]:.2f} s (256 px, 12 steps)")
 
 
 if __name__ == "__main__":

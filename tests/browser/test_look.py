@@ -108,7 +108,7 @@ def test_the_picture_of_the_readme(
     assert target.stat().st_size < 150_000
 
 
-def test_a_fan_of_strengths_sets_the_brush_by_its_look(studio: Studio) -> None:
+def test_a_fan_of_strengths_sets_the_brush_by_its_look_and_is_seen_through_what_is_painted(studio: Studio) -> None:
     studio.stroke((100, 100), (140, 140)).words("a blue ball").number("Steps", "4").wait(settled="yes", model="ready")
     studio.page.get_by_role("button", name="Fan").click()
     card = studio.page.get_by_role("option", name="Strength 0.38")
@@ -117,6 +117,13 @@ def test_a_fan_of_strengths_sets_the_brush_by_its_look(studio: Studio) -> None:
     card.click()
     assert studio.js("studio.view.strength.value") == pytest.approx(0.38)
     studio.page.locator(".fan").wait_for(state="detached")
+    studio.page.get_by_role("button", name="See through").click()
+    alpha = """(at => { const c = document.querySelector('canvas.through'); return c?.width ? c.getContext('2d')
+      .getImageData(at * c.width / 256, at * c.height / 256, 1, 1).data[3] : -1; })"""
+    studio.until(f"{alpha}(120) > 200 && {alpha}(220) === 0")
+    studio.stroke((220, 200), (220, 240))
+    studio.until(f"{alpha}(220) > 200")
+    studio.words("a green cube").page.locator("canvas.through").wait_for(state="detached")  # made for other words
 
 
 def test_live_mode_shows_the_edit_after_each_stroke_and_keeps_nothing(studio: Studio, server: Server) -> None:

@@ -79,6 +79,11 @@ def test_two_results_are_told_apart_by_recipe_and_pixels_and_the_chain_stands_in
     source = studio.js(f"fetch('api/pictures/{second['picture']}/about').then(answer => answer.json())")
     assert recipe["parent"] == recipe["input"]["sha256"] == source["pixels"]
     page.get_by_role("button", name="History of all results").click()
+    drawn = page.locator(".drawn .card")
+    assert drawn.evaluate_all("cards => cards.slice(0, 2).map(card => card.getAttribute('aria-current'))") == [
+        "false", "true",
+    ]  # fmt: skip
+    assert page.locator(".drawn").first.locator("path").count() == 1
     newest = page.locator(".past").first
     assert newest.get_by_role("button", name="The picture 1 edits before").count() == 1
     newest.get_by_role("button", name="The picture 1 edits before").click()

@@ -5,6 +5,7 @@ import { Panel } from "./form/panel";
 import { Icon, type IconName } from "./icons";
 import { Shelf } from "./jobs/shelf";
 import * as operations from "./paint/operations";
+import { greyPng } from "./paint/png";
 import { comparing, Stage } from "./stage/stage";
 import * as doc from "./state/document";
 import * as server from "./state/server";
@@ -254,13 +255,34 @@ function Tools() {
   );
 }
 
+/** The map as a file, made in the page: the studio that would make it is gone. */
+async function saveMap(): Promise<void> {
+  const map = doc.canvas.value;
+  if (!map) return;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await greyPng(map.width, map.height, map.data));
+  link.download = `${doc.picture.value!.name.replace(/\.[^.]*$/, "")}-map.png`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 function Message() {
   const notice = doc.notice.value;
   if (!server.connected.value && server.loaded.value)
     return (
       <div class="message" role="alert">
         <Icon name="alert" size={16} />
-        <span>The studio does not answer. Your work stays here; it goes on as soon as the terminal runs it again.</span>
+        <span>
+          {server.another.value
+            ? "The studio was started again: open the address that its terminal shows now."
+            : "The studio does not answer. Start it again in the terminal, and open the address that it shows."}{" "}
+          All but what you painted since lies in its folder.
+        </span>
+        {doc.picture.value && (
+          <button type="button" class="link" onClick={() => void saveMap()}>
+            Save the map
+          </button>
+        )}
       </div>
     );
   if (server.elsewhere.value > server.draftVersion.value)

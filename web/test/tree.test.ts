@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Result } from "../src/api";
 import { lineage, trees } from "../src/jobs/tree";
 import { StrengthMap } from "../src/paint/strength_map";
+import { greyPng } from "../src/paint/png";
 import { mix } from "../src/stage/through";
 
 const result = (id: string, picture: string, kept: string | undefined, created: number) =>
@@ -51,5 +52,18 @@ describe("results seen through the map", () => {
     expect([out[4], out[7]]).toEqual([100, 128]);
     expect([out[8], out[11]]).toEqual([100, 255]);
     expect([out[12], out[15]]).toEqual([200, 255]);
+  });
+});
+
+describe("a map without a server", () => {
+  it("is a grey PNG that holds every strength", async () => {
+    const values = Uint8Array.from({ length: 15 }, (_, k) => k * 17);
+    const bytes = new Uint8Array(await (await greyPng(5, 3, values)).arrayBuffer());
+    const view = new DataView(bytes.buffer);
+    expect([view.getUint32(16), view.getUint32(20), bytes[24], bytes[25]]).toEqual([5, 3, 8, 0]);
+    expect(view.getUint32(bytes.length - 4)).toBe(0xae426082); // the checksum that every PNG ends with
+    const packed = new Blob([bytes.slice(41, 41 + view.getUint32(33))]).stream();
+    const rows = new Uint8Array(await new Response(packed.pipeThrough(new DecompressionStream("deflate"))).arrayBuffer());
+    expect([0, 1, 2].flatMap((y) => [...rows.subarray(6 * y + 1, 6 * y + 6)])).toEqual([...values]);
   });
 });

@@ -4,9 +4,19 @@ import { post } from "../api";
 import { Icon } from "../icons";
 import { Against } from "../jobs/against";
 import * as doc from "../state/document";
+import * as places from "../state/places";
 import * as server from "../state/server";
 import * as view from "../state/view";
 import { close, Dialog } from "./dialog";
+
+/** What a command line says that needs no file. */
+interface Pasted {
+  method: string;
+  parameters: Record<string, unknown>;
+  seed: number | null;
+  count: number | null;
+  places: { text: string; weight: number }[];
+}
 
 function copy(text: string): void {
   void navigator.clipboard?.writeText(text).then(
@@ -51,12 +61,15 @@ export function Code() {
           class="button"
           disabled={!pasted.trim()}
           onClick={() =>
-            void post<{ method: string; parameters: Record<string, unknown>; seed: number | null; count: number | null }>("api/command", { text: pasted }).then(
+            void post<Pasted>("api/command", { text: pasted }).then(
               (one) => {
                 doc.setMethod(one.method);
                 doc.values.value = { ...doc.values.value, [one.method]: one.parameters };
                 if (one.seed !== null) doc.seed.value = one.seed;
                 if (one.count !== null) doc.count.value = one.count;
+                const { width, height } = doc.picture.value!;
+                for (const { text, weight } of one.places) places.add(width, height, text, undefined, { ...places.ADDED, weight });
+                places.active.value = 0;
                 doc.changedDocument();
                 close();
               },

@@ -27,7 +27,9 @@ export function seconds(value: number): string {
 }
 
 function range([low, high]: [number, number]): string {
-  return seconds(low) === seconds(high) ? `${seconds(low)}` : `${seconds(low).replace(/ s$/, "")}–${seconds(high)}`;
+  const [from, to] = [seconds(low), seconds(high)];
+  const sameUnit = from.split(" ")[1] === to.split(" ")[1];
+  return from === to ? from : `${sameUnit ? from.split(" ")[0] : from}–${to}`;
 }
 
 const counted = ([low, high]: [number, number]): string => (low === high ? String(low) : `${low}–${high}`);

@@ -137,7 +137,7 @@ function Failure() {
     <div class="failure" role={failed.state === "failed" ? "alert" : "status"}>
       {failed.error && <p class={failed.state === "failed" ? "fault" : "dim small"}>{failed.error}</p>}
       <button type="button" class="button" onClick={() => void post(`api/jobs/${failed.id}/again`).catch(doc.fault)}>
-        {failed.state === "failed" ? "Try again" : "Make the rest"}
+        {failed.state === "failed" ? "Try again" : slots().some((slot) => slot.result) ? "Make the rest" : "Make it after all"}
       </button>
     </div>
   );

@@ -17,7 +17,7 @@ export const PALETTES: [number, number, number][] = [
 /** Colors of the texts that have a place: told apart with every kind of color vision, and by their hatch without any. */
 const REGIONS: [number, number, number][] = [
   [255, 176, 0],
-  [86, 180, 255],
+  [70, 140, 255],
   [255, 108, 182],
   [190, 224, 64],
   [168, 140, 255],
@@ -29,7 +29,7 @@ export function regionColor(palette: number, direction: number): [number, number
   const main = PALETTES[palette % PALETTES.length]!;
   if (!direction) return main;
   const color = REGIONS[(direction - 1) % REGIONS.length]!;
-  const near = Math.hypot(...color.map((value, k) => value - main[k]!)) < 110;
+  const near = Math.hypot(...color.map((value, k) => value - main[k]!)) < 60;
   return near ? PALETTES[0]! : color;
 }
 

@@ -36,6 +36,8 @@ export class Pointer {
       if (this.mode === "none") view.cursor.value = null;
     });
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    stage.addEventListener("keydown", () => delete stage.dataset.byPointer);
+    stage.addEventListener("blur", () => delete stage.dataset.byPointer);
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
@@ -75,6 +77,7 @@ export class Pointer {
     }
     if (this.mode !== "none") return;
     event.preventDefault();
+    this.stage.dataset.byPointer = ""; // a frame around the picture is for those who came here by key
     this.stage.focus({ preventScroll: true });
     this.stage.setPointerCapture(event.pointerId);
     this.active = event.pointerId;

@@ -1,8 +1,10 @@
 // A mirror of the server: filled by /api/state, changed only by events.
 import { batch, computed, effect, signal } from "@preact/signals";
-import { ask, type Inversion, type Job, type MethodInfo, type ModelInfo, type Plan, type Result, type State, TAB } from "../api";
+import { ask, Refusal, type Inversion, type Job, type MethodInfo, type ModelInfo, type Plan, type Result, type State, TAB } from "../api";
 
 export const connected = signal(true);
+/** Whether a studio answers, but not the one that this page came from: it was started again. */
+export const another = signal(false);
 export const loaded = signal(false);
 export const about = signal({ version: "", folder: "", stillLife: false });
 export const jobs = signal<Map<number, Job>>(new Map());
@@ -126,6 +128,7 @@ export async function follow(first: (state: State) => void): Promise<void> {
     retry = 0;
   } catch (error) {
     connected.value = false;
+    another.value = error instanceof Refusal && error.status === 401;
     retry = Math.min(retry + 1, 5);
     setTimeout(() => void follow(first), 400 * 2 ** retry);
     return;
