@@ -114,10 +114,10 @@ def test_a_fan_of_strengths_sets_the_brush_by_its_look_and_is_seen_through_what_
     card = studio.page.get_by_role("option", name="Strength 0.38")
     card.hover()
     studio.page.locator(".easel img.over").wait_for()
+    studio.page.get_by_role("switch", name="Paint with these").check()
     card.click()
     assert studio.js("studio.view.strength.value") == pytest.approx(0.38)
     studio.page.locator(".fan").wait_for(state="detached")
-    studio.page.get_by_role("button", name="See through").click()
     alpha = """(at => { const c = document.querySelector('canvas.through'); return c?.width ? c.getContext('2d')
       .getImageData(at * c.width / 256, at * c.height / 256, 1, 1).data[3] : -1; })"""
     studio.until(f"{alpha}(120) > 200 && {alpha}(220) === 0")

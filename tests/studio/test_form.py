@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
 
+from scumble.cli.flags import build_method
+from scumble.cli.places import with_places
 from scumble.cli.studio import BORROWED
 from scumble.errors import InputError
 from scumble.methods.registry import METHODS, method_class
 from scumble.records.view import View
 from scumble.studio.command import command_line
+from scumble.studio.edit import Edit, PlacedText
 from scumble.studio.form import describe, file_fields, sent_fields
 from scumble.studio.forms import Forms
 
@@ -58,8 +62,6 @@ def test_a_form_accepts_its_own_defaults(name: str) -> None:
 
 
 def test_faults_are_the_sentences_of_the_command_line() -> None:
-    from scumble.cli.flags import build_method
-
     checked = check("differential-diffusion", {"guidance_scale": 120, "num_inference_steps": 0})
     assert {one["field"] for one in checked["faults"]} == {"guidance_scale", "num_inference_steps"}
     with pytest.raises(InputError) as error:
@@ -83,7 +85,7 @@ def test_the_command_line_comes_back_as_the_same_form() -> None:
     }
     checked = check("differential-diffusion", given)
     read = FORMS.read(checked["command"])
-    assert read == {"method": "differential-diffusion", "parameters": given, "seed": 7, "count": None}
+    assert read == {"method": "differential-diffusion", "parameters": given, "seed": 7, "count": None, "places": []}
 
 
 def test_values_that_look_like_flags_stay_values() -> None:
@@ -95,7 +97,7 @@ def test_texts_with_a_place_and_files_reach_the_command_line_and_no_path_comes_a
     files = {"placed_words.0.map": "left.png"}
     told = FORMS.check(
         "differential-diffusion", {"prompt": "a"}, [], "photo.png", "map.png", seed=7, count=1, output="out.png",
-        model=None, places=["a red ball", "mist"], files=files,
+        model=None, places=[{"text": "a red ball"}, {"text": "mist", "map": 1.0}], files=files,
     )  # fmt: skip
     assert told["faults"] == []
     assert "--at left.png 'a red ball' --at 1 mist" in told["command"]
@@ -110,5 +112,45 @@ def test_texts_with_a_place_and_files_reach_the_command_line_and_no_path_comes_a
     with pytest.raises(InputError, match="one text"):
         FORMS.check(
             "asyrp", {}, [], "photo.png", None, seed=7, count=1, output="out.png", model=None,
-            places=["a"], files={},
+            places=[{"text": "a"}], files={},
         )  # fmt: skip
+
+
+def test_words_keep_their_weights_on_every_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [
+        PlacedText(text="sunset", weight=6, mode="add"),
+        PlacedText(text="a red ball", map="m"),
+        PlacedText(text="a green cube", map="m", weight=1.5, end=0.5),
+    ]
+    edit = Edit(places=given)
+    assert [one.text for one in edit.places] == ["a green cube", "a red ball", "sunset"]  # as the command line has them
+    told = FORMS.check(
+        "differential-diffusion", {"prompt": "a", "window": "whole"}, [], "photo.png", "map.png", seed=7, count=1,
+        output="out.png", model="still-life-fast", places=[one.words() for one in edit.places],
+        files={"placed_words.0.map": "r.png", "placed_words.1.map": "l.png"},
+    )  # fmt: skip
+    assert told["faults"] == []
+    line = shlex.split(told["command"])
+    flags = {name: line[line.index(name) + 1] for name in ("--placed-words", "--at", "--also-words")}
+    wanted = with_places(
+        method_class("differential-diffusion"),
+        {"placed_words": [flags["--placed-words"]]}, [("l.png", "a red ball")], [flags["--also-words"]],
+    )  # fmt: skip
+    spoken = build_method(method_class("differential-diffusion"), {**wanted, "prompt": "a"})
+    assert FORMS.read(told["command"].split("--placed-words")[0] + "--also-words sunset:+6")["places"] == [
+        {"text": "sunset", "map": None, "weight": 6.0, "mode": "add"}
+    ]
+
+    class Recorder:
+        def edit(self, picture: str, method: Any, **more: Any) -> Recorder:
+            self.method, self.more = method, more
+            return self
+
+        def save(self, name: str) -> None:
+            return None
+
+    recorder = Recorder()
+    monkeypatch.setattr("scumble.Editor.from_pretrained", lambda name: recorder)
+    exec(told["python"], {})
+    assert recorder.method.placed_words == spoken.placed_words
+    assert recorder.more == {"seed": 7, "window": "whole"}

@@ -107,6 +107,7 @@ def python_code(
     change_map: str | None,
     seed: int,
     count: int = 1,
+    model: str | None = None,
     inversion: str | None = None,
     places: Sequence[Mapping[str, Any]] = (),
 ) -> str:
@@ -121,7 +122,7 @@ def python_code(
     more += "" if inversion is None else f", inversion={inversion!r}"
     more += "".join(f", {name}={value!r}" for name, value in view.items())
     return (
-        "import scumble\n\neditor = scumble.Editor.from_pretrained()\n"
+        f"import scumble\n\neditor = scumble.Editor.from_pretrained({'' if model is None else repr(model)})\n"
         f"result = editor.edit({picture!r}, {inside}, seed={seed}{more})\n"
         'result.save("out.png")\n'
     )

@@ -82,14 +82,14 @@ class Forms:
         changed = {name: value for name, value in given.items() if not _is_default(kind, name, value)}
         where: dict[str, Any] = {
             "picture": picture, "change_map": change_map, "seed": seed, "count": count, "inversion": inversion,
-            "places": named,
+            "places": named, "model": model,
         }  # fmt: skip
-        written = {name: value for name, value in changed.items() if name != "placed_words"} | look
-        command = command_line(method, written, spelled, **where, output=output, model=model)
+        own = {name: value for name, value in changed.items() if name != "placed_words"}
+        command = command_line(method, own | look, spelled, **where, output=output)
         return {
             "faults": faults,
             "command": command,
-            "python": python_code(kind.__name__, {**written}, look, **where),
+            "python": python_code(kind.__name__, own, look, **where),
             "view": look,
             "parameters": None if built is None else built.model_dump(mode="json", include=set(changed)),
             "values": {} if built is None else built.model_dump(mode="json", exclude={"change_map"}),

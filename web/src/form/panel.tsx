@@ -13,6 +13,12 @@ import { Start } from "./start";
 
 const PRIMARY = 5;
 
+/** Where a method comes from, in a name. */
+function source(paper: string): string {
+  const name = paper.split(/[,;]/)[0]!;
+  return name[0]!.toUpperCase() + name.slice(1);
+}
+
 export function Panel() {
   const info = doc.info.value;
   const much = info?.fields.filter((one) => one.group === "how-much").slice(0, PRIMARY) ?? [];
@@ -26,7 +32,7 @@ export function Panel() {
           <button type="button" class="method" onClick={() => (view.dialog.value = "methods")} aria-haspopup="dialog">
             <span>
               <b>{info?.title ?? "Repaint by strength"}</b>
-              <small>{info ? `${info.paper.split(",")[0]}: ${info.brief}` : "The methods are being read…"}</small>
+              <small>{info ? `${source(info.paper)}: ${info.brief}` : "The methods are being read…"}</small>
             </span>
             <Icon name="down" />
           </button>

@@ -145,19 +145,8 @@ export function Options() {
             title="The whole picture at eight strengths, to choose one by its look"
             onClick={() => void quick.openFan()}
           >
-            {quick.fanBusy.value ? "Fanning…" : "Fan"}
+            {quick.shownThrough.value && <i class="dot" data-on="" />} {quick.fanBusy.value ? "Fanning…" : "Fan"}
           </button>
-          {quick.fan.value && (
-            <button
-              type="button"
-              class="pill second"
-              aria-pressed={quick.through.value}
-              title="Paint with results: what is painted shows what its strength made of the picture"
-              onClick={quick.toggleThrough}
-            >
-              <i class="dot" data-on={quick.through.value ? "" : undefined} /> See through
-            </button>
-          )}
           <button
             type="button"
             class="pill second"
@@ -187,7 +176,8 @@ export function Fan() {
   const fan = quick.fan.value;
   if (!fan || !quick.fanOpen.value) return null;
   return (
-    <div class="fan" role="listbox" aria-label="Strengths by their look" data-floating onPointerLeave={() => (quick.fanShown.value = null)}>
+    <div class="fan" data-floating onPointerLeave={() => (quick.fanShown.value = null)}>
+      <div role="listbox" aria-label="Strengths by their look">
       {fan.map((one) => (
         <button
           type="button"
@@ -207,6 +197,10 @@ export function Fan() {
           <kbd>{one.strength.toFixed(2)}</kbd>
         </button>
       ))}
+      </div>
+      <label class="inline small" title="What is painted shows what its strength made of the picture">
+        <input type="checkbox" class="switch" role="switch" checked={quick.through.value} onChange={quick.toggleThrough} /> Paint with these
+      </label>
     </div>
   );
 }

@@ -120,7 +120,8 @@ export class Pointer {
     if (!doc.picture.value) return;
     const { sx, sy } = this.place(event);
     const point = toPicture(sx, sy);
-    view.cursor.value = { ...point, keys: false };
+    const covered = this.mode === "none" && event.target instanceof Element && !!event.target.closest("[data-floating]");
+    view.cursor.value = covered ? null : { ...point, keys: false };
     const finger = this.fingers.get(event.pointerId);
     if (finger) {
       const others = [...this.fingers.entries()].filter(([id]) => id !== event.pointerId);
