@@ -115,7 +115,8 @@ def test_stars_trash_and_history(made: Studio, server: Server) -> None:
 def test_a_pasted_command_line_fills_the_form(studio: Studio) -> None:
     studio.settle()
     studio.page.locator(".code").click()
-    line = "scumble edit x.png --map m.png --prompt 'a green cone' --steps 7 --guidance-scale 3 --seed 9 --also-words clouds:-3 -o y.png"
+    line = "scumble edit x.png --map m.png --prompt 'a green cone' --steps 7 --guidance-scale 3 --seed 9"
+    line += " --also-words clouds:-3 -o y.png"
     studio.page.get_by_label("A command line to take over").fill(line)
     studio.page.get_by_role("button", name="Fill the form with it").click()
     studio.until("studio.doc.seed.value === 9")

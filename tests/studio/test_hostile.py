@@ -31,9 +31,10 @@ from scumble.studio.texts import Texts
 class Quiet:
     """A queue and an engine without processes: calls are done at once, questions are never answered."""
 
-    defaults: dict[str, Any] = {}
-    model: dict[str, Any] = {"name": "m", "choices": ["still-life"]}
-    takes_text, instructs, live, jpegs, peaks = True, False, {}, {}, {}
+    def __init__(self) -> None:
+        self.defaults: dict[str, Any] = {}
+        self.model: dict[str, Any] = {"name": "m", "choices": ["still-life"]}
+        self.takes_text, self.instructs, self.live, self.jpegs, self.peaks = True, False, {}, {}, {}
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
         done: Future[Any] = Future()

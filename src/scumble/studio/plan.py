@@ -46,7 +46,9 @@ class Counts:
             for name, value in parameters.items()
             if name != "placed_words"
         }
-        placed = [[one.map, one.mode, one.weight == 0, one.begin, one.end, texts.index(one.text)] for one in edit.places]
+        placed = [
+            [one.map, one.mode, one.weight == 0, one.begin, one.end, texts.index(one.text)] for one in edit.places
+        ]
         beside = [*placed, edit.files, edit.inversion, studio.model]
         count = 1 if one else edit.count
         key = json.dumps([edit.method, shape, checked["view"], edit.picture, map_id, count, beside], sort_keys=True)
