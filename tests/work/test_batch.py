@@ -326,3 +326,31 @@ def test_results_go_to_an_address_and_are_found_there_again(
     results, code = run(inputs, address)
     assert code == 0 and sum(one.kept for one in results) == 5
     assert files(tmp_path / "far" / "out") == files(whole)
+
+
+def test_a_group_gives_the_same_pictures_within_a_level_says_so_and_is_repeated_to_the_byte(
+    inputs: Path, whole: Path, tmp_path: Path, tiny_editor: Editor
+) -> None:
+    with Batch(inputs / "list.jsonl", tmp_path, workers=1, group=3) as results:
+        assert [one.state for one in results] == ["done"] * COUNT and results.exit_code() == 0
+        assert results.remarks == ["1 requests are made one by one: they have several candidates, which share calls anyway"]
+    shared = {}
+    for name in ("r0.png", "r1.png", "r2.png", "r3.png", "r4-0.png"):
+        made, alone = (np.asarray(Image.open(folder / name), np.int16) for folder in (tmp_path, whole))
+        assert np.abs(made - alone).max() <= 1
+        shared[name] = read_metadata(tmp_path / name)["group"]
+        assert read_metadata(whole / name)["group"] == []
+        assert read_metadata(tmp_path / name)["request"] == read_metadata(whole / name)["request"]
+        again = scumble.redo(tmp_path / name, inputs=[inputs], editor=tiny_editor)
+        assert again.largest == 0 and not again.warnings
+    assert shared["r1.png"] == [[2, 2, 2]] and not shared["r4-0.png"]
+    assert (tmp_path / "r4-0.png").read_bytes() == (whole / "r4-0.png").read_bytes()
+
+
+def test_methods_that_look_inside_are_made_one_by_one_and_that_is_said(inputs: Path, tmp_path: Path) -> None:
+    lines = [{"image": f"p{k}.png", "method": "prompt-to-prompt", "source_prompt": "a", "prompt": "b",
+              "num_inference_steps": 1, "model": TINY} for k in range(2)]  # fmt: skip
+    (inputs / "inside.jsonl").write_text("\n".join(json.dumps(one) for one in lines))
+    with Batch(inputs / "inside.jsonl", tmp_path, workers=1, group=2) as results:
+        assert results.remarks == ["2 requests are made one by one: prompt-to-prompt looks inside the network"]
+        assert [one.state for one in results] == ["done"] * 2

@@ -152,3 +152,62 @@ def test_a_request_is_cancelled_at_its_next_step(ledger: Ledger) -> None:
     finally:
         hands.close()
     assert {row.id: row.state for row in rows} == {"r00": "cancelled", "r01": "done"}
+
+
+def of_one_kind(ledger: Ledger, entries: Sequence[Entry], rules: Rules | None = None) -> list[Row]:
+    """Run entries, all of them alike, in groups of three on one worker."""
+    ledger.add(entries)
+    ledger.alike({row.number: "one kind" for row in ledger.rows()})
+    hands = crew(ledger.folder, grace=0.1)
+    try:
+        return list(Driver(ledger, hands, rules or Rules(), group=3).run())
+    finally:
+        hands.close()
+
+
+def test_a_group_has_an_outcome_for_each(ledger: Ledger) -> None:
+    rows = of_one_kind(ledger, [entry(0), entry(1, "raise"), *(entry(k) for k in range(2, 7))])
+    assert {row.id: (row.state, row.error) for row in rows} == {
+        f"r{k:02d}": ("failed", "the picture is broken") if k == 1 else ("done", None) for k in range(7)
+    }
+    spans = [ledger.attempts(row.number)[0] for row in ledger.rows()]
+    assert spans[2]["began"] < spans[0]["ended"] <= spans[3]["began"], "three at once, then the next"
+
+
+@pytest.mark.parametrize(("trouble", "state"), [("kill", "failed"), ("once-exit", "done")])
+def test_a_group_whose_worker_ends_falls_apart_and_the_guilty_is_found(
+    ledger: Ledger, trouble: str, state: str
+) -> None:
+    rows = of_one_kind(ledger, [entry(0), entry(1, trouble), entry(2)])
+    assert {row.id: (row.state, row.faults) for row in rows} == {
+        "r00": ("done", 0),
+        "r01": (state, 0 if state == "done" else 2),
+        "r02": ("done", 0),
+    }
+    assert ledger.attempts(1)[0]["outcome"] == "lost"
+    assert not list(ledger.folder.glob(".*.tmp*"))
+
+
+def test_a_group_takes_as_long_as_its_members_may_together(ledger: Ledger) -> None:
+    rows = of_one_kind(ledger, [entry(0), entry(1, "hang")], Rules(time_limit=1.5, retries=0))
+    assert {row.id: (row.state, row.reason) for row in rows} == {"r00": ("done", "made"), "r01": ("failed", "timed-out")}
+
+
+def test_one_of_a_group_is_cancelled_and_the_others_go_on(ledger: Ledger) -> None:
+    entries = [entry(k, parameters={"seconds": 0.4}) for k in range(3)]
+    ledger.add(entries)
+    ledger.alike(dict.fromkeys((1, 2, 3), "one kind"))
+    hands = crew(ledger.folder)
+    driver = Driver(ledger, hands, group=3)
+
+    def cancel(event: Any) -> None:
+        if event.kind == "progress" and ledger.row(2).state == "running":
+            assert ledger.cancel(2) == "cancelling"
+            hands.cancel(2)
+
+    driver.on_event = cancel
+    try:
+        rows = list(driver.run())
+    finally:
+        hands.close()
+    assert {row.id: row.state for row in rows} == {"r00": "done", "r01": "cancelled", "r02": "done"}

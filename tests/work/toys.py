@@ -7,12 +7,14 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scumble.errors import CheckpointError, InputError, MemoryLimitError
 from scumble.work import faults
 from scumble.work.commit import named, temporary_path, written
+from scumble.work.process import outcome_of
 
 
 class Unpicklable(RuntimeError):
@@ -35,8 +37,10 @@ class Toy:
         return {"echo": data}
 
     def make(
-        self, payload: Mapping[str, Any], tell: Callable[..., None], cancelled: Callable[[], bool]
+        self, payload: Mapping[str, Any], tell: Callable[..., None], cancelled: Callable[..., bool]
     ) -> Mapping[str, Any]:
+        if "group" in payload:
+            return {"members": {one["number"]: self.member(one, tell, cancelled) for one in payload["group"]}}
         request = payload["request"]
         final = self.folder / payload["output"]
         key = key_of(request)
@@ -68,6 +72,15 @@ class Toy:
             "cost": {"seconds": 0.01, "forward": 5},
             "batch": payload.get("batch"),
         }
+
+    def member(
+        self, payload: Mapping[str, Any], tell: Callable[..., None], cancelled: Callable[..., bool]
+    ) -> Mapping[str, Any]:
+        number = payload["number"]
+        try:
+            return self.make(payload, partial(tell, number=number), partial(cancelled, number))
+        except InputError as error:
+            return outcome_of(error)
 
     def trouble(self, kind: str | None, payload: Mapping[str, Any]) -> None:
         once = self.folder / f"{payload['output']}.was-here"

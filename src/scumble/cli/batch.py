@@ -64,6 +64,7 @@ def make(
     stop_after: int = 20,
     wait_for_space: float = 600.0,
     order: Literal["affinity", "list", "shuffle", "short-first"] = "affinity",
+    group: int = 1,
     workers: str = "auto",
     threads: int = 1,
     take_over: Annotated[bool, Parameter(negative="")] = False,
@@ -136,6 +137,9 @@ def make(
         Seconds to wait for space on a full disk.
     order
         affinity brings together what shares a model and a picture.
+    group
+        Let so many requests of one model, method and size share the calls of the network: less time a picture, which
+        may then differ by a grey level from one made by itself.
     workers
         auto (one for each GPU, else one), how many, or devices such as cuda:0,cuda:1.
     threads
@@ -177,6 +181,7 @@ def make(
         redo=redo,
         name=name,
         order=order,
+        group=group,
         select=Selection(only, again, verify, add),
         rules=Rules(retries, time_limit, first, stop_after, wait_for_space, again, overwrite),
         silence=silence,

@@ -80,6 +80,8 @@ def _begin(todo: Batch, say: Callable[[str], None]) -> None:
     say(f"{', '.join(parts)}; {counts['done']} are done")
     if todo.resumed:
         say(f"{todo.resumed} were running when the last run ended: they are made again")
+    for remark in todo.remarks:
+        say(remark)
     paused = todo.at_work[0].paused()
     if paused is not None:
         say(f"paused: {paused}; scumble batch --resume {todo.folder} goes on")

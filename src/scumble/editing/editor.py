@@ -26,6 +26,7 @@ from scumble.methods.method import Method
 from scumble.methods.reuse import Reuse
 from scumble.methods.watch import Cancel, Watch
 from scumble.models.latent import LatentModel
+from scumble.models.runtime.together import in_group, repeated
 from scumble.records.view import VIEW_0_1, View
 from scumble.untrusted import name_of
 
@@ -166,8 +167,12 @@ class Editor(LoadedModel):
         Raises:
             InputError: For unusable input; MethodError: for what the method does not do with this model.
         """
+        model = self.model
+        if recipe.format < 2 and isinstance(model, LatentModel):
+            model = model.with_prompts_cut()
+        padded = repeated(model, recipe.group)
         asked = Edit(
-            self.model.with_prompts_cut() if recipe.format < 2 and isinstance(self.model, LatentModel) else self.model,
+            model if padded is None else in_group(model, padded),
             method,
             recipe.seed,
             recipe.count,
@@ -179,7 +184,7 @@ class Editor(LoadedModel):
             windows=recipe.windows,
             only=recipe.index,
             exact_batch=recipe.exact_batch,
-            reuse=Reuse(self.cache),
+            reuse=Reuse(self.cache if padded is None else None),
         )
         picture = None if recipe.input is None else self._picture(image, method, inversion)
 
@@ -190,7 +195,8 @@ class Editor(LoadedModel):
             refuse_above(max_cost, lambda: plan(asked, make))
             self._settle_runtime(asked)
             result = make(asked)
-        return replace(result, recipe=result.recipe.model_copy(update={"inversion": recipe.inversion}))
+        shared = {} if padded is None else {"group": padded.beside}
+        return replace(result, recipe=result.recipe.model_copy(update={"inversion": recipe.inversion, **shared}))
 
     def invert(
         self,

@@ -319,6 +319,8 @@ def _warnings(was: Recipe, now: Recipe) -> list[str]:
     for place, ref in was.files.items():
         if is_from_words(ref["name"]) and now.files.get(place) != ref:
             messages.append(f"the map made of {ref['name']} is not the one that was used")
+    if was.group != now.group:
+        messages.append("it was made in a group of edits whose calls of the network were shared otherwise")
     for key, value in was.environment.items():
         if now.environment.get(key) != value:
             messages.append(f"{key} was {value}, now {now.environment.get(key)}")

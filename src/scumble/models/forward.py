@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,7 +15,17 @@ from scumble.models.runtime.base import Runtime
 from scumble.models.runtime.inputs import as_keywords
 from scumble.models.runtime.untouched import is_untouched
 
-__all__ = ["decode", "denoise", "embed", "embed_pooled", "encode", "text_and_pooled", "text_states", "timesteps"]
+__all__ = [
+    "by_torch",
+    "decode",
+    "denoise",
+    "embed",
+    "embed_pooled",
+    "encode",
+    "text_and_pooled",
+    "text_states",
+    "timesteps",
+]
 
 
 def timesteps(level: Level | Sequence[Level], device: torch.device) -> Tensor:
@@ -51,8 +61,14 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
         if output is not None:
             runtime.answers.answered()
     if output is None:
-        output = _as_it_is(denoiser)(x.to(dtype), t, **keywords, return_dict=False)[0]
+        output = by_torch(denoiser, x.to(dtype), t, keywords)
     return output.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def by_torch(denoiser: nn.Module, x: Tensor, t: Tensor, keywords: Mapping[str, Any]) -> Tensor:
+    """Return the raw output of the network, called by PyTorch with ``keywords`` beside x and t."""
+    output: Tensor = _as_it_is(denoiser)(x, t, **keywords, return_dict=False)[0]
+    return output
 
 
 def encode(vae: Any, image: Tensor, runtime: Runtime | None = None) -> tuple[Tensor, Tensor]:

@@ -60,6 +60,10 @@ Ref = Annotated[dict[str, str], AfterValidator(_named)]
 """``name``, without a folder, and ``sha256`` of the content."""
 
 
+Count = Annotated[int, Field(ge=0, le=100_000)]
+Beside = tuple[Count, Count, Count]
+
+
 class Recipe(Settings):
     """What made one picture. It holds hashes and names, never an absolute path."""
 
@@ -117,6 +121,9 @@ class Recipe(Settings):
     """What the method reported about this picture."""
     request: str | None = None
     """Key of the request that it was made for, where there was one: its identity with all contents."""
+    group: list[Beside] = Field(default_factory=list, max_length=10_000)
+    """How calls of the network were shared with other edits of a group: (calls, rows before, rows behind), equal ones
+    together. Nothing: they were not."""
 
     @model_validator(mode="after")
     def _candidate(self) -> Recipe:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,35 @@ from scumble.records.naming import output_names
 from scumble.records.recipe import versions
 from scumble.records.request import MapFromWords, Request
 from scumble.work.commit import temporary_path, written
-from scumble.work.crew import Tell
+from scumble.work.crew import Cancelled, Tell
 from scumble.work.sink import RemoteSink
 
-__all__ = ["Attempt"]
+__all__ = ["Attempt", "Todo", "edited", "without_folders_in_errors"]
+
+
+@dataclass(frozen=True)
+class Todo:
+    """A request that is about to be made.
+
+    Attributes:
+        request: The request.
+        method: Its method, with its files.
+        editor: With its model.
+        payload: What the driver said of it.
+        finals: The names of its results.
+        key: Its identity with all contents.
+        common: What the driver is told of it, made or found.
+        there: That its result is there already, and what the driver is told then; else None.
+    """
+
+    request: Request
+    method: Method
+    editor: Editor
+    payload: Mapping[str, Any]
+    finals: list[Path]
+    key: str
+    common: Mapping[str, Any]
+    there: dict[str, Any] | None = None
 
 
 class Attempt:
@@ -63,25 +89,32 @@ class Attempt:
         self._editors: dict[str, Editor] = {}
         self._contents: dict[tuple[str, int, int], str] = {}
 
-    def make(self, payload: Mapping[str, Any], tell: Tell, cancelled: Callable[[], bool]) -> dict[str, Any]:
+    def make(self, payload: Mapping[str, Any], tell: Tell, cancelled: Cancelled) -> dict[str, Any]:
         """Make one request: ``request``, ``output``, and perhaps ``batch``, ``older``, ``overwrite``.
+
+        Or, under ``group``, several of these, each with its ``number``: see :func:`make_together`.
 
         Raises:
             ScumbleError: With what is wrong with the request.
         """
-        request = Request.model_validate(payload["request"])
-        try:
-            return self._make(request, payload, tell, cancelled)
-        except ScumbleError as error:  # a ledger may be shown to others: it does not tell where a person works
-            text = str(error)
-            for _, ref in file_refs(request):
-                if ref.path:
-                    text = text.replace(ref.path, Path(ref.path).name)
-            raise type(error)(text) from error
+        if "group" in payload:
+            from scumble.work.together import make_together
 
-    def _make(
-        self, request: Request, payload: Mapping[str, Any], tell: Tell, cancelled: Callable[[], bool]
-    ) -> dict[str, Any]:
+            return make_together(self, payload["group"], tell, cancelled)
+        request = Request.model_validate(payload["request"])
+        with without_folders_in_errors(request):
+            todo = self.begin(request, payload, tell)
+            if todo.there is not None:
+                return todo.there
+            result, batch = self._edited(todo, tell, cancelled)
+            return self.finish(todo, result, batch)
+
+    def begin(self, request: Request, payload: Mapping[str, Any], tell: Tell) -> Todo:
+        """Load what a request needs and look whether its result is there.
+
+        Raises:
+            InputError: If another result is in the way, or an input cannot be read.
+        """
         editor = self._editor(request.model, tell)
         contents, inputs = self._read(request)
         weights = editor.model.weights_hash
@@ -89,18 +122,23 @@ class Attempt:
         method = _method(request)
         finals = [self.folder / name for name in output_names(payload["output"], _pictures(method, request.count))]
         common = {"key": key, "inputs": inputs, "model": [request.model.name or "", weights]}
+        todo = Todo(request, method, editor, payload, finals, key, common)
         there = [path for path in finals if self._is_there(path)]
         if there and not payload.get("overwrite"):
             keys = {_key_inside(path) for path in there}
             if keys == {key} and len(there) == len(finals):
-                return {**common, "remark": "found", "files": [self._placed(path) for path in _files(there)]}
+                files = [self._placed(path) for path in _files(there)]
+                return replace(todo, there={**common, "remark": "found", "files": files})
             if not keys <= {key, payload.get("older")}:
                 raise InputError(f"{there[0].name} is there and was not made by this request: --overwrite replaces it")
-        result, batch = self._edited(editor, request, method, payload.get("batch"), tell, cancelled)
+        return todo
+
+    def finish(self, todo: Todo, result: Result, batch: int | None = None) -> dict[str, Any]:
+        """Save a result, and say what the driver has to know of it."""
         cost = result.cost.as_dict()
         return {
-            **common,
-            "files": self._save(result, request, payload["output"], finals, key),
+            **todo.common,
+            "files": self._save(result, todo.request, todo.payload["output"], todo.finals, todo.key),
             "batch": batch,
             "resident": in_use(torch.device(self.device)),
             "cost": {
@@ -191,21 +229,13 @@ class Attempt:
             inputs.append((*mark, contents[place]))
         return contents, inputs
 
-    def _edited(
-        self,
-        editor: Editor,
-        request: Request,
-        method: Method,
-        most: int | None,
-        tell: Tell,
-        cancelled: Callable[[], bool],
-    ) -> tuple[Result, int | None]:
+    def _edited(self, todo: Todo, tell: Tell, cancelled: Cancelled) -> tuple[Result, int | None]:
         """The result; and how many candidates were computed at once, where memory forced fewer than asked."""
-        asked = request.batch_size or min(request.count, 8)
-        batch = min(asked, most or asked)
+        asked = todo.request.batch_size or min(todo.request.count, 8)
+        batch = min(asked, todo.payload.get("batch") or asked)
         while True:
             try:
-                result = _run(editor, request, method, batch, tell, cancelled)
+                result = edited(todo.editor, todo, batch, tell, cancelled)
                 return result, batch if batch < asked else None
             except MemoryLimitError:
                 if batch == 1:
@@ -246,9 +276,10 @@ class Attempt:
         files = []
         first = finals[0].with_name(Path(output).name)
         first.parent.mkdir(parents=True, exist_ok=True)
-        keyed = replace(result, recipe=result.recipe.model_copy(update={"request": key}))
+        images = list(result.images)  # put together once, not for saving and for its hash
+        keyed = replace(result, images=images, recipe=result.recipe.model_copy(update={"request": key}))
         temporaries = keyed.save(temporary_path(first, self.token), quality=request.quality)
-        for temporary, final, image in zip(temporaries, finals, result.images, strict=True):
+        for temporary, final, image in zip(temporaries, finals, images, strict=True):
             pixels = sha256(f"{image.size}{image.mode}", image.tobytes())
             if sidecar_path(temporary).is_file():
                 files.append(written(self.folder, sidecar_path(temporary), sidecar_path(final)))
@@ -262,6 +293,23 @@ class Attempt:
             durable({(self.folder / one["path"]).parent for one in files})
             files = [{**one, "temporary": None} for one in files]
         return files
+
+
+@contextmanager
+def without_folders_in_errors(request: Request) -> Iterator[None]:
+    """Leave names alone of the paths in errors: a ledger may be shown to others, and does not say where a person works.
+
+    Raises:
+        ScumbleError: What was raised inside, in other words.
+    """
+    try:
+        yield
+    except ScumbleError as error:
+        text = str(error)
+        for _, ref in file_refs(request):
+            if ref.path:
+                text = text.replace(ref.path, Path(ref.path).name)
+        raise type(error)(text) from error
 
 
 def _method(request: Request) -> Method:
@@ -283,14 +331,10 @@ def _pictures(method: Method, count: int) -> int:
     return count if keep is None else min(count, int(keep))
 
 
-def _run(
-    editor: Editor,
-    request: Request,
-    method: Method,
-    batch: int,
-    tell: Tell,
-    cancelled: Callable[[], bool],
-) -> Result:
+def edited(editor: Editor, todo: Todo, batch: int, tell: Tell, cancelled: Callable[[], bool]) -> Result:
+    """Make the edit that a request asks for, so many candidates at once."""
+    request, method = todo.request, todo.method
+
     def on_step(progress: Progress) -> bool:
         tell("progress", stage="sample", step=progress.step, steps=progress.steps)
         return not cancelled()

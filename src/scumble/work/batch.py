@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from scumble.errors import InputError
 from scumble.records.lists import Patterns
 from scumble.records.wishes import Wishes
+from scumble.work.alike import kinds_of
 from scumble.work.commit import clear_temporaries
 from scumble.work.crew import Crew, Event
 from scumble.work.driver import Driver, Rules
@@ -81,6 +82,7 @@ class Batch:
     Attributes:
         checked: The requests and remarks, once :meth:`check` is done.
         added: What filing them came to.
+        remarks: What is to be known about how they will be made.
         driver: The loop, once it runs.
     """
 
@@ -97,6 +99,7 @@ class Batch:
         redo: bool = False,
         name: str | None = None,
         order: str = "affinity",
+        group: int = 1,
         select: Selection | None = None,
         rules: Rules | None = None,
         silence: float | None = None,
@@ -109,12 +112,16 @@ class Batch:
         self.address = str(folder) if is_address(folder) else None
         self._given, self._patterns, self._recursive, self._redo = requests, patterns or Patterns(), recursive, redo
         self._workers, self._threads, self._name, self._order = workers, threads, name, order
+        if group < 1:
+            raise InputError(f"group must be 1 or more, got {group}")
+        self._group = group
         self._wishes, self._select, self._rules = wishes or Wishes(), select or Selection(), rules or Rules()
         self._patience = {"silence": silence, "grace": grace}
         self._ray, self._take_over, self._on_event = ray, take_over, on_event
         self.checked: Checked | None = None
         self.added = Added()
         self.resumed = 0
+        self.remarks: list[str] = []
         self.driver: Driver | None = None
         self.crew: LocalCrew | None = None
         self._hands: Crew | None = None
@@ -290,7 +297,14 @@ class Batch:
 
             options = self._options()
             self._hands = RayCrew(JOB, options, **self._ray)
-        self.driver = Driver(ledger, self._hands, self._rules, self._on_event)
+        if self._group > 1:
+            self._let_group(ledger)
+        self.driver = Driver(ledger, self._hands, self._rules, self._on_event, self._group)
+
+    def _let_group(self, ledger: Ledger) -> None:
+        kinds, self.remarks = kinds_of([row for row in ledger.rows("queued") if row.id in self._names])
+        ledger.alike(kinds)
+        ledger.note("group", str(self._group))
 
     def close(self) -> None:
         """End the workers and give the folder back; what is running is stopped and stays to be made."""
@@ -331,6 +345,7 @@ def batch(
     only: str | None = None,
     again: bool = False,
     order: str = "affinity",
+    group: int = 1,
     name: str | None = None,
     overwrite: bool = False,
     inputs: str | Path | None = None,
@@ -355,6 +370,9 @@ def batch(
         only: ``failed``, ``interrupted`` or an id.
         again: Make anew what is done.
         order: ``affinity``, ``list``, ``shuffle`` or ``short-first``.
+        group: Let so many requests of one model, method and size share the calls of the network: less time a picture,
+            and pictures that may differ by a grey level from those made one by one (their recipes say with how many
+            rows they were made, and redo repeats that to the byte).
         name: Pattern of the results' names, such as ``{stem}-{seed}.png``.
         overwrite: Replace files that are there and were not made by their request.
         inputs: Where files that recipes name by their content are looked for.
@@ -372,6 +390,7 @@ def batch(
         wishes=Wishes({}, defaults or {}, inputs=None if inputs is None else str(inputs)),
         name=name,
         order=order,
+        group=group,
         select=Selection(only, again),
         rules=Rules(retries=retries, time_limit=time_limit, first=first, overwrite=overwrite, other_weights=again),
         ray={"address": ray} if isinstance(ray, str) else ray,

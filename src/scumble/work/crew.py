@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-__all__ = ["Crew", "Event", "Task", "Tell", "WorkerJob"]
+__all__ = ["Cancelled", "Crew", "Event", "Task", "Tell", "WorkerJob"]
 
 Tell = Callable[..., None]
-"""``tell("progress", stage=…, step=…, steps=…)`` sends an event from a worker."""
+"""``tell("progress", stage=…, step=…, steps=…)`` sends an event from a worker; ``number=…``: of one of a group."""
+Cancelled = Callable[..., bool]
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Task:
         number: The request's number in the ledger.
         payload: What the worker's ``make`` gets; plain data, never pixels.
         time_limit: Seconds after which it is stopped; None: as long as it says something now and then.
+        members: Numbers of all requests that it makes, where it is a group of them.
     """
 
     number: int
     payload: Mapping[str, Any]
     time_limit: float | None = None
+    members: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,10 @@ class WorkerJob(Protocol):
 
     about: Mapping[str, Any]
 
-    def make(self, payload: Mapping[str, Any], tell: Tell, cancelled: Callable[[], bool]) -> Mapping[str, Any]:
+    def make(self, payload: Mapping[str, Any], tell: Tell, cancelled: Cancelled) -> Mapping[str, Any]:
         """Do one task and return plain data; raise what is wrong.
 
-        ``cancelled()`` says that it is to stop at its next step.
+        ``cancelled()`` says that it is to stop at its next step; ``cancelled(number)`` that one of a group is.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ class Driver:
         crew: The workers.
         rules: What was decided about the run.
         on_event: Hears everything that workers say, and notes of the driver's.
+        group: So many requests are given to a worker together, where the ledger says that they are alike.
         ended_by: Why the run ended before all was made, or None.
         unloadable: No worker could load a model.
     """
@@ -70,12 +71,15 @@ class Driver:
     crew: Crew
     rules: Rules = field(default_factory=Rules)
     on_event: Callable[[Event], None] = lambda event: None
+    group: int = 1
     ended_by: str | None = None
     unloadable: bool = False
 
     def __post_init__(self) -> None:
         self.draining = self.stopping = False
         self.at: dict[int, tuple[str, Claim]] = {}
+        self._groups: dict[int, tuple[int, ...]] = {}
+        self._worked: dict[str, set[Path]] = {}
         self._workers: dict[str, int] = {}
         self._last: dict[str, str | None] = {}
         self._handed = 0
@@ -98,9 +102,9 @@ class Driver:
         outcomes: list[Outcome] = []
         while True:
             rows, claims = self._turn(outcomes)
-            for worker, claim in claims:
+            for worker, group in claims:
                 faults.at("claimed")
-                self.crew.give(worker, Task(claim.number, self._payload(claim), self.rules.time_limit))
+                self.crew.give(worker, self._task(group))
             yield from rows
             if self.stopping:
                 break
@@ -134,9 +138,9 @@ class Driver:
             self.ledger.copy_out()
             self._copy_next = now + max(COPY, 10 * (time.monotonic() - now))
 
-    def _turn(self, outcomes: list[Outcome]) -> tuple[list[Row], list[tuple[str, Claim]]]:
+    def _turn(self, outcomes: list[Outcome]) -> tuple[list[Row], list[tuple[str, list[Claim]]]]:
         """One transaction: what ended, and what begins."""
-        claims: list[tuple[str, Claim]] = []
+        claims: list[tuple[str, list[Claim]]] = []
         with self.ledger.turn():
             rows = self.ledger.record(outcomes, self.rules.retries)
             for outcome, row in zip(outcomes, rows, strict=True):
@@ -148,14 +152,33 @@ class Driver:
                     claim = self.ledger.claim(self._number_of(worker), affinity=self._last.get(worker))
                     if claim is None:
                         break
-                    claims.append((worker, claim))
-                    self.at[claim.number] = (worker, claim)
-                    self._last[worker], self._handed = claim.affinity, self._handed + 1
+                    group = [claim, *self._beside(worker, claim)]
+                    claims.append((worker, group))
+                    self.at |= {one.number: (worker, one) for one in group}
+                    self._last[worker], self._handed = claim.affinity, self._handed + len(group)
                     if claim.alone:
                         break
         if outcomes:
             faults.at("recorded")
         return [row for row in rows if row.state in ("done", "failed", "cancelled")], claims
+
+    def _beside(self, worker: str, claim: Claim) -> list[Claim]:
+        """What is made together with a request: no more than leaves something for every worker."""
+        if self.group < 2:
+            return []
+        most = min(self.group - 1, self.ledger.due() // max(1, self.crew.alive()))
+        if self.rules.first is not None:
+            most = min(most, self.rules.first - self._handed - 1)
+        return self.ledger.claim_beside(self._number_of(worker), claim.number, most)
+
+    def _task(self, group: list[Claim]) -> Task:
+        first, limit = group[0], self.rules.time_limit
+        if len(group) == 1:
+            return Task(first.number, self._payload(first), limit)
+        members = tuple(one.number for one in group)
+        payload = {"group": [{"number": one.number, **self._payload(one)} for one in group]}
+        self._groups[first.number] = members
+        return Task(first.number, payload, None if limit is None else limit * len(group), members)
 
     def _payload(self, claim: Claim) -> Mapping[str, Any]:
         return {
@@ -170,7 +193,8 @@ class Driver:
         outcomes = []
         for event in events:
             if event.kind == "finished" and event.number is not None and event.number in self.at:
-                outcomes.append(self._ended(event, event.number))
+                members = self._groups.pop(event.number, None)
+                outcomes += [self._ended(event, event.number)] if members is None else self._parted(event, members)
             elif event.kind == "died":
                 self._clear_after(event)
             elif event.kind == "loaded":
@@ -183,6 +207,23 @@ class Driver:
         durable(self._folders)
         self._folders.clear()
         return outcomes
+
+    def _parted(self, event: Event, members: tuple[int, ...]) -> list[Outcome]:
+        """What became of each of a group. Where its worker ended, none is to blame: each is made by itself then."""
+        self._worked[event.worker] = {self._place(self.at[number][1].output) for number in members}
+        blameless = {"outcome": "lost", "error": event.data.get("error")}
+        whole = event.data.get("outcome") in ("no-space", "interrupted") or event.data.get("loading")
+        each = event.data.get("members") or dict.fromkeys(members, event.data if whole else blameless)
+        ended = [self._ended(replace(event, data=each[number]), number) for number in members]
+        return [replace(one, kind="lost") if self._was_not_asked(one) else one for one in ended]
+
+    def _was_not_asked(self, outcome: Outcome) -> bool:
+        """Whether one of a group stopped because all of it had to."""
+        stopped = outcome.kind == "cancelled" and not self.stopping
+        return stopped and self.ledger.row(outcome.number).state != "cancelling"
+
+    def _place(self, output: str) -> Path:
+        return (self.ledger.folder / output).parent
 
     def _ended(self, event: Event, number: int) -> Outcome:
         _, claim = self.at.pop(number)
@@ -212,10 +253,10 @@ class Driver:
         """Remove what a dead worker has left half-written."""
         token = str(event.data.get("token", ""))
         if token:
-            worked = {(self.ledger.folder / claim.output).parent for _, claim in self.at.values()}
+            worked = {self._place(claim.output) for _, claim in self.at.values()} | self._worked.pop(event.worker, set())
             number = event.data.get("task")
             if number is not None:
-                worked.add((self.ledger.folder / self.ledger.row(int(number)).output).parent)
+                worked.add(self._place(self.ledger.row(int(number)).output))
             clear_temporaries(worked, token)
 
     def _judge(self, outcome: Outcome, row: Row) -> None:

@@ -13,6 +13,7 @@ import os
 import socket
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,27 @@ class Ledger:
                 )
             return None if first is None else self._take(int(first[0]), worker)
 
+    def alike(self, kinds: Mapping[int, str] | None) -> None:
+        """Say which requests may be made together, those of one kind; None: none."""
+        self.base.execute("CREATE TEMP TABLE IF NOT EXISTS alike(number INTEGER PRIMARY KEY, kind TEXT)")
+        self.base.execute("DELETE FROM alike")
+        self.base.executemany("INSERT INTO alike VALUES (?, ?)", list((kinds or {}).items()))
+
+    def claim_beside(self, worker: int, number: int, most: int) -> list[Claim]:
+        """Take up to ``most`` more requests that may be made together with one that was handed out.
+
+        What failed, crashed or was lost before is made by itself, and so is what was interrupted.
+        """
+        usual = "faults = 0 AND losses = 0 AND interruptions = 0 AND alone = 0 AND batch IS NULL"
+        with self.turn():
+            kind = self._one(f"SELECT kind FROM alike JOIN request USING (number) WHERE number = ? AND {usual}", number)
+            rows = self.base.execute(
+                "SELECT number FROM request WHERE number IN (SELECT number FROM alike WHERE kind = ?)"
+                f" AND state = 'queued' AND {usual} AND {self._only} ORDER BY priority DESC, place LIMIT ?",
+                (kind, most),
+            ).fetchall()
+            return [self._take(int(one), worker) for (one,) in rows]
+
     def _take(self, number: int, worker: int) -> Claim:
         now = time.time()
         self.base.execute(
@@ -295,15 +317,15 @@ class Ledger:
 
         The files of a result must have their final names already: a row never points at what is not there.
         """
+        now = time.time()  # one for all: what was made together is known by it
         with self.turn():
             for outcome in outcomes:
-                self._settle(outcome, retries)
+                self._settle(outcome, retries, now)
         return [self.row(outcome.number) for outcome in outcomes]
 
-    def _settle(self, outcome: Outcome, retries: int) -> None:
+    def _settle(self, outcome: Outcome, retries: int, now: float) -> None:
         known = self._known_row("SELECT faults, losses, state, attempts FROM request WHERE number = ?", outcome.number)
         after = next_state(outcome, Standing(known[0], known[1], known[2] == "cancelling"), retries)
-        now = time.time()
         self.base.execute(
             "UPDATE attempt SET ended = ?, outcome = ?, error = ?, batch = coalesce(?, batch)"
             " WHERE request = ? AND number = ?",
@@ -453,13 +475,14 @@ class Ledger:
         ).fetchall()
 
     def seconds_of(self, settings: int, model: str | None, latest: int) -> list[float]:
-        """What the latest finished requests with these settings and this model took."""
+        """What the latest finished requests with these settings and this model took; of a group, each its share."""
         rows = self.base.execute(
-            "SELECT ended - began FROM request JOIN attempt ON request = request.number AND attempt.number = attempts"
+            "SELECT began, ended, attempt.worker FROM request JOIN attempt ON request = request.number AND attempt.number = attempts"
             " LEFT JOIN model ON model.id = model WHERE state = 'done' AND reason = 'made' AND settings = ?"
             " AND model.name IS ? ORDER BY changed DESC LIMIT ?", (settings, model, latest),
-        )  # fmt: skip
-        return [float(row[0]) for row in rows]
+        ).fetchall()  # fmt: skip
+        together = Counter((ended, worker) for _, ended, worker in rows)
+        return [(ended - began) / together[ended, worker] for began, ended, worker in rows]
 
     def at_work(self) -> list[tuple[str, str]]:
         """(worker, request's id) of what is running."""

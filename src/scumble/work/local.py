@@ -129,10 +129,15 @@ class LocalCrew:
             self._send(one, {"kind": "join", "log": self._log(one), "lock": str(lock)})
 
     def cancel(self, number: int, ending: str = "cancelled") -> None:
-        """Let whoever is at this task stop at its next step; after the grace its process is ended."""
+        """Let whoever is at this task stop at its next step; after the grace its process is ended.
+
+        One of a group stops, too, but no process is ended for it: the others go on.
+        """
         for one in self._workers.values():
-            if one.task is not None and one.task.number == number and one.ending is None:
-                self._end(one, number, ending)
+            if one.task is not None and number in one.task.members:
+                self._send(one, {"kind": "cancel", "number": number})  # the others of its group go on
+            elif one.task is not None and one.task.number == number and one.ending is None:
+                self._end(one, one.task, ending)
         self.wake()
 
     def end_now(self, number: int) -> None:
@@ -292,12 +297,13 @@ class LocalCrew:
                     one.ending = one.ending or "timed-out"
                     self._kill(one)
                 else:
-                    self._end(one, one.task.number, "timed-out")
+                    self._end(one, one.task, "timed-out")
 
-    def _end(self, worker: _Worker, number: int, ending: str) -> None:
+    def _end(self, worker: _Worker, task: Task, ending: str) -> None:
         with self._guard:
             worker.ending, worker.ends = ending, time.monotonic() + self.grace
-        self._send(worker, {"kind": "cancel", "number": number})
+        for number in task.members or (task.number,):
+            self._send(worker, {"kind": "cancel", "number": number})
 
     def _kill(self, worker: _Worker) -> None:
         worker.process.kill()

@@ -94,16 +94,16 @@ class _Listening:
         self.at = None if message is None else message.get("number")
         return message
 
-    def cancelled(self) -> bool:
-        return self.at in self._stopped
+    def cancelled(self, number: int | None = None) -> bool:
+        return (self.at if number is None else number) in self._stopped
 
-    def tell(self, kind: str, **data: Any) -> None:
+    def tell(self, kind: str, number: int | None = None, **data: Any) -> None:
         if kind == "progress":
             now = time.monotonic()
             if now - self._last < EVERY and data.get("step") != data.get("steps"):
                 return
             self._last = now
-        self.send({"kind": kind, "number": self.at, "data": data})
+        self.send({"kind": kind, "number": self.at if number is None else number, "data": data})
 
     def finished(self, number: int, data: Mapping[str, Any]) -> None:
         self.at = None

@@ -52,7 +52,7 @@ class RemoteWorker:
         try:
             if self._at is not None:
                 self._at.write_text(str(number))
-            return dict(self._doing.make(payload, lambda kind, **data: None, lambda: False))
+            return dict(self._doing.make(payload, lambda kind, **data: None, lambda *number: False))
         except Exception as error:
             return outcome_of(error)
 
@@ -155,8 +155,9 @@ class RayCrew:
     def cancel(self, number: int) -> None:
         """End the actor that is at this task; a new one takes its place."""
         for one in list(self._actors.values()):
-            if any(task.number == number for task in one.flying.values()):
-                self._bury(one, "cancelled" if self._head(one).number == number else "lost", "", number)
+            if any(number in (task.number, *task.members) for task in one.flying.values()):
+                head = self._head(one)
+                self._bury(one, "cancelled" if number in (head.number, *head.members) else "lost", "", number)
 
     def replace(self, worker: str) -> None:
         """Begin a worker anew, when it has nothing to do."""

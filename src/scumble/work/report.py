@@ -38,6 +38,7 @@ def write_report(folder: Path, target: Path, all_sheets: bool = False) -> list[P
     """
     with Ledger.read(folder) as ledger:
         rows, devices, runs = ledger.rows(), ledger.devices(), ledger.runs()
+        group = ledger.noted("group")
     target.mkdir(parents=True, exist_ok=True)
     done = [row for row in rows if row.state == "done"]
     bad = [row for row in rows if row.state in ("failed", "cancelled", "interrupted")]
@@ -45,7 +46,7 @@ def write_report(folder: Path, target: Path, all_sheets: bool = False) -> list[P
     written = [
         _write(target / "results.csv", _results(rows)),
         _write(target / "failures.csv", _failures(bad)),
-        _write(target / "report.md", _page(folder, target, rows, done, bad, devices, runs, sheets)),
+        _write(target / "report.md", _page(folder, target, rows, done, bad, devices, runs, sheets, group)),
     ]
     return [*written, *sheets]
 
@@ -93,6 +94,7 @@ def _page(
     devices: Sequence[tuple[str, int]],
     runs: int,
     sheets: Sequence[Path],
+    group: str | None,
 ) -> str:
     states = {state: sum(row.state == state for row in rows) for state in dict.fromkeys(row.state for row in rows)}
     lines = [f"# {folder.name}", "", f"{len(rows)} requests in {runs} runs: "
@@ -105,6 +107,9 @@ def _page(
     if smaller:
         lines.append(f"* {len(smaller)} results were made with fewer at once than asked, for want of memory, and may"
                      " differ by a grey level.")  # fmt: skip
+    if group is not None:
+        lines.append(f"* Up to {group} requests shared the calls of the network (--group): their results may differ by a"
+                     " grey level from those made one by one, and their recipes say how they were shared.")  # fmt: skip
     if bad:
         lines += ["", "## What is not there", "", "| reason | requests | ids |", "|---|---|---|"]
         for reason, ids in _reasons(bad).items():
