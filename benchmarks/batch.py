@@ -81,9 +81,10 @@ def in_turns(folder: Path, count: int) -> tuple[float, float, float]:
     )
     assert bare.stdin is not None and bare.stdout is not None
     bare.stdout.readline()
-    with Batch(folder / "list.jsonl", folder / "one", workers=1) as a, Batch(
-        folder / "list.jsonl", folder / "two", workers=2
-    ) as b:
+    with (
+        Batch(folder / "list.jsonl", folder / "one", workers=1) as a,
+        Batch(folder / "list.jsonl", folder / "two", workers=2) as b,
+    ):
         results = {"one": (iter(a), 1), "two": (iter(b), 2)}
         for stream, workers in results.values():
             fetch(stream, workers)

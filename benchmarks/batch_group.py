@@ -1,4 +1,4 @@
-"""What --group brings: time a picture where several requests share the calls of the network, and how far they differ."""
+"""What --group brings: time a picture where requests share the calls of the network, and how far they differ."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def main() -> None:
         write_list(folder, COUNT, STEPS)
         seconds = in_turns(folder)
         for size in GROUPS:
-            print(f"{size} at once: {100 * (1 - seconds[size] / seconds[1]):.0f} % less time a picture; {differs(folder, size)}")
+            saved = 100 * (1 - seconds[size] / seconds[1])
+            print(f"{size} at once: {saved:.0f} % less time a picture; {differs(folder, size)}")
         note("group", sizes=list(GROUPS), saved=[1 - seconds[size] / seconds[1] for size in GROUPS])
 
 

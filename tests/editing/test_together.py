@@ -59,7 +59,10 @@ def grouped(tiny_editor: Editor) -> list[Result]:
 def test_each_is_the_edit_that_it_is_alone_but_for_the_last_bits(tiny_editor: Editor, grouped: list[Result]) -> None:
     for result, one in zip(grouped, WORKS, strict=True):
         alone = one(tiny_editor)
-        assert (result.cost.forward_rows, result.cost.network_calls) == (alone.cost.forward_rows, alone.cost.network_calls)
+        assert (result.cost.forward_rows, result.cost.network_calls) == (
+            alone.cost.forward_rows,
+            alone.cost.network_calls,
+        )
         difference = np.abs(np.asarray(result.image, np.int16) - np.asarray(alone.image, np.int16))
         assert difference.max() <= 1 and (difference > 0).mean() < 0.05
         kept = {"group", "environment"}

@@ -333,7 +333,9 @@ def test_a_group_gives_the_same_pictures_within_a_level_says_so_and_is_repeated_
 ) -> None:
     with Batch(inputs / "list.jsonl", tmp_path, workers=1, group=3) as results:
         assert [one.state for one in results] == ["done"] * COUNT and results.exit_code() == 0
-        assert results.remarks == ["1 requests are made one by one: they have several candidates, which share calls anyway"]
+        assert results.remarks == [
+            "1 requests are made one by one: they have several candidates, which share calls anyway"
+        ]
     shared = {}
     for name in ("r0.png", "r1.png", "r2.png", "r3.png", "r4-0.png"):
         made, alone = (np.asarray(Image.open(folder / name), np.int16) for folder in (tmp_path, whole))

@@ -190,7 +190,10 @@ def test_a_group_whose_worker_ends_falls_apart_and_the_guilty_is_found(
 
 def test_a_group_takes_as_long_as_its_members_may_together(ledger: Ledger) -> None:
     rows = of_one_kind(ledger, [entry(0), entry(1, "hang")], Rules(time_limit=1.5, retries=0))
-    assert {row.id: (row.state, row.reason) for row in rows} == {"r00": ("done", "made"), "r01": ("failed", "timed-out")}
+    assert {row.id: (row.state, row.reason) for row in rows} == {
+        "r00": ("done", "made"),
+        "r01": ("failed", "timed-out"),
+    }
 
 
 def test_one_of_a_group_is_cancelled_and_the_others_go_on(ledger: Ledger) -> None:

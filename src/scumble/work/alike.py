@@ -1,4 +1,4 @@
-"""Which requests may share calls of the network: those of one model, method and size, whose method does not look inside.
+"""Which requests may share calls of the network: of one model, method and size, with a method that never looks inside.
 
 Nothing here needs torch.
 """

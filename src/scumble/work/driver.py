@@ -253,7 +253,9 @@ class Driver:
         """Remove what a dead worker has left half-written."""
         token = str(event.data.get("token", ""))
         if token:
-            worked = {self._place(claim.output) for _, claim in self.at.values()} | self._worked.pop(event.worker, set())
+            worked = {self._place(claim.output) for _, claim in self.at.values()} | self._worked.pop(
+                event.worker, set()
+            )
             number = event.data.get("task")
             if number is not None:
                 worked.add(self._place(self.ledger.row(int(number)).output))

@@ -477,8 +477,9 @@ class Ledger:
     def seconds_of(self, settings: int, model: str | None, latest: int) -> list[float]:
         """What the latest finished requests with these settings and this model took; of a group, each its share."""
         rows = self.base.execute(
-            "SELECT began, ended, attempt.worker FROM request JOIN attempt ON request = request.number AND attempt.number = attempts"
-            " LEFT JOIN model ON model.id = model WHERE state = 'done' AND reason = 'made' AND settings = ?"
+            "SELECT began, ended, attempt.worker FROM request"
+            " JOIN attempt ON request = request.number AND attempt.number = attempts LEFT"
+            " JOIN model ON model.id = model WHERE state = 'done' AND reason = 'made' AND settings = ?"
             " AND model.name IS ? ORDER BY changed DESC LIMIT ?", (settings, model, latest),
         ).fetchall()  # fmt: skip
         together = Counter((ended, worker) for _, ended, worker in rows)

@@ -108,8 +108,8 @@ def _page(
         lines.append(f"* {len(smaller)} results were made with fewer at once than asked, for want of memory, and may"
                      " differ by a grey level.")  # fmt: skip
     if group is not None:
-        lines.append(f"* Up to {group} requests shared the calls of the network (--group): their results may differ by a"
-                     " grey level from those made one by one, and their recipes say how they were shared.")  # fmt: skip
+        lines.append(f"* Up to {group} requests shared the calls of the network (--group): results may differ by a grey"
+                     " level from those made one by one; their recipes say how they were shared.")  # fmt: skip
     if bad:
         lines += ["", "## What is not there", "", "| reason | requests | ids |", "|---|---|---|"]
         for reason, ids in _reasons(bad).items():

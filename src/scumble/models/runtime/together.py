@@ -153,7 +153,7 @@ def in_group(model: Model, companion: Companion) -> Model:
 
 
 def repeated(model: Model, beside: Sequence[Beside]) -> Padded | None:
-    """What repeats a run of a group on this model; None: it was of no group, or something else answers for the model."""
+    """What repeats a run of a group on this model; None: it was of no group, or a runtime answers for the model."""
     if not beside or model.runtime is not None:
         return None
     return Padded(model, str(model.dtype).removeprefix("torch."), beside)
