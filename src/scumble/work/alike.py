@@ -21,7 +21,7 @@ __all__ = ["kinds_of"]
 ITSELF = {
     "inside": "{method} looks inside the network",
     "also": "something acts besides the method",
-    "count": "they have several candidates, which share calls anyway",
+    "count": "candidates of one request share calls anyway",
     "attention": "prompts are placed by attention",
     "runtime": "another runtime answers, or add-ons are on the model",
 }
@@ -44,7 +44,7 @@ def kinds_of(rows: Sequence[Row]) -> tuple[dict[int, str], list[str]]:
             kinds[row.number] = canonical(_kind(row.body))
         else:
             alone[why] += 1
-    return kinds, [f"{count} requests are made one by one: {why}" for why, count in alone.most_common()]
+    return kinds, [f"{count} of {len(rows)} requests are made one by one: {why}" for why, count in alone.most_common()]
 
 
 def _why_alone(body: Mapping[str, Any]) -> str | None:
