@@ -5,15 +5,13 @@ Usage: ``python docs/build.py [FOLDER]``. Nothing is written outside the folder,
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import re
 import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
+from command_page import command_page, commands
 from format_page import with_definitions
 from method_page import method_page
 
@@ -52,7 +50,10 @@ def build(folder: Path) -> int:
     for name in public:
         write(source / "python" / f"{name}.md", python_page(name))
     write(source / "python.md", page_of_pages("Python", [f"python/{name}" for name in public]))
-    write(source / "command-line.md", command_line())
+    top = list(dict.fromkeys(words[0] for words in commands()))
+    for command in top:
+        write(source / "command" / f"{command}.md", command_page(command))
+    write(source / "command-line.md", page_of_pages("Command line", [f"command/{command}" for command in top]))
     return build_main(["-W", "--keep-going", "-q", "-j", "1", "-b", "html", str(source), str(folder / "html")])
 
 
@@ -89,30 +90,5 @@ def python_page(name: str) -> str:
     return "\n".join(lines)
 
 
-def command_line() -> str:
-    """Every command with its help, as the command prints it."""
-    from scumble.cli import COMMANDS, make_app
-
-    app = make_app()
-    lines = ["# Command line", "", "What `--help-all` prints. Flags of `edit` go by its [method](all-methods.md).", ""]
-    for command in COMMANDS:
-        names = [name for name in app[command] if not name.startswith("-")]
-        for words in [[command], *([command, name] for name in names)]:
-            lines += [f"{'##' if len(words) == 1 else '###'} scumble {' '.join(words)}", "", "```text"]
-            lines += [*help_of(words).strip().splitlines(), "```", ""]
-    return "\n".join(lines)
-
-
-def help_of(words: list[str]) -> str:
-    """What a command prints as its help."""
-    from scumble.cli import main
-
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
-        main([*words, "--help-all"])
-    return text.getvalue()
-
-
 if __name__ == "__main__":
-    os.environ["COLUMNS"] = "100"
     sys.exit(build(Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build" / "docs").resolve()))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import html
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import scumble
-from scumble.cli import COMMANDS
+from scumble.cli import COMMANDS, main, make_app
 from scumble.methods.registry import method_class, method_names
 from scumble.work.schema import STATES
 
@@ -50,12 +53,22 @@ def test_every_method_has_its_page_with_every_flag(site: Path) -> None:
             assert f"--{flag}" in page, (name, field)
 
 
-def test_every_public_name_and_command_is_in_the_reference(site: Path) -> None:
+def test_every_public_name_is_in_the_reference(site: Path) -> None:
     for name in set(scumble.__all__) - {"__version__"}:
         assert (site / "python" / f"{name}.html").exists(), name
-    commands = (site / "command-line.html").read_text(encoding="utf-8")
-    for name in COMMANDS:
-        assert f"scumble {name}" in commands, name
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_the_command_reference_has_every_flag_that_help_prints(
+    site: Path, command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = html.unescape((site / "command" / f"{command}.html").read_text(encoding="utf-8"))
+    monkeypatch.setenv("COLUMNS", "200")
+    for below in ([], *([name] for name in make_app()[command] if not name.startswith("-"))):
+        with contextlib.suppress(SystemExit):
+            main([command, *below, "--help-all"])
+        flags = set(re.findall(r"--[a-z][\w-]+", capsys.readouterr().out)) - {"--help", "--help-all"}
+        assert not [flag for flag in flags if flag not in page], (command, below)
 
 
 def test_file_formats_state_every_field_and_layout(site: Path) -> None:

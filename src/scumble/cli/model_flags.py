@@ -53,7 +53,7 @@ class ModelFlags:
     offload: Offload | None = None
     """For small GPUs: model keeps networks that are not at work in main memory, sequential even their layers."""
     runtime: str | None = None
-    """torch, openvino (about twice as fast on a processor), compile (GPUs), or auto."""
+    """torch, openvino (faster on a processor), compile (GPUs), or auto."""
 
     def editor(self, threads: int | None = None) -> "Editor":
         """Load the model."""

@@ -1,4 +1,4 @@
-"""OpenVINO: the networks of a model converted once, kept on the disk, and run about twice as fast on a processor."""
+"""OpenVINO: the networks of a model converted once, kept on the disk, and run faster on a processor."""
 
 from __future__ import annotations
 
