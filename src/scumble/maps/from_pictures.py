@@ -24,7 +24,20 @@ Finder = str | Path | Callable[..., Any]
 def from_file(
     path: str | Path, size: Size | None = None, polarity: Polarity = "white-changes", channel: Channel = "auto"
 ) -> Image.Image:
-    """Read a map, resized to ``size`` (of the same aspect) when given, with white = change. Raises InputError."""
+    """Read a map from a picture.
+
+    Args:
+        path: The file.
+        size: (width, height) to which it is resized; it must have the same aspect.
+        polarity: ``white-changes``, or ``white-keeps`` for maps that mean the opposite.
+        channel: ``auto``, ``luminance`` or ``alpha``: what of the picture is the strength.
+
+    Returns:
+        An 8-bit gray image of that size, or the file's own, white = change.
+
+    Raises:
+        InputError: if it is no picture, or its aspect is another.
+    """
     from scumble.images import load_map
     from scumble.images.decode import open_file
 
@@ -34,16 +47,37 @@ def from_file(
 
 
 def luminance(image: Source) -> Image.Image:
-    """The picture's own brightness (Rec. 601) as a map: bright places change."""
+    """Make a map of an image's own brightness (Rec. 601): bright places change.
+
+    Args:
+        image: Path, bytes, open file, array (H, W, 3) of bytes, or PIL image.
+
+    Returns:
+        An 8-bit gray image of the image's size, white = change.
+
+    Raises:
+        InputError: if the image cannot be read.
+    """
     from scumble.images import load_image
 
     return load_image(image).rgb.convert("L")
 
 
 def depth(image: Source, model: Finder | None = None) -> Image.Image:
-    """The picture's depth as a map: what the model gives the larger values is white (for most of them, what is near).
+    """Make a map of an image's depth, stretched so that the whole range is used.
 
-    Stretched so that the whole range is used. Raises CheckpointError when there is no such model.
+    Args:
+        image: Path, bytes, open file, array (H, W, 3) of bytes, or PIL image.
+        model: A depth model of transformers (folder, or name of one that was downloaded before), or a ready pipeline;
+            Depth Anything V2 Small by default.
+
+    Returns:
+        An 8-bit gray image of the image's size: what the model gives the larger values is white, for most of them what
+        is near.
+
+    Raises:
+        CheckpointError: if there is no such model on this machine.
+        InputError: if the model's values are not numbers, or the image cannot be read.
     """
     from scumble.images import load_image
 
@@ -59,9 +93,20 @@ def depth(image: Source, model: Finder | None = None) -> Image.Image:
 
 
 def segmentation(image: Source, model: Finder | None = None, labels: Sequence[str] = ()) -> Image.Image:
-    """The things called ``labels`` in the picture, white; matched whatever the case.
+    """Make a map of the things called ``labels`` in an image.
 
-    Raises InputError naming what is in the picture when none is called so; CheckpointError without a model.
+    Args:
+        image: Path, bytes, open file, array (H, W, 3) of bytes, or PIL image.
+        model: A segmentation model of transformers (folder, or name of one that was downloaded before), or a ready
+            pipeline; Mask2Former (COCO) by default.
+        labels: Names, matched whatever the case.
+
+    Returns:
+        An 8-bit gray image of the image's size, white = change.
+
+    Raises:
+        InputError: if no label is given or none is there, naming what is in the image.
+        CheckpointError: if there is no such model on this machine.
     """
     from scumble.images import load_image
 

@@ -17,10 +17,22 @@ __all__ = ["box", "ellipse", "linear", "radial", "strength_fan", "strips"]
 def linear(
     size: Size, angle: float = 0.0, start: float = 0.0, end: float = 1.0, low: float = 0.0, high: float = 1.0
 ) -> Image.Image:
-    """Ramp from strength ``low`` to ``high``.
+    """Make a ramp from strength ``low`` to ``high``.
 
-    ``angle`` 0 goes from left to right, 90 from top to bottom; the ramp lasts from ``start`` to ``end``, parts of the
-    way from the first corner (0) to the last (1). A ``start`` beyond ``end`` turns it round; equal ones make a step.
+    Args:
+        size: (width, height) in pixels.
+        angle: Direction in degrees: 0 goes from left to right, 90 from top to bottom.
+        start: Where the ramp begins, as a part of the way from the first corner (0) to the last (1). Beyond ``end`` it
+            turns the ramp round; equal to it, it makes a step.
+        end: Where it ends.
+        low: Strength at the beginning, in [0, 1].
+        high: Strength at the end, in [0, 1].
+
+    Returns:
+        An 8-bit gray image of that size, white = change.
+
+    Raises:
+        InputError: if the size has no pixels or a strength lies outside [0, 1].
     """
     check_strengths(low=low, high=high)
     along = _along(size, angle, from_center_of_pixels=True)
@@ -37,9 +49,21 @@ def radial(
     low: float = 0.0,
     high: float = 1.0,
 ) -> Image.Image:
-    """Disc of strength ``high`` up to the radius ``inner``, falling evenly to ``low`` at ``radius``.
+    """Make a disc of strength ``high`` up to the radius ``inner``, falling evenly to ``low`` at ``radius``.
 
-    The centre is the picture's and the radius half its shorter side when not given.
+    Args:
+        size: (width, height) in pixels.
+        center: (x, y) in pixels; the image's when not given.
+        radius: Where it has faded to ``low``, in pixels; half the shorter side when not given.
+        inner: Up to this radius, in pixels, the strength is ``high``.
+        low: Strength outside, in [0, 1].
+        high: Strength at the center, in [0, 1].
+
+    Returns:
+        An 8-bit gray image of that size, white = change.
+
+    Raises:
+        InputError: if ``radius`` is not above ``inner``, or a strength lies outside [0, 1].
     """
     check_strengths(low=low, high=high)
     radius = min(size) / 2 if radius is None else radius
@@ -51,7 +75,21 @@ def radial(
 
 
 def strips(size: Size, count: int = 5, low: float = 0.0, high: float = 1.0, angle: float = 0.0) -> Image.Image:
-    """``count`` equal strips of even steps of strength from ``low`` to ``high``, along ``angle`` as in linear."""
+    """Make ``count`` equal strips of even steps of strength.
+
+    Args:
+        size: (width, height) in pixels.
+        count: Number of strips, 1 or more.
+        low: Strength of the first, in [0, 1].
+        high: Strength of the last, in [0, 1].
+        angle: Direction in degrees, as in :func:`linear`.
+
+    Returns:
+        An 8-bit gray image of that size, white = change.
+
+    Raises:
+        InputError: if there is no strip, or a strength lies outside [0, 1].
+    """
     check_strengths(low=low, high=high)
     steps = _steps(count, low, high)
     which = np.floor(_along(size, angle) * count).astype(int)
@@ -68,11 +106,25 @@ def strength_fan(
     sweep: float = 360.0,
     radius: float | None = None,
 ) -> Image.Image:
-    """Sectors of growing strength around a centre: one picture shows what each strength does to it.
+    """Make sectors of growing strength around a center: one picture shows what each strength does to it.
 
-    The strength fan of Differential Diffusion (arXiv 2306.00950). The first of the ``count`` sectors has strength
-    ``low``, the last ``high``; they begin at the angle ``start`` (-90 is up) and go clockwise through ``sweep``
-    degrees. Beyond ``radius`` (by default there is none) and outside the sweep nothing changes.
+    The strength fan of Differential Diffusion (arXiv 2306.00950).
+
+    Args:
+        size: (width, height) in pixels.
+        count: Number of sectors, 1 or more.
+        center: (x, y) in pixels; the image's when not given.
+        low: Strength of the first sector, in [0, 1].
+        high: Strength of the last, in [0, 1].
+        start: Angle in degrees at which they begin; -90 is up. They go clockwise.
+        sweep: Degrees that they fill; outside of them nothing changes.
+        radius: Pixels beyond which nothing changes; without it there is no limit.
+
+    Returns:
+        An 8-bit gray image of that size, white = change.
+
+    Raises:
+        InputError: if there is no sector, the sweep or radius is not positive, or a strength lies outside [0, 1].
     """
     check_strengths(low=low, high=high)
     if not 0.0 < sweep <= 360.0:
@@ -90,7 +142,23 @@ def strength_fan(
 def box(
     size: Size, left: float, top: float, right: float, bottom: float, soft: int = 0, strength: float = 1.0
 ) -> Image.Image:
-    """A rectangle; ``soft`` pixels around it fade out smoothly. Raises InputError when no pixel's centre is in it."""
+    """Make a rectangle.
+
+    Args:
+        size: (width, height) in pixels.
+        left: Left side in pixels; a pixel is inside if its center is.
+        top: Top side.
+        right: Right side.
+        bottom: Bottom side.
+        soft: Pixels around it over which it fades out smoothly.
+        strength: Strength inside, in [0, 1].
+
+    Returns:
+        An 8-bit gray image of that size, white = change.
+
+    Raises:
+        InputError: if no pixel's center is in it, or the strength lies outside [0, 1].
+    """
     _check_corners(left, top, right, bottom)
     x, y = _offsets(size, (0.0, 0.0))
     return _filled((x > left) & (x < right) & (y > top) & (y < bottom), soft, strength)
@@ -99,7 +167,23 @@ def box(
 def ellipse(
     size: Size, left: float, top: float, right: float, bottom: float, soft: int = 0, strength: float = 1.0
 ) -> Image.Image:
-    """The ellipse that fills the given box; ``soft`` pixels around it fade out smoothly."""
+    """Make the ellipse that fills a box.
+
+    Args:
+        size: (width, height) in pixels.
+        left: Left side of the box in pixels; a pixel is inside if its center is.
+        top: Top side.
+        right: Right side.
+        bottom: Bottom side.
+        soft: Pixels around the ellipse over which it fades out smoothly.
+        strength: Strength inside, in [0, 1].
+
+    Returns:
+        An 8-bit gray image of that size, white = change.
+
+    Raises:
+        InputError: if no pixel's center is in it, or the strength lies outside [0, 1].
+    """
     _check_corners(left, top, right, bottom)
     x, y = _offsets(size, ((left + right) / 2, (top + bottom) / 2))
     return _filled((2 * x / (right - left)) ** 2 + (2 * y / (bottom - top)) ** 2 <= 1.0, soft, strength)

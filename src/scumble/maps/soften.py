@@ -16,10 +16,19 @@ Side = Literal["outside", "inside", "centred"]
 
 
 def blurred_mask(mask: MapLike, radius: int, side: Side = "outside") -> Image.Image:
-    """Give a mask (white from grey 128 up) an edge that fades over ``radius`` pixels: "soft inpainting".
+    """Give a mask an edge that fades over ``radius`` pixels: "soft inpainting".
 
-    ``outside`` grows it: the whole masked region stays 1. ``inside`` shrinks it: nothing outside changes at all.
-    ``centred`` lets the edge lie halfway. Raises InputError.
+    Args:
+        mask: A map whose places from gray 128 up are inside.
+        radius: Width of the edge in pixels, 0 or more.
+        side: ``outside`` grows the mask, all of the region stays 1; ``inside`` shrinks it, nothing outside changes
+            at all; ``centred`` lets the edge lie halfway.
+
+    Returns:
+        An 8-bit gray image of the mask's size, white = change.
+
+    Raises:
+        InputError: if the mask cannot be read, or radius or side is not one of those.
     """
     return to_grey(soften(as_strengths(mask) >= 0.5, radius, side))
 
