@@ -57,8 +57,8 @@ def entry(row: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text whose signs mean nothing to Markdown outside of code."""
-    parts = re.split(r"(`[^`]*`)", text)
+    """Text whose flags are code, and whose signs mean nothing to Markdown elsewhere."""
+    parts = re.split(r"(`[^`]*`)", re.sub(r"(?<![\w`-])--[a-z][\w-]*", r"`\g<0>`", text))
     return "".join(part if k % 2 else re.sub(r"([*<>_|\[\]{}$])", r"\\\1", part) for k, part in enumerate(parts))
 
 

@@ -10,6 +10,7 @@ version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 3
+smartquotes_action = "qe"  # -- stays: it begins a flag
 highlight_language = "none"  # a block without a language is not Python
 suppress_warnings = ["myst.header"]  # the report's headings start where its tables need them
 
