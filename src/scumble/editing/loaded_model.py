@@ -60,7 +60,7 @@ class LoadedModel:
             device: ``cpu``, ``cuda``, ``mps`` or None to choose.
             dtype: ``float32`` (also None), ``float16`` or ``bfloat16``: what the networks compute in; ``auto``:
                 float16 on CUDA, bfloat16 in OpenVINO where the processor has it and the run has many steps.
-            runtime: ``torch`` (also None), ``openvino`` (twice as fast on a processor), ``compile``, or ``auto``:
+            runtime: ``torch`` (also None), ``openvino`` (faster on a processor), ``compile``, or ``auto``:
                 OpenVINO where it is installed and the planned rows pay for its conversion.
             threads: Processor threads of its runs; None: as torch has it.
             cache: Whether encoded pictures and inversions are kept for the next edit, or where.
