@@ -1,25 +1,40 @@
-"""Where benchmarks leave figures for the pages: ``docs/figures/batches.json``, written when asked for.
+"""Where a benchmark leaves its figures for the pages: ``docs/figures-data/NAME.json``, with ``SCUMBLE_FIGURES`` set.
 
-``SCUMBLE_FIGURES=1 python -m benchmarks batch batch_group``, then ``python docs/batch_figures.py`` states them.
+``SCUMBLE_FIGURES="two quiet processor cores" python -m benchmarks batch batch_group``, then ``make docs-tables``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 from scumble.files import atomic_write
 
-FILE = Path(__file__).parents[1] / "docs" / "figures" / "batches.json"
+FOLDER = Path(__file__).parents[1] / "docs" / "figures-data"
 
 
-def note(name: str, **figures: float | list[float]) -> None:
-    """Keep a benchmark's figures."""
-    if not os.environ.get("SCUMBLE_FIGURES"):
-        return
-    known = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    known[name] = {key: [round(v, 3) for v in value] if isinstance(value, list) else round(value, 3)
-                   for key, value in figures.items()}  # fmt: skip
-    with atomic_write(FILE) as unfinished:
-        unfinished.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def keep_table(name: str, about: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Keep rows as they are to stand on a page; nothing without ``SCUMBLE_FIGURES``, which says what the machine is."""
+    machine = os.environ.get("SCUMBLE_FIGURES")
+    if machine:
+        stated = {
+            "date": date.today().isoformat(),
+            "machine": machine,
+            "weights": "still-life",
+            "command": "make bench",
+        }
+        _write(name, {"about": about, **stated, "command": "make bench", "columns": columns, "rows": rows})
+
+
+def keep_assumed(name: str, about: str, assumed: dict[str, Any]) -> None:
+    """Keep what a page works out a table from."""
+    if os.environ.get("SCUMBLE_FIGURES"):
+        _write(name, {"about": about, "assume": assumed})
+
+
+def _write(name: str, body: dict[str, Any]) -> None:
+    with atomic_write(FOLDER / f"{name}.json") as unfinished:
+        unfinished.write_text(json.dumps(body, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

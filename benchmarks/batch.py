@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks._figures import note
+from benchmarks._figures import keep_assumed, keep_table
 from scumble.work.batch import Batch, Finished
 from scumble.work.ledger import Entry, Ledger
 from scumble.work.outcome import Outcome, OutputFile
@@ -52,13 +53,42 @@ def main() -> None:
         write_list(folder, count)
         bare, one, two = in_turns(folder, count)
         same = all(path.read_bytes() == (folder / "two" / path.name).read_bytes() for path in folder.glob("one/*.png"))
-    over = 100 * (one / bare - 1)
-    print(f"{count} edits of {STEPS} steps on the bundled model, each: bare {1000 * bare:.1f} ms, with one worker"
-          f" {1000 * one:.1f} ms ({over:+.1f} %)")  # fmt: skip
-    print(f"two workers on this machine's processors: {one / two:.2f} times as fast as one")
-    print(f"files of one and of two workers: {'equal' if same else 'DIFFERENT'}")
-    ledger = ledger_alone()
-    note("batch", count=count, steps=STEPS, bare_ms=1000 * bare, one_ms=1000 * one, two_ms=1000 * two, **ledger)
+        size = np.mean([path.stat().st_size for path in folder.glob("one/*.png")])
+    over = f"{100 * (one / bare - 1):+.1f} %"
+    files = "equal" if same else "DIFFERENT"
+    rows = [
+        ["a bare edit in a loop, saved", f"{1000 * bare:.1f} ms"],
+        ["a request of a batch with one worker", f"{1000 * one:.1f} ms ({over})"],
+        ["a request with two workers on two cores", f"{1000 * two:.1f} ms ({one / two:.2f} times as fast)"],
+        ["files of one and of two workers", files],
+    ]
+    about = f"{count} edits of {STEPS} steps on the bundled model, 64 px, one thread a worker; all three in turns."
+    report("batch-overhead", about, rows)
+    processor, stored = ledger_alone()
+    about = f"The ledger alone: {ROWS} requests claimed and recorded one by one, two transactions each."
+    each = [["claiming and recording a request", f"{processor:.2f} ms of processor time"],
+            ["the ledger's size", f"{stored:.0f} bytes a request"],
+            *([f"a PNG of {side} px, a smooth picture with noise of 2 grey levels", f"{png(side):.2f} MB"]
+              for side in (512, 1024))]  # fmt: skip
+    report("ledger", about, each)
+    measured = {"pictures": 1_000_000, "milliseconds_a_row": round(1000 * one / (2 * STEPS), 1), "rows": 2 * STEPS,
+                "milliseconds_of_codec": 0, "busy": 1.0, "megabytes": round(size / 1e6, 4),
+                "gpus": [1, 2, 16, 256]}  # fmt: skip
+    keep_assumed("million-measured", MEASURED, measured)
+
+
+MEASURED = (
+    "By the formula above from the rows of the benchmark (bundled model, 64 px, one thread of a processor for each"
+    " worker): {milliseconds_a_row} ms a row with all that is around it, {rows} rows."
+)
+
+
+def report(name: str, about: str, rows: list[list[str]]) -> None:
+    """Print figures, and keep them for the pages."""
+    print(about)
+    for what, value in rows:
+        print(f"  {what}: {value}")
+    keep_table(name, about, ["what", "measured"], rows)
 
 
 def write_list(folder: Path, count: int, steps: int = STEPS) -> None:
@@ -111,8 +141,8 @@ def fetch(stream: Iterator[Finished], count: int) -> None:
         assert result.state == "done", result.error
 
 
-def ledger_alone() -> dict[str, float]:
-    """Requests a second of the ledger: claimed, recorded with an output, two transactions each."""
+def ledger_alone() -> tuple[float, float]:
+    """Milliseconds of processor time and bytes of a request in the ledger."""
     with tempfile.TemporaryDirectory() as place, Ledger.open(place, "a benchmark") as ledger:
         body = {"method": "sdedit", "parameters": {"strength": 0.5, "prompt": "a large red cube"}, "seed": 1}
         ledger.add([Entry(f"r{k}", f"{k:064x}", body, f"r{k}.png") for k in range(ROWS)])
@@ -123,8 +153,16 @@ def ledger_alone() -> dict[str, float]:
             ledger.record([Outcome(claim.number, "done", remark="made", files=(file,), key="ef" * 32)])
         cpu = (time.process_time() - cpu) / ROWS
         size = (Path(place) / ".scumble" / "ledger.sqlite").stat().st_size / ROWS
-    print(f"the ledger alone: {1000 * cpu:.2f} ms of processor time a request, {size:.0f} bytes")
-    return {"ledger_ms": 1000 * cpu, "ledger_bytes": size}
+    return 1000 * cpu, size
+
+
+def png(side: int) -> float:
+    """Megabytes of a picture as models make them."""
+    ramp = np.linspace(40, 200, side)
+    noise = np.random.default_rng(0).normal(0, 2, (side, side, 3))
+    file = io.BytesIO()
+    Image.fromarray((ramp[:, None, None] + noise).astype(np.uint8)).save(file, "PNG")
+    return len(file.getvalue()) / 1e6
 
 
 if __name__ == "__main__":

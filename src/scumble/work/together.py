@@ -51,6 +51,7 @@ def make_together(
             elif isinstance(result, CancelledError):
                 members[number] = outcome_of(result)
             else:
+                _reason(number, result)  # for the worker's log; it is tried once more
                 members[number] = attempt.make(todo.payload, partial(tell, number=number), partial(cancelled, number))
         except Exception as error:
             members[number] = _reason(number, error)
@@ -64,7 +65,7 @@ def _edit(number: int, todo: Todo, tell: Tell, cancelled: Cancelled) -> Callable
     return make
 
 
-def _reason(number: int, error: Exception) -> dict[str, Any]:
+def _reason(number: int, error: BaseException) -> dict[str, Any]:
     print(f"request {number}:", file=sys.stderr)
     traceback.print_exception(error)
     sys.stderr.flush()

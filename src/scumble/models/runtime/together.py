@@ -22,6 +22,7 @@ from scumble.models.base import Model
 from scumble.models.forward import by_torch
 from scumble.models.runtime.answers import Answers
 from scumble.models.runtime.inputs import as_keywords
+from scumble.models.runtime.untouched import Watch
 
 __all__ = ["Beside", "Companion", "Padded", "in_group", "repeated", "run_together"]
 
@@ -39,9 +40,12 @@ class Companion:
 
     name, version, remark = "torch", "in a group", ""
 
-    def __init__(self, precision: str) -> None:
-        self.precision, self.answers = precision, Answers()
+    def __init__(self, precision: str, watch: Watch) -> None:
+        self.precision, self.answers, self.watch = precision, Answers(), watch
         self.beside: list[Beside] = []
+
+    def begin(self, steps: int) -> None:
+        """A run begins: nothing is prepared for it."""
 
     def denoise(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor | None:
         """Return the raw output of the denoiser."""
@@ -81,7 +85,7 @@ class Padded(Companion):
     """
 
     def __init__(self, model: Model, precision: str, beside: Sequence[Beside]) -> None:
-        super().__init__(precision)
+        super().__init__(precision, Watch())
         self._model = model
         self._left = [one[1:] for one in beside for _ in range(one[0])]
 
@@ -114,6 +118,7 @@ class _Run(Companion):
     """One of the runs, and the two bells by which it and the others take turns."""
 
     precision: str
+    watch: Watch
     go: threading.Event = field(default_factory=threading.Event)
     back: threading.Event = field(default_factory=threading.Event)
     asked: _Asked | None = None
@@ -121,7 +126,7 @@ class _Run(Companion):
     ended: bool = False
 
     def __post_init__(self) -> None:
-        super().__init__(self.precision)
+        super().__init__(self.precision, self.watch)
 
     def denoise(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor | None:
         """Wait until all others need the network too, and return what it made of these rows."""
@@ -167,7 +172,8 @@ def run_together(model: Model, works: Sequence[Callable[[Model], T]]) -> list[tu
         works: Each is given the model to work with, in a thread of its own.
     """
     precision = str(model.dtype).removeprefix("torch.")
-    runs = [_Run(precision) for _ in works]
+    watch = Watch()
+    runs = [_Run(precision, watch) for _ in works]
     results: list[T | BaseException] = [RuntimeError("it was never begun")] * len(works)
     threads_each = torch.get_num_threads()
 
