@@ -68,12 +68,12 @@ def _shape(body: Mapping[str, Any]) -> dict[str, Any]:
         return {**rest, "parameters": parameters, "size": header.size}
 
 
-def _text(told: Mapping[str, Any]) -> str:
+def _text(plan: Mapping[str, Any]) -> str:
     lines = [
-        f"{told['requests']} requests, {told['pictures']} pictures, {told['kinds']} kinds of work; nothing was made",
-        f"{told['forward']:,} forward and {told['backward']:,} backward rows of the network",
-        f"about {told['bytes'] / 1e6:,.1f} MB of results as PNG; {told['free'] / 1e9:,.1f} GB are free",
+        f"{plan['requests']} requests, {plan['pictures']} pictures, {plan['kinds']} kinds of work; nothing was made",
+        f"{plan['forward']:,} forward and {plan['backward']:,} backward rows of the network",
+        f"about {plan['bytes'] / 1e6:,.1f} MB of results as PNG; {plan['free'] / 1e9:,.1f} GB are free",
     ]
-    if told["bounded"]:
-        lines.append(f"{told['bounded']} requests may take less: their cost depends on the picture")
-    return "\n".join([*lines, *told["problems"]])
+    if plan["bounded"]:
+        lines.append(f"{plan['bounded']} requests may take less: their cost depends on the picture")
+    return "\n".join([*lines, *plan["problems"]])

@@ -138,8 +138,8 @@ def run(
         raise KeyboardInterrupt(message) from None
     message = f"{tally.made} results made, {tally.kept} were there, {len(tally.failed)} failed"
     print(f"{message}, in {duration(tally.seconds)}; next: scumble bench report {folder}")
-    if said := spent(benchmark).text():
-        print(said)
+    if timing := spent(benchmark).text():
+        print(timing)
 
 
 @app.command

@@ -128,9 +128,9 @@ def drag_app(words: Sequence[str]) -> App:
 
 def _tell(result: Result) -> None:
     """Say of every point how far from its target it was found."""
-    for number, told in enumerate(result.reports):
+    for number, outcome in enumerate(result.reports):
         which = f"candidate {number}, " if len(result.reports) > 1 else ""
-        for k, point in enumerate(told.get("points", ())):
+        for k, point in enumerate(outcome.get("points", ())):
             print(
                 f"{which}point {k + 1}: {point['arrival_error']:.1f} pixels from its target,"
                 f" of {point['distance']:.1f} it had to go",

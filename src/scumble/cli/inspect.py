@@ -110,10 +110,10 @@ def _inversion(path: Path) -> dict[str, Any]:
     }
 
 
-def _flat(told: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _flat(record: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """One line for each value; the items of a list of recipes, as an extended picture has, are numbered from 1."""
     pairs: list[tuple[str, Any]] = []
-    for key, value in told.items():
+    for key, value in record.items():
         if isinstance(value, dict):
             pairs += _flat(value, f"{prefix}{key}.")
         elif isinstance(value, list) and value and all(isinstance(item, dict) for item in value):

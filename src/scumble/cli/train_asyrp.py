@@ -111,9 +111,9 @@ def asyrp(
     kind: dict[str, Any] = {"epochs": epochs, "rate": rate, "optimizer": optimizer, "seed": seed, "frames": frames}
     if by == "clip":
         scorer = ClipScorer.load(clip, loaded.device)
-        direction = train_direction(loaded, scorer, paths, about, **kind, told=print)
+        direction = train_direction(loaded, scorer, paths, about, **kind, say=print)
     else:
-        direction = teach_direction(loaded, paths, about, far=far, **kind, told=print)
+        direction = teach_direction(loaded, paths, about, far=far, **kind, say=print)
     print(direction.save(output, torch.float16))
 
 
@@ -127,7 +127,7 @@ def train_direction(
     optimizer: Literal["sgd", "adam"] = "sgd",
     seed: int = 0,
     frames: Sequence[str] = ("{}",),
-    told: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Direction:
     """Invert the pictures, find where the shift is to act unless that is given (-1: find it), and train.
 
@@ -141,9 +141,9 @@ def train_direction(
         optimizer: sgd or adam.
         seed: Of the first weights.
         frames: Sentence frames around the texts.
-        told: Called with a line of text every so often.
+        say: Called with a line of text every so often.
     """
-    say = told or (lambda line: None)
+    say = say or (lambda line: None)
     ctx, cond, images, paths = _inverted(model, pictures, about.steps, say)
     cosine = similarity(scorer.text_features, about.source, about.target)
     if about.t_edit < 0 or about.t_boost < 0:
@@ -171,7 +171,7 @@ def teach_direction(
     seed: int = 0,
     frames: Sequence[str] = ("{}",),
     far: float = 1.0,
-    told: Callable[[str], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Direction:
     """Invert the pictures, and train a shift that does what the model itself makes of the two texts.
 
@@ -185,14 +185,14 @@ def teach_direction(
         seed: Of the first weights.
         frames: Sentence frames around the texts.
         far: How far to follow the model's own change.
-        told: Called with a line of text every so often.
+        say: Called with a line of text every so often.
 
     Raises:
         MethodError: If the model takes no text.
     """
     if not model.takes_text:
         raise MethodError(f"{model.name} takes no text, it cannot teach a direction between two: train by clip")
-    say = told or (lambda line: None)
+    say = say or (lambda line: None)
     about = replace(
         about,
         t_edit=TAUGHT_EDIT if about.t_edit < 0 else about.t_edit,

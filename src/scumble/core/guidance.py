@@ -86,8 +86,8 @@ class Guidance(Control):
         """The rows that the rule needs at this step, of those with and without words."""
         if self.guider is None:
             return rows
-        kept = rows if self.guider.guides_at(ctx.level) else [row for row in rows if row.name != "uncond"]
-        return [*(kept or rows), *self.guider.more_branches(self.cond)]
+        needed = rows if self.guider.guides_at(ctx.level) else [row for row in rows if row.name != "uncond"]
+        return [*(needed or rows), *self.guider.more_branches(self.cond)]
 
     def taps(self, ctx: RunState) -> Sequence[Any]:
         """What the rule does inside the network."""

@@ -137,8 +137,8 @@ def _transparency(asked: Edit, picture: Picture, change: Tensor | None) -> tuple
     if picture.alpha is None or asked.view.transparency == "keep":
         return [], []
     if change is None:
-        kept = "the picture's transparency was kept; give a map to fill transparent places"
-        return [], [kept] if is_see_through(picture.alpha) else []
+        notice = "the picture's transparency was kept; give a map to fill transparent places"
+        return [], [notice] if is_see_through(picture.alpha) else []
     if not is_see_through(picture.alpha, change[:, 0].amax(0)):
         return [], []
     filled = "transparent places became as opaque as the map is strong there; --transparency keep leaves them"

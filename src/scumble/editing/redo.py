@@ -203,10 +203,10 @@ def _source(recipe: Recipe, given: Any, beside: Beside) -> Picture:
         if picture.sha256 != wanted["sha256"]:
             raise InputError(f"the given picture is not the one that was edited ({wanted['name']})")
         return picture
-    found = beside.picture(wanted, recipe.size)
-    if found is None:
+    original = beside.picture(wanted, recipe.size)
+    if original is None:
         raise InputError(f"the edited picture {wanted['name']!r} is not beside the result; give it with --image")
-    return found
+    return original
 
 
 def _number(name: str) -> float | None:

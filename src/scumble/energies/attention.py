@@ -32,16 +32,16 @@ class Centroid(OfWords):
         if self.target is not None:
             self.source = None
 
-    def measure(self, seen: Observation) -> Tensor:
+    def measure(self, observation: Observation) -> Tensor:
         """Centres of the source (B, layers, 2), mean over tokens."""
-        return self._centers(self.theirs(seen))
+        return self._centers(self.theirs(observation))
 
     def _centers(self, layers: list[Tensor]) -> Tensor:
         return torch.stack([centroid(soft_shape(maps) if self.sharp else maps).mean(1) for maps in layers], 1)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """``mean |c - (c_source + by)|``."""
-        centers = self._centers(self.own(seen))
+        centers = self._centers(self.own(observation))
         wanted = self.target if origin is None else self.by
         goal = torch.tensor(wanted, dtype=centers.dtype, device=centers.device).expand_as(centers)
         return distance(centers, goal if origin is None else origin + goal, self.squared, self.smooth)
@@ -57,16 +57,16 @@ class Size(LikeSource):
 
     factor: float = 1.0
 
-    def measure(self, seen: Observation) -> Tensor:
+    def measure(self, observation: Observation) -> Tensor:
         """Sizes of the source (B, layers)."""
-        return self._sizes(self.theirs(seen))
+        return self._sizes(self.theirs(observation))
 
     def _sizes(self, layers: list[Tensor]) -> Tensor:
         return torch.stack([soft_shape(maps).mean((1, 2, 3)) for maps in layers], 1)
 
-    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
+    def compare(self, observation: Observation, origin: Tensor) -> Tensor:
         """``mean |size - factor size_source|``."""
-        sizes = self._sizes(self.own(seen))
+        sizes = self._sizes(self.own(observation))
         return distance(sizes, (origin * self.factor).expand_as(sizes), self.squared, self.smooth)
 
 
@@ -84,24 +84,24 @@ class Shape(LikeSource):
     hard: bool = False
     free: tuple[tuple[Columns, Transform], ...] = ()
 
-    def measure(self, seen: Observation) -> Tensor:
+    def measure(self, observation: Observation) -> Tensor:
         """The wanted silhouettes, and behind them how much a place counts; all layers in one row of numbers
         (B, tokens + 1, cells)."""
         shapes = []
-        for site, maps in zip(self.sites, self.theirs(seen), strict=True):
+        for site, maps in zip(self.sites, self.theirs(observation), strict=True):
             counts = torch.ones_like(maps[:, :1])
             for columns, change in self.free:
-                going = soft_shape(seen.attention[site][:, list(columns.source)])
+                going = soft_shape(observation.attention[site][:, list(columns.source)])
                 taken = torch.maximum(going, change(going)).amax(1, keepdim=True)
                 counts = torch.minimum(counts, 1 - taken)
             wanted = self.transform((hard_shape if self.hard else soft_shape)(maps))
             shapes.append(torch.cat([wanted, counts], 1).flatten(2))
         return torch.cat(shapes, -1)
 
-    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
+    def compare(self, observation: Observation, origin: Tensor) -> Tensor:
         """``mean |shape - T(shape_source)|``, tokens by tokens where they correspond, else their means."""
-        total, at = torch.zeros((), device=seen.x.device), 0
-        for maps in self.own(seen):
+        total, at = torch.zeros((), device=observation.x.device), 0
+        for maps in self.own(observation):
             shape = soft_shape(maps).flatten(2)
             wanted, counts = origin[..., at : at + shape.shape[-1]].split([origin.shape[1] - 1, 1], 1)
             at += shape.shape[-1]

@@ -46,14 +46,14 @@ class ClipNearness(Energy):
         """The picture."""
         return Needs(prediction=True)
 
-    def features(self, seen: Observation) -> Tensor:
+    def features(self, observation: Observation) -> Tensor:
         """Unit features of all views (copies, B, D)."""
-        picture = seen.picture if self.mask is None else masked(seen.picture, self.mask > 0)
-        return _views(self.scorer, picture, self.copies, seen)
+        picture = observation.picture if self.mask is None else masked(observation.picture, self.mask > 0)
+        return _views(self.scorer, picture, self.copies, observation)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Mean distance over the views."""
-        features = self.features(seen)
+        features = self.features(observation)
         if self.kind == "angle":
             return spherical_distance(features, self.wanted.to(features)).mean(0)
         return 1 - (features * self.wanted.to(features)).sum(-1).mean(0)
@@ -93,10 +93,10 @@ class ClipRegion(Energy):
         """The picture."""
         return Needs(prediction=True)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Return the weighted distance (B,)."""
-        picture = seen.judged(self.of)
-        return with_gradient(*self.at(picture, seen.ctx.noise, seen.ctx.i, seen.ctx.tag))
+        picture = observation.judged(self.of)
+        return with_gradient(*self.at(picture, observation.ctx.noise, observation.ctx.i, observation.ctx.tag))
 
     def at(self, picture: Tensor, noise: NoiseSource, step: int, tag: str = "") -> tuple[Tensor, Tensor, Tensor]:
         """Return the picture, the weighted loss (B,) and the gradient of its sum under the views of a step."""
@@ -162,9 +162,9 @@ class ClipGoal(Energy):
         """The picture."""
         return Needs(prediction=True)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Return the weighted loss (B,)."""
-        features = _views(self.scorer, seen.judged(self.of), self.copies, seen).mean(0)
+        features = _views(self.scorer, observation.judged(self.of), self.copies, observation).mean(0)
         return -self.weight * (features * self.goal).sum(-1)
 
 
@@ -182,10 +182,13 @@ def direction_energy(features: Tensor, start: Tensor, direction: Tensor) -> Tens
     return F.cosine_similarity(features - start.to(features), direction.to(features), dim=-1, eps=1e-7)
 
 
-def _views(scorer: ClipScorer, picture: Tensor, copies: int, seen: Observation) -> Tensor:
+def _views(scorer: ClipScorer, picture: Tensor, copies: int, observation: Observation) -> Tensor:
     """Unit features (copies, B, D) of the picture itself and of views of it, drawn for the step."""
     small, batch = squared(picture, scorer.size), picture.shape[0]
     views = [small]
     if copies > 1:
-        views += [warp(small, m) for m in draw_views(seen.ctx.noise, batch, copies - 1, seen.ctx.i, seen.ctx.tag)]
+        views += [
+            warp(small, m)
+            for m in draw_views(observation.ctx.noise, batch, copies - 1, observation.ctx.i, observation.ctx.tag)
+        ]
     return scorer.encode(torch.cat(views)).unflatten(0, (copies, batch))

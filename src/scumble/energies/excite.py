@@ -73,23 +73,23 @@ class Excite(Energy):
         """The attention of the sites."""
         return Needs(attention=self.sites)
 
-    def strengths(self, seen: Observation) -> Tensor:
+    def strengths(self, observation: Observation) -> Tensor:
         """Largest attention of each word (B, words)."""
-        maps = word_maps([seen.attention[site] for site in self.sites], self.last, self.spread)
+        maps = word_maps([observation.attention[site] for site in self.sites], self.last, self.spread)
         return torch.stack([maps[:, [c - 1 for c in word]].amax((2, 3)).mean(1) for word in self.words], 1)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """0 where every word has full attention somewhere, 1 where one has none."""
-        return (1 - self.strengths(seen)).amax(1)
+        return (1 - self.strengths(observation)).amax(1)
 
 
 @dataclass
 class Suppress(Excite):
     """The words have no place anywhere: the largest attention of the strongest one."""
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """0 where no place belongs to the words."""
-        return self.strengths(seen).amax(1)
+        return self.strengths(observation).amax(1)
 
 
 @dataclass
@@ -109,11 +109,11 @@ class Apart(Energy):
         """The attention of the sites."""
         return Needs(attention=self.sites)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Share of the smaller silhouette that two words have in common, mean over pairs and layers."""
-        total, pairs = torch.zeros((), device=seen.x.device), 0
+        total, pairs = torch.zeros((), device=observation.x.device), 0
         for site in self.sites:
-            shapes = [soft_shape(seen.attention[site][:, list(word)].mean(1)) for word in self.words]
+            shapes = [soft_shape(observation.attention[site][:, list(word)].mean(1)) for word in self.words]
             for k, one in enumerate(shapes):
                 for other in shapes[k + 1 :]:
                     smaller = torch.minimum(one.sum((1, 2)), other.sum((1, 2))) + 1e-4

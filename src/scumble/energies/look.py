@@ -32,16 +32,16 @@ class Appearance(LikeSource):
         """Attention and one module's output."""
         return Needs(attention=self.sites, features=(self.features,))
 
-    def measure(self, seen: Observation) -> Tensor:
+    def measure(self, observation: Observation) -> Tensor:
         """Looks of the source (B, tokens, C')."""
-        return self._looks(self.theirs(seen)[-1], seen.features[self.features])
+        return self._looks(self.theirs(observation)[-1], observation.features[self.features])
 
     def _looks(self, maps: Tensor, psi: Tensor) -> Tensor:
         return _mean_inside((hard_shape if self.hard else soft_shape)(maps.detach()), psi)
 
-    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
+    def compare(self, observation: Observation, origin: Tensor) -> Tensor:
         """``mean |look - look_source|``; the silhouette itself carries no gradient."""
-        appearance = self._looks(self.own(seen)[-1], seen.features[self.features])
+        appearance = self._looks(self.own(observation)[-1], observation.features[self.features])
         if appearance.shape[1] != origin.shape[1]:
             appearance, origin = appearance.mean(1, keepdim=True), origin.mean(1, keepdim=True)
         return distance(appearance, origin.expand_as(appearance), self.squared, self.smooth)
@@ -59,13 +59,13 @@ class Tint(LikeSource):
         """Attention and the prediction."""
         return Needs(attention=self.sites, prediction=True)
 
-    def measure(self, seen: Observation) -> Tensor:
+    def measure(self, observation: Observation) -> Tensor:
         """Mean colour of the source (B, 3)."""
-        return _mean_inside(hard_shape(self.theirs(seen)[-1]), seen.picture).mean(1)
+        return _mean_inside(hard_shape(self.theirs(observation)[-1]), observation.picture).mean(1)
 
-    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
+    def compare(self, observation: Observation, origin: Tensor) -> Tensor:
         """``mean |colour - colour_source|``; the silhouette itself carries no gradient."""
-        tint = _mean_inside(hard_shape(self.own(seen)[-1].detach()), seen.picture).mean(1)
+        tint = _mean_inside(hard_shape(self.own(observation)[-1].detach()), observation.picture).mean(1)
         return distance(tint, origin.expand_as(tint), self.squared, self.smooth)
 
 

@@ -29,9 +29,9 @@ class RangeExcess(Energy):
         """The picture."""
         return Needs(prediction=True)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Return the weighted loss (B,), its gradient in closed form."""
-        picture = seen.picture
+        picture = observation.picture
         excess = (picture - picture.clamp(-1, 1)).detach()
         loss = self.weight * excess.square().mean(dim=(1, 2, 3))
         return with_gradient(picture, loss, 2 * self.weight * excess / excess[0].numel())
@@ -56,9 +56,9 @@ class PixelDistance(Energy):
         """The picture."""
         return Needs(prediction=True)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Return the weighted loss (B,), its gradient in closed form."""
-        picture = seen.judged(self.of)
+        picture = observation.judged(self.of)
         difference = picture.detach() - self.wanted
         loss = self.weight * per_sample(difference.square())
         return with_gradient(picture, loss, 2 * self.weight * difference / difference[0].numel())
@@ -94,9 +94,9 @@ class Background(Energy):
         """The picture."""
         return Needs(prediction=True)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Return the weighted loss (B,)."""
-        return self.loss(seen.judged(self.of))
+        return self.loss(observation.judged(self.of))
 
     def loss(self, picture: Tensor) -> Tensor:
         """Return the weighted loss of a picture (B,)."""
@@ -133,9 +133,9 @@ class Colour(Energy):
         """The picture."""
         return Needs(prediction=True)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """0 where the region has the colour."""
-        picture = seen.picture
+        picture = observation.picture
         rgb = torch.tensor(self.rgb, dtype=picture.dtype, device=picture.device).reshape(1, 3, 1, 1)
         if not self.mean:
             return _masked_mean((picture - rgb).square().mean(1, keepdim=True), self.mask)

@@ -117,12 +117,12 @@ class Energy(ABC):
     def reads(self) -> Needs:
         """What it looks at."""
 
-    def measure(self, seen: Observation) -> Tensor | None:
+    def measure(self, observation: Observation) -> Tensor | None:
         """Reduce what is seen of the source's row to what is compared with (1 or B rows)."""
         return None
 
     @abstractmethod
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Return the energy of each sample (B,), given what :meth:`measure` returned at this step."""
 
 
@@ -150,9 +150,9 @@ class Function(Energy):
         """What was declared."""
         return self.looks_at
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Call the function."""
-        return self.fn(seen)
+        return self.fn(observation)
 
 
 @dataclass(frozen=True)

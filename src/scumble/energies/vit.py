@@ -78,15 +78,15 @@ class VitEnergy(Energy):
         """The picture."""
         return Needs(prediction=True)
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Return the weighted loss (B,); 0 with a gradient of 0 where all that has a weight rests."""
-        picture = seen.judged(self.of)
+        picture = observation.judged(self.of)
         features = self.extract(picture)
         parts = self.parts(features)
         weights = {
             "similarity": self.similarity,
             "contrast": self.contrast,
-            "divergence": self.divergence if seen.ctx.i < self.rest else 0.0,
+            "divergence": self.divergence if observation.ctx.i < self.rest else 0.0,
             "style": self.style,
         }
         loss = torch.zeros(picture.shape[0], dtype=picture.dtype, device=picture.device)

@@ -48,24 +48,24 @@ class OfWords(Energy):
         """The attention of the sites."""
         return Needs(attention=self.sites)
 
-    def own(self, seen: Observation) -> list[Tensor]:
+    def own(self, observation: Observation) -> list[Tensor]:
         """Maps (B, K, h, w) of the guided row, layer by layer."""
-        return [seen.attention[site][:, list(self.columns.own)] for site in self.sites]
+        return [observation.attention[site][:, list(self.columns.own)] for site in self.sites]
 
-    def theirs(self, seen: Observation) -> list[Tensor]:
+    def theirs(self, observation: Observation) -> list[Tensor]:
         """Maps of the source's row."""
-        return [seen.attention[site][:, list(self.columns.source)] for site in self.sites]
+        return [observation.attention[site][:, list(self.columns.source)] for site in self.sites]
 
 
 class LikeSource(OfWords):
     """Base of what compares with the source's row."""
 
-    def __call__(self, seen: Observation, origin: Tensor | None) -> Tensor:
+    def __call__(self, observation: Observation, origin: Tensor | None) -> Tensor:
         """Compare with what was measured; ValueError where nothing was."""
         if origin is None:
             raise ValueError(f"{self.name} compares with a source, and none was measured")
-        return self.compare(seen, origin)
+        return self.compare(observation, origin)
 
     @abstractmethod
-    def compare(self, seen: Observation, origin: Tensor) -> Tensor:
+    def compare(self, observation: Observation, origin: Tensor) -> Tensor:
         """The difference of the guided row from ``origin``, one value a sample."""

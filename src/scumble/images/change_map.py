@@ -49,7 +49,7 @@ def load_map(
         loaded = [load_map(one, size, polarity, channel) for one in source]
         if not loaded:
             raise InputError("the list of maps is empty")
-        notices = dict.fromkeys(notice for _, found in loaded for notice in found)
+        notices = dict.fromkeys(notice for _, remarks in loaded for notice in remarks)
         return torch.cat([tensor for tensor, _ in loaded]), list(notices)
     notices_: list[str] = []
     values = _values(source, size, polarity == "white-keeps", channel, notices_)

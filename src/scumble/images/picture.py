@@ -119,8 +119,8 @@ def _from_file(path: Path) -> Picture:
     remarks = [*notices, *([notice] if notice else []), *carried.notices]
     deep = carried.deep if notice is None and carried.deep is not None and carried.deep.size == rgb.size else None
     carried = replace(carried, notices=tuple(remarks), icc=rgb.info.get("icc_profile"), deep=deep)
-    made = isinstance(frame.info.get(OWN_KEY), str) or has_own_sidecar(path)
-    return Picture(rgb, alpha, name_of(path), picture_sha256(rgb), carried, path.absolute(), made)
+    has_recipe = isinstance(frame.info.get(OWN_KEY), str) or has_own_sidecar(path)
+    return Picture(rgb, alpha, name_of(path), picture_sha256(rgb), carried, path.absolute(), has_recipe)
 
 
 def picture_sha256(rgb: Image.Image) -> str:

@@ -179,13 +179,14 @@ class Inversion:
             )
         if len(levels) != len(self.levels):
             raise InputError(f"the inversion has levels for {self.steps} steps, the run has {len(levels) - 1} steps")
-        for i, (own, other) in enumerate(zip(self.levels, levels, strict=True)):
+        for i, (level, other) in enumerate(zip(self.levels, levels, strict=True)):
             if not all(
-                math.isclose(p, q, rel_tol=1e-6, abs_tol=1e-6) for p, q in zip(_plain(own), _plain(other), strict=True)
+                math.isclose(p, q, rel_tol=1e-6, abs_tol=1e-6)
+                for p, q in zip(_plain(level), _plain(other), strict=True)
             ):
                 raise InputError(
-                    f"level {i} of the inversion is t = {own.t:g} (a = {own.a:.6f}), that of the run t = {other.t:g}"
-                    f" (a = {other.a:.6f}): the schedule is another one; invert again"
+                    f"level {i} of the inversion is t = {level.t:g} (a = {level.a:.6f}), that of the run t ="
+                    f" {other.t:g} (a = {other.a:.6f}): the schedule is another one; invert again"
                 )
         batch, *own_shape = self.xs.shape[1:]
         if tuple(own_shape) != tuple(shape[1:]) or batch not in (1, shape[0]):

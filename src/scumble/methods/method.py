@@ -99,12 +99,12 @@ class Method(Declared):
         """
         return None
 
-    def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
+    def decode(self, batch: EditBatch, result: Tensor) -> Tensor:
         """Decode the result of :meth:`run` to images (B, 3, H, W), one by one."""
         import torch
 
         pictures = []
-        for row in made.split(1):
+        for row in result.split(1):
             batch.watch.ask()
             pictures.append(batch.model.decode(row))
         return torch.cat(pictures)

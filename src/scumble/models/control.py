@@ -39,17 +39,17 @@ class ControlNet:
         pixels: npt.NDArray[np.uint8] = np.asarray(whole.crop(window.box))
         return window.within().apply_pixels(pixels) / 2 + 0.5
 
-    def __call__(self, x: Tensor, t: Tensor, told: Mapping[str, Any], picture: Tensor) -> dict[str, Any]:
+    def __call__(self, x: Tensor, t: Tensor, conditioning: Mapping[str, Any], picture: Tensor) -> dict[str, Any]:
         """What the U-Net is given besides, for ``x`` (B, C, h, w) and a control picture (1 or B, 3, H, W)."""
         dtype = compute_dtype(self.network)
-        told = {name: one.to(dtype) if isinstance(one, Tensor) else one for name, one in told.items()}
+        conditioning = {name: one.to(dtype) if isinstance(one, Tensor) else one for name, one in conditioning.items()}
         down, mid = self.network(
             x.to(dtype),
             t,
             controlnet_cond=picture.expand(x.shape[0], -1, -1, -1).to(x.device, dtype),
             conditioning_scale=self.scale,
             return_dict=False,
-            **told,
+            **conditioning,
         )
         return {
             "down_block_additional_residuals": tuple(one.to(x.dtype) for one in down),

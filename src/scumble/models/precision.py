@@ -14,5 +14,5 @@ def compute_dtype(network: Any) -> torch.dtype:
     dtype: torch.dtype = next(network.parameters()).dtype
     if dtype.itemsize > 1:
         return dtype
-    said = getattr(network, "dtype", dtype)
-    return said if isinstance(said, torch.dtype) and said.itemsize > 1 else torch.float32
+    stated = getattr(network, "dtype", dtype)
+    return stated if isinstance(stated, torch.dtype) and stated.itemsize > 1 else torch.float32

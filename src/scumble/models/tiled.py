@@ -118,8 +118,8 @@ class TiledModel:
             cuts = [x[..., down[k] : down[k] + tall, across[j] : across[j] + wide] for k, j in chosen]
             rows = x.shape[0]
             levels = level if isinstance(level, Level) else list(level) * len(chosen)
-            told = cond.expand(rows)
-            many = Conditioning.cat([self._of_tile(told, down[k], across[j], tall, wide) for k, j in chosen])
+            expanded = cond.expand(rows)
+            many = Conditioning.cat([self._of_tile(expanded, down[k], across[j], tall, wide) for k, j in chosen])
             prediction = self.model.predict(torch.cat(cuts), levels, many)
             for n, (k, j) in enumerate(chosen):
                 row, column = down[k], across[j]

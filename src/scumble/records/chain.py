@@ -32,12 +32,12 @@ def chain_of(path: Path) -> list[dict[str, Any]]:
         if wanted is None or wanted["sha256"] in passed:
             break
         passed.add(wanted["sha256"])
-        found = beside.picture(wanted, recipe.size)
-        if found is None or found.file is None:
+        original = beside.picture(wanted, recipe.size)
+        if original is None or original.file is None:
             links.append({"picture": wanted["name"], "missing": True})
             break
-        place, made = found.file, found.has_recipe
-        recipe = _recipe_at(place) if made else None
+        place, has_recipe = original.file, original.has_recipe
+        recipe = _recipe_at(place) if has_recipe else None
         if recipe is None:
             links.append({"picture": place.name})
     return links

@@ -149,8 +149,8 @@ class Pictures:
 
     def all(self) -> list[Path]:
         """Every picture that is here."""
-        found = (self.path(place.name) for place in sorted(self.folder.iterdir()) if place.is_dir())
-        return [path for path in found if path is not None]
+        paths = (self.path(place.name) for place in sorted(self.folder.iterdir()) if place.is_dir())
+        return [path for path in paths if path is not None]
 
     def there(self, digest: str) -> Path:
         """Where a picture is.

@@ -56,11 +56,11 @@ class Frozen(Control):
         """Record at the first step, overwrite at all others."""
 
         def tap(k: int) -> Tap:
-            def keep(own: Tensor) -> Tensor | None:
+            def keep(output: Tensor) -> Tensor | None:
                 if k not in self.known:
-                    self.known[k] = own[k].clone()
+                    self.known[k] = output[k].clone()
                     return None
-                changed = own.clone()
+                changed = output.clone()
                 changed[k] = self.known[k]
                 return changed
 
@@ -164,12 +164,12 @@ def analyse_features(
         (plain,) = sampled(step, [], 1)
         results = sampled(step, [Frozen(chosen)], len(chosen))
         pictures.append([plain, *results])
-        rows += [_compared(layer, step, plain, made) for layer, made in zip(chosen, results, strict=True)]
+        rows += [_compared(layer, step, plain, result) for layer, result in zip(chosen, results, strict=True)]
     return FeatureAnalysis(tuple(rows), _grid(pictures, ["plain", *chosen], wanted))
 
 
-def _compared(layer: str, step: int, plain: Image.Image, made: Image.Image) -> Copied:
-    one, two = (to_bytes(to_tensor(image)).double() for image in (plain, made))
+def _compared(layer: str, step: int, plain: Image.Image, result: Image.Image) -> Copied:
+    one, two = (to_bytes(to_tensor(image)).double() for image in (plain, result))
     return Copied(layer, step, psnr(one, two, 255), float((one - two).square().mean().sqrt()))
 
 
@@ -181,8 +181,8 @@ def _grid(columns: Sequence[Sequence[Image.Image]], names: Sequence[str], steps:
     draw = ImageDraw.Draw(sheet)
     for c, (step, column) in enumerate(zip(steps, columns, strict=True)):
         draw.text((left + c * width + 4, 4), f"from step {step}", fill=0)
-        for r, made in enumerate(column):
-            sheet.paste(made.resize((width, height), Image.Resampling.NEAREST), (left + c * width, top + r * height))
+        for r, result in enumerate(column):
+            sheet.paste(result.resize((width, height), Image.Resampling.NEAREST), (left + c * width, top + r * height))
     for r, name in enumerate(names):
         draw.text((4, top + r * height + height // 2), name, fill=0)
     return sheet

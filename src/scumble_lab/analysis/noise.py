@@ -132,7 +132,7 @@ def analyse_noise(
     return by_method
 
 
-def write_csv(path: str | Path, found: Mapping[str, Sequence[StepNoise]]) -> None:
+def write_csv(path: str | Path, statistics: Mapping[str, Sequence[StepNoise]]) -> None:
     """Write a row per construction and step.
 
     Raises:
@@ -142,14 +142,14 @@ def write_csv(path: str | Path, found: Mapping[str, Sequence[StepNoise]]) -> Non
     with atomic_write(target) as unfinished, unfinished.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        for name, steps in found.items():
+        for name, steps in statistics.items():
             for s in steps:
                 values = (s.variance, s.correlation, s.angle, s.obtuse)
                 numbers = ["" if v is None else f"{v:.6g}" for v in values]
                 writer.writerow([name, s.step, f"{s.t:g}", *numbers])
 
 
-def plot(path: str | Path, found: Mapping[str, Sequence[StepNoise]]) -> None:
+def plot(path: str | Path, statistics: Mapping[str, Sequence[StepNoise]]) -> None:
     """Draw variance, correlation and angle over the steps, one curve per construction.
 
     Raises:
@@ -164,7 +164,7 @@ def plot(path: str | Path, found: Mapping[str, Sequence[StepNoise]]) -> None:
     panels = figure.subplots(1, 3)
     drawn = (("variance", "variance of z"), ("correlation", "correlation with the next z"), ("angle", "angle, degrees"))
     for axes, (name, title) in zip(panels, drawn, strict=True):
-        for construction, steps in found.items():
+        for construction, steps in statistics.items():
             points = [(s.t, getattr(s, name)) for s in steps if getattr(s, name) is not None]
             axes.plot([t for t, _ in points], [v for _, v in points], label=construction)
         axes.set(title=title, xlabel="timestep")

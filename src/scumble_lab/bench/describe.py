@@ -19,8 +19,8 @@ FAMILIAR = 24.0
 def sentence(reading: Reading) -> str:
     """Return what a reading says: everything, objects from left to right."""
     phrases = [_noun_phrase(item) for item in reading.objects]
-    apart = len(phrases) == 2 and reading.objects[1].x - reading.objects[0].x > APART
-    link = " left of " if apart else " and "
+    well_separated = len(phrases) == 2 and reading.objects[1].x - reading.objects[0].x > APART
+    link = " left of " if well_separated else " and "
     return " ".join([link.join(phrases) or NOTHING, FLOOR_PHRASES[reading.floor], SKY_PHRASES[reading.sky]])
 
 

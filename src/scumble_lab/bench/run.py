@@ -122,7 +122,7 @@ def _work(
 def _file_about(benchmark: Benchmark, about: dict[str, Any], due: Collection[tuple[str, str]]) -> None:
     """File what a run was made with; models and commits of earlier runs stay named while any result is kept."""
     path = benchmark.results / "run.json"
-    others_remain = any((found.parent.name, found.stem) not in due for found in benchmark.results.glob("*/*.json"))
+    others_remain = any((file.parent.name, file.stem) not in due for file in benchmark.results.glob("*/*.json"))
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         old = json.loads(path.read_text())
         about["models"] = old["models"] | about["models"]

@@ -126,32 +126,32 @@ def overall(figures: dict[str, float]) -> float:
     return (0.0 if math.isnan(done) else done) + sum(near)
 
 
-def _to_truth(made: Tensor, target: Tensor, change: Mask | None) -> dict[str, float]:
-    figures = {"psnr": pixels.psnr(made, target)}
+def _to_truth(result: Tensor, target: Tensor, change: Mask | None) -> dict[str, float]:
+    figures = {"psnr": pixels.psnr(result, target)}
     if change is None:
         return figures
     for name, measure in (("psnr", pixels.psnr), ("ssim", pixels.ssim), ("mse", pixels.mse)):
-        figures[f"{name}_in"] = measure(made, target, change)
-        figures[f"{name}_out"] = measure(made, target, ~change)
+        figures[f"{name}_in"] = measure(result, target, change)
+        figures[f"{name}_out"] = measure(result, target, ~change)
     return figures
 
 
-def _arrival(made: Tensor, target: Tensor, sample: Sample) -> dict[str, float]:
+def _arrival(result: Tensor, target: Tensor, sample: Sample) -> dict[str, float]:
     """How far the object's middle is from its place: found by the true object's look, and as a share of its way."""
     size, item = sample.source.height, sample.case.edited
     masks = [truths(scene, size).masks[item].numpy() for scene in sample.case.scenes]
     start, end = (geometry.middle(mask) for mask in masks)
-    error = geometry.mean_distance(geometry.find(made, target, masks[1]), end)
+    error = geometry.mean_distance(geometry.find(result, target, masks[1]), end)
     way = geometry.mean_distance(start, end)
     return {"arrival": error, "moved": error / way if way > 0 else math.nan}
 
 
-def _size_left(made: Tensor, source: Tensor, target: Tensor, sample: Sample) -> float:
+def _size_left(result: Tensor, source: Tensor, target: Tensor, sample: Sample) -> float:
     """How far the object's measured width is from the true one, as a share of the way that it had to go."""
     (before, after), item, size = sample.case.scenes, sample.case.edited, sample.source.height
     true, other = (truths(scene, size).masks[item].numpy() for scene in (after, before))
     empty = render([edit(after, "remove", item)], size)[0] / 255
-    width, was = (width_of(picture, target, true, other, empty) for picture in (made, source))
+    width, was = (width_of(picture, target, true, other, empty) for picture in (result, source))
     return abs(math.log(width) / math.log(was)) if was != 1 else math.nan
 
 
@@ -177,10 +177,10 @@ def _asked(sample: Sample, result: Image.Image, judges: Judges) -> dict[str, flo
     return {} if shown is None else {"asked": asked.chooses_first(shown, texts)}
 
 
-def _published(made: Tensor, source: Tensor, sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:
+def _published(edited: Tensor, source: Tensor, sample: Sample, result: Image.Image, judges: Judges) -> dict[str, float]:
     keep = ~sample.area
-    figures = {f"background_{k}": v for k, v in pixels.masked_as_published(made, source, keep).items()}
-    figures["background_mse_own"] = pixels.mse(made, source, keep)
+    figures = {f"background_{k}": v for k, v in pixels.masked_as_published(edited, source, keep).items()}
+    figures["background_mse_own"] = pixels.mse(edited, source, keep)
     if judges.lpips is not None and keep.any():
         dark = [
             Image.composite(Image.new("RGB", i.size), i, Image.fromarray(sample.area)) for i in (result, sample.source)

@@ -83,4 +83,4 @@ def sample_print(sample: Sample) -> str:
 def _code() -> str:
     """Hash of the metrics' own source: after a change of it everything is scored anew."""
     here = Path(__file__).parent
-    return files_sha256([found for pattern in _CODE for found in here.glob(pattern)])
+    return files_sha256([path for pattern in _CODE for path in here.glob(pattern)])

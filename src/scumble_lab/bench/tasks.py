@@ -232,8 +232,8 @@ def _points(before: Scene, after: Scene, size: int) -> tuple[tuple[float, float,
     order = np.argsort((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2, kind="stable")[:40]
     given = [(columns[k] + 0.5, rows[k] + 0.5) for k in order]
     matches = correspond(before, after, given, size)
-    for (x0, y0), (x1, y1), seen in zip(given, matches.points, matches.visible, strict=True):
-        if seen:
+    for (x0, y0), (x1, y1), visible in zip(given, matches.points, matches.visible, strict=True):
+        if visible:
             return ((float(x0 - 0.5), float(y0 - 0.5), round(float(x1) - 0.5, 3), round(float(y1) - 0.5, 3)),)
     raise InputError("no point of the object is seen both before and after")
 

@@ -63,10 +63,10 @@ def _within(editor: Editor, sample: Sample) -> Image.Image:
     return editor.edit(sample.source, method, seed=0).image
 
 
-def _outside(samples: Sequence[Sample], made: Sequence[Image.Image]) -> list[float]:
+def _outside(samples: Sequence[Sample], results: Sequence[Image.Image]) -> list[float]:
     """Mean difference from the source outside each sample's region, where there is an outside."""
     differences = []
-    for sample, image in zip(samples, made, strict=True):
+    for sample, image in zip(samples, results, strict=True):
         if sample.region is not None and not sample.region.all():
             difference = (_bytes(image).float() - _bytes(sample.source).float()).abs().mean(0)
             differences.append(float(difference[torch.from_numpy(~sample.region)].mean()))

@@ -285,10 +285,10 @@ class _Watch:
             self.bar.stop()
             self.log.close()
 
-    def after_step(self, said: dict[str, float], began: float) -> None:
+    def after_step(self, figures: dict[str, float], began: float) -> None:
         """Take note of a step that started at `began`; its time, and what is done here, count as training."""
         run, schedule = self.run, self.run.schedule
-        self.recent.append(said)
+        self.recent.append(figures)
         due = time.monotonic() - self.measured > schedule.validate_minutes * 60
         if due:
             run.measure()

@@ -79,8 +79,8 @@ class Spoiler:
             ids = [_token(tokenizer, word) for word in words]
             for i, word in enumerate(words):
                 rest = ids[:i] + ids[i + 1 :]
-                for said in (word, *SYNONYMS.get(word, ())):
-                    token = _token(tokenizer, said)
+                for synonym in (word, *SYNONYMS.get(word, ())):
+                    token = _token(tokenizer, synonym)
                     self.weight[token] = weight
                     self.others[token] = torch.tensor((rest * most)[:most])
                     if words is SHAPES:

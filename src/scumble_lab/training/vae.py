@@ -34,15 +34,15 @@ def build_vae(config: VaeConfig, picture: int) -> AutoencoderKL:
     )
 
 
-def gradient_loss(made: Tensor, true: Tensor) -> Tensor:
+def gradient_loss(decoded: Tensor, true: Tensor) -> Tensor:
     """Mean absolute difference of the horizontal and vertical gradients: keeps edges sharp."""
-    error = made - true
+    error = decoded - true
     return error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
 
 
-def mean_psnr(made: Tensor, true: Tensor) -> float:
+def mean_psnr(decoded: Tensor, true: Tensor) -> float:
     """Mean over pictures (B, 3, H, W) in [-1, 1] of the peak signal-to-noise ratio in dB."""
-    return fmean(psnr(one, two, 2) for one, two in zip(made.float().clamp(-1, 1), true, strict=True))
+    return fmean(psnr(one, two, 2) for one, two in zip(decoded.float().clamp(-1, 1), true, strict=True))
 
 
 class VaeTask:

@@ -94,13 +94,13 @@ class AttentionSwap(Control):
             taken, remaining = taken.unsqueeze(1), remaining.unsqueeze(1)
         return taken.to(device), remaining.to(device)
 
-    def _edit(self, ctx: RunState, probs: Tensor, taken: Tensor, kept: Tensor) -> Tensor | None:
+    def _edit(self, ctx: RunState, probs: Tensor, taken: Tensor, remaining: Tensor) -> Tensor | None:
         rows = self._rows(ctx)
         if rows is None:
             return None
         source, target = rows
         edited = probs.clone()
-        edited[target] = probs[source] @ taken + probs[target] * kept
+        edited[target] = probs[source] @ taken + probs[target] * remaining
         return edited
 
     def _copy(self, ctx: RunState, states: Tensor) -> Tensor | None:

@@ -30,9 +30,9 @@ def gate_table(
     """
     table = torch.zeros(steps, length)
     table[window_steps(window, steps, slack)] = 1
-    for columns, own in words.items():
+    for columns, word_window in words.items():
         table[:, list(columns)] = 0
-        for i in window_steps(own, steps, slack):
+        for i in window_steps(word_window, steps, slack):
             table[i, list(columns)] = 1
     return table
 

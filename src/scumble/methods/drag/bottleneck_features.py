@@ -88,7 +88,7 @@ class LayerFeatures:
     def __call__(self, value: Tensor) -> Features:
         """Run the network with the layer's output overwritten."""
         count_rows(self.ctx, 1)
-        level, put = self.ctx.levels[self.i], Tap(self.layer, lambda own: value.to(own.dtype))
+        level, put = self.ctx.levels[self.i], Tap(self.layer, lambda output: value.to(output.dtype))
         if not self.whole:
             return Features(features_at(self.model, self.x, level, self.cond, self.site, [put])[0])
         activations: list[Tensor] = []

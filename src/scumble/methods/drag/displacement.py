@@ -100,11 +100,11 @@ def _disc(handle: Array, reach: float, rows: Array, columns: Array, edge: Edge) 
     return edge.disc(((rows[:, None] - handle[0]) ** 2 + (columns[None] - handle[1]) ** 2) / reach**2)
 
 
-def _depth(held: npt.NDArray[np.bool_]) -> Array:
+def _depth(fixed: npt.NDArray[np.bool_]) -> Array:
     """Distance of every sample from the nearest pixel that the mask holds."""
     from scipy import ndimage
 
-    depth = ndimage.distance_transform_edt(~held)
+    depth = ndimage.distance_transform_edt(~fixed)
     return np.repeat(np.repeat(depth, FINE, 0), FINE, 1)
 
 

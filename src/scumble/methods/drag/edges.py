@@ -35,8 +35,8 @@ def _fading_disc(squared: Array) -> Array:
     return _smooth((1.0 - np.sqrt(squared)) / (1.0 - FLAT))
 
 
-def _fading_rim(depth: Array, own: float) -> Array:
-    return _smooth((depth - 1.0) / max(own - 1.0, 1.0))
+def _fading_rim(depth: Array, clearance: float) -> Array:
+    return _smooth((depth - 1.0) / max(clearance - 1.0, 1.0))
 
 
 FLAT = 0.3

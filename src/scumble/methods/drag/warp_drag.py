@@ -80,9 +80,9 @@ class WarpDrag(PointFields, Sampled, Placed):
         batch.report.say_of_each(points=rows)
         return latents
 
-    def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
+    def decode(self, batch: EditBatch, result: Tensor) -> Tensor:
         """Decode, except for a preview, which is an image already."""
-        return made if self.preview else super().decode(batch, made)
+        return result if self.preview else super().decode(batch, result)
 
     def warped(self, batch: EditBatch) -> Warped:
         """The image pulled along the points, at the model's size."""

@@ -15,13 +15,13 @@ from scumble.untrusted import parse_json
 __all__ = ["parse_also", "from_recipe"]
 
 
-def from_recipe(told: Mapping[str, Any]) -> Extra:
+def from_recipe(record: Mapping[str, Any]) -> Extra:
     """Build what a recipe says acted.
 
     Raises:
         InputError: If it was a user's own energy, or does not fit this version.
     """
-    name, fields = told.get("kind", ""), {k: v for k, v in told.items() if k != "kind"}
+    name, fields = record.get("kind", ""), {k: v for k, v in record.items() if k != "kind"}
     if name not in ALSO:
         raise InputError(f"the recipe says that {name or 'something unknown'!r} acted too, which no file can hold")
     try:

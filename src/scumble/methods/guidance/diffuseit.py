@@ -95,12 +95,12 @@ class DiffuseIT(DiffuseITFields):
         solver = Ddim() if rule == "ddim" else ancestral(batch)
         return batch.denoise(levels, solver, [keep_outside_map, text, *watch, guidance, again], tag=tag)
 
-    def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
+    def decode(self, batch: EditBatch, result: Tensor) -> Tensor:
         """Decode, and match the target image's colors."""
         from scumble.images.color import match_colors
         from scumble.methods.judges import other_picture
 
-        pictures = super().decode(batch, made)
+        pictures = super().decode(batch, result)
         if self.target_image is None or not self.match_colors:
             return pictures
         return match_colors(pictures, other_picture(batch, self.target_image))

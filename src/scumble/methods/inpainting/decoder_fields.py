@@ -28,20 +28,20 @@ class DecoderFields(MaskFields):
     preservation: float = Field(default=100.0, ge=0, le=1e6)
     """Weight of the untouched part in decoder tuning."""
 
-    def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
+    def decode(self, batch: EditBatch, result: Tensor) -> Tensor:
         """Decode; where asked for, with a decoder tuned to the untouched part."""
         import torch
 
         from scumble.methods.inpainting.decoder_tuning import DecoderTuning, decode_tuned
 
         if self.background == "paste" or batch.change is None:
-            return super().decode(batch, made)
+            return super().decode(batch, result)
         fit = DecoderTuning(self.decoder_steps, self.decoder_rate, self.preservation)
         inside = self.mask(batch, coarse=False).expand(batch.count, -1, -1, -1)
-        pairs = zip(made.split(1), inside.split(1), strict=True)
+        pairs = zip(result.split(1), inside.split(1), strict=True)
 
         def tell(k: int) -> None:
-            batch.tell(k + 1, self.decoder_steps, made)
+            batch.tell(k + 1, self.decoder_steps, result)
 
         with batch.watch.phase("optimize", self.decoder_steps, counts=False):
             tuned = [decode_tuned(batch.model, z, batch.picture, region, fit, tell) for z, region in pairs]

@@ -76,11 +76,11 @@ class PaintByWord(ClipRanking, MaskFields):
             raise MethodError(f"{codec.name} needs sides that are multiples of {codec.factor}, got {width}x{height}")
         return codec
 
-    def decode(self, batch: EditBatch, made: Tensor) -> Tensor:
+    def decode(self, batch: EditBatch, result: Tensor) -> Tensor:
         """Decode with the autoencoder whose latent was optimized."""
         import torch
 
-        return torch.cat([self.codec(batch).decode(row) for row in made.split(1)])
+        return torch.cat([self.codec(batch).decode(row) for row in result.split(1)])
 
     def run(self, batch: EditBatch) -> Tensor | None:
         """Adam on the latent; every sample has its own views, and none sees the others."""

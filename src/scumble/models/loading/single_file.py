@@ -55,17 +55,17 @@ def load_single_file(
     """
     keys = _keys(path)
     kind = _kind(path.name, keys)
-    own = own_dtype(path, NETWORKS)
+    stored_dtype = own_dtype(path, NETWORKS)
     options = {} if config is None else {"config": str(config), "local_files_only": True}
     from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
     try:
         with without_progress_bars(), plain_name(path) as file:
             if kind == "sdxl":
-                pipe = StableDiffusionXLPipeline.from_single_file(str(file), torch_dtype=own, **options)
+                pipe = StableDiffusionXLPipeline.from_single_file(str(file), torch_dtype=stored_dtype, **options)
             else:
                 pipe = StableDiffusionPipeline.from_single_file(
-                    str(file), torch_dtype=own, safety_checker=None, **options
+                    str(file), torch_dtype=stored_dtype, safety_checker=None, **options
                 )
     except torch.OutOfMemoryError:
         raise
@@ -88,8 +88,8 @@ def load_single_file(
             nn.Module.to(part, device, torch.float32 if fragile and part is pipe.vae else dtype)
             part.eval().requires_grad_(False)
     model = model_of_pipe(pipe, path.stem, partial(files_sha256, [path]))
-    if said := _stated_inside(keys):
-        model.schedule = model.schedule.changed(**said)
+    if stated := _stated_inside(keys):
+        model.schedule = model.schedule.changed(**stated)
     return model
 
 

@@ -54,8 +54,8 @@ class RunShapes:
         Words come once and in any number. What is encoded may be used by a run of another length, so that there only
         the model's own size counts.
         """
-        own = len(shape) == 4 and set(shape[2:]) <= self._own
-        if self._large or not (own or (self._long and part == "denoiser")):
+        is_latent = len(shape) == 4 and set(shape[2:]) <= self._own
+        if self._large or not (is_latent or (self._long and part == "denoiser")):
             return False
         if part != "denoiser":
             return True

@@ -92,10 +92,10 @@ class Bench:
         """The picture that a method makes of a case."""
         return self.editor(pixels).edit(sample.source, method, seed=seed, view=VIEW_0_1).image
 
-    def scored(self, sample: Sample, made: Image.Image) -> dict[str, float]:
+    def scored(self, sample: Sample, result: Image.Image) -> dict[str, float]:
         """All figures of a picture."""
-        readings = self.judges.readings([made])
-        return score(sample, made, self.judges, None if readings is None else readings[0])
+        readings = self.judges.readings([result])
+        return score(sample, result, self.judges, None if readings is None else readings[0])
 
 
 def judged(difference: Mean, what: str, digits: int = 2, scale: float = 1.0) -> tuple[Word, str]:

@@ -21,10 +21,10 @@ def _from_results(bench: Bench, figure: str, names: tuple[str, ...]) -> dict[str
     if bench.collected is None:
         return None
     rows = {name: {row.case.id: row.figures for row in bench.collected.of(name, ("move",))} for name in names}
-    shared = sorted(set.intersection(*(set(found) for found in rows.values())))
+    shared = sorted(set.intersection(*(set(scores) for scores in rows.values())))
     if len(shared) < 2:
         return None
-    return {name: [found[c].get(figure, float("nan")) for c in shared] for name, found in rows.items()}
+    return {name: [scores[c].get(figure, float("nan")) for c in shared] for name, scores in rows.items()}
 
 
 def drag_noise_cost(bench: Bench) -> Finding:
@@ -73,19 +73,19 @@ def _ablation(bench: Bench, settings: dict[str, dict[str, Any]], count: int) -> 
     return by_setting
 
 
-def _told(found: dict[str, dict[str, list[float]]]) -> str:
+def _told(mean: dict[str, dict[str, list[float]]]) -> str:
     lines = [
         f"{name}: {mean_of(f['moved']).text(0, 100)} % of the way left, PSNR {mean_of(f['psnr']).text(1)}"
-        for name, f in found.items()
+        for name, f in mean.items()
     ]
     return "; ".join(lines)
 
 
-def _best(found: dict[str, dict[str, list[float]]], ours: str) -> tuple[Mean, str]:
+def _best(mean: dict[str, dict[str, list[float]]], ours: str) -> tuple[Mean, str]:
     """How much closer to the truth the named setting is than the best of the others."""
-    others = [name for name in found if name != ours]
-    rival = max(others, key=lambda name: mean_of(found[name]["psnr"]).value)
-    return paired(found[ours]["psnr"], found[rival]["psnr"]), rival
+    others = [name for name in mean if name != ours]
+    rival = max(others, key=lambda name: mean_of(mean[name]["psnr"]).value)
+    return paired(mean[ours]["psnr"], mean[rival]["psnr"]), rival
 
 
 def start_step(bench: Bench) -> Finding:

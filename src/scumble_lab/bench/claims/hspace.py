@@ -39,14 +39,14 @@ def bend(middle: float, end: float) -> float:
     return (end - 2 * middle) / end if end else math.nan
 
 
-def straight(found: Mean, what: str) -> tuple[Word, str]:
+def straight(bend: Mean, what: str) -> tuple[Word, str]:
     """The verdict on "it bends by no more than NEAR": decided where the interval lies wholly on one side."""
-    sentence = f"bend of {what} {found.text()} (n={found.count}; 0 is a line)"
-    if found.count < 2:
+    sentence = f"bend of {what} {bend.text()} (n={bend.count}; 0 is a line)"
+    if bend.count < 2:
         return "undecided", f"{sentence}: too few"
-    if found.low >= -NEAR and found.high <= NEAR:
+    if bend.low >= -NEAR and bend.high <= NEAR:
         return "holds", sentence
-    return ("does not hold" if found.low > NEAR or found.high < -NEAR else "undecided"), sentence
+    return ("does not hold" if bend.low > NEAR or bend.high < -NEAR else "undecided"), sentence
 
 
 def linearity(bench: Bench) -> Finding:

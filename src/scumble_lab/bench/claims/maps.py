@@ -70,15 +70,15 @@ def map_reliability(bench: Bench) -> Finding:
     free = norms.pop("free")
 
     def scores(rows: npt.NDArray[np.int_]) -> dict[str, float]:
-        return {name: reliability(found[rows].mean(0), free[rows].mean(0)) for name, found in norms.items()}
+        return {name: reliability(values[rows].mean(0), free[rows].mean(0)) for name, values in norms.items()}
 
     every = scores(np.arange(len(samples)))
     drawn = [scores(rows) for rows in _draws(len(samples))]
     lead = [values.pop("differential diffusion") - max(values.values()) for values in map(dict, drawn)]
     sentence = ", ".join(f"{name} {value:.3f}" for name, value in every.items())
     curves = {
-        f"{name}, R {every[name]:.2f}": (list(range(size)), (found.mean(0) - free.mean(0)).tolist())
-        for name, found in norms.items()
+        f"{name}, R {every[name]:.2f}": (list(range(size)), (values.mean(0) - free.mean(0)).tolist())
+        for name, values in norms.items()
     }
     plot = Curves(title="Trend under a ramp, less that of changing all", x="column", y="change", curves=curves)
     word, led = _leads(lead)
@@ -143,8 +143,8 @@ def guidance_follows(bench: Bench) -> Finding:
         paired(correlations["follow"], correlations["constant"]), "correlation of change and ramp, columns", 3
     )
     cost = paired(successes["follow"], successes["constant"])
-    figures = {f"correlation {name}": mean_of(found).value for name, found in correlations.items()}
-    figures |= {f"success {name}": mean_of(found).value for name, found in successes.items()}
+    figures = {f"correlation {name}": mean_of(values).value for name, values in correlations.items()}
+    figures |= {f"success {name}": mean_of(values).value for name, values in successes.items()}
     reason = f"{sentence}; success of a thing in surroundings at 0.3: {cost.text(1, 100)} points (n={cost.count})"
     return Finding(word, reason, figures)
 
@@ -186,14 +186,14 @@ def strength_fan(bench: Bench) -> Finding:
     strengths = [0.2, 0.4, 0.6, 0.8, 1.0]
     changes = {name: [[_fanned(bench, sample, name, s) for sample in bench.samples("floor")] for s in strengths]
                for name in ("sdedit", "ddpm-inversion")}  # fmt: skip
-    steps = {name: [paired(more, less) for less, more in pairwise(found)] for name, found in changes.items()}
-    means = {name: [mean_of(values).value for values in found] for name, found in changes.items()}
+    steps = {name: [paired(more, less) for less, more in pairwise(values)] for name, values in changes.items()}
+    means = {name: [mean_of(one).value for one in values] for name, values in changes.items()}
     sentence = "; ".join(
         f"{name} {', '.join(f'{m:.3f}' for m in means[name])} (steps {', '.join(s.text(3) for s in steps[name])})"
         for name in changes
     )
-    word = all_of([judged(step, "")[0] for found in steps.values() for step in found])
-    curves = {name: (strengths, found) for name, found in means.items()}
+    word = all_of([judged(step, "")[0] for values in steps.values() for step in values])
+    curves = {name: (strengths, values) for name, values in means.items()}
     plot = Curves(title="Strength against change", x="strength, or share not skipped", y="mean change", curves=curves)
     reason = f"mean change at strengths {', '.join(map(str, strengths))}: {sentence} (n={bench.count})"
     return Finding(word, reason, {f"smallest step {n}": min(s.value for s in f) for n, f in steps.items()}, plot)

@@ -39,8 +39,8 @@ def edit_friendly_noise(bench: Bench) -> Finding:
     angle = {n: [_mean([s.angle for s in one[n] if s.angle is not None]) for one in statistics] for n in names}
     others = [name for name in names if name != "edit-friendly"]
     leads = [
-        paired(told["edit-friendly"], [max(told[n][k] for n in others) for k in range(len(statistics))])
-        for told in (variance, angle)
+        paired(measured["edit-friendly"], [max(measured[n][k] for n in others) for k in range(len(statistics))])
+        for measured in (variance, angle)
     ]
     sentence = "; ".join(f"{n}: variance {_mean(variance[n]):.2f}, angle {_mean(angle[n]):.1f}°" for n in names)
     sentence += f"; over the greater of the others: variance {leads[0].text(2)}, angle {leads[1].text(1)}°"

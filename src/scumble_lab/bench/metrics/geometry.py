@@ -54,9 +54,9 @@ def find(picture: Tensor, true: Tensor, mask: Mask) -> tuple[float, float]:
     return float(at_x[0, column]), float(at_y[row, 0])
 
 
-def mean_distance(found: tuple[float, float], wanted: tuple[float, float]) -> float:
+def mean_distance(point: tuple[float, float], wanted: tuple[float, float]) -> float:
     """Distance in pixels; NaN if either is not there."""
-    return math.dist(found, wanted)
+    return math.dist(point, wanted)
 
 
 def _correlation(field: Tensor, patch: Tensor) -> Tensor:

@@ -100,9 +100,9 @@ def _write(
 def _wrapped(text: str, width: int, font: Font) -> list[str]:
     """The text in lines that fit, broken at spaces and after hyphens; its own lines stay."""
     lines: list[str] = []
-    for own in text.splitlines():
+    for line in text.splitlines():
         lines.append("")
-        for piece in re.findall(r"\S+?(?:-|\s+|$)", own):
+        for piece in re.findall(r"\S+?(?:-|\s+|$)", line):
             if lines[-1] and font.getlength((lines[-1] + piece).rstrip()) > width:
                 lines.append("")
             lines[-1] += piece

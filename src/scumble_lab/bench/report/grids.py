@@ -91,7 +91,7 @@ def _middle(collected: Collected, names: Sequence[str], task: str) -> Case | Non
             cases[row.case.id] = row.case
             scores.setdefault(row.case.id, []).append(overall(row.figures))
     most = max(map(len, scores.values()), default=0)
-    means = sorted((-mean_of(found).value, case) for case, found in scores.items() if len(found) == most)
+    means = sorted((-mean_of(values).value, case) for case, values in scores.items() if len(values) == most)
     return cases[means[len(means) // 2][1]] if means else None
 
 
