@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,11 @@ def make_controlnet(unet: Any, seed: int = 6) -> Any:
             if not weight.any():
                 weight.copy_(torch.randn(weight.shape, generator=generator) * 0.3)
     return network
+
+
+def pipe_with(sd_pipe: Any, **parts: Any) -> Any:
+    """The pipeline with other parts, its class and the rest its own."""
+    changed = copy.copy(sd_pipe)
+    for name, part in parts.items():
+        object.__setattr__(changed, name, part)
+    return changed

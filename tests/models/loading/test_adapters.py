@@ -21,12 +21,6 @@ PHOTO = Image.new("RGB", (16, 16), (200, 90, 40))
 
 
 @pytest.fixture
-def folder(sd_pipe: Any, tmp_path: Path) -> Path:
-    sd_pipe.save_pretrained(tmp_path / "tiny-sd")
-    return tmp_path / "tiny-sd"
-
-
-@pytest.fixture
 def pipe(folder: Path) -> Any:
     from diffusers import StableDiffusionPipeline
 

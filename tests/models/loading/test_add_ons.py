@@ -18,12 +18,6 @@ from tests.support.original_layout import original_state
 from tests.support.tiny import make_vae
 
 
-@pytest.fixture
-def folder(sd_pipe: Any, tmp_path: Path) -> Path:
-    sd_pipe.save_pretrained(tmp_path / "tiny-sd")
-    return tmp_path / "tiny-sd"
-
-
 def lora_state(pipe: Any, form: str, text: bool = True) -> dict[str, torch.Tensor]:
     """A random LoRA of rank 2 on attention projections, in one of three formats."""
     generator = torch.Generator().manual_seed(4)

@@ -17,23 +17,10 @@ from scumble.models.loading import from_pipe, load
 from scumble.models.loading.offload import check_offload, offload
 from tests.support.original_layout import original_state
 from tests.support.parity import by_us, close
-from tests.support.tiny import make_controlnet, make_unet
+from tests.support.tiny import make_controlnet, make_unet, pipe_with
 
 PHOTO = Image.new("RGB", (16, 16), (200, 90, 40))
 EDIT = scumble.SDEdit(prompt="a red cube", num_inference_steps=3)
-
-
-@pytest.fixture
-def folder(sd_pipe: Any, tmp_path: Path) -> Path:
-    sd_pipe.save_pretrained(tmp_path / "tiny-sd")
-    return tmp_path / "tiny-sd"
-
-
-def pipe_with(sd_pipe: Any, **parts: Any) -> Any:
-    changed = copy.copy(sd_pipe)
-    for name, part in parts.items():
-        object.__setattr__(changed, name, part)
-    return changed
 
 
 @pytest.mark.parametrize("kind", ["sequential", "model"])

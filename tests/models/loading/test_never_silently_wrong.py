@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import shutil
 from pathlib import Path
@@ -15,21 +14,7 @@ from safetensors.torch import load_file, save_file
 import scumble
 from scumble.errors import CheckpointError
 from scumble.models.loading import from_pipe, load
-from tests.support.tiny import make_pixel_unet, make_unet, make_vae
-
-
-@pytest.fixture
-def folder(sd_pipe: Any, tmp_path: Path) -> Path:
-    sd_pipe.save_pretrained(tmp_path / "tiny-sd")
-    return tmp_path / "tiny-sd"
-
-
-def pipe_with(sd_pipe: Any, **parts: Any) -> Any:
-    """The pipeline with other parts, its class and the rest its own."""
-    changed = copy.copy(sd_pipe)
-    for name, part in parts.items():
-        object.__setattr__(changed, name, part)
-    return changed
+from tests.support.tiny import make_pixel_unet, make_unet, make_vae, pipe_with
 
 
 def refusal(call: Any) -> str:

@@ -16,12 +16,6 @@ from tests.models.loading.test_add_ons import predict
 from tests.support.original_layout import original_state
 
 
-@pytest.fixture
-def folder(sd_pipe: Any, tmp_path: Path) -> Path:
-    sd_pipe.save_pretrained(tmp_path / "tiny-sd")
-    return tmp_path / "tiny-sd"
-
-
 def written(pipe: Any, file: Path, **more: torch.Tensor) -> Path:
     save_file({**original_state(pipe), **more}, file)
     return file
