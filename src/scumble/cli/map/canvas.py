@@ -11,7 +11,7 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["NO_CANVAS", "Canvas", "Output", "Overwrite", "Point", "write"]
+__all__ = ["Canvas", "Output", "Overwrite", "Point", "Sheet", "write"]
 
 Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Where the map goes (.png).")]
 Overwrite = Annotated[bool, Parameter(negative="", help="Replace a file that is there.")]
@@ -42,9 +42,6 @@ class Canvas:
         return int(width), int(height)
 
 
-NO_CANVAS = Canvas()
-
-
 def write(grey: Image.Image, output: Path, overwrite: bool = False) -> None:
     """Save the map and say how much may change; a file that is there is replaced only where that is asked for."""
     from scumble.errors import InputError
@@ -57,3 +54,16 @@ def write(grey: Image.Image, output: Path, overwrite: bool = False) -> None:
         refuse_overwriting(output)
     save_image(grey, output)
     print(f"{output}: {describe_map(load_map(grey, grey.size)[0])}")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Sheet(Canvas):
+    """A map to be drawn: its size, and where it goes."""
+
+    output: Output
+    overwrite: Overwrite = False
+
+    def write(self, grey: Image.Image) -> None:
+        """Save the map and say how much may change."""
+        write(grey, self.output, self.overwrite)

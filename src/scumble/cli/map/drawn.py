@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scumble.cli.map.canvas import NO_CANVAS, Canvas, Output, Overwrite, Point, write
+from scumble.cli.map.canvas import Point, Sheet
 
 __all__ = ["box", "ellipse", "fan", "linear", "radial", "strips"]
 
@@ -14,9 +14,7 @@ def linear(
     end: float = 1.0,
     low: float = 0.0,
     high: float = 1.0,
-    canvas: Canvas = NO_CANVAS,
-    output: Output,
-    overwrite: Overwrite = False,
+    sheet: Sheet,
 ) -> None:
     """Make a ramp: strength grows from one side to the other.
 
@@ -35,7 +33,7 @@ def linear(
     """
     from scumble import maps
 
-    write(maps.linear(canvas.sides(), angle, start, end, low, high), output, overwrite)
+    sheet.write(maps.linear(sheet.sides(), angle, start, end, low, high))
 
 
 def radial(
@@ -45,9 +43,7 @@ def radial(
     inner: float = 0.0,
     low: float = 0.0,
     high: float = 1.0,
-    canvas: Canvas = NO_CANVAS,
-    output: Output,
-    overwrite: Overwrite = False,
+    sheet: Sheet,
 ) -> None:
     """Make a disc that fades outward.
 
@@ -66,7 +62,7 @@ def radial(
     """
     from scumble import maps
 
-    write(maps.radial(canvas.sides(), center, radius, inner, low, high), output, overwrite)
+    sheet.write(maps.radial(sheet.sides(), center, radius, inner, low, high))
 
 
 def strips(
@@ -75,9 +71,7 @@ def strips(
     low: float = 0.0,
     high: float = 1.0,
     angle: float = 0.0,
-    canvas: Canvas = NO_CANVAS,
-    output: Output,
-    overwrite: Overwrite = False,
+    sheet: Sheet,
 ) -> None:
     """Make strips of even steps of strength.
 
@@ -94,7 +88,7 @@ def strips(
     """
     from scumble import maps
 
-    write(maps.strips(canvas.sides(), count, low, high, angle), output, overwrite)
+    sheet.write(maps.strips(sheet.sides(), count, low, high, angle))
 
 
 def fan(
@@ -106,9 +100,7 @@ def fan(
     start: float = -90.0,
     sweep: float = 360.0,
     radius: float | None = None,
-    canvas: Canvas = NO_CANVAS,
-    output: Output,
-    overwrite: Overwrite = False,
+    sheet: Sheet,
 ) -> None:
     """Make a strength fan: sectors around a centre that show what each strength does.
 
@@ -131,7 +123,7 @@ def fan(
     """
     from scumble import maps
 
-    write(maps.strength_fan(canvas.sides(), count, center, low, high, start, sweep, radius), output, overwrite)
+    sheet.write(maps.strength_fan(sheet.sides(), count, center, low, high, start, sweep, radius))
 
 
 def box(
@@ -142,9 +134,7 @@ def box(
     *,
     soft: int = 0,
     strength: float = 1.0,
-    canvas: Canvas = NO_CANVAS,
-    output: Output,
-    overwrite: Overwrite = False,
+    sheet: Sheet,
 ) -> None:
     """Make a rectangle, hard or with a soft edge around it.
 
@@ -165,7 +155,7 @@ def box(
     """
     from scumble import maps
 
-    write(maps.box(canvas.sides(), left, top, right, bottom, soft, strength), output, overwrite)
+    sheet.write(maps.box(sheet.sides(), left, top, right, bottom, soft, strength))
 
 
 def ellipse(
@@ -176,9 +166,7 @@ def ellipse(
     *,
     soft: int = 0,
     strength: float = 1.0,
-    canvas: Canvas = NO_CANVAS,
-    output: Output,
-    overwrite: Overwrite = False,
+    sheet: Sheet,
 ) -> None:
     """Make the ellipse that fills a box, hard or with a soft edge around it.
 
@@ -199,4 +187,4 @@ def ellipse(
     """
     from scumble import maps
 
-    write(maps.ellipse(canvas.sides(), left, top, right, bottom, soft, strength), output, overwrite)
+    sheet.write(maps.ellipse(sheet.sides(), left, top, right, bottom, soft, strength))
