@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from scumble.cli import run_app
-from scumble.cli.edit import (
-    VIEW_TITLE,
-    Common,
-    command_app,
-    edit_method,
-    report,
-    settled_target,
-    tell_plan,
-    whole_panel,
-)  # fmt: skip
+from scumble.cli.common import Common  # fmt: skip
+from scumble.cli.edit import VIEW_TITLE
 from scumble.cli.flags import build_method, with_fields
+from scumble.cli.method_app import command_app, edit_method, whole_panel
+from scumble.cli.outcome import report, settled_target, tell_plan
 from scumble.cli.pipes import file_of, is_stdout, named, opened
 from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
@@ -94,21 +88,13 @@ def drag_app(words: Sequence[str]) -> App:
         picture = None if image is None else opened(image)
         editor = common.editor(common.threads)
         if common.plan:
-            size = 1 if common.exact_batch else common.batch_size
-            planned = editor.plan(
-                picture, drag_method, count=common.count, batch_size=size, inversion=inversion, view=view
-            )
-            tell_plan(planned, common)
+            tell_plan(editor.plan(picture, drag_method, **common.planned, inversion=inversion, view=view), common)
             return
         with progress_bar(common.quiet or common.json, method.method_name()) as on_step:
             result = editor.edit(
                 picture,
                 drag_method,
-                seed=common.seed,
-                count=common.count,
-                batch_size=common.batch_size,
-                exact_batch=common.exact_batch,
-                max_cost=common.max_cost,
+                **common.candidates,
                 on_step=on_step,
                 inversion=inversion,
                 view=view,

@@ -10,8 +10,10 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from scumble.cli import run_app
-from scumble.cli.edit import Common, command_app, edit_method, settled_target, tell_plan, whole_panel
+from scumble.cli.common import Common
 from scumble.cli.flags import build_method
+from scumble.cli.method_app import command_app, edit_method, whole_panel
+from scumble.cli.outcome import settled_target, tell_plan
 from scumble.cli.pipes import file_of, is_stdout, named, opened, output_file
 from scumble.cli.places import with_places
 from scumble.cli.progress import progress_bar
@@ -57,8 +59,8 @@ def extend_app(words: Sequence[str]) -> App:
         prompt_left
             What the left side shall show; the other words of --prompt by default.
         """
-        made = build_method(method, with_places(method, given, common.at, common.also_words))
-        assert isinstance(made, ImageMethod)
+        built = build_method(method, with_places(method, given, common.at, common.also_words))
+        assert isinstance(built, ImageMethod)
         target = settled_target(common, f"{named(image)}-extended.png", file_of(image))
         from scumble.editing.budget import refuse_above
         from scumble.editing.estimate import Plan
@@ -71,14 +73,14 @@ def extend_app(words: Sequence[str]) -> App:
         wanted["prompts"] = {side: words for side, words in sides.items() if words is not None}
         if common.plan or common.max_cost is not None:
             # strips are edits of what the ones before made: a network of zeros makes them all
-            cost = grow(editor.counting(), picture, made, seed=0, **wanted).cost
+            cost = grow(editor.counting(), picture, built, seed=0, **wanted).cost
             if common.plan:
                 tell_plan(Plan(cost, cost), common)
                 return
             refuse_above(common.max_cost, lambda: Plan(cost, cost))
         with progress_bar(common.quiet or common.json, "extending") as on_step:
             seed = secrets.randbits(31) if common.seed is None else common.seed
-            grown = grow(editor, picture, made, seed=seed, on_step=on_step, **wanted)
+            grown = grow(editor, picture, built, seed=seed, on_step=on_step, **wanted)
         with output_file(target) as file:
             grown.save(file, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
         if not common.quiet:
