@@ -1,4 +1,4 @@
-"""What a network is told besides the noisy tensor: text embeddings, SDXL's sizes, and a picture in its input."""
+"""What a network is told besides the noisy tensor: text embeddings, sizes, a guidance weight, and pictures."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Conditioning:
         time_ids: Micro-conditioning (B, 6) of SDXL-like networks, or None.
         picture: Channels (B, P, h, w) that the network reads behind those of x, or None: the picture to be edited by
             an instruction; a mask and a masked picture.
+        guidance: Guidance weight (B,) of a network that reads it as an input (1: none), or None for all others.
         control: A picture (B, 3, H, W) in [0, 1] that another network follows, or None.
         controller: That network: called with x, its time, what the network is told and ``control``, it returns what
             the network is given besides.
@@ -31,6 +32,7 @@ class Conditioning:
     pooled: Tensor | None = None
     time_ids: Tensor | None = None
     picture: Tensor | None = None
+    guidance: Tensor | None = None
     control: Tensor | None = None
     controller: Callable[..., dict[str, Any]] | None = None
 
@@ -49,6 +51,10 @@ class Conditioning:
         if self.embeds is None:
             raise ValueError("conditioning without words was given to something that reads words")
         return self.embeds
+
+    def guided(self, scale: float) -> Conditioning:
+        """Return what a network that reads its guidance is told when it is guided ``scale`` times as strongly."""
+        return self if self.guidance is None else replace(self, guidance=self.guidance * scale)
 
     def expand(self, batch: int) -> Conditioning:
         """Repeat a single row to ``batch`` rows; conditioning that already has as many is returned as it is."""

@@ -22,7 +22,8 @@ class Guidance(Control):
     """``uncond + scale (cond - uncond)`` in one batched call (arXiv 2207.12598 eq. 6).
 
     With scale 1, or when both rows are told the same, only the conditional row is evaluated; with scale 0 only the
-    unconditional one. Both shortcuts are exact.
+    unconditional one. Both shortcuts are exact. A network that reads the guidance weight as an input is told the scale
+    and evaluated once; then ``scale`` is 1 (arXiv 2310.04378 section 4.2).
 
     Args:
         cond: What the person asked for; one row or one per sample.
@@ -40,6 +41,11 @@ class Guidance(Control):
     rescale: float = 0.0
     cells: Tensor | None = None
     guider: Guider | None = None
+
+    def __post_init__(self) -> None:
+        if self.cond.guidance is not None:
+            self.cond, self.uncond = self.cond.guided(self.scale), self.uncond.guided(self.scale)
+            self.scale = 1.0
 
     @property
     def scales(self) -> float | Tensor:
@@ -126,5 +132,5 @@ def following(guidance: Guidance, shares: Tensor) -> Guidance:
 
 def is_same(a: Conditioning, b: Conditioning) -> bool:
     """Whether the network is told the same by both."""
-    pairs = ((a.embeds, b.embeds), (a.pooled, b.pooled), (a.picture, b.picture))
+    pairs = ((a.embeds, b.embeds), (a.pooled, b.pooled), (a.picture, b.picture), (a.guidance, b.guidance))
     return all((p is None and q is None) or (p is not None and q is not None and torch.equal(p, q)) for p, q in pairs)

@@ -157,6 +157,26 @@ class Schedule:
         sigma = float(np.interp(t, np.arange(len(self.alphas_cumprod)), self._sigmas))
         return _variance_preserving(t, 1 / (1 + sigma**2))
 
+    def places_levels(self, solver: str) -> bool:
+        """Whether a weaker change may have all its steps below where it begins: a student knows a list of timesteps of
+        which a run takes a few (LCM, TCD); others were trained on those few alone, or need the whole way."""
+        return solver in ("lcm", "tcd") and self.alphas_cumprod is not None
+
+    def levels_below(self, num_inference_steps: int, solver: str, strength: float) -> tuple[tuple[Level, ...], float]:
+        """Return the levels of a run that begins where a change of ``strength`` does, and the strength of its first.
+
+        As diffusers' LCM pipeline for images places them: N of the student's timesteps below the strength. Where there
+        are fewer, the run has as many steps.
+
+        Raises:
+            ValueError: If N does not fit the student's list.
+        """
+        changed = self.changed(_class_name=OWN_LISTS[solver])
+        count = changed.students_steps
+        known = max(1, math.floor(strength * count + 1e-6))
+        times = changed.distilled_timesteps(min(num_inference_steps, known), known)
+        return (*(changed.at(t) for t in times), changed._final(solver)), known / count
+
     def levels(self, num_inference_steps: int, solver: str = "ddim") -> tuple[Level, ...]:
         """Return the N + 1 levels of a run of N steps, noisiest first, the final level last.
 
@@ -210,7 +230,7 @@ class Schedule:
         euler = "Euler" in self.config.get("_class_name", "") and solver != "plms"
         total = self.num_train_timesteps
         if self.config.get("_class_name") in FEW_STEP and solver != "plms":
-            return self._distilled_timesteps(n)
+            return self.distilled_timesteps(n, self.students_steps)
         spacing = self.config.get("timestep_spacing", "linspace" if euler else "leading")
         if spacing == "leading":
             return [float(k * (total // n) + int(self.config.get("steps_offset", 0))) for k in range(n - 1, -1, -1)]
@@ -222,13 +242,19 @@ class Schedule:
             return [float(t) for t in grid[::-1].astype(np.float32)]
         return [float(t) for t in grid.round()[::-1]]
 
-    def _distilled_timesteps(self, n: int) -> list[float]:
-        """N of the timesteps on which a student was trained, evenly by their place (arXiv 2310.04378, 2402.19159)."""
-        count = int(self.config.get("original_inference_steps") or 50)
-        if n > count:
+    @property
+    def students_steps(self) -> int:
+        """How many timesteps a few-step model was trained on."""
+        return int(self.config.get("original_inference_steps") or 50)
+
+    def distilled_timesteps(self, n: int, known: int) -> list[float]:
+        """N of the ``known`` lowest timesteps on which a student was trained, evenly by their place (arXiv 2310.04378,
+        2402.19159)."""
+        count = self.students_steps
+        if n > known:
             raise ValueError(f"a few-step model was trained on {count} timesteps; use {count} steps or fewer, got {n}")
-        grid = (np.arange(count, 0, -1) * (self.num_train_timesteps // count)) - 1
-        return [float(t) for t in grid[np.floor(np.linspace(0, count, n, endpoint=False)).astype(int)]]
+        grid = (np.arange(known, 0, -1) * (self.num_train_timesteps // count)) - 1
+        return [float(t) for t in grid[np.floor(np.linspace(0, known, n, endpoint=False)).astype(int)]]
 
     def _dpm_timesteps(self, n: int) -> list[float]:
         spacing, last = self.config.get("timestep_spacing", "linspace"), self.num_train_timesteps

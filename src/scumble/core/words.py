@@ -112,7 +112,13 @@ class PlacedGuidance(Guidance):
     words: tuple[PlacedWords, ...] = ()
 
     def __post_init__(self) -> None:
-        self.words = tuple(one for one in self.words if not one.is_nowhere)
+        super().__post_init__()
+        weight = self.cond.guidance  # a network that reads it is told the same with every prompt
+        self.words = tuple(
+            one if weight is None else replace(one, cond=replace(one.cond, guidance=weight))
+            for one in self.words
+            if not one.is_nowhere
+        )
 
     def branches(self, ctx: RunState, rows: list[Branch]) -> list[Branch]:
         """Ask for the main prompt's rows and one for each other prompt that holds at this step."""

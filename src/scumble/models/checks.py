@@ -71,11 +71,6 @@ def check_conditioning(unet: Any, name: str, encoders: int, pooled: int | None) 
     """
     config = unet.config
     check_classes(unet, name)
-    if config.get("time_cond_proj_dim") is not None:
-        raise CheckpointError(
-            f"the U-Net of {name} takes the guidance weight as an input (time_cond_proj_dim: a full LCM checkpoint),"
-            " which is not supported; use its base model with the LCM-LoRA: --lora FILE --few-steps lcm"
-        )
     if config.get("encoder_hid_dim_type") is not None or getattr(unet, "encoder_hid_proj", None) is not None:
         raise CheckpointError(
             f"the U-Net of {name} reads image prompts (IP-Adapter, {config.get('encoder_hid_dim_type')}), which would"

@@ -43,6 +43,7 @@ class ControlNet:
         """What the U-Net is given besides, for ``x`` (B, C, h, w) and a control picture (1 or B, 3, H, W)."""
         dtype = compute_dtype(self.network)
         conditioning = {name: one.to(dtype) if isinstance(one, Tensor) else one for name, one in conditioning.items()}
+        conditioning.pop("timestep_cond", None)  # a ControlNet has no such input, as in diffusers' pipelines
         down, mid = self.network(
             x.to(dtype),
             t,

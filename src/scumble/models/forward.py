@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from scumble.core.conditioning import Conditioning
 from scumble.core.schedule import Level
+from scumble.models.guidance_input import guidance_input, guidance_width
 from scumble.models.precision import compute_dtype
 from scumble.models.runtime.base import Runtime
 from scumble.models.runtime.inputs import as_keywords
@@ -52,6 +53,8 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
         inputs["encoder_hidden_states"] = cond.text.to(dtype)
         if cond.pooled is not None and cond.time_ids is not None:
             inputs |= {"text_embeds": cond.pooled.to(dtype), "time_ids": cond.time_ids}
+        if cond.guidance is not None and (width := guidance_width(denoiser)) is not None:
+            inputs["timestep_cond"] = guidance_input(cond.guidance, width).to(dtype)
     output: Tensor | None = None
     keywords = as_keywords(inputs)
     if cond.controller is not None and cond.control is not None:

@@ -17,6 +17,7 @@ from scumble.errors import CheckpointError
 from scumble.models.checks import check_conditioning, check_tokenizer
 from scumble.models.control import ControlNet
 from scumble.models.forward import denoise, timesteps
+from scumble.models.guidance_input import guidance_width
 from scumble.models.live_hash import live_hash
 from scumble.models.precision import compute_dtype
 from scumble.models.runtime.base import Runtime
@@ -87,8 +88,9 @@ class LatentModel:
         self.picture_channels = int(unet.config.in_channels) - self.channels
         self.multiple = self.factor * 2 ** (len(unet.config.down_block_types) - 1)
         self.native_size = _side(unet.config.sample_size, 64) * self.factor
-        self.defaults: Mapping[str, Any] = {**few_step_defaults(self.schedule.config), **(defaults or {})}
-        self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config)
+        few = few_step_defaults(self.schedule.config, self.reads_guidance)
+        self.defaults: Mapping[str, Any] = {**few, **(defaults or {})}
+        self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config, self.reads_guidance)
         self.settings: Mapping[str, Any] = {}
         self.control: ControlNet | None = None
         self.hash_of_weights = live_hash(unet) if weights_hash is None else cache(weights_hash)
@@ -97,6 +99,11 @@ class LatentModel:
     def weights_hash(self) -> str:
         """SHA-256 of the U-Net's weights."""
         return self.hash_of_weights()
+
+    @property
+    def reads_guidance(self) -> bool:
+        """Whether the U-Net reads the guidance weight as an input, as full LCM checkpoints do."""
+        return guidance_width(self.denoiser) is not None
 
     def use_vae(self, vae: Any) -> None:
         """Take another autoencoder, of latents of the same kind."""
@@ -122,11 +129,12 @@ class LatentModel:
         known = [self.text.embed(prompt, count, second, self.runtime) for prompt in prompts]
         embeds = torch.cat([embed for embed, _ in known])
         pooled = [pool for _, pool in known if pool is not None]
+        weight = torch.ones(len(known), device=self.device) if self.reads_guidance else None
         if not pooled:
-            return Conditioning(embeds)
+            return Conditioning(embeds, guidance=weight)
         height, width = size or (self.native_size, self.native_size)
         ids = torch.tensor([[height, width, 0, 0, height, width]], dtype=torch.float32, device=self.device)
-        return Conditioning(embeds, torch.cat(pooled), ids.repeat(len(known), 1))
+        return Conditioning(embeds, torch.cat(pooled), ids.repeat(len(known), 1), guidance=weight)
 
     def read_picture(self, image: Tensor) -> Tensor:
         """Return the channels (B, P, h, w) of a picture to be edited: the posterior's mean, not scaled."""

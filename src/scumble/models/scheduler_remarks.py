@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["few_step_defaults", "scheduler_remarks"]
+__all__ = ["few_step_defaults", "guidance_of", "scheduler_remarks"]
+
+LCM_GUIDANCE = 8.5
 
 OTHERS = {
     "DEIS": "dpmpp_2m",
@@ -20,13 +22,14 @@ OTHERS = {
 """Schedulers whose rule is not here, and the named solver that is nearest."""
 
 
-def scheduler_remarks(config: Mapping[str, Any]) -> tuple[str, ...]:
+def scheduler_remarks(config: Mapping[str, Any], reads_guidance: bool = False) -> tuple[str, ...]:
     """Return one line where a scheduler's own rule is not the one that runs by default; nothing elsewhere."""
     name = str(config.get("_class_name", ""))
-    if defaults := few_step_defaults(config):
+    if defaults := few_step_defaults(config, reads_guidance):
+        scale = f"guidance {defaults['guidance_scale']:g} told to the network" if reads_guidance else "without guidance"
         return (
             f"this checkpoint is a few-step model ({name}): {defaults['num_inference_steps']} steps by"
-            f" {defaults['solver']} without guidance, where nothing else is said",
+            f" {defaults['solver']}{', ' if reads_guidance else ' '}{scale}, where nothing else is said",
         )
     if name == "EulerAncestralDiscreteScheduler":
         return (_line(name, "euler-a"),)
@@ -40,10 +43,22 @@ def scheduler_remarks(config: Mapping[str, Any]) -> tuple[str, ...]:
     return ()
 
 
-def few_step_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a checkpoint with an LCM or TCD scheduler was distilled for; nothing for others."""
+def few_step_defaults(config: Mapping[str, Any], reads_guidance: bool = False) -> dict[str, Any]:
+    """Return the settings that a checkpoint with an LCM or TCD scheduler was distilled for; nothing for others.
+
+    Args:
+        config: The scheduler's.
+        reads_guidance: Whether the network reads the guidance weight: then it is that of diffusers' LCM pipelines.
+    """
     solver = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}.get(str(config.get("_class_name", "")))
-    return {} if solver is None else {"num_inference_steps": 4, "guidance_scale": 1.0, "solver": solver}
+    if solver is None:
+        return {}
+    return {"num_inference_steps": 4, "guidance_scale": guidance_of(reads_guidance), "solver": solver}
+
+
+def guidance_of(reads_guidance: bool) -> float:
+    """Return the guidance of a few-step model: none, or the weight that it is told."""
+    return LCM_GUIDANCE if reads_guidance else 1.0
 
 
 def _multistep(config: Mapping[str, Any], name: str) -> tuple[str, ...]:

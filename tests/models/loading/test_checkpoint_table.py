@@ -100,8 +100,9 @@ def kinds(sd: Any, xl: Any, pixel: Any, folder: Path) -> dict[str, tuple[Any, Ma
     v = {**sd.scheduler.config, "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
     second = with_parts(sd, scheduler=DDIMScheduler.from_config({**v, "timestep_spacing": "trailing"}))
     few = with_parts(sd, scheduler=LCMScheduler.from_config(sd.scheduler.config))
+    full = with_parts(few, unet=make_unet(time_cond_proj_dim=8))
     asked = with_parts(sd, unet=make_unet(in_channels=8))
-    for name, pipe in {"v": second, "few": few, "asked": asked}.items():
+    for name, pipe in {"v": second, "few": few, "full": full, "asked": asked}.items():
         pipe.save_pretrained(folder / name)
 
     def pretrained(name: str, **fixed: Any) -> Make:
@@ -113,6 +114,7 @@ def kinds(sd: Any, xl: Any, pixel: Any, folder: Path) -> dict[str, tuple[Any, Ma
         "Stable Diffusion 2 (v, down to pure noise), folder": (second, pretrained("v")),
         "Stable Diffusion XL, folder": (xl, pretrained("xl")),
         "few steps (LCM, TCD scheduler), folder": (few, pretrained("few")),
+        "full LCM (guidance as an input), folder": (full, pretrained("full")),
         "instructions (InstructPix2Pix), folder": (asked, pretrained("asked")),
         "pixels (DDPM), folder": (pixel, pretrained("pixel")),
     }
@@ -135,7 +137,6 @@ def refused(sd: Any, folder: Path) -> dict[str, Callable[[], object]]:
     (folder / "model.ckpt").write_bytes(b"\x80\x02}q\x00.")
     (folder / "model.gguf").write_bytes(b"GGUF")
     pipes: dict[str, Any] = {
-        "a full LCM (guidance as an input)": {"unet": make_unet(time_cond_proj_dim=8)},
         "an inpainting U-Net": {"unet": make_unet(in_channels=9)},
         "a depth U-Net": {"unet": make_unet(in_channels=5)},
         "a U-Net of classes": {"unet": make_unet(num_class_embeds=3)},

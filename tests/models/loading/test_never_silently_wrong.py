@@ -24,15 +24,6 @@ def refusal(call: Any) -> str:
     return str(error.value)
 
 
-def test_a_unet_that_reads_its_guidance_is_refused_in_pipes_and_folders(sd_pipe: Any, folder: Path) -> None:
-    unet = make_unet(time_cond_proj_dim=8)
-    assert "time_cond_proj_dim" in refusal(lambda: from_pipe(pipe_with(sd_pipe, unet=unet)))
-    unet.save_pretrained(folder / "unet")
-    index = json.loads((folder / "model_index.json").read_text())
-    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": "LatentConsistencyModelPipeline"}))
-    assert "--few-steps lcm" in refusal(lambda: load(folder, device="cpu"))
-
-
 @pytest.mark.parametrize(
     ("settings", "word"),
     [

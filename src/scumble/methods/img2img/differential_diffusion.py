@@ -53,10 +53,10 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod, Placed, TextFields):
         from scumble.core.guidance import following, relative
         from scumble.core.rounding import SLACK
         from scumble.core.words import PlacedWords, with_words
+        from scumble.methods.placed_levels import levels_of_run
 
-        levels = batch.levels(self.num_inference_steps, self.solver)
+        levels, first, batch = levels_of_run(batch, self.num_inference_steps, self.solver, self.strength)
         steps = len(levels) - 1
-        first = batch.begin(self.strength, steps)
         source, change = NoisedSource(batch.x0, fresh=self.fresh_noise), batch.latent_change(self.map_resize)
         release, fraction = release_index(change, steps, first), batch.fraction(change, steps, first)
         hold = ChangeMap(

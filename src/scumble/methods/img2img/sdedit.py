@@ -41,8 +41,10 @@ class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
     @with_presets
     def run(self, batch: EditBatch) -> Tensor | None:
         """Add noise up to the start level, then denoise; a change map scales the strength of every pixel."""
-        levels = batch.levels(self.num_inference_steps, self.solver)
-        return self.redraw(batch, levels, batch.begin(self.strength, len(levels) - 1), batch.x0)
+        from scumble.methods.placed_levels import levels_of_run
+
+        levels, first, batch = levels_of_run(batch, self.num_inference_steps, self.solver, self.strength)
+        return self.redraw(batch, levels, first, batch.x0)
 
     def redraw(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from scumble.controls.change_map import NoisedSource
@@ -9,6 +11,7 @@ from scumble.core.control import RunState
 from scumble.core.plms import SlicedPlms
 from scumble.methods.batch import EditBatch
 from scumble.methods.img2img.sdedit import SDEdit
+from scumble.methods.placed_levels import levels_of_run
 
 __all__ = ["PRESETS"]
 
@@ -23,7 +26,14 @@ class FromNoise(NoisedSource):
 
 
 def run(method: SDEdit, batch: EditBatch) -> Tensor | None:
-    """Start from a draw of the VAE's posterior, and round the number of steps down: 0.29 of 100 steps gives 28."""
+    """Start from a draw of the VAE's posterior, and round the number of steps down: 0.29 of 100 steps gives 28.
+
+    A network that reads its guidance has a pipeline of its own (LCM), which places all steps below the strength.
+    """
+    if getattr(batch.model, "reads_guidance", False) and batch.model.schedule.places_levels(method.solver):
+        placed, first, batch = levels_of_run(replace(batch, substeps=None), method.num_inference_steps, method.solver,
+                                     method.strength)  # fmt: skip
+        return method.redraw(replace(batch, substeps=False), placed, first, batch.posterior_draw())
     levels = batch.levels(method.num_inference_steps, method.solver)
     steps = method.num_inference_steps if method.solver == "plms" else len(levels) - 1
     run = int(steps * method.strength)

@@ -18,7 +18,7 @@ from scumble.models.loading.embeddings import add_words
 from scumble.models.loading.lora import fuse_loras
 from scumble.models.loading.other_vae import load_vae, vae_files
 from scumble.models.pixel import PixelModel
-from scumble.models.scheduler_remarks import few_step_defaults
+from scumble.models.scheduler_remarks import few_step_defaults, guidance_of
 
 __all__ = ["put_on"]
 
@@ -30,7 +30,8 @@ FEW: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "hyper": ({"timestep_spacing": "trailing"}, {"solver": "ddim", "num_inference_steps": 4}),
 }
 """What the scheduler config says for a distilled kind, and the settings that it was distilled for (all without
-guidance): LCM 2310.04378, TCD 2402.19159, Turbo 2311.17042, Lightning 2402.13929, Hyper-SD 2404.13686."""
+guidance, unless the network reads it): LCM 2310.04378, TCD 2402.19159, Turbo 2311.17042, Lightning 2402.13929, Hyper-SD
+2404.13686."""
 
 
 def put_on(model: LatentModel | PixelModel, add_ons: AddOns, pipe: Any = None) -> None:
@@ -85,7 +86,8 @@ def _change_schedule(model: LatentModel | PixelModel, add_ons: AddOns) -> None:
         kind = _kind(model.name, add_ons)
         config, defaults = FEW[kind]
         changed |= config
-        model.defaults = {**model.defaults, "guidance_scale": 1.0, **defaults}
+        scale = guidance_of(isinstance(model, LatentModel) and model.reads_guidance)
+        model.defaults = {**model.defaults, "guidance_scale": scale, **defaults}
         if few_step_defaults(model.schedule.config) or kind in ("lcm", "tcd"):
             model.remarks = ()
     changed |= SPACINGS.get(add_ons.schedule or "", {})

@@ -14,7 +14,7 @@ __all__ = ["Decoder", "Denoiser", "Encoder", "Text", "free_shapes"]
 
 
 class Denoiser(nn.Module):
-    """A diffusers U-Net; there are at most three inputs beside x and t.
+    """A diffusers U-Net; there are at most four inputs beside x and t.
 
     Args:
         network: The U-Net.
@@ -27,10 +27,10 @@ class Denoiser(nn.Module):
 
     def forward(
         self, x: Tensor, t: Tensor, first: Tensor | None = None, second: Tensor | None = None,
-        third: Tensor | None = None,
+        third: Tensor | None = None, fourth: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """Return the raw output."""
-        given = [tensor for tensor in (first, second, third) if tensor is not None]
+        given = [tensor for tensor in (first, second, third, fourth) if tensor is not None]
         named = dict(zip(self.names, given, strict=True))
         output: Tensor = self.network(x, t, **as_keywords(named), return_dict=False)[0]
         return output
