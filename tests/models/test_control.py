@@ -18,6 +18,7 @@ from scumble.methods.batch import EditBatch
 from scumble.models.add_ons import AddOns
 from scumble.models.loading import from_pipe, load
 from scumble.models.unet_halves import decode_half, encode_half
+from tests.support.original_layout import original_control_state
 from tests.support.parity import close
 from tests.support.tiny import make_controlnet, make_unet
 
@@ -168,6 +169,31 @@ def test_a_picture_made_with_a_controlnet_is_made_again(sd_pipe: Any, network: A
     )
     assert redone.largest == 0
     assert not redone.warnings
+
+
+@pytest.mark.parametrize("change", ["none", "missing", "foreign"])
+def test_a_file_in_the_original_layout_is_the_network_or_is_refused(sd_pipe: Any, tmp_path: Path, change: str) -> None:
+    from diffusers import ControlNetModel
+
+    original = ControlNetModel.from_unet(sd_pipe.unet, load_weights_from_unet=False)
+    state = original_control_state(original)
+    if change == "missing":
+        del state["control_model.input_blocks.1.0.in_layers.2.weight"]
+    if change == "foreign":
+        state["control_model.input_blocks.1.0.unknown.weight"] = torch.zeros(2)
+    save_file(state, tmp_path / "control.safetensors")
+    sd_pipe.save_pretrained(tmp_path / "tiny-sd")
+    told = AddOns.read(control=tmp_path / "control.safetensors", control_image=CONTROL)
+    if change != "none":
+        with pytest.raises(ScumbleError) as error:
+            load(tmp_path / "tiny-sd", "cpu", add_ons=told)
+        assert "control.safetensors" in str(error.value)
+        assert "\n" not in str(error.value)
+        return
+    model: Any = load(tmp_path / "tiny-sd", "cpu", add_ons=told)
+    found = model.control.network.state_dict()
+    assert set(found) == set(original.state_dict())
+    assert all(torch.equal(found[key], tensor) for key, tensor in original.state_dict().items())
 
 
 def test_what_is_no_controlnet_of_this_kind_is_refused_in_one_line(sd_pipe: Any, network: Any, tmp_path: Path) -> None:

@@ -37,6 +37,22 @@ def original_state(pipe: Any) -> dict[str, Tensor]:
     return {key: value.contiguous() for key, value in state.items()}
 
 
+def original_control_state(network: Any) -> dict[str, Tensor]:
+    """A ControlNet beside such a U-Net, with two layers between the first and the last that read the picture."""
+    return {f"control_model.{control_key(key)}": one.contiguous() for key, one in network.state_dict().items()}
+
+
+def control_key(key: str) -> str:
+    outer, _, rest = key.partition(".")
+    if outer == "controlnet_cond_embedding":
+        rest = re.sub(r"blocks\.(\d)", lambda m: str(2 + 2 * int(m[1])), rest)
+        return f"input_hint_block.{rest.replace('conv_in', '0').replace('conv_out', '14')}"
+    if outer == "controlnet_down_blocks":
+        number, _, parameter = rest.partition(".")
+        return f"zero_convs.{number}.0.{parameter}"
+    return f"middle_block_out.0.{rest}" if outer == "controlnet_mid_block" else unet_key(key)
+
+
 def unet_key(key: str) -> str:
     module, parameter = key.rsplit(".", 1)
     if module in STEM:

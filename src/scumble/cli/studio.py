@@ -21,6 +21,7 @@ def studio(
     folder: Path | None = None,
     model: str | None = None,
     device: str | None = None,
+    preview_vae: Path | None = None,
     listen: str = "127.0.0.1:0",
     allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     browser: bool = True,
@@ -32,6 +33,7 @@ def studio(
         folder: Where results, maps and the queue lie; "scumble" beside the picture by default.
         model: Bundled name, diffusers folder, .safetensors file or hub id; the bundled model by default.
         device: cpu, cuda or mps.
+        preview_vae: A folder with a small decoder (TAESD) for the pictures shown while an edit runs.
         listen: HOST:PORT; port 0 takes a free one.
         allow_host: A further name under which the studio may be called.
         browser: Open the browser.
@@ -44,11 +46,14 @@ def studio(
     from scumble import __version__
     from scumble.studio.serve import serve
 
+    if preview_vae is not None and not preview_vae.is_dir():
+        raise InputError(f"--preview-vae {preview_vae.name!r} is no folder here")
     serve(
         picture,
         folder,
         model=model,
         device=device,
+        preview_vae=preview_vae,
         listen=listen,
         allow_host=allow_host,
         browser=browser,

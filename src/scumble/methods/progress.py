@@ -27,7 +27,8 @@ class Progress:
         samples: Which candidates are being made (first, last + 1).
         x0: The current prediction of the clean result, in the model's space (B, C, h, w).
         decode: Decodes ``x0`` on request to (B, 3, H, W) in [-1, 1], of the window alone.
-        quick: Gives colors of ``x0`` (B, 3, h, w) without the decoder, one for each cell; None: there is no such way.
+        quick: Gives colors of ``x0`` (B, 3, h, w) without the decoder, one for each cell, or by a small decoder made
+            for previews those of the picture's size; None: there is no such way.
         cell: Pixels of a cell along a side.
         window: The part of the picture that is being made, or None.
         part: Which of how many windows it is (from 0, total).
@@ -59,5 +60,6 @@ class Progress:
 
         if full or self.quick is None:
             return to_image(self.decode()[index : index + 1].detach())[0]
-        small = to_image(self.quick()[index : index + 1].detach())[0]
-        return small.resize((small.width * self.cell, small.height * self.cell), Image.Resampling.BICUBIC)
+        quick = to_image(self.quick()[index : index + 1].detach())[0]
+        size = (self.x0.shape[-1] * self.cell, self.x0.shape[-2] * self.cell)
+        return quick if quick.size == size else quick.resize(size, Image.Resampling.BICUBIC)

@@ -62,6 +62,7 @@ class AddOns:
         control: A folder or file with a ControlNet; a pipeline may bring its own.
         control_image: What it follows: a file, an image or an array of the edited picture's shape.
         control_scale: How strongly.
+        preview_vae: A folder with a small autoencoder (TAESD) by which previews are decoded, and nothing else.
     """
 
     lora: tuple[Lora, ...] = ()
@@ -75,6 +76,7 @@ class AddOns:
     control: Path | None = None
     control_image: Any = field(default=None, compare=False)
     control_scale: float | None = None
+    preview_vae: Path | None = None
 
     @classmethod
     def read(cls, **given: Any) -> AddOns:
@@ -109,9 +111,13 @@ class AddOns:
                 raise InputError(
                     f"--{name.replace('_', '-')} must be one of {', '.join(get_args(kinds))}, got {given[name]!r}"
                 )
+        preview = None if given.get("preview_vae") is None else Path(given["preview_vae"]).expanduser()
+        if preview is not None and not preview.is_dir():
+            raise InputError(f"--preview-vae {preview.name!r} is no folder here")
         control, image, scale = _control(given)
         settings: dict[str, Any] = {name: given.get(name) for name in names}
-        return cls(loras, vae, words, skip, **settings, control=control, control_image=image, control_scale=scale)
+        settings |= {"control": control, "control_image": image, "control_scale": scale, "preview_vae": preview}
+        return cls(loras, vae, words, skip, **settings)
 
     def __bool__(self) -> bool:
         return self != AddOns() or self.control_image is not None

@@ -23,6 +23,7 @@ __all__ = [
     "embed",
     "embed_pooled",
     "encode",
+    "is_tiny",
     "text_and_pooled",
     "text_states",
     "timesteps",
@@ -76,12 +77,20 @@ def by_torch(denoiser: nn.Module, x: Tensor, t: Tensor, keywords: Mapping[str, A
 
 def encode(vae: Any, image: Tensor, runtime: Runtime | None = None) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation (B, C, h, w), float32, of an autoencoder's posterior of an image."""
+    if is_tiny(vae):  # it has no posterior, only a mean
+        latents: Tensor = vae.encode(image.to(vae.dtype), return_dict=False)[0].float()
+        return latents, torch.zeros_like(latents)
     if runtime is not None and not _wants_gradient(image) and runtime.watch.is_untouched(vae) and not _tiled(vae):
         moments = runtime.encode(vae, image)
         if moments is not None:
             return moments
     posterior = vae.encode(image.to(vae.dtype)).latent_dist
     return posterior.mean.float(), posterior.std.float()
+
+
+def is_tiny(vae: Any) -> bool:
+    """Whether an autoencoder is a small one made for previews (TAESD)."""
+    return type(vae).__name__ == "AutoencoderTiny"
 
 
 def decode(vae: Any, latent: Tensor, runtime: Runtime | None = None) -> Tensor:

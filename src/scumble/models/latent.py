@@ -93,6 +93,7 @@ class LatentModel:
         self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config, self.reads_guidance)
         self.settings: Mapping[str, Any] = {}
         self.control: ControlNet | None = None
+        self.decode_preview: Callable[[Tensor], Tensor] | None = None
         self.hash_of_weights = live_hash(unet) if weights_hash is None else cache(weights_hash)
 
     @property

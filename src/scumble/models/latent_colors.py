@@ -28,7 +28,14 @@ _known: WeakKeyDictionary[nn.Module, Tensor] = WeakKeyDictionary()
 
 
 def latent_colors(model: Model, x0: Tensor) -> Tensor:
-    """Return the color of each cell (B, 3, h, w) in about [-1, 1]; of pixel models it is ``x0`` itself."""
+    """Return the color of each cell (B, 3, h, w) in about [-1, 1]; of pixel models it is ``x0`` itself.
+
+    Where the model has a small decoder for previews, what that makes of it, at the size of the picture.
+    """
+    small_decoder = getattr(model, "decode_preview", None)
+    if small_decoder is not None:
+        decoded: Tensor = small_decoder(x0)
+        return decoded
     vae: Any = getattr(model, "vae", None)
     if vae is None or model.factor == 1:
         return x0

@@ -41,6 +41,7 @@ class Jobs(JobsHearing):
         model: The model that is loaded.
         device: Where.
         version: Of Scumble, kept with the run.
+        preview_vae: A folder with a small decoder for previews.
 
     Raises:
         InputError: If another process has the folder.
@@ -54,8 +55,10 @@ class Jobs(JobsHearing):
         model: str | None,
         device: str | None,
         version: str = "",
+        preview_vae: Path | None = None,
     ) -> None:
-        super().__init__(folder, events, model, {"model": model, "device": device})
+        preview = None if preview_vae is None else str(preview_vae)
+        super().__init__(folder, events, model, {"model": model, "device": device, "preview_vae": preview})
         self._version = version
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         self._closing = False

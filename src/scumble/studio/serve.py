@@ -31,7 +31,12 @@ __all__ = ["open_studio", "serve"]
 
 
 def open_studio(
-    folder: Path, model: str | None, device: str | None, version: str, borrowed: Mapping[str, str]
+    folder: Path,
+    model: str | None,
+    device: str | None,
+    version: str,
+    borrowed: Mapping[str, str],
+    preview_vae: Path | None = None,
 ) -> Studio:
     """Take the folder and start the two processes; nothing waits for the model.
 
@@ -41,6 +46,7 @@ def open_studio(
         device: Where it runs.
         version: Of Scumble.
         borrowed: What the studio takes from the command line, by name: ``flags`` and ``scenes``.
+        preview_vae: A folder with a small decoder for previews.
 
     Raises:
         InputError: If the folder cannot be written, or another process has it.
@@ -53,7 +59,7 @@ def open_studio(
         ) from error
     hidden = folder / ".scumble"
     events = Events()
-    jobs = Jobs(folder, events, lambda: Store(hidden / "ledger.sqlite"), model, device, version)
+    jobs = Jobs(folder, events, lambda: Store(hidden / "ledger.sqlite"), model, device, version, preview_vae)
     engine = Engine(hidden / "logs", {"scenes": borrowed["scenes"]})
     forms = Forms(borrowed["flags"])
     studio = Studio(
@@ -97,6 +103,7 @@ def serve(
     *,
     model: str | None = None,
     device: str | None = None,
+    preview_vae: Path | None = None,
     listen: str = "127.0.0.1:0",
     allow_host: Sequence[str] = (),
     browser: bool = True,
@@ -113,7 +120,7 @@ def serve(
     home = folder or (picture.parent if picture is not None else Path.cwd()) / "scumble"
     line = _listener(host, port)
     port = line.getsockname()[1]
-    studio = open_studio(home.absolute(), model, device, version, borrowed)
+    studio = open_studio(home.absolute(), model, device, version, borrowed, preview_vae)
     try:
         if picture is not None and data is not None:
             _begin_with(studio, data, picture)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scumble.errors import ScumbleError
 from scumble.studio.proof import candidate_of, shown
 from scumble.studio.reading import inversion_settings, read, request_in
 from scumble.studio.watching import Watch
@@ -25,11 +26,15 @@ class Maker:
         model: Bundled name, folder, file or hub id; None: the bundled one.
         device: cpu, cuda, mps or None to choose.
         token: Stands in the names of temporary files.
+        preview_vae: A folder with a small decoder for previews; models that it does not fit get the usual ones.
     """
 
-    def __init__(self, model: str | None = None, device: str | None = None, token: str = "") -> None:
+    def __init__(
+        self, model: str | None = None, device: str | None = None, token: str = "", preview_vae: str | None = None
+    ) -> None:
         self.about: dict[str, Any] = {"device": device or ""}
         self._name, self._device, self._token = model, device, token
+        self._first, self._preview_vae = model, preview_vae
         self._editor: Any = None
         self._seconds_a_row: float | None = None
         self._seen: tuple[str, Any] | None = None
@@ -45,9 +50,21 @@ class Maker:
             from scumble.editing.editor import Editor
 
             self._editor, self._live, self._seconds_a_row = None, None, None  # two models need twice the memory
-            self._editor = Editor.from_pretrained(name, device=self._device)
-            self._name = name
+            editor = Editor.from_pretrained(name, device=self._device)
+            if self._preview_vae is not None:
+                self._use_preview(editor.model, self._preview_vae, given_for=name == self._first)
+            self._editor, self._name = editor, name
         return self._editor
+
+    @staticmethod
+    def _use_preview(model: Any, folder: str, given_for: bool) -> None:
+        from scumble.models.loading.preview_vae import use_preview_vae
+
+        try:
+            use_preview_vae(model, Path(folder))
+        except ScumbleError:
+            if given_for:
+                raise
 
     def ask(self, what: str, data: Any) -> Any:
         """Answer ``load``, ``count``, ``fan``, ``find``, ``invert`` or ``redo``."""

@@ -11,7 +11,6 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import scumble
-from scumble.errors import CheckpointError
 from scumble.models.add_ons import AddOns
 from scumble.models.loading import from_pipe, load
 from tests.models.loading.test_add_ons import lora_state, predict
@@ -66,26 +65,6 @@ def test_an_sdxl_lora_is_that_of_diffusers(sdxl_pipe: Any, tmp_path: Path) -> No
     with torch.no_grad():
         theirs = pipe.unet(x, 321, found[0], added_cond_kwargs=added).sample
         assert close(model.predict(x, model.schedule.at(321), cond).eps, theirs)
-
-
-@pytest.mark.parametrize("kind", ["loha", "lokr"])
-def test_loha_and_lokr_act_or_are_refused_in_one_line(folder: Path, pipe: Any, tmp_path: Path, kind: str) -> None:
-    """Never silently left out: diffusers reads neither for Stable Diffusion so far."""
-    generator, state = torch.Generator().manual_seed(4), {}
-    for name, layer in pipe.unet.named_modules():
-        if not name.endswith("to_q"):
-            continue
-        key, out, into = f"lora_unet_{name.replace('.', '_')}", layer.out_features, layer.in_features
-        parts = {"hada_w1_a": (out, 2), "hada_w1_b": (2, into), "hada_w2_a": (out, 2), "hada_w2_b": (2, into)}
-        if kind == "lokr":
-            parts = {"lokr_w1": (2, 2), "lokr_w2": (out // 2, into // 2)}
-        state |= {f"{key}.{part}": torch.randn(shape, generator=generator) * 0.3 for part, shape in parts.items()}
-        state[f"{key}.alpha"] = torch.tensor(2.0)
-    file = tmp_path / f"{kind}.safetensors"
-    save_file(state, file)
-    with pytest.raises(CheckpointError, match=kind) as error:
-        load(folder, "cpu", add_ons=AddOns.read(lora=file))
-    assert "\n" not in str(error.value)
 
 
 def test_the_hash_of_a_pipe_covers_its_adapters_and_how_strongly_they_act(pipe: Any, tmp_path: Path) -> None:

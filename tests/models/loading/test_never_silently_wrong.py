@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import scumble
-from scumble.errors import CheckpointError
+from scumble.errors import CheckpointError, MethodError
 from scumble.models.loading import from_pipe, load
 from tests.support.tiny import make_pixel_unet, make_unet, make_vae, pipe_with
 
@@ -179,3 +180,15 @@ def test_a_folder_of_an_inpainting_pipeline_with_controls_is_refused(folder: Pat
         index = json.loads((other / "model_index.json").read_text())
         (other / "model_index.json").write_text(json.dumps({**index, "_class_name": kind}))
         assert kind in refusal(lambda other=other: load(other, device="cpu"))
+
+
+@pytest.mark.parametrize("skip", [None, 0.0], ids=["default", "none"])
+def test_diffuseit_that_would_begin_in_pure_noise_is_refused_in_one_line(sd_pipe: Any, skip: float | None) -> None:
+    from diffusers import DDIMScheduler
+
+    told = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    pipe = pipe_with(sd_pipe, scheduler=DDIMScheduler.from_config(sd_pipe.scheduler.config, **told))
+    method = scumble.DiffuseIT(prompt="a cube", source_prompt="a cat", num_inference_steps=2, skip=skip)
+    with pytest.raises(MethodError, match="raise --skip or --num-inference-steps") as error:
+        scumble.Editor.from_pipe(pipe).edit(Image.new("RGB", (16, 16)), method, seed=1)
+    assert "\n" not in str(error.value)

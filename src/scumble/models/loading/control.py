@@ -97,7 +97,20 @@ def _of_file(path: Path, model: LatentModel) -> Any:
     if original:
         with tempfile.TemporaryDirectory() as folder, plain_name(path) as file:
             network.save_config(folder)
-            return ControlNetModel.from_single_file(str(file), config=folder, local_files_only=True)
+            loaded = ControlNetModel.from_single_file(str(file), config=folder, local_files_only=True)
+        _check_original(loaded, keys, path.name)
+        return loaded
     missing, foreign = network.load_state_dict(tensors_of(path), strict=False)
     check_keys({"missing_keys": missing, "unexpected_keys": foreign}, path.name)
     return network
+
+
+def _check_original(network: Any, keys: list[str], name: str) -> None:
+    """Refuse what the conversion leaves out, or leaves empty, without a word: there is one tensor for each."""
+    given = [key for key in keys if key.startswith("control_model.")] or keys
+    wanted = len(network.state_dict())
+    if len(given) != wanted or any(tensor.is_meta for tensor in network.parameters()):
+        raise CheckpointError(
+            f"{name} holds {len(given)} weights of a ControlNet, one beside this checkpoint has {wanted}: it was made for"
+            " another kind of checkpoint, or is damaged"
+        )

@@ -1,4 +1,7 @@
-"""LoRA files added to the weights of a model, through diffusers' own readers (kohya, diffusers and peft formats)."""
+"""LoRA files added to the weights of a model, through diffusers' own readers (kohya, diffusers and peft formats).
+
+LoHa and LoKr, which these do not read, are added by :mod:`scumble.models.loading.lycoris`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from torch import nn
 from scumble.errors import CheckpointError
 from scumble.models.add_ons import Lora
 from scumble.models.latent import LatentModel
+from scumble.models.loading.lycoris import add_lycoris, is_lycoris
 from scumble.models.loading.safetensors_file import keys_of
 from scumble.models.quiet import without_progress_bars
 
@@ -27,7 +31,9 @@ def fuse_loras(model: LatentModel, loras: Sequence[Lora]) -> None:
     """
     pipe = pipe_of(model)
     for lora in loras:
-        _check(lora.file)
+        if is_lycoris(_checked(lora.file)):
+            add_lycoris(model, lora)
+            continue
         try:
             with without_progress_bars(), _silent():  # what it would warn of is checked below
                 pipe.load_lora_weights(str(lora.file.parent), weight_name=lora.file.name, adapter_name="added")
@@ -76,11 +82,12 @@ def _silent() -> Iterator[None]:
         logging.set_verbosity(before)
 
 
-def _check(file: Path) -> None:
-    """Refuse what is no LoRA before diffusers says so in a traceback, or not at all."""
+def _checked(file: Path) -> list[str]:
+    """Return the names in a file; refuse what is no LoRA before diffusers says so in a traceback, or not at all."""
     keys = keys_of(file)
     if not any("lora" in key or "hada_" in key or "lokr" in key for key in keys):
         raise CheckpointError(f"{file.name} is no LoRA (no lora layers inside)")
+    return keys
 
 
 def _check_whole(pipe: Any, file: Path) -> None:

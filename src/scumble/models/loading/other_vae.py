@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from scumble.errors import CheckpointError
 from scumble.models.checks import check_keys
 from scumble.models.loading.configs import checked_config, guarded
 from scumble.models.loading.folder import weight_files
+from scumble.models.loading.preview_vae import load_tiny
 from scumble.models.loading.safetensors_file import keys_of, plain_name, tensors_of
 from scumble.models.quiet import without_progress_bars
 
@@ -31,11 +33,13 @@ def load_vae(path: Path, present: Any) -> Any:
     """
     from diffusers import AutoencoderKL
 
+    if path.is_dir() and _config(path).get("_class_name") == "AutoencoderTiny":
+        return load_tiny(_folder(path), present)
+
     def load() -> Any:
         with without_progress_bars():
             if not path.is_dir():
                 return _of_file(path, present)
-            checked_config(_folder(path) / "config.json", f"{path.name} has no config")
             network, info = AutoencoderKL.from_pretrained(
                 str(_folder(path)), use_safetensors=True, local_files_only=True, output_loading_info=True,
                 variant=weight_files(_folder(path), path.name)[1],
@@ -56,6 +60,13 @@ def load_vae(path: Path, present: Any) -> Any:
     return loaded.to(present.device, present.dtype).eval().requires_grad_(False)
 
 
+def _config(path: Path) -> Mapping[str, Any]:
+    return guarded(
+        f"the autoencoder {path.name}",
+        lambda: checked_config(_folder(path) / "config.json", f"{path.name} has no config"),
+    )
+
+
 def _folder(path: Path) -> Path:
     return path / "vae" if (path / "vae").is_dir() else path
 
@@ -70,7 +81,9 @@ def _of_file(path: Path, present: Any) -> Any:
         check_keys({"missing_keys": missing, "unexpected_keys": foreign}, path.name)
         return loaded
     if not any("encoder.down." in key for key in keys):
-        raise CheckpointError(f"{path.name} is no autoencoder (AutoencoderKL); TAESD and others are not supported")
+        raise CheckpointError(
+            f"{path.name} is no autoencoder (AutoencoderKL); give TAESD as a folder, others are not supported"
+        )
     with tempfile.TemporaryDirectory() as folder, plain_name(path) as file:
         present.save_config(folder)
         return AutoencoderKL.from_single_file(str(file), config=folder, local_files_only=True)

@@ -12,11 +12,13 @@ from scumble.errors import CheckpointError, InputError
 from scumble.hashing import files_sha256, sha256, state_sha256
 from scumble.models.add_ons import AddOns
 from scumble.models.control import ControlNet
+from scumble.models.forward import is_tiny
 from scumble.models.latent import LatentModel
 from scumble.models.loading.control import control_files, control_of
 from scumble.models.loading.embeddings import add_words
 from scumble.models.loading.lora import fuse_loras
 from scumble.models.loading.other_vae import load_vae, vae_files
+from scumble.models.loading.preview_vae import use_preview_vae
 from scumble.models.pixel import PixelModel
 from scumble.models.scheduler_remarks import few_step_defaults, guidance_of
 
@@ -59,7 +61,11 @@ def put_on(model: LatentModel | PixelModel, add_ons: AddOns, pipe: Any = None) -
             f"{model.name} works on pixels and takes no words: it has no use for a LoRA, a VAE, words or a ControlNet"
         )
     _change_schedule(model, add_ons)
+    if add_ons.preview_vae is not None:
+        use_preview_vae(model, add_ons.preview_vae)
     model.settings = _record(add_ons, model.control)
+    if not model.settings:
+        return
     plain = model.hash_of_weights if before is None else (lambda: before)
     model.hash_of_weights = partial(_hash, plain, _signature(model.settings))
 
@@ -67,6 +73,8 @@ def put_on(model: LatentModel | PixelModel, add_ons: AddOns, pipe: Any = None) -
 def _change_networks(model: LatentModel, add_ons: AddOns, pipe: Any) -> None:
     if add_ons.vae is not None:
         model.use_vae(load_vae(add_ons.vae, model.vae))
+        if is_tiny(model.vae):
+            _say_tiny(model, add_ons.vae.name)
     for file in add_ons.textual_inversion:
         add_words(model, file)
     if add_ons.lora:
@@ -76,6 +84,17 @@ def _change_networks(model: LatentModel, add_ons: AddOns, pipe: Any) -> None:
     model.text.weighted = add_ons.prompt_syntax == "weighted"
     if add_ons.control_image is not None:
         model.control = control_of(model, add_ons, getattr(pipe, "controlnet", None))
+
+
+def _say_tiny(model: LatentModel, name: str) -> None:
+    """Say that a small autoencoder makes the results."""
+    if model.picture_channels:
+        raise CheckpointError(
+            f"{model.name} reads pictures as its own autoencoder gives them; {name} is a small one (AutoencoderTiny):"
+            " give it for previews instead (--preview-vae of scumble studio, preview_vae= in Python)"
+        )
+    remark = f"results are decoded by {name}, a small autoencoder made for previews: finer detail needs the model's own"
+    model.remarks = (*model.remarks, remark)
 
 
 def _change_schedule(model: LatentModel | PixelModel, add_ons: AddOns) -> None:
