@@ -46,6 +46,12 @@ class ModelFlags:
     """The picture that it follows, made as it was trained (edges, depth, scribbles, …), of the edited one's shape."""
     control_scale: float | None = None
     """How strongly it is followed; 1 by default."""
+    ip_adapter: Path | None = None
+    """An IP-Adapter, which takes a picture as a prompt: a folder or a file, its image_encoder beside it."""
+    ip_image: Path | None = None
+    """The picture that it tells the network."""
+    ip_scale: float | None = None
+    """How strongly; 1 by default."""
     device: str | None = None
     """cpu, cuda or mps."""
     dtype: str | None = None
@@ -60,7 +66,7 @@ class ModelFlags:
         from scumble.editing.editor import Editor
 
         names = ("lora", "vae", "textual_inversion", "clip_skip", "prediction_type", "schedule", "few_steps",
-                 "control", "control_image", "control_scale")  # fmt: skip
+                 "control", "control_image", "control_scale", "ip_adapter", "ip_image", "ip_scale")  # fmt: skip
         settings: dict[str, Any] = {name: one for name in names if (one := getattr(self, name)) not in (None, ())}
         if self.weighted_prompt:
             settings["prompt_syntax"] = "weighted"

@@ -23,6 +23,9 @@ class Conditioning:
         picture: Channels (B, P, h, w) that the network reads behind those of x, or None: the picture to be edited by
             an instruction; a mask and a masked picture.
         guidance: Guidance weight (B,) of a network that reads it as an input (1: none), or None for all others.
+        image_prompt: Tokens of a picture (B, T, D) that the network is told beside the words, or None.
+        image_scale: How strongly they act (B,); 0: not at all.
+        image_reader: What lets the network read them: called with it, tokens and scales, it returns taps.
         control: A picture (B, 3, H, W) in [0, 1] that another network follows, or None.
         controller: That network: called with x, its time, what the network is told and ``control``, it returns what
             the network is given besides.
@@ -33,7 +36,10 @@ class Conditioning:
     time_ids: Tensor | None = None
     picture: Tensor | None = None
     guidance: Tensor | None = None
+    image_prompt: Tensor | None = None
+    image_scale: Tensor | None = None
     control: Tensor | None = None
+    image_reader: Callable[..., Sequence[Any]] | None = None
     controller: Callable[..., dict[str, Any]] | None = None
 
     @property
@@ -79,7 +85,7 @@ class Conditioning:
             return torch.cat(present) if present else None
 
         joined = {name: join([getattr(part, name) for part in parts]) for name in _TENSORS}
-        return Conditioning(**joined, controller=parts[0].controller)
+        return replace(parts[0], **joined)
 
     def rows(self, start: int, stop: int) -> Conditioning:
         """Return the batch rows ``start:stop``."""
@@ -87,7 +93,7 @@ class Conditioning:
         def cut(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[start:stop]
 
-        return Conditioning(**{name: cut(getattr(self, name)) for name in _TENSORS}, controller=self.controller)
+        return replace(self, **{name: cut(getattr(self, name)) for name in _TENSORS})
 
 
-_TENSORS = tuple(field.name for field in fields(Conditioning) if field.name != "controller")
+_TENSORS = tuple(field.name for field in fields(Conditioning) if field.name not in ("controller", "image_reader"))

@@ -132,5 +132,6 @@ def following(guidance: Guidance, shares: Tensor) -> Guidance:
 
 def is_same(a: Conditioning, b: Conditioning) -> bool:
     """Whether the network is told the same by both."""
-    pairs = ((a.embeds, b.embeds), (a.pooled, b.pooled), (a.picture, b.picture), (a.guidance, b.guidance))
+    names = ("embeds", "pooled", "picture", "guidance", "image_prompt", "image_scale")
+    pairs = ((getattr(a, name), getattr(b, name)) for name in names)
     return all((p is None and q is None) or (p is not None and q is not None and torch.equal(p, q)) for p, q in pairs)

@@ -276,24 +276,26 @@ def _put_on(recipe: Recipe, beside: Beside) -> dict[str, Any]:
             asked["lora"] = [(path(one), one["weight"]) for one in asked["lora"]]
         if "textual_inversion" in asked:
             asked["textual_inversion"] = [path(one) for one in asked["textual_inversion"]]
-        for name in ("vae", "control"):
+        asked.pop("ip_encoder", None)  # it lies beside the adapter; the model's hash covers it
+        for name in ("vae", "control", "ip_adapter"):
             if name in asked:
                 asked[name] = path(asked[name])
-        if "control_image" in asked:
-            asked["control_image"] = _control_picture(asked["control_image"], beside)
+        for name in ("control_image", "ip_image"):
+            if name in asked:
+                asked[name] = _told_picture(asked[name], beside)
     except (TypeError, KeyError, AttributeError) as error:
         raise InputError("the recipe's model_settings cannot be read") from error
     return asked
 
 
-def _control_picture(wanted: Mapping[str, Any], beside: Beside) -> Picture:
+def _told_picture(wanted: Mapping[str, Any], beside: Beside) -> Picture:
     width, height = wanted["size"]
     ref = {"name": str(wanted["name"]), "sha256": str(wanted["sha256"])}
     picture = beside.picture(ref, (int(width), int(height)))
     if picture is None:
         raise InputError(
-            f"the control picture {ref['name'][:100]!r} is not beside the result; put it there, or name its folder with"
-            " --inputs"
+            f"the picture {ref['name'][:100]!r} that the network was told is not beside the result; put it there, or"
+            " name its folder with --inputs"
         )
     return picture
 

@@ -135,6 +135,8 @@ class Run:
             batch.extra = extra_controls(batch, self.method.first_prompt, self.also)
         nothing = prepared.change is not None and not bool(prepared.change.any())
         latent = None if nothing else self._made(batch)
+        if self.model.image_prompt is not None and not nothing and "image prompt" not in batch.heeded:
+            self._say_unheeded()
         if latent is not None:
             with torch.no_grad(), self.watch.phase("decode"):
                 decoded = self._decoded(batch, latent).cpu()
@@ -144,6 +146,11 @@ class Run:
         if latent is None:
             return self._unchanged(batch, nothing)
         return [self._finished(decoded[k : k + 1], batch, first + k) for k in range(batch.count)]
+
+    def _say_unheeded(self) -> None:
+        remark = f"{self.method.method_name()} does not follow image prompts: the IP-Adapter had no effect"
+        if remark not in self.notices:
+            self.notices.append(remark)
 
     def _made(self, batch: EditBatch) -> Tensor | None:
         """The result of the method; of candidates that are all the same the first one, made once per edit."""

@@ -62,6 +62,9 @@ class AddOns:
         control: A folder or file with a ControlNet; a pipeline may bring its own.
         control_image: What it follows: a file, an image or an array of the edited picture's shape.
         control_scale: How strongly.
+        ip_adapter: A folder or file with an IP-Adapter, its image encoder beside it.
+        ip_image: The picture that it tells the network: a file, an image or an array.
+        ip_scale: How strongly.
         preview_vae: A folder with a small autoencoder (TAESD) by which previews are decoded, and nothing else.
     """
 
@@ -76,6 +79,9 @@ class AddOns:
     control: Path | None = None
     control_image: Any = field(default=None, compare=False)
     control_scale: float | None = None
+    ip_adapter: Path | None = None
+    ip_image: Any = field(default=None, compare=False)
+    ip_scale: float | None = None
     preview_vae: Path | None = None
 
     @classmethod
@@ -116,6 +122,8 @@ class AddOns:
             raise InputError(f"--preview-vae {preview.name!r} is no folder here")
         control, image, scale = _control(given)
         settings: dict[str, Any] = {name: given.get(name) for name in names}
+        adapter, shown, strength = _image_prompt(given)
+        settings |= {"ip_adapter": adapter, "ip_image": shown, "ip_scale": strength}
         settings |= {"control": control, "control_image": image, "control_scale": scale, "preview_vae": preview}
         return cls(loras, vae, words, skip, **settings)
 
@@ -136,6 +144,21 @@ def _control(given: Mapping[str, Any]) -> tuple[Path | None, Any, float | None]:
     if scale is not None and not 0 <= scale <= 10:
         raise InputError(f"--control-scale must be 0 to 10, got {scale:g}")
     return network, image, scale
+
+
+def _image_prompt(given: Mapping[str, Any]) -> tuple[Path | None, Any, float | None]:
+    """The IP-Adapter, its picture and its scale, checked."""
+    adapter = None if given.get("ip_adapter") is None else Path(given["ip_adapter"]).expanduser()
+    image, scale = given.get("ip_image"), given.get("ip_scale")
+    if adapter is not None and not adapter.exists():
+        raise InputError(f"--ip-adapter {adapter.name!r} is neither a folder nor a file here")
+    if (adapter is None) != (image is None):
+        raise InputError("--ip-adapter FOLDER_OR_FILE and --ip-image FILE belong together: give both")
+    if scale is not None and adapter is None:
+        raise InputError("--ip-scale is for an IP-Adapter: give --ip-adapter and --ip-image, too")
+    if scale is not None and not 0 <= scale <= 10:
+        raise InputError(f"--ip-scale must be 0 to 10, got {scale:g}")
+    return adapter, image, scale
 
 
 def _several(given: Any) -> Sequence[Any]:

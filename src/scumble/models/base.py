@@ -12,6 +12,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level, Schedule
 from scumble.models.control import ControlNet
+from scumble.models.image_prompt import ImagePrompt
 from scumble.models.runtime.base import Runtime
 from scumble.models.taps import Tap
 
@@ -38,6 +39,7 @@ class Model(Protocol):
         settings: What was put on the checkpoint (LoRA, another VAE, …) as a recipe says it; nothing by default.
         remarks: What a user of this model should know, one line each: each result says it.
         control: What follows a control picture beside the network, or None.
+        image_prompt: A picture that the network is told beside the words, or None.
         runtime: What answers in PyTorch's place where the network's output is all that is wanted; None: PyTorch.
     """
 
@@ -57,6 +59,7 @@ class Model(Protocol):
     settings: Mapping[str, Any]
     remarks: tuple[str, ...]
     control: ControlNet | None
+    image_prompt: ImagePrompt | None
     runtime: Runtime | None
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scumble.hashing import sha256
+from scumble.hashing import sha256, tensor_sha256
 from scumble.models.base import Model
 from scumble.models.runtime.base import made_with
 
@@ -62,6 +62,8 @@ def model_mark(model: Model) -> str | None:
     if model.control is not None:
         marks.append(content_mark(model.control.network))
         settings += [model.control.picture.sha256, model.control.scale]
+    if model.image_prompt is not None:
+        settings += [tensor_sha256(model.image_prompt.tokens), model.image_prompt.scale]
     return None if None in marks else sha256(*(f"{one}\n" for one in (*marks, *settings, *words)))
 
 

@@ -15,6 +15,7 @@ from scumble.models.precision import compute_dtype
 from scumble.models.runtime.base import Runtime
 from scumble.models.runtime.inputs import as_keywords
 from scumble.models.runtime.untouched import is_untouched
+from scumble.models.taps import Tap, attached
 
 __all__ = [
     "by_torch",
@@ -56,6 +57,10 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
             inputs |= {"text_embeds": cond.pooled.to(dtype), "time_ids": cond.time_ids}
         if cond.guidance is not None and (width := guidance_width(denoiser)) is not None:
             inputs["timestep_cond"] = guidance_input(cond.guidance, width).to(dtype)
+    taps: Sequence[Tap] = ()
+    if cond.image_reader is not None and cond.image_prompt is not None:
+        taps = cond.image_reader(denoiser, cond.image_prompt, cond.image_scale)
+    runtime = None if taps else runtime
     output: Tensor | None = None
     keywords = as_keywords(inputs)
     if cond.controller is not None and cond.control is not None:
@@ -65,7 +70,9 @@ def denoise(denoiser: nn.Module, x: Tensor, t: Tensor, cond: Conditioning, runti
         if output is not None:
             runtime.answers.answered()
     if output is None:
-        output = by_torch(denoiser, x.to(dtype), t, keywords)
+        with attached(denoiser, taps):
+            output = by_torch(denoiser, x.to(dtype), t, keywords)
+    assert output is not None
     return output.to(torch.promote_types(x.dtype, torch.float32))
 
 

@@ -18,6 +18,7 @@ from scumble.models.checks import check_conditioning, check_tokenizer
 from scumble.models.control import ControlNet
 from scumble.models.forward import denoise, timesteps
 from scumble.models.guidance_input import guidance_width
+from scumble.models.image_prompt import ImagePrompt
 from scumble.models.live_hash import live_hash
 from scumble.models.precision import compute_dtype
 from scumble.models.runtime.base import Runtime
@@ -93,6 +94,7 @@ class LatentModel:
         self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config, self.reads_guidance)
         self.settings: Mapping[str, Any] = {}
         self.control: ControlNet | None = None
+        self.image_prompt: ImagePrompt | None = None
         self.decode_preview: Callable[[Tensor], Tensor] | None = None
         self.hash_of_weights = live_hash(unet) if weights_hash is None else cache(weights_hash)
 

@@ -16,6 +16,7 @@ from scumble.errors import CheckpointError, MethodError
 from scumble.models.checks import check_classes
 from scumble.models.control import ControlNet
 from scumble.models.forward import denoise, timesteps
+from scumble.models.image_prompt import ImagePrompt
 from scumble.models.live_hash import live_hash
 from scumble.models.precision import compute_dtype
 from scumble.models.runtime.base import Runtime
@@ -75,6 +76,7 @@ class PixelModel:
         self.remarks: tuple[str, ...] = scheduler_remarks(scheduler_config)
         self.settings: Mapping[str, Any] = {}
         self.control: ControlNet | None = None
+        self.image_prompt: ImagePrompt | None = None
         self.hash_of_weights = live_hash(unet) if weights_hash is None else cache(weights_hash)
 
     @property

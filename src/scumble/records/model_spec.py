@@ -55,6 +55,12 @@ class ModelSpec(Settings):
     """The picture that it follows."""
     control_scale: float | None = Field(default=None, ge=0, le=10)
     """How strongly it is followed."""
+    ip_adapter: FileRef | None = None
+    """An IP-Adapter."""
+    ip_image: FileRef | None = None
+    """The picture that it tells the network."""
+    ip_scale: float | None = Field(default=None, ge=0, le=10)
+    """How strongly it acts."""
     offload: Offload | None = None
     """Keep networks (or, sequential, their layers) that are not at work in main memory."""
     dtype: Literal["auto", "float32", "float16", "bfloat16"] | None = None
@@ -79,6 +85,8 @@ class ModelSpec(Settings):
             "textual_inversion": [one.path for one in self.embeddings],
             "control": None if self.control is None else self.control.path,
             "control_image": None if self.control_image is None else self.control_image.path,
+            "ip_adapter": None if self.ip_adapter is None else self.ip_adapter.path,
+            "ip_image": None if self.ip_image is None else self.ip_image.path,
         }
-        names = ("clip_skip", "prediction_type", "schedule", "few_steps", "prompt_syntax", "control_scale")
+        names = ("clip_skip", "prediction_type", "schedule", "few_steps", "prompt_syntax", "control_scale", "ip_scale")
         return {**settings, **{name: getattr(self, name) for name in names}}

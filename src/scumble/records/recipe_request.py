@@ -29,7 +29,8 @@ from scumble.records.wishes import Wishes
 
 __all__ = ["request_of_recipe"]
 
-_PLAIN = ("clip_skip", "prediction_type", "schedule", "few_steps", "prompt_syntax", "control_scale")
+_PLAIN = ("clip_skip", "prediction_type", "schedule", "few_steps", "prompt_syntax", "control_scale", "ip_scale")
+_FILES = ("vae", "control", "control_image", "ip_adapter", "ip_image")
 """Settings of a model that are no files."""
 
 
@@ -111,7 +112,7 @@ def _files_of(recipe: Recipe, method: Method, folders: list[Path]) -> dict[str, 
             raise InputError(f"{one.place}: {Path(one.path).name!r} is not there; say where with --inputs")
         places[f"files.{one.place}"] = (str(there), ref["sha256"])
     for place, ref in _put_on(recipe):
-        if place == "model.control_image":
+        if place in ("model.control_image", "model.ip_image"):
             there = _picture(ref, beside)
         else:
             there = beside.file(ref) if len(ref["sha256"]) == 64 else None
@@ -129,7 +130,7 @@ def _put_on(recipe: Recipe) -> Iterator[tuple[str, dict[str, str]]]:
     try:
         named = [(f"model.adapters.{k}.file", one) for k, one in enumerate(asked.get("lora", ()))]
         named += [(f"model.embeddings.{k}", one) for k, one in enumerate(asked.get("textual_inversion", ()))]
-        named += [(f"model.{name}", asked[name]) for name in ("vae", "control", "control_image") if name in asked]
+        named += [(f"model.{name}", asked[name]) for name in _FILES if name in asked]
         for place, one in named:
             yield place, {"name": str(one["name"]), "sha256": str(one["sha256"])}
     except (TypeError, KeyError, AttributeError) as error:
@@ -144,7 +145,7 @@ def _model(recipe: Recipe, name: str, put_on: Mapping[str, FileRef]) -> dict[str
     plain = {key: asked[key] for key in _PLAIN if key in asked}
     several = [files[f"embeddings.{k}"] for k in range(len(asked.get("textual_inversion", ())))]
     adapters = [{"file": files[f"adapters.{k}.file"], "weight": weight} for k, weight in enumerate(weights)]
-    single: dict[str, Any] = {key: files[key] for key in ("vae", "control", "control_image") if key in files}
+    single: dict[str, Any] = {key: files[key] for key in _FILES if key in files}
     return {"name": name, "adapters": adapters, "embeddings": several, **single, **plain}
 
 

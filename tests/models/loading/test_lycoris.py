@@ -68,11 +68,9 @@ def test_a_file_acts_as_pefts_modules_do(folder: Path, sd_pipe: Any, tmp_path: P
     state = {key.replace("text_model_text_model_", "text_model_"): one for key, one in state.items()}
     assert any("conv1" in key for key in state) and any("mlp_fc1" in key for key in state)
     save_file(state, tmp_path / "style.safetensors")
-    if "whole" in kind:  # no factor of it has a rank, so alpha means nothing: peft divides by r all the same
-        for network in (unet, text):
-            for module in network.modules():
-                if hasattr(module, "scaling"):
-                    module.scaling["it"] = 1.0
+    for module in (*unet.modules(), *text.modules()):
+        if "it" in getattr(module, "lokr_w1", ()) and "it" in module.lokr_w2:
+            module.scaling["it"] = 1.0  # no factor has a rank, so alpha means nothing; peft divides by r all the same
     model: Any = load(folder, "cpu", add_ons=AddOns.read(lora=tmp_path / "style.safetensors"))
     pipe = copy.copy(sd_pipe)
     object.__setattr__(pipe, "text_encoder", text.model)

@@ -111,6 +111,6 @@ def _check_original(network: Any, keys: list[str], name: str) -> None:
     wanted = len(network.state_dict())
     if len(given) != wanted or any(tensor.is_meta for tensor in network.parameters()):
         raise CheckpointError(
-            f"{name} holds {len(given)} weights of a ControlNet, one beside this checkpoint has {wanted}: it was made for"
+            f"{name} holds {len(given)} weights of a ControlNet, one for this checkpoint has {wanted}: it was made for"
             " another kind of checkpoint, or is damaged"
         )

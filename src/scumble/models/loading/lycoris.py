@@ -18,8 +18,11 @@ __all__ = ["add_lycoris", "is_lycoris"]
 PARTS = ("hada_", "lokr_")
 KNOWN = {"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "lokr_w1", "lokr_w1_a", "lokr_w1_b",
          "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "alpha"}  # fmt: skip
-ORIGINAL = ("input_blocks", "middle_block", "output_blocks")
-"""Blocks of a U-Net under their names in the original layout, as SDXL's files have them."""
+ORIGINAL = {"input_blocks": "down_blocks", "middle_block": "mid_block", "output_blocks": "up_blocks"}
+"""Blocks of a U-Net by their names in the original layout, as SDXL's files have them, and by diffusers' names."""
+INSIDE = {"in_layers_2": "conv1", "emb_layers_1": "time_emb_proj", "out_layers_3": "conv2",
+          "skip_connection": "conv_shortcut", "downsamplers_0_op": "downsamplers_0_conv"}  # fmt: skip
+"""Layers inside a block, likewise."""
 
 
 def is_lycoris(keys: list[str]) -> bool:
@@ -126,4 +129,11 @@ def _renamed(state: dict[str, Tensor], model: LatentModel, name: str) -> dict[st
         renamed: dict[str, Tensor] = _maybe_map_sgm_blocks_to_diffusers(state, cast("Any", model.denoiser).config)
     except (ValueError, IndexError, KeyError) as error:
         raise CheckpointError(f"the LoHa or LoKr {name} does not fit {model.name}: {error}") from error
-    return renamed
+    return {_by_diffusers(key): tensor for key, tensor in renamed.items()}
+
+
+def _by_diffusers(key: str) -> str:
+    if key.startswith("lora_unet_"):
+        for old, new in {**ORIGINAL, **INSIDE}.items():
+            key = key.replace(old, new)
+    return key

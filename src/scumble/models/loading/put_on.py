@@ -16,6 +16,7 @@ from scumble.models.forward import is_tiny
 from scumble.models.latent import LatentModel
 from scumble.models.loading.control import control_files, control_of
 from scumble.models.loading.embeddings import add_words
+from scumble.models.loading.ip_adapter import image_prompt_of, ip_adapter_files
 from scumble.models.loading.lora import fuse_loras
 from scumble.models.loading.other_vae import load_vae, vae_files
 from scumble.models.loading.preview_vae import use_preview_vae
@@ -56,14 +57,15 @@ def put_on(model: LatentModel | PixelModel, add_ons: AddOns, pipe: Any = None) -
     if isinstance(model, LatentModel):
         _change_networks(model, add_ons, pipe)
     elif any((add_ons.lora, add_ons.vae, add_ons.textual_inversion, add_ons.clip_skip, add_ons.prompt_syntax,
-              add_ons.control_image is not None)):  # fmt: skip
+              add_ons.ip_adapter, add_ons.control_image is not None)):  # fmt: skip
         raise InputError(
-            f"{model.name} works on pixels and takes no words: it has no use for a LoRA, a VAE, words or a ControlNet"
+            f"{model.name} works on pixels and takes no words: it has no use for a LoRA, a VAE, words, a ControlNet or"
+            " an IP-Adapter"
         )
     _change_schedule(model, add_ons)
     if add_ons.preview_vae is not None:
         use_preview_vae(model, add_ons.preview_vae)
-    model.settings = _record(add_ons, model.control)
+    model.settings = {**_record(add_ons, model.control), **_record_image_prompt(add_ons, model)}
     if not model.settings:
         return
     plain = model.hash_of_weights if before is None else (lambda: before)
@@ -84,6 +86,8 @@ def _change_networks(model: LatentModel, add_ons: AddOns, pipe: Any) -> None:
     model.text.weighted = add_ons.prompt_syntax == "weighted"
     if add_ons.control_image is not None:
         model.control = control_of(model, add_ons, getattr(pipe, "controlnet", None))
+    if add_ons.ip_adapter is not None:
+        model.image_prompt = image_prompt_of(model, add_ons)
 
 
 def _say_tiny(model: LatentModel, name: str) -> None:
@@ -151,6 +155,17 @@ def _record(add_ons: AddOns, control: ControlNet | None) -> dict[str, Any]:
     return record
 
 
+def _record_image_prompt(add_ons: AddOns, model: LatentModel | PixelModel) -> dict[str, Any]:
+    """The same of a picture as a prompt."""
+    if add_ons.ip_adapter is None or model.image_prompt is None:
+        return {}
+    picture = model.image_prompt.picture
+    about = {"name": picture.path_name or "", "sha256": picture.sha256, "size": list(picture.size)}
+    adapter = _ref(add_ons.ip_adapter, ip_adapter_files(add_ons.ip_adapter)[:1])
+    encoder = files_sha256(ip_adapter_files(add_ons.ip_adapter)[1:])
+    return {"ip_adapter": adapter, "ip_encoder": encoder, "ip_image": about, "ip_scale": model.image_prompt.scale}
+
+
 def _ref(path: Path, files: list[Path]) -> dict[str, Any]:
     try:
         return {"name": path.name, "sha256": files_sha256(files)}
@@ -162,7 +177,7 @@ def _signature(record: Mapping[str, Any]) -> str:
     """The record without names, which decide nothing."""
     parts = [f"lora {one['sha256']} {one['weight']:g}" for one in record.get("lora", ())]
     parts += [f"words {one['sha256']} {one['name']}" for one in record.get("textual_inversion", ())]
-    files = ("vae", "control", "control_image")
+    files = ("vae", "control", "control_image", "ip_adapter", "ip_image")
     parts += [f"{name} {record[name]['sha256']}" for name in files if name in record]
     named = ("lora", "textual_inversion", *files)
     parts += [f"{name} {record[name]}" for name in sorted(record) if name not in named]
