@@ -74,7 +74,7 @@ def check_conditioning(unet: Any, name: str, encoders: int, pooled: int | None) 
     if config.get("encoder_hid_dim_type") is not None or getattr(unet, "encoder_hid_proj", None) is not None:
         raise CheckpointError(
             f"the U-Net of {name} reads image prompts (IP-Adapter, {config.get('encoder_hid_dim_type')}), which would"
-            " be ignored; call pipe.unload_ip_adapter() first, or load the checkpoint without it"
+            " be ignored; call pipe.unload_ip_adapter() first, and give the adapter here (ip_adapter=, ip_image=)"
         )
     more = config.get("addition_embed_type")
     if more not in (None, "text_time"):

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 import scumble
 from scumble.errors import ScumbleError
 from tests.models.loading.test_add_ons import lora_state
+from tests.models.test_image_prompt import adapter
 from tests.support.original_layout import original_state
 from tests.support.tiny import make_controlnet, make_unet
 
@@ -79,7 +80,12 @@ def controlnet(make: Make, pipe: Any, folder: Path) -> None:
     a_map(lambda: editor, pipe, folder)
 
 
-WHAT = (from_words, a_map, inversion, exchanged_words, drag, long_prompt, lora, controlnet)
+def ip_adapter(make: Make, pipe: Any, folder: Path) -> None:
+    adapter(folder, pipe.unet if hasattr(pipe, "text_encoder") else make_unet())
+    make(ip_adapter=folder, ip_image=PHOTO).edit(PHOTO, scumble.SDEdit(prompt="a cube", **TWO), seed=1)
+
+
+WHAT = (from_words, a_map, inversion, exchanged_words, drag, long_prompt, lora, controlnet, ip_adapter)
 
 
 def with_parts(pipe: Any, **parts: Any) -> Any:
