@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import scumble
 from scumble.errors import ScumbleError
-from tests.support.parity import by_us, close
+from tests.support.parity import by_us, close, start_noise
 from tests.support.tiny import state_of
 
 PHOTO = Image.fromarray(np.random.default_rng(4).integers(0, 255, (16, 16, 3), dtype=np.uint8))
@@ -22,6 +23,13 @@ SHOWN = Image.fromarray(np.random.default_rng(5).integers(0, 255, (40, 24, 3), d
 WORDS: dict[str, Any] = {"prompt": "a red cube", "negative_prompt": "fog", "guidance_scale": 4.0}
 WIDTH = 12
 """Of the tiny image encoder's embedding."""
+THEIR_NAMES = {
+    r"layers\.(\d)\.ln0": r"layers.\1.0.norm1", r"layers\.(\d)\.ln1": r"layers.\1.0.norm2",
+    r"layers\.(\d)\.attn\.to_out\.0": r"layers.\1.0.to_out", r"layers\.(\d)\.attn\.": r"layers.\1.0.",
+    r"layers\.(\d)\.ff\.0": r"layers.\1.1.0", r"layers\.(\d)\.ff\.1\.net\.0\.proj": r"layers.\1.1.1",
+    r"layers\.(\d)\.ff\.1\.net\.2": r"layers.\1.1.3",
+}  # fmt: skip
+"""How the authors of IP-Adapter Plus name what diffusers names otherwise."""
 
 
 def projection(kind: str, across: int) -> Any:
@@ -33,19 +41,17 @@ def projection(kind: str, across: int) -> Any:
         shapes = {"proj.weight": (4 * across, WIDTH), "proj.bias": (4 * across,), "norm.weight": (across,),
                   "norm.bias": (across,)}  # fmt: skip
         return {name: torch.randn(shape, generator=draw) * 0.5 for name, shape in shapes.items()}
-    network = IPAdapterPlusImageProjection(embed_dims=16, output_dims=across, hidden_dims=32, heads=2, num_queries=4,
-                                           depth=1, dim_head=8)  # fmt: skip
-    state = network.state_dict()
-    inner = {key.replace("layers.0.ln0", "layers.0.0.norm1").replace("layers.0.ln1", "layers.0.0.norm2"): one
-             for key, one in state.items()}  # fmt: skip
-    joined = torch.cat([inner.pop("layers.0.attn.to_k.weight"), inner.pop("layers.0.attn.to_v.weight")])
-    inner["layers.0.0.to_kv.weight"] = joined
-    names = {"layers.0.attn.to_q": "layers.0.0.to_q", "layers.0.attn.to_out.0": "layers.0.0.to_out",
-             "layers.0.ff.0": "layers.0.1.0", "layers.0.ff.1.net.0.proj": "layers.0.1.1",
-             "layers.0.ff.1.net.2": "layers.0.1.3"}  # fmt: skip
-    for new, old in names.items():
-        inner = {key.replace(f"{new}.", f"{old}."): one for key, one in inner.items()}
-    return inner
+    network = IPAdapterPlusImageProjection(embed_dims=16, output_dims=across, hidden_dims=8, heads=1, num_queries=4,
+                                           depth=4, dim_head=64)  # fmt: skip
+    state: dict[str, torch.Tensor] = {}
+    for key, tensor in network.state_dict().items():
+        for old, new in THEIR_NAMES.items():
+            key = re.sub(old, new, key)
+        state[key] = tensor
+    for k in range(4):
+        both = [state.pop(f"layers.{k}.0.to_{what}.weight") for what in ("k", "v")]
+        state[f"layers.{k}.0.to_kv.weight"] = torch.cat(both)
+    return state
 
 
 def adapter(folder: Path, unet: Any, kind: str = "plain") -> Path:
@@ -67,13 +73,12 @@ def adapter(folder: Path, unet: Any, kind: str = "plain") -> Path:
     return folder / "ip-adapter.safetensors"
 
 
-def theirs(base: Any, file: Path, kind: str, method: Any, noise: torch.Tensor, scale: float) -> torch.Tensor:
-    from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
+def theirs(base: Any, file: Path, method: Any, noise: torch.Tensor, scale: float) -> torch.Tensor:
+    from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
     from transformers import CLIPImageProcessorPil
 
     double = hasattr(base, "tokenizer_2")
     parts = {name: copy.deepcopy(part) for name, part in base.components.items() if part is not None}
-    parts["scheduler"] = DDIMScheduler.from_config(base.scheduler.config, clip_sample=False)
     side = {"height": 32, "width": 32}
     parts["feature_extractor"] = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=side)
     pipe = StableDiffusionXLPipeline(**parts) if double else StableDiffusionPipeline(
@@ -90,15 +95,16 @@ def theirs(base: Any, file: Path, kind: str, method: Any, noise: torch.Tensor, s
 def test_a_picture_is_that_of_diffusers_with_the_same_adapter(
     kind: str, base: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    from tests.support.parity import start_noise
+    from diffusers import DDIMScheduler
 
-    pipe = request.getfixturevalue(base)
+    pipe = copy.copy(request.getfixturevalue(base))
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, clip_sample=False)
     file = adapter(tmp_path, pipe.unet, kind)
     before = state_of(pipe.unet)
     editor = scumble.Editor.from_pipe(pipe, ip_adapter=file, ip_image=SHOWN, ip_scale=0.7)
     method = scumble.TextToImage(**WORDS, num_inference_steps=3, width=16, height=16)
     ours, _ = by_us(editor, method)
-    assert close(ours, theirs(pipe, file, kind, method, start_noise((1, 4, 8, 8), 1), 0.7))
+    assert close(ours, theirs(pipe, file, method, start_noise((1, 4, 8, 8), 1), 0.7))
     assert not close(ours, by_us(scumble.Editor.from_pipe(pipe), method)[0])
     after = state_of(pipe.unet)
     assert {name: str(one) for name, one in before.items()} == {name: str(one) for name, one in after.items()}

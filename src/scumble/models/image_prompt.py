@@ -73,7 +73,7 @@ def _asking(module: Any, path: str, matrices: tuple[Tensor, Tensor], tokens: Ten
 
     def add(output: Tensor) -> Tensor:
         q = queries.pop()
-        k, v = (F.linear(tokens.to(q.dtype), one.to(q.device, q.dtype)) for one in matrices)
+        k, v = (F.linear(tokens.to(q.device, q.dtype), one.to(q.device, q.dtype)) for one in matrices)
         heads = (one.unflatten(-1, (module.heads, -1)).transpose(1, 2) for one in (q, k, v))
         answer = F.scaled_dot_product_attention(*heads).transpose(1, 2).flatten(2)
         answer = F.linear(answer, module.to_out[0].weight) / module.rescale_output_factor

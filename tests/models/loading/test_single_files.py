@@ -66,3 +66,17 @@ def test_a_folder_of_another_kind_is_refused_in_one_line(sd_pipe: Any, sdxl_pipe
         with pytest.raises(ScumbleError) as error:
             load(file, "cpu", config=config)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_weights_in_the_files_own_precision_stay_in_the_mapped_file(
+    folder: Path, sd_pipe: Any, tmp_path: Path, dtype: str
+) -> None:
+    state = {key: tensor.to(getattr(torch, dtype)) for key, tensor in original_state(sd_pipe).items()}
+    save_file(state, tmp_path / "mapped.safetensors")
+    model: Any = load(tmp_path / "mapped.safetensors", "cpu", dtype, config=folder)
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if "mapped.safetensors" in line]
+    ranges = [[int(edge, 16) for edge in line[0].split("-")] for line in lines]
+    weights = [*model.denoiser.parameters(), *model.text.encoders[0].network.parameters()]
+    copied = [one for one in weights if not any(low <= one.data_ptr() < high for low, high in ranges)]
+    assert sum(one.nbytes for one in copied) <= 0.05 * sum(one.nbytes for one in weights)

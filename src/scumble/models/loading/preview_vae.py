@@ -31,7 +31,7 @@ def use_preview_vae(model: Model, path: Path) -> None:
     network = load_tiny(path, model.vae)
 
     def decode(x0: Tensor) -> Tensor:
-        return from_latent(network, x0.to(model.device))
+        return from_latent(network, x0.to(network.device))
 
     model.decode_preview = decode
 
