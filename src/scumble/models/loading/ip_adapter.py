@@ -25,8 +25,6 @@ __all__ = ["image_prompt_of", "ip_adapter_files"]
 
 ENCODERS = ("image_encoder", "../image_encoder", "../models/image_encoder")
 """Where the image encoder lies, seen from the adapter's folder: the usual places."""
-FACES = ("perceiver_resampler.proj_in.weight", "norm.weight")
-"""By what adapters are known that read faces found by another program instead of pictures."""
 
 
 def ip_adapter_files(path: Path) -> list[Path]:
@@ -63,7 +61,7 @@ def _loaded(model: LatentModel, path: Path, picture: Picture, scale: float) -> I
     if not parts["image_proj"] or not parts["ip_adapter"]:
         raise CheckpointError(f"{file.name} is no IP-Adapter (no image_proj and ip_adapter layers inside)")
     plus = "latents" in parts["image_proj"] or "proj.3.weight" in parts["image_proj"]
-    if not plus and ("proj.weight" not in parts["image_proj"] or any(key in parts["image_proj"] for key in FACES[:1])):
+    if not plus and "proj.weight" not in parts["image_proj"]:
         raise CheckpointError(
             f"{file.name} is an IP-Adapter of faces (FaceID), which another program would have to find; give one that"
             " reads pictures (ip-adapter, ip-adapter-plus, ip-adapter-full-face)"
