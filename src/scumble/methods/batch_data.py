@@ -49,6 +49,7 @@ class BatchData:
         extra: What acts besides the method's own controls, behind them.
         watch: Who looks on, and the phase the edit is in.
         used: What defaults of the method's fields came to, by field; goes into the recipe.
+        heeded: What was put on the model and is heeded by the method: ``image prompt``.
         text: What the edit is told besides its prompts.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
         reuse: What earlier edits made.
@@ -87,6 +88,7 @@ class BatchData:
     reuse: Reuse = field(default_factory=Reuse)
     watch: Watch = field(default_factory=Watch)
     used: dict[str, Any] = field(default_factory=dict)
+    heeded: set[str] = field(default_factory=set)
     text: GivenText = field(default_factory=GivenText)
     pixels: npt.NDArray[np.uint8] | None = None
     pixels_change: Tensor | None = None

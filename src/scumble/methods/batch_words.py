@@ -10,6 +10,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.guidance import Guidance
 from scumble.core.guiders import RULES, Guider
 from scumble.core.words import PlacedGuidance, PlacedWords
+from scumble.errors import MethodError
 from scumble.images import fit, latent_map
 from scumble.methods.batch_picture import BatchPicture
 from scumble.methods.cache import Key
@@ -36,6 +37,7 @@ class BatchWords(BatchPicture):
             self.notices.append(notice)
         width, height = self.size
         cond = self.text.told_sizes(self.model.embed([prompt], (height, width), self.text.pieces, second))
+        cond = cond if self.model.image_prompt is None else self.model.image_prompt.silent(cond)
         return cond if self.model.control is None else self._controlled(cond, self.model.control)
 
     def _controlled(self, cond: Conditioning, control: ControlNet) -> Conditioning:
@@ -49,8 +51,13 @@ class BatchWords(BatchPicture):
         if not self.model.takes_text:
             return self.source_guidance(prompt, negative_prompt, scale)
         cond, uncond = self.embed(prompt, self.text.second), self.embed(negative_prompt, self.text.negative_second)
-        stored = self.text.in_place_of(cond, negative=False), self.text.in_place_of(uncond, negative=True)
-        plain = Guidance(*stored, scale)
+        cond, uncond = self.text.in_place_of(cond, negative=False), self.text.in_place_of(uncond, negative=True)
+        if self.model.image_prompt is not None:
+            self.heeded.add("image prompt")
+            cond, uncond = self.model.image_prompt.shown(cond), self.model.image_prompt.shown(uncond, empty=True)
+        if cond.guidance is not None:
+            self._check_told(negative_prompt)
+        plain = Guidance(cond, uncond, scale)
         if self.guider != "cfg":
             plain = replace(plain, guider=self._guider())
         if not self.placed:
@@ -68,6 +75,18 @@ class BatchWords(BatchPicture):
             plain.cond, plain.uncond, plain.scale, guider=plain.guider, words=words, denoiser=self.model.denoiser
         )
 
+    def _check_told(self, negative_prompt: str) -> None:
+        """Refuse, or say, what has no meaning for a network that reads its guidance and is evaluated once a step."""
+        name = self.model.name
+        if self.guider in RULES:
+            raise MethodError(
+                f"{name} reads its guidance as an input, so there are no two predictions for the guider {self.guider}:"
+                " use cfg, pag, seg or auto"
+            )
+        remark = f"{name} reads its guidance as an input and was trained without negative prompts: it is not used"
+        if negative_prompt and remark not in self.notices:
+            self.notices.append(remark)
+
     def _say_lead(self, leader: Words) -> None:
         remark = f"the first {100 * leader.end:.0f} % of the steps are led by all places together: {leader.text!r}"
         if remark not in self.notices:
@@ -83,7 +102,9 @@ class BatchWords(BatchPicture):
 
     def _placed(self, words: Words, place: Tensor | None) -> PlacedWords:
         cells = None if place is None else latent_map(place, self.model.factor).to(self.model.device)
-        return PlacedWords(self.embed(words.text), cells, words.weight, words.mode, words.begin, words.end)
+        cond = self.embed(words.text)
+        cond = cond if self.model.image_prompt is None else self.model.image_prompt.shown(cond)
+        return PlacedWords(cond, cells, words.weight, words.mode, words.begin, words.end)
 
     def source_guidance(self, prompt: str, negative_prompt: str, scale: float) -> Guidance:
         """Classifier-free guidance by one prompt alone, as an inversion has it; a model that takes no words is
