@@ -47,14 +47,9 @@ class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
         return self.redraw(batch, levels, first, batch.x0)
 
     def redraw(
-        self,
-        batch: EditBatch,
-        levels: tuple[Level, ...],
-        first: float,
-        x0: Tensor,
-        begun: Callable[[Tensor], Trajectory] | None = None,
-        solver: Solver | None = None,
-    ) -> Tensor | None:
+        self, batch: EditBatch, levels: tuple[Level, ...], first: float, x0: Tensor,
+        begun: Callable[[Tensor], Trajectory] | None = None, solver: Solver | None = None,
+    ) -> Tensor | None:  # fmt: skip
         """Noise ``x0`` (1 or B, C, h, w) to level ``first`` with one draw and denoise it, ``repeats`` times.
 
         ``begun`` makes of x0 the trajectory on which it begins, else the noised x0; ``solver`` replaces the field's.
