@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from scumble.controls.change_map import ChangeMap
 from scumble.core.conditioning import Conditioning
 from scumble.core.prediction import Prediction
 from scumble.core.schedule import Level
@@ -20,10 +21,13 @@ from scumble.editing.editor import Editor
 from scumble.editing.redo import redo
 from scumble.errors import InputError, MethodError
 from scumble.methods.attention.prompt_to_prompt import PromptToPrompt
+from scumble.methods.base import ImageMethod
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.methods.img2img.sdedit import SDEdit
+from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
 from scumble.models.base import Model
 from scumble.models.tiled import TiledModel, starts, weights
+from scumble.records.view import View
 from tests.images.drawn import photograph
 from tests.images.profiles import display_p3
 
@@ -236,6 +240,32 @@ def test_tiles_blend_without_seams_and_one_tile_is_the_model_itself() -> None:
         assert begins[0] == 0 and begins[-1] + min(16, length) == length
     with pytest.raises(MethodError, match="cannot work in tiles"):
         tiled.predict(large, level, cond, taps=[object()])
+
+
+@pytest.mark.parametrize("change", ["ramp", "half"])
+@pytest.mark.parametrize("method", ["differential-diffusion", "sdedit", "ddpm-inversion", "dpmpp_2m"])
+def test_tiles_in_which_nothing_is_free_are_left_out_and_the_picture_is_the_same(
+    tiny_editor: Editor, monkeypatch: pytest.MonkeyPatch, change: str, method: str
+) -> None:
+    picture = photograph(330, 170)
+    values = np.tile(np.linspace(0, 1, 330, dtype=np.float32), (170, 1))
+    values = values if change == "ramp" else (values > 0.7).astype(np.float32)
+    settings: dict[str, Any] = {"change_map": values, "num_inference_steps": 5}
+    chosen: ImageMethod
+    if method == "sdedit":
+        chosen = SDEdit(prompt="a", strength=0.8, **settings)
+    elif method == "ddpm-inversion":
+        chosen = DDPMInversion(prompt="a", **settings)
+    else:
+        solver = {"solver": method} if method == "dpmpp_2m" else {}
+        chosen = DifferentialDiffusion(prompt="a", **settings, **solver)
+    one = tiny_editor.edit(picture, chosen, seed=3, tiles=True, window="whole")
+    planned = tiny_editor.plan(picture, chosen, seed=3, view=View(tiles=True, window="whole")).most
+    assert planned.forward_rows == one.cost.forward_rows
+    monkeypatch.setattr(ChangeMap, "discards", lambda self, ctx: None)
+    all_tiles = tiny_editor.edit(picture, chosen, seed=3, tiles=True, window="whole")
+    assert one.image.tobytes() == all_tiles.image.tobytes()
+    assert one.cost.forward_rows < all_tiles.cost.forward_rows
 
 
 def test_a_tiled_edit_says_its_tiles_and_is_made_again(tiny_editor: Editor, tmp_path: Path) -> None:

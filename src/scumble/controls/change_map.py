@@ -108,6 +108,10 @@ class ChangeMap(Constraint):
         """It keeps a part of the image."""
         return Traits(keeps="a change map")
 
+    def discards(self, ctx: RunState) -> Tensor | None:
+        """What is put back before the next evaluation, and before the first that remembers this one."""
+        return self.release > ctx.i + ctx.solver.memory if self.nested and self.exact_end else None
+
     def start(self, ctx: RunState) -> Start | None:
         """Begin at the first release, one step of a multistep solver's history earlier."""
         begin = max(int(self.release.min()) - ctx.solver.memory, self.first) if self.skip else self.first

@@ -35,7 +35,7 @@ class StoredNoise(Control):
 
     def traits(self, ctx: RunState) -> Traits:
         """Noise is stored for one visit of each level."""
-        return Traits(needs_one_visit=self.inversion.zs is not None)
+        return Traits(needs_one_visit=self.inversion.zs is not None, pointwise=True)
 
     def check(self, ctx: RunState) -> None:
         """Refuse a run with other levels or other noise than the path's own.

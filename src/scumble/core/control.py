@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -17,7 +17,18 @@ from scumble.core.schedule import Level
 from scumble.core.solver import Evaluation, Solver
 from scumble.core.traits import Traits
 
-__all__ = ["Constraint", "RunState", "Control", "Transition", "Network", "Branch", "Start", "StepResult", "Trajectory"]
+__all__ = [
+    "Constraint",
+    "RunState",
+    "Control",
+    "Transition",
+    "Network",
+    "PartialNetwork",
+    "Branch",
+    "Start",
+    "StepResult",
+    "Trajectory",
+]
 
 
 class Network(Protocol):
@@ -29,6 +40,15 @@ class Network(Protocol):
         self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, taps: Sequence[Any] = ()
     ) -> Prediction:
         """Predict for ``x`` (B, C, H, W) at one level, or at one level per row."""
+        ...
+
+
+@runtime_checkable
+class PartialNetwork(Protocol):
+    """A network that can leave out places: what it returns there is arbitrary."""
+
+    def predict_part(self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, unused: Tensor) -> Prediction:
+        """Predict for ``x`` (B, C, H, W) where ``unused`` (1, 1, H, W) is False."""
         ...
 
 
@@ -179,10 +199,13 @@ class RunState:
         cond: Conditioning,
         taps: Sequence[Any] = (),
         grad: bool = False,
+        unused: Tensor | None = None,
     ) -> Prediction:
-        """Evaluate the network once outside the loop's own call; counted. ``grad`` keeps the graph."""
+        """Evaluate the network once; counted. ``grad`` keeps the graph; ``unused`` (1, 1, H, W) need not be right."""
         self.cost.forward(x.shape[0])
         with torch.set_grad_enabled(grad):
+            if unused is not None and not taps and isinstance(self.network, PartialNetwork):
+                return self.network.predict_part(x, level, cond.expand(x.shape[0]), unused)
             return self.network.predict(x, level, cond.expand(x.shape[0]), taps)
 
 
@@ -253,6 +276,10 @@ class Constraint(Control):
     def settle(self, ctx: RunState, x: Tensor) -> Tensor:
         """Return ``x`` at the level after the step, with what must stay put back."""
         return x
+
+    def discards(self, ctx: RunState) -> Tensor | None:
+        """Return where (1 or B, 1, H, W) nothing of this step's prediction reaches the result; None: not known."""
+        return None
 
 
 Callback = Callable[[RunState, StepResult], bool | None]

@@ -13,6 +13,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, Control, RunState, Start
 from scumble.core.guiders.base import Guider
 from scumble.core.prediction import Prediction, rescaled
+from scumble.core.traits import Traits
 
 __all__ = ["Guidance", "following", "is_same", "relative", "rescaled"]
 
@@ -46,6 +47,10 @@ class Guidance(Control):
         if self.cond.guidance is not None:
             self.cond, self.uncond = self.cond.guided(self.scale), self.uncond.guided(self.scale)
             self.scale = 1.0
+
+    def traits(self, ctx: RunState) -> Traits:
+        """Plain guidance mixes predictions cell by cell; rules that compare with the whole image do not."""
+        return Traits(pointwise=type(self) is Guidance and self.guider is None and not self.rescale)
 
     @property
     def scales(self) -> float | Tensor:

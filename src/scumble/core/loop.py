@@ -54,7 +54,7 @@ def denoise(ctx: RunState, controls: Sequence[Control], on_step: Callback | None
         if came.total() > MAX_VISITS:
             raise RuntimeError(f"controls repeated steps {MAX_VISITS} times: the run would not end")
         x = _before(ctx, constraints, others, x)
-        predictions = _evaluate(ctx, controls, x)
+        predictions = _evaluate(ctx, controls, x, _unused(ctx, constraints, others))
         prediction = next(iter(predictions.values()))
         with torch.set_grad_enabled(ctx.leaf is not None):
             for control in controls:
@@ -80,7 +80,15 @@ def _before(ctx: RunState, constraints: Sequence[Constraint], others: Sequence[C
     return x
 
 
-def _evaluate(ctx: RunState, controls: Sequence[Control], x: Tensor) -> dict[str, Prediction]:
+def _unused(ctx: RunState, constraints: Sequence[Constraint], others: Sequence[Control]) -> Tensor | None:
+    """What no network needs to predict: known where one control keeps, and all others work cell by cell."""
+    if len(constraints) != 1 or not all(control.traits(ctx).pointwise for control in others):
+        return None
+    discarded = constraints[0].discards(ctx)
+    return None if discarded is None or not bool(discarded.any()) else discarded.all(dim=0, keepdim=True)
+
+
+def _evaluate(ctx: RunState, controls: Sequence[Control], x: Tensor, unused: Tensor | None) -> dict[str, Prediction]:
     """Evaluate all rows of the step: one batched call without a graph, and one with it where a row asks for it."""
     ctx.leaf, ctx.gradients = None, 0
     rows: list[Branch] = []
@@ -99,17 +107,19 @@ def _evaluate(ctx: RunState, controls: Sequence[Control], x: Tensor) -> dict[str
         leaf_or_x = x
         if grad:
             leaf_or_x = ctx.leaf = x.detach().requires_grad_(True)
-        predictions |= _call(ctx, group, leaf_or_x, taps, grad)
+        predictions |= _call(ctx, group, leaf_or_x, taps, grad, None if grad else unused)
     return {row.name: predictions[row.name] for row in rows}
 
 
-def _call(ctx: RunState, group: list[Branch], x: Tensor, taps: Sequence[Any], grad: bool) -> dict[str, Prediction]:
+def _call(
+    ctx: RunState, group: list[Branch], x: Tensor, taps: Sequence[Any], grad: bool, unused: Tensor | None
+) -> dict[str, Prediction]:
     tensors = [x if row.x is None else row.x for row in group]
     counts = [t.shape[0] for t in tensors]
     cond = Conditioning.cat([row.cond.expand(n) for row, n in zip(group, counts, strict=True)])
     edges = [sum(counts[:k]) for k in range(len(counts) + 1)]
     ctx.layout = {row.name: slice(edges[k], edges[k + 1]) for k, row in enumerate(group)}
-    joint = ctx.evaluate(torch.cat(tensors) if len(tensors) > 1 else tensors[0], ctx.level, cond, taps, grad)
+    joint = ctx.evaluate(torch.cat(tensors) if len(tensors) > 1 else tensors[0], ctx.level, cond, taps, grad, unused)
     with torch.set_grad_enabled(grad):
         return {name: joint.rows(place.start, place.stop) for name, place in ctx.layout.items()}
 

@@ -49,6 +49,7 @@ class Traits:
         needs_one_visit: Whether it is valid for one visit of each level only.
         repeats_steps: Whether it takes a step several times.
         comes_last: Whether it must stand behind whatever moves the mean.
+        pointwise: Whether it works cell by cell: what it makes of one cell depends on no other.
     """
 
     keeps: str = ""
@@ -60,3 +61,4 @@ class Traits:
     needs_one_visit: bool = False
     repeats_steps: bool = False
     comes_last: bool = False
+    pointwise: bool = False

@@ -104,14 +104,30 @@ class TiledModel:
         """
         if taps:
             raise MethodError("what reads or changes activations cannot work in tiles: leave --tiles out")
+        return self._predict(x, level, cond, None)
+
+    def predict_part(self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, unused: Tensor) -> Prediction:
+        """Predict without the tiles in which all is ``unused`` (1, 1, h, w); it is ``x`` where no tile reaches."""
+        return self._predict(x, level, cond, unused)
+
+    def _predict(
+        self, x: Tensor, level: Level | Sequence[Level], cond: Conditioning, unused: Tensor | None
+    ) -> Prediction:
         height, width = x.shape[-2:]
         down, across = (starts(side, self.tile, self.overlap) for side in (height, width))
         if len(down) == len(across) == 1:
             return self.model.predict(x, level, cond)
         shares = [weights(side, self.tile, self.overlap) for side in (height, width)]
-        places = [(k, j) for k in range(len(down)) for j in range(len(across))]
-        tiles: list[tuple[Prediction, Tensor, tuple[int, int]]] = []
         tall, wide = min(self.tile, height), min(self.tile, width)
+        places = [
+            (k, j)
+            for k in range(len(down))
+            for j in range(len(across))
+            if unused is None or not bool(unused[..., down[k] : down[k] + tall, across[j] : across[j] + wide].all())
+        ]
+        if not places:  # the answer has a shape and nothing else
+            places = [(0, 0)]
+        tiles: list[tuple[Prediction, Tensor, tuple[int, int]]] = []
         together = max(ROWS // x.shape[0], 1)
         for first in range(0, len(places), together):
             chosen = places[first : first + together]
@@ -126,9 +142,22 @@ class TiledModel:
                 share = shares[0][k, row : row + tall, None] * shares[1][j, None, column : column + wide]
                 part = prediction.rows(n * rows, (n + 1) * rows)
                 tiles.append((part, share.to(x.device, torch.float32), (row, column)))
+        blended = _blended(tiles, x)
+        if unused is not None:  # what no tile reaches is put back by who said so; until then it is shown as it is
+            reached = self._reached(x, places)
+            blended = replace(blended, x0=torch.where(reached, blended.x0, x.to(blended.x0.dtype)))
         self.rows += (len(places) - 1) * x.shape[0]
         self.calls += -(-len(places) // together) - 1
-        return _blended(tiles, x)
+        return blended
+
+    def _reached(self, x: Tensor, places: Sequence[tuple[int, int]]) -> Tensor:
+        """Where (1, 1, h, w) these tiles lie."""
+        height, width = x.shape[-2:]
+        down, across = (starts(side, self.tile, self.overlap) for side in (height, width))
+        reached = torch.zeros(1, 1, height, width, dtype=torch.bool, device=x.device)
+        for k, j in places:
+            reached[..., down[k] : down[k] + self.tile, across[j] : across[j] + self.tile] = True
+        return reached
 
     def _of_tile(self, cond: Conditioning, top: int, left: int, tall: int, wide: int) -> Conditioning:
         """The conditioning with the tile's part of the control picture."""
