@@ -16,6 +16,7 @@ from scumble.editing.extend import _turned, extend, strips
 from scumble.errors import InputError, MethodError
 from scumble.methods.inpainting.blended_diffusion import BlendedDiffusion
 from scumble.methods.inpainting.blended_latent_diffusion import BlendedLatentDiffusion
+from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.records.metadata import read_metadata
 from tests.support.blended import tiny_ddpm
 
@@ -54,6 +55,17 @@ def test_a_latent_model_continues_all_sides_and_the_picture_stays(
     path = grown.save(tmp_path / "grown.png")
     assert len(read_metadata(path)["strips"]) == 5
     assert json.dumps(read_metadata(path))
+
+
+@pytest.mark.parametrize(
+    ("stated", "words", "expected"), [({}, "", 0.6), ({}, "a field", 0.75), ({"strength": 0.9}, "", 0.9)]
+)
+def test_a_small_model_continues_rather_than_begins_anew(
+    tiny_editor: Editor, picture: Image.Image, stated: dict[str, float], words: str, expected: float
+) -> None:
+    assert tiny_editor.model.native_size < 256
+    method = DifferentialDiffusion(prompt=words, num_inference_steps=2, **stated)
+    assert extend(tiny_editor, picture, method, right=8, seed=1).recipes[0].parameters["strength"] == expected
 
 
 def test_without_words_a_strip_begins_as_the_reflected_picture(tiny_editor: Editor, picture: Image.Image) -> None:

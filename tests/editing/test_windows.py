@@ -20,6 +20,8 @@ from scumble.core.schedule import Level
 from scumble.editing.editor import Editor
 from scumble.editing.redo import redo
 from scumble.errors import InputError, MethodError
+from scumble.inversion.inversion import Inversion
+from scumble.inversion.settings import InversionSettings
 from scumble.methods.attention.prompt_to_prompt import PromptToPrompt
 from scumble.methods.base import ImageMethod
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
@@ -266,6 +268,27 @@ def test_tiles_in_which_nothing_is_free_are_left_out_and_the_picture_is_the_same
     all_tiles = tiny_editor.edit(picture, chosen, seed=3, tiles=True, window="whole")
     assert one.image.tobytes() == all_tiles.image.tobytes()
     assert one.cost.forward_rows < all_tiles.cost.forward_rows
+
+
+def test_an_inversion_in_tiles_gives_the_picture_back_and_edits_in_tiles(tiny_editor: Editor, tmp_path: Path) -> None:
+    picture = photograph(330, 170)
+    Image.fromarray(picture).save(tmp_path / "in.png")
+    settings = InversionSettings(num_inference_steps=3, skip=0, prompt="a")
+    inversion = tiny_editor.invert(tmp_path / "in.png", settings, seed=1, view=View(tiles=True))
+    assert inversion.size[0] >= 330 and "tiles of 128x128" in inversion.report["tiles"]
+    assert inversion.error["latent_max"] < 1e-5, "the path does not lead back in tiles"
+    inversion.save(tmp_path / "in.inversion.safetensors")
+    stored = Inversion.load(tmp_path / "in.inversion.safetensors")
+    method = DDPMInversion(prompt="b", change_map=_map((170, 330), (200, 40, 330, 150)))
+    result = tiny_editor.edit(None, method, seed=1, inversion=stored)
+    assert any("tiles of 128x128" in notice for notice in result.notices)
+    assert result.recipe.view is not None and result.recipe.view.tiles
+    assert np.array_equal(np.asarray(result.image)[:, :200], picture[:, :200])
+    with pytest.raises(MethodError, match="tiles cannot be used with prompt-to-prompt"):
+        tiny_editor.edit(None, PromptToPrompt(prompt="b"), inversion=stored)
+    plain = tiny_editor.invert(picture, settings, seed=1)
+    with pytest.raises(InputError, match="invert again with --tiles"):
+        tiny_editor.edit(picture, DDPMInversion(prompt="b"), inversion=plain, tiles=True)
 
 
 def test_a_tiled_edit_says_its_tiles_and_is_made_again(tiny_editor: Editor, tmp_path: Path) -> None:

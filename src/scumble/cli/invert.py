@@ -15,6 +15,7 @@ from scumble.cli.pipes import named, opened
 from scumble.errors import InputError
 from scumble.files import refuse_overwriting
 from scumble.inversion.settings import InversionSettings
+from scumble.records.view import View
 
 __all__ = ["invert"]
 
@@ -25,6 +26,7 @@ def _invert(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     change_map: Annotated[Path | None, Parameter(name=["--map", "--mask", "--change-map"])] = None,
     region: str | None = None,
+    tiles: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     seed: int | None = None,
     flags: ModelFlags = ModelFlags(),  # noqa: B008
@@ -43,6 +45,8 @@ def _invert(
         A map that shows where edits will change the image: the inversion is of the window around it.
     region
         Or a box, x,y,width,height in pixels.
+    tiles
+        Invert at the picture's own size in overlapping tiles; edits from the file work in tiles too.
     overwrite
         Replace a file that is there.
     seed
@@ -62,7 +66,8 @@ def _invert(
         refuse_overwriting(target)
     picture = opened(image)
     editor = flags.editor()
-    inversion = editor.invert(picture, settings, seed=seed, change_map=_where(change_map, region))
+    view = View(tiles=True) if tiles else None
+    inversion = editor.invert(picture, settings, seed=seed, change_map=_where(change_map, region), view=view)
     inversion.save(target)
     if not quiet:
         errors = ", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in inversion.error.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -23,6 +24,7 @@ from scumble.editing.run import Run, stopped, user_errors
 from scumble.editing.runtime import runtime_notices
 from scumble.editing.window_work import WindowWork
 from scumble.editing.windows import Part, choose_parts, recorded, window_record
+from scumble.errors import InputError
 from scumble.hashing import tensor_sha256
 from scumble.images import Picture, Window, describe_map, load_map, usual_feather
 from scumble.images.alpha import filled_alpha, is_see_through
@@ -44,6 +46,7 @@ def edit_picture(asked: Edit, picture: Picture) -> Result:
     Raises:
         InputError: For unusable input; MethodError: for what is not defined for the method or the model.
     """
+    asked = _as_inverted(asked)
     seed, count, size = asked.numbers()
     given, notices = _given_map(asked, picture)
     change = None if given is None else cast("ImageMethod", asked.method).prepare_map(given)
@@ -165,6 +168,20 @@ def _window_of(inversion: Inversion, size: tuple[int, int]) -> Window | None:
     if record is None:
         return None
     return Window(size, tuple(record["scaled"]), tuple(record["size"]), tuple(record["box"]), record.get("context"))
+
+
+def _as_inverted(asked: Edit) -> Edit:
+    """The edit in tiles if its inversion was made in tiles.
+
+    Raises:
+        InputError: If tiles are asked for and the inversion was made without.
+    """
+    if asked.inversion is None:
+        return asked
+    tiled = bool((asked.inversion.window or {}).get("tiles"))
+    if asked.view.tiles and not tiled:
+        raise InputError("the inversion was made without tiles: leave --tiles out, or invert again with --tiles")
+    return replace(asked, view=asked.view.model_copy(update={"tiles": True})) if tiled else asked
 
 
 def _from_cache(cost: Cost) -> list[str]:

@@ -237,7 +237,8 @@ class Editor(LoadedModel):
                 steps = chosen.num_inference_steps or 50
                 self._answering.settle(steps, steps)
             drawn = secrets.randbits(31) if seed is None else seed
-            return invert_picture(self.model, picture, chosen, drawn, measured, part, Watch(on_step, cancel))
+            watch, tiles = Watch(on_step, cancel), view is not None and view.tiles
+            return invert_picture(self.model, picture, chosen, drawn, measured, part, watch, tiles)
 
     def generate(
         self,

@@ -18,6 +18,7 @@ from scumble.editing.asked import Edit
 from scumble.editing.edit import edit_picture
 from scumble.editing.editor import Editor, OnStep
 from scumble.editing.result import Result
+from scumble.editing.windows import PHOTOGRAPHS
 from scumble.errors import InputError, MethodError, nearest
 from scumble.images import Source, filled, fit, load_image, save_image
 from scumble.images.carried import Carried
@@ -38,6 +39,9 @@ SPARE_CELLS = 2
 
 WIDE = 1.5
 """Width of what the model sees, in units of the picture's height: a sun that it does not see it draws again."""
+
+CONTINUES = {False: 0.6, True: 0.75}
+"""Strength of a strip, without words and with words, on a small model: from nothing it begins a scene of its own."""
 
 SHARE = 0.5
 """Largest share of what the model sees at once that is new: the rest is picture, so that it can be continued."""
@@ -185,6 +189,7 @@ class _Grower:
         given |= {} if prompt is None else {"prompt": prompt}
         # a strip that faded in would show the smooth filling beside the picture as a line
         given |= {"feather": 0} if self.method.feather is None else {}
+        given |= self._strength(str(getattr(self.method, "prompt", "")) if prompt is None else prompt)
         # the strip is filled already
         given |= {"begin": "picture"} if isinstance(self.method, RegionInit) and self.method.begin is None else {}
         upright = Image.fromarray(np.ascontiguousarray(_turned(_filled(padded[:, old:], new), side)))
@@ -206,6 +211,12 @@ class _Grower:
         self._account(result, side, width)
         strip = _turned(np.asarray(result.image.convert("RGB")), side)
         return np.concatenate([canvas, strip[:, shown - width - spare : shown - spare]], axis=1)
+
+    def _strength(self, words: str) -> dict[str, Any]:
+        """How much of the smooth filling is redrawn, where nobody said it and the model knows only whole scenes."""
+        silent = "strength" in type(self.method).model_fields and "strength" not in self.method.model_fields_set
+        small = self.editor.model.native_size < PHOTOGRAPHS
+        return {"strength": CONTINUES[bool(words)]} if silent and small else {}
 
     def _spare(self, canvas: Pixels, width: int) -> int:
         """Pixels that are made beyond what is wanted: an autoencoder is at its worst at the edge of what it sees."""

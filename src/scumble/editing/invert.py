@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from scumble.editing.finish import finished
 from scumble.editing.prepared import Prepared, prepare, profile_in
 from scumble.editing.run import before_call
 from scumble.editing.runtime import runtime_notices
-from scumble.editing.windows import Part, whole_part, window_around
+from scumble.editing.windows import Part, tiled_part, whole_part, window_around
 from scumble.errors import InputError, MethodError, ScumbleError
 from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, to_bytes
 from scumble.images.islands import bounding_box
@@ -28,6 +29,7 @@ from scumble.methods.inversion_for import inversion_for
 from scumble.methods.watch import Watch
 from scumble.models.base import Model
 from scumble.models.runtime.base import made_with
+from scumble.models.tiled import TiledModel
 from scumble.records.view import View
 
 __all__ = ["invert_picture", "measure", "part_to_invert", "picture_of", "replay_notices"]
@@ -40,7 +42,8 @@ def part_to_invert(model: Model, picture: Picture, change_map: MapSource | Box |
         InputError: If the map changes nothing, or the box leaves the picture.
     """
     if change_map is None:
-        return whole_part(model, picture.size, None, view.work_size)
+        whole = whole_part(model, picture.size, None, view.work_size)
+        return tiled_part(model, picture.size, None, None, view) if view.tiles else whole
     if isinstance(change_map, tuple) and len(change_map) == 4:
         box: Box | None = (int(change_map[0]), int(change_map[1]), int(change_map[2]), int(change_map[3]))
     else:
@@ -48,6 +51,8 @@ def part_to_invert(model: Model, picture: Picture, change_map: MapSource | Box |
         box = bounding_box(np.asarray((change > 0).numpy().any(axis=(0, 1))))
     if box is None:
         raise InputError("the map changes nothing: give one that shows what edits will change")
+    if view.tiles:
+        return tiled_part(model, picture.size, None, box, view)
     native = view.work_size or model.native_size
     return Part(window_around(model, picture.size, box, view.context, native, picture.rgb), None, box)
 
@@ -60,6 +65,7 @@ def invert_picture(
     measured: bool = True,
     part: Part | None = None,
     watch: Watch | None = None,
+    tiles: bool = False,
 ) -> Inversion:
     """Invert a picture, or a window of it, at the size the model sees it, and keep the picture with it.
 
@@ -71,6 +77,7 @@ def invert_picture(
         measured: Replay it and state the error, at the price of one more run.
         part: The window; the whole picture by default.
         watch: Who looks on.
+        tiles: Predict in overlapping tiles, blended at every step; edits from it do the same.
 
     Raises:
         InputError: If the settings do not fit the model.
@@ -79,11 +86,13 @@ def invert_picture(
     if model.picture_channels:
         raise MethodError(f"{model.name} edits by instruction: it has no inversion; use another model")
     part = part or whole_part(model, picture.size)
+    tiled = TiledModel(model) if tiles else None
+    worker = model if tiled is None else cast("Model", tiled)
     window = part.window
     pixels = np.asarray(picture.rgb if window.is_whole else picture.rgb.crop(window.box))
-    prepared = prepare(model, part, pixels, profile_in(picture.rgb))
+    prepared = prepare(worker, part, pixels, profile_in(picture.rgb))
     batch = EditBatch(
-        model=model,
+        model=worker,
         noise=CounterNoise([seed]),
         count=1,
         size=window.size,
@@ -99,6 +108,9 @@ def invert_picture(
     if not all(bool(path.isfinite().all()) for path in (inversion.xs, inversion.zs) if path is not None):
         raise ScumbleError("the path to the picture is not finite (NaN): invert with less guidance, or in float32")
     seconds = round(time.perf_counter() - started, 3)
+    if tiled is not None:
+        report_rows = {"forward_rows": batch.cost.forward_rows + tiled.rows, "tiles": tiled.describe(window.size)}
+        inversion = replace(inversion, report={**inversion.report, **report_rows})
     report = {**inversion.report, "seconds": seconds, "notices": [*batch.notices, *runtime_notices(model)]}
     rgba = picture.with_alpha(picture.rgb)
     return replace(
@@ -107,7 +119,8 @@ def invert_picture(
         picture=torch.from_numpy(np.array(rgba)),
         picture_name=picture.path_name or "",
         picture_sha256=picture.sha256,
-        window={"box": list(window.box), "scaled": list(window.scaled), "size": list(window.size)},
+        window={"box": list(window.box), "scaled": list(window.scaled), "size": list(window.size)}
+        | ({"tiles": True} if tiles else {}),
         error=measure(batch, inversion, prepared) if measured else {},
         report=report,
     )
@@ -168,7 +181,8 @@ def replay_notices(model: Model, inversion: Inversion) -> list[str]:
     if inversion.zs is None or not runtime or (runtime, precision) == now:
         return []
     stored = inversion.to(model.device)
-    batch = EditBatch(model=model, noise=CounterNoise([inversion.seed or 0]), count=1, size=inversion.size)
+    worker = cast("Model", TiledModel(model)) if (inversion.window or {}).get("tiles") else model
+    batch = EditBatch(model=worker, noise=CounterNoise([inversion.seed or 0]), count=1, size=inversion.size)
     latent = _replayed(batch, stored)
     with torch.no_grad():
         again, clean = (to_bytes(model.decode(x)) for x in (latent, stored.x0))

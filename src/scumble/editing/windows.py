@@ -20,7 +20,16 @@ from scumble.methods.method import Method
 from scumble.models.base import Model
 from scumble.records.view import VIEW_0_1, View, WindowRecord
 
-__all__ = ["PHOTOGRAPHS", "Part", "choose_parts", "recorded", "whole_part", "window_around", "window_record"]
+__all__ = [
+    "PHOTOGRAPHS",
+    "Part",
+    "choose_parts",
+    "recorded",
+    "tiled_part",
+    "whole_part",
+    "window_around",
+    "window_record",
+]
 
 LARGEST_WORK = 4.0
 """Largest work size, in units of the trained side."""
@@ -94,13 +103,16 @@ def choose_parts(
     box = None if where is None else bounding_box(where)
     points = tuple(getattr(method, "points", ()) or ())
     if fixed is not None:
+        if view.tiles:
+            _refuse_untileable(method)
         _inside(fixed, box, points)
         return [Part(fixed, None if change is None else fixed.cut(change), box or fixed.box)], notices
     whole = whole_part(model, size, change, native)
     if method.needs_no_network and view != VIEW_0_1:
         return [_own_size(size, change, box, points)], notices
     if view.tiles:
-        return _tiled(model, method, size, change, box, view), notices
+        _refuse_untileable(method)
+        return [tiled_part(model, size, change, box, view)], notices
     if change is None or box is None or where is None or view.window == "whole":
         if view.window == "region" and change is None:
             raise InputError("a region needs a map: give one with --map, or --window whole")
@@ -195,14 +207,16 @@ def _own_size(size: tuple[int, int], change: Tensor | None, box: Box | None, poi
     return Part(window, None if change is None else window.cut(change), box or place)
 
 
-def _tiled(
-    model: Model, method: Method, size: tuple[int, int], change: Tensor | None, box: Box | None, view: View
-) -> list[Part]:
+def _refuse_untileable(method: Method) -> None:
     if not method.tileable:
         raise MethodError(
             f"tiles cannot be used with {method.method_name()}: what it compares may lie in different tiles;"
             " leave --tiles out, or use sdedit, differential-diffusion or ddpm-inversion"
         )
+
+
+def tiled_part(model: Model, size: tuple[int, int], change: Tensor | None, box: Box | None, view: View) -> Part:
+    """The picture, or what is around a box in it, at its own size: to be worked on in tiles."""
     place: Box = (0, 0, *size)
     if box is not None and view.window != "whole":
         margin = model.native_size // 4
@@ -211,7 +225,7 @@ def _tiled(
     sides = (place[2] - place[0], place[3] - place[1])
     inner = (-(-sides[0] // model.multiple) * model.multiple, -(-sides[1] // model.multiple) * model.multiple)
     window = Window(size, sides, inner, place)
-    return [Part(window, None if change is None else window.cut(change), box or place)]
+    return Part(window, None if change is None else window.cut(change), box or place)
 
 
 def _recorded_window(record: WindowRecord, original: tuple[int, int]) -> Window:

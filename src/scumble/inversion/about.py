@@ -103,7 +103,7 @@ def _fit(fields: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str) ->
 
 def _is_window(window: Mapping[str, Any]) -> bool:
     lengths = {"box": 4, "scaled": 2, "size": 2}
-    return all(
+    return type(window.get("tiles", True)) is bool and all(
         isinstance(window.get(key), list | tuple)
         and len(window[key]) == length
         and all(type(side) is int and 0 <= side <= 1_000_000 for side in window[key])
