@@ -14,9 +14,9 @@ from PIL import Image
 from scumble.editing.editor import Editor
 from scumble.editing.extend import _turned, extend, strips
 from scumble.errors import InputError, MethodError
+from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.methods.inpainting.blended_diffusion import BlendedDiffusion
 from scumble.methods.inpainting.blended_latent_diffusion import BlendedLatentDiffusion
-from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 from scumble.records.metadata import read_metadata
 from tests.support.blended import tiny_ddpm
 
