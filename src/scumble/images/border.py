@@ -23,6 +23,8 @@ ALONG = 5.0
 JUMP = (0.06, 0.08)
 """Jumps up to the first are errors of tone, from the sum of both on they are things that the border cuts."""
 SWEEPS = 30
+GRAIN = (0.03, 0.04)
+"""The same of a single pixel's step, where an autoencoder errs by less."""
 FINE = 0.7
 """Share of what is left between two pixels across the border that is taken away: the rest is the picture's own."""
 FADES = 2.0
@@ -72,7 +74,7 @@ def _fine(toned: Plane, small: Plane, inside: Mask, border: Mask) -> Plane:
     count = _neighbors(kept)
     beside = _neighbors(small * kept) / np.maximum(count, 1.0)
     step = np.where(border[..., None] & (count > 0), toned - beside, 0.0)
-    step *= FINE * (1.0 - _smooth((np.abs(step).max(axis=-1) - JUMP[0]) / JUMP[1]))[..., None]
+    step *= FINE * (1.0 - _smooth((np.abs(step).max(axis=-1) - GRAIN[0]) / GRAIN[1]))[..., None]
     depth, nearest = ndimage.distance_transform_edt(~border, return_indices=True)
     return np.asarray(step[nearest[0], nearest[1]] * np.exp(-depth / FADES)[..., None], np.float32)
 
