@@ -173,7 +173,7 @@ def test_a_recipe_whose_place_was_no_file_says_so(tiny_sd: Model, tmp_path: Path
 
 def test_a_request_names_the_map_of_a_place_as_a_file(tmp_path: Path) -> None:
     from scumble.records.file_ref import file_refs
-    from scumble.records.lists import Line
+    from scumble.records.list_lines import Line
     from scumble.records.settle import settle
     from scumble.records.wishes import Wishes
 

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from scumble.errors import InputError
-from scumble.records.lists import Line, Patterns, read_folder, read_list, read_text
+from scumble.records.list_folder import read_folder
+from scumble.records.list_lines import Line, Patterns
+from scumble.records.lists import read_list, read_text
 from scumble.records.naming import check_id, name_requests, output_names
 from scumble.records.problems import ListError
 from scumble.records.settle import settle

@@ -10,7 +10,7 @@ from scumble.errors import InputError
 from scumble.hashing import files_sha256
 from scumble.images import load_image
 from scumble.records.file_ref import file_refs
-from scumble.records.lists import Line
+from scumble.records.list_lines import Line
 from scumble.records.recipe import Recipe
 from scumble.records.recipe_request import request_of_recipe
 from scumble.records.request import MapFromWords

@@ -127,7 +127,7 @@ def test_the_content_of_a_folder_is_that_of_all_its_files(tmp_path: Path) -> Non
 
 
 def test_maps_from_words_and_words_with_maps_are_requests(tmp_path: Path) -> None:
-    from scumble.records.lists import Line
+    from scumble.records.list_lines import Line
     from scumble.records.settle import settle
     from scumble.records.wishes import Wishes
     from tests.images.drawn import photograph

@@ -156,7 +156,7 @@ def make(
         No progress and no remarks.
     """
     from scumble.cli.batch_progress import run
-    from scumble.records.lists import Patterns
+    from scumble.records.list_lines import Patterns
     from scumble.records.wishes import Wishes
     from scumble.work.batch import Batch, Selection
     from scumble.work.driver import Rules

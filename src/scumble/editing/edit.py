@@ -20,8 +20,9 @@ from scumble.editing.places import hashes_of, load_places, places_in
 from scumble.editing.prepared import Prepared
 from scumble.editing.recipe_of import recipe_of, used_defaults
 from scumble.editing.result import Result
-from scumble.editing.run import Run, stopped, user_errors
+from scumble.editing.run import Run
 from scumble.editing.runtime import runtime_notices
+from scumble.editing.user_errors import stopped, user_errors
 from scumble.editing.window_work import WindowWork
 from scumble.editing.windows import Part, choose_parts, recorded, window_record
 from scumble.errors import InputError

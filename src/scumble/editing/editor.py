@@ -16,8 +16,9 @@ from scumble.editing.given import inversion_settings, view_of, without_guidance
 from scumble.editing.invert import invert_picture, part_to_invert, picture_of, replay_notices
 from scumble.editing.loaded_model import LoadedModel
 from scumble.editing.result import Result
-from scumble.editing.run import OnStep, user_errors
+from scumble.editing.run import OnStep
 from scumble.editing.speed import remember
+from scumble.editing.user_errors import user_errors
 from scumble.errors import InputError, MethodError
 from scumble.images import Box, MapSource, Picture, Source, Window, fit, load_image
 from scumble.inversion.inversion import Inversion

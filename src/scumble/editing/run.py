@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,12 @@ import torch
 from torch import Tensor
 
 from scumble.core.cost import Cost
-from scumble.core.loop import Stopped
 from scumble.core.noise import CounterNoise, NoiseSource
 from scumble.editing.finish import finished
 from scumble.editing.prepared import Original, Prepared
+from scumble.editing.window_noise import WindowNoise
 from scumble.editing.windows import PHOTOGRAPHS
-from scumble.errors import CancelledError, MemoryLimitError, MethodError
+from scumble.errors import MethodError
 from scumble.images import Window, psnr, to_bytes
 from scumble.images.tensors import check_finite
 from scumble.inversion.inversion import Inversion
@@ -34,10 +33,9 @@ from scumble.models.base import Model
 from scumble.records.view import View
 
 if TYPE_CHECKING:
-    from scumble.editing.result import Result
     from scumble.methods.extras.extra import Extra
 
-__all__ = ["OnStep", "Run", "before_call", "stopped", "user_errors"]
+__all__ = ["OnStep", "Run", "before_call"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -185,7 +183,7 @@ class Run:
         return [self.prepared.original.pixels] * batch.count
 
     def _noise(self, noise: NoiseSource) -> NoiseSource:
-        return noise if self.part[0] == 0 else _Apart(noise, f"@{self.part[0]}")
+        return noise if self.part[0] == 0 else WindowNoise(noise, f"@{self.part[0]}")
 
     def frames(self) -> list[Pixels]:
         """The pictures of the way there, where the method makes them."""
@@ -258,27 +256,6 @@ class Run:
         return lambda progress: on_step(replace(progress, window=self.prepared.window, part=self.part))
 
 
-class _Apart:
-    """The noise of one of several windows: the same streams under other names."""
-
-    def __init__(self, noise: NoiseSource, suffix: str) -> None:
-        self.noise, self.suffix = noise, suffix
-
-    def normal(self, shape: Sequence[int], stream: str, step: int = 0) -> Tensor:
-        """Return noise of the stream that belongs to this window."""
-        return self.noise.normal(shape, stream + self.suffix, step)
-
-    @property
-    def identity(self) -> tuple[object, ...] | None:
-        """What decides every draw; None: it cannot be known."""
-        inner = getattr(self.noise, "identity", None)
-        return None if inner is None else (inner, self.suffix)
-
-    def select(self, start: int, stop: int) -> NoiseSource:
-        """Return the source of some samples."""
-        return _Apart(self.noise.select(start, stop), self.suffix)
-
-
 def _rows(maps: Tensor | None, first: int, stop: int) -> Tensor | None:
     """The maps of some candidates, where each has one of its own."""
     return maps if maps is None or maps.shape[0] == 1 else maps[first:stop]
@@ -307,33 +284,3 @@ def before_call(batch: EditBatch) -> Callable[[], None]:
             runtime.answers.called(batch.watch.stage)
 
     return called
-
-
-def stopped(partial: Result | None) -> CancelledError:
-    """The error of a stopped edit, with the candidates that were finished."""
-    error = CancelledError("stopped on request; nothing was written")
-    error.partial = partial
-    return error
-
-
-@contextmanager
-def user_errors(count: int, window: Window) -> Iterator[None]:
-    """Turn a stop and an exhausted device into errors that say what to do."""
-    try:
-        yield
-    except Stopped as error:
-        raise stopped(None) from error
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise MemoryLimitError(_memory_advice(count, window)) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "out of memory" in str(error):
-            raise MemoryLimitError(_memory_advice(count, window)) from error
-        raise
-
-
-def _memory_advice(count: int, window: Window) -> str:
-    width, height = window.size
-    return (
-        f"out of memory at {width}x{height} with {count} pictures at once: lower --batch-size"
-        " (or batch_size=), use a smaller picture, or --dtype float16 on a GPU"
-    )

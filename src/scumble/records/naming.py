@@ -11,7 +11,7 @@ from typing import Any
 
 from scumble.files import PICTURE_FORMATS
 from scumble.hashing import sha256
-from scumble.records.lists import Line
+from scumble.records.list_lines import Line
 from scumble.records.problems import Problem
 from scumble.records.request import Request, drawn_seed
 

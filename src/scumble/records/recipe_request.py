@@ -21,7 +21,7 @@ from scumble.methods.extras.parse import from_recipe
 from scumble.methods.method import Method
 from scumble.records.beside import Beside
 from scumble.records.file_ref import FileRef
-from scumble.records.lists import Line
+from scumble.records.list_lines import Line
 from scumble.records.recipe import Recipe, read_recipe
 from scumble.records.request import Request
 from scumble.records.view import VIEW_0_1

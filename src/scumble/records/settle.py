@@ -17,7 +17,7 @@ from scumble.methods.method import Method
 from scumble.methods.registry import method_class
 from scumble.records.build import build_method
 from scumble.records.file_ref import FileRef
-from scumble.records.lists import Line
+from scumble.records.list_lines import Line
 from scumble.records.problems import Problem
 from scumble.records.request import Request
 from scumble.records.view import View

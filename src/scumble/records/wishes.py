@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scumble.records.lists import Line
+from scumble.records.list_lines import Line
 from scumble.records.problems import Problem
 from scumble.records.request import Request
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from scumble.errors import InputError
-from scumble.records.lists import Patterns
+from scumble.records.list_lines import Patterns
 from scumble.records.wishes import Wishes
 from scumble.work.alike import kinds_of
 from scumble.work.commit import clear_temporaries

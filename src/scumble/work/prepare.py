@@ -12,7 +12,9 @@ from scumble.errors import InputError, ScumbleError
 from scumble.files import PICTURE_FORMATS
 from scumble.hashing import sha256
 from scumble.records.file_ref import file_refs
-from scumble.records.lists import Found, Line, Patterns, pictures_in, read_folder, read_list, read_recipes
+from scumble.records.list_folder import pictures_in, read_folder, read_recipes
+from scumble.records.list_lines import Found, Line, Patterns
+from scumble.records.lists import read_list
 from scumble.records.naming import Named, name_requests, output_names
 from scumble.records.problems import ListError, Problem
 from scumble.records.request import Request, put

@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from scumble.cli.train_asyrp import teach_direction, train_direction
 from scumble.controls.asymmetric_step import AsymmetricStep
 from scumble.controls.start import StartAt
 from scumble.core.conditioning import Conditioning
@@ -33,6 +32,8 @@ from scumble.methods.asyrp.bundled import bundled_directions, load_direction
 from scumble.methods.asyrp.delta import DeltaBlock
 from scumble.methods.asyrp.direction import Direction, DirectionInfo
 from scumble.methods.asyrp.distillation import DistillationLoss
+from scumble.methods.asyrp.from_clip import train_direction
+from scumble.methods.asyrp.from_model import teach_direction
 from scumble.methods.asyrp.interval import smallest_time
 from scumble.methods.asyrp.joint_shift import joint_shift
 from scumble.methods.asyrp.solver import BoostedDdim
