@@ -1,4 +1,4 @@
-"""Every error a person can meet: one clear line that says what was given, what was expected, what to do."""
+"""All errors that users meet: one line that says what was given, what was expected and what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class ScumbleError(Exception):
-    """Base of all errors that Scumble raises on purpose; its text is meant for the person, not for a log."""
+    """Base of all errors that Scumble raises on purpose; its text is meant for users, not for a log."""
 
 
 class InputError(ScumbleError):

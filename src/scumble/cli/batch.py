@@ -112,7 +112,7 @@ def make(
     max_cost
         Refuse a list that may take more rows of the network in all, forward and backward together.
     first
-        Make so many, then end.
+        Number of requests to make before it ends.
     only
         failed, interrupted, or an id.
     again

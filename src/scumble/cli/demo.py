@@ -23,7 +23,7 @@ def demo(folder: Path = Path("demo"), *, seed: int = SEED, prompt: str = PROMPT)
     seed
         Seed of the edit.
     prompt
-        What the changed part shall show.
+        What the changed part should show.
     """
     from PIL import Image
 

@@ -65,7 +65,7 @@ def drag_app(words: Sequence[str]) -> App:
         source
             A point x,y in pixels of the picture, from the upper left; as often as there are points.
         target
-            Where it shall go, x,y; the first --to belongs to the first --from.
+            Where it should go, x,y; the first --to belongs to the first --from.
         inversion
             A file made by scumble invert: every drag of the picture begins there at once.
         animation

@@ -48,7 +48,7 @@ def extend_app(words: Sequence[str]) -> App:
         common: Common = Common(),  # noqa: B008
         given: dict[str, Any],
     ) -> None:
-        """Continue a picture by so many pixels on each side; what was there stays, byte for byte.
+        """Continue a picture on each side; what was there stays, byte for byte.
 
         Parameters
         ----------
@@ -57,7 +57,7 @@ def extend_app(words: Sequence[str]) -> App:
         left
             Pixels to add on the left; likewise right, top and bottom.
         prompt_left
-            What the left side shall show; the other words of --prompt by default.
+            What the left side should show; the other words of --prompt by default.
         """
         built = build_method(method, with_places(method, given, common.at, common.also_words))
         assert isinstance(built, ImageMethod)

@@ -35,7 +35,7 @@ class ModelFlags:
     config: Path | None = None
     """For a single file: a folder whose configs and vocabulary are its own."""
     schedule: Spacing | None = None
-    """How a run spreads its levels, where it shall not be as the checkpoint says."""
+    """How a run spreads its levels, if not as the checkpoint says."""
     few_steps: FewSteps | None = None
     """The distilled kind of the checkpoint or LoRA; sets solver, levels, guidance and steps where you don't."""
     weighted_prompt: Annotated[bool, Parameter(negative="")] = False

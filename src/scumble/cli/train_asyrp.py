@@ -47,7 +47,7 @@ def asyrp(
     source
         What they show, for example "a cube".
     target
-        What they shall show, for example "a sphere".
+        What they should show, for example "a sphere".
     output
         Where the direction goes (.safetensors, in half precision).
     model
@@ -59,7 +59,7 @@ def asyrp(
     epochs
         Passes over the pictures.
     count
-        Use at most so many of them.
+        Largest number of pictures used.
     t_edit
         The shift acts at timesteps from here on; found from the pictures when not given.
     t_boost

@@ -27,7 +27,7 @@ class Guidance(Control):
     and evaluated once; then ``scale`` is 1 (arXiv 2310.04378 section 4.2).
 
     Args:
-        cond: What the person asked for; one row or one per sample.
+        cond: The prompt; one row or one per sample.
         uncond: The empty or negative prompt.
         scale: Guidance weight w.
         rescale: phi of arXiv 2305.08891 section 3.4; 0 leaves the prediction alone.

@@ -16,7 +16,7 @@ from scumble.files import atomic_write
 __all__ = ["check_animation", "save_animation"]
 
 HOLD = 8
-"""The first and the last picture stay for so many frames."""
+"""Number of frames for which the first and the last image stay."""
 
 
 def check_animation(path: Path) -> None:

@@ -26,7 +26,7 @@ def refuse_above(max_cost: int | None, plan: Callable[[], Plan]) -> None:
 
 
 def refuse_rows(max_cost: int, forward: int, backward: int) -> None:
-    """Refuse so many rows where the limit is lower.
+    """Refuse an edit that takes more rows than the limit.
 
     Raises:
         InputError: With both numbers, or for a limit below 1.

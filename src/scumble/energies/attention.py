@@ -16,7 +16,7 @@ __all__ = ["Centroid", "Shape", "Size"]
 
 @dataclass
 class Centroid(OfWords):
-    """Bring the words' centre to a place, or move it by so much from where the source has it.
+    """Bring the words' center to a place, or move it from where the source has it.
 
     Args:
         target: Where to, (x, y) from 0 to 1; None: relative to the source.

@@ -15,7 +15,7 @@ from scumble.models.sites import sites
 __all__ = ["Apart", "Excite", "Suppress", "excite_sites", "word_maps"]
 
 CELLS = 16 * 16
-"""Attention of about so many cells tells objects apart best: 16 x 16 in Stable Diffusion at 512 pixels."""
+"""Number of attention cells that tells objects apart best: 16 x 16 in Stable Diffusion at 512 pixels."""
 
 
 def excite_sites(denoiser: nn.Module, height: int, width: int) -> tuple[str, ...]:

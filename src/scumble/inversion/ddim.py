@@ -47,7 +47,7 @@ def ddim(
         x0: The clean picture in the model's space.
         guidance: What the picture shows; guidance above 1 makes the path much less exact.
         first: The level at which to stop.
-        iterations: K, at most so many evaluations a level.
+        iterations: K, the largest number of evaluations per level.
         tolerance: Stop earlier when no element of x moves by more than this.
 
     Raises:

@@ -40,7 +40,7 @@ class Inversion:
     Attributes:
         kind: edit-friendly (arXiv 2304.06140), naive (arXiv 2210.05559) or ddim (arXiv 2010.02502).
         levels: The N + 1 levels of the whole run, noisiest first.
-        first: Index of the level at which the path begins: so many steps are skipped.
+        first: Index of the level at which the path begins, which is the number of skipped steps.
         xs: x at ``levels[first:]`` (M + 1, B, C, h, w) with M = N - first; the last one is the clean picture. B is 1
             in files, and the number of candidates where each has its own path.
         zs: Noise of each step (M, B, C, h, w): ``zs[k]`` leads from ``xs[k]`` to ``xs[k + 1]``; None for ddim.

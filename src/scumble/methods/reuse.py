@@ -69,7 +69,7 @@ class ContentCache:
             return entry.value, entry.rows
 
     def keep(self, key: str, value: object, rows: int) -> None:
-        """Keep a value that cost so many rows; what does not fit is not kept."""
+        """Keep a value with the rows that it cost; what does not fit is not kept."""
         size = _bytes_of(value)
         with self._lock:
             if size > 1e6 * self.megabytes or self.entries == 0:

@@ -31,7 +31,7 @@ class TextFields(Method):
     crops_coords_top_left: tuple[Offset, Offset] | None = None
     """SDXL: pixels that the network is told were cut off at top and left. Default: 0 0."""
     target_size: tuple[Side, Side] | None = None
-    """SDXL: height and width that the network is told the picture shall have. Default: the size it works at."""
+    """SDXL: height and width that the network is told that the image has. Default: the size it works at."""
     prompt_embeds: Annotated[str | None, FileField("text")] = None
     """A .safetensors file with embeddings in place of the prompt: prompt_embeds, and where needed pooled_prompt_embeds,
     negative_prompt_embeds and negative_pooled_prompt_embeds."""

@@ -24,7 +24,7 @@ log = logging.getLogger("scumble")
 REMEMBERED = 256
 """Prompts whose embeddings are kept."""
 MOST_PIECES = 16
-"""A prompt longer than so many times what an encoder reads is cut."""
+"""A prompt is cut at this multiple of what an encoder reads."""
 
 
 class TextStack:

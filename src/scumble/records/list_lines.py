@@ -40,7 +40,7 @@ class Line:
 
 @dataclass
 class Found:
-    """What a list holds: its requests, the defaults in its header, and remarks for the person."""
+    """What a list holds: its requests, the defaults in its header, and remarks for the user."""
 
     lines: list[Line] = field(default_factory=list)
     defaults: dict[str, Any] = field(default_factory=dict)

@@ -18,7 +18,7 @@ PARAMETERS = "parameters"
 
 _ABSOLUTE = re.compile(r"(~[\w.-]*)?/[^/\s][^/]*(/|$)|[A-Za-z]:[\\/]|\\\\[^\\]|file:", re.IGNORECASE)
 _INSIDE = re.compile(r"""[\s"'=(,;](~?/[^/\s]+/[^/\s]|[A-Za-z]:[\\/]\w|\\\\\w|file:/)""", re.IGNORECASE)
-_OWN_WORDS = ("prompt", "text", "word", "label", "caption")  # what a person wrote may begin as it likes
+_OWN_WORDS = ("prompt", "text", "word", "label", "caption")  # what users wrote may begin as it likes
 
 
 def embed(recipe: Mapping[str, Any]) -> dict[str, str]:
@@ -90,9 +90,9 @@ def parameters_text(recipe: Mapping[str, Any]) -> str:
 
 
 def refuse_absolute_paths(value: Any, where: str = "recipe") -> None:
-    """Raise InputError when a recipe holds anything like an absolute path, which would tell where a person works.
+    """Raise InputError when a recipe holds anything like an absolute path, which would tell where a user works.
 
-    What a person wrote (prompts and other words) is not looked at.
+    What users wrote (prompts and other words) is not looked at.
     """
     if isinstance(value, Mapping):
         for key, one in value.items():
@@ -111,7 +111,7 @@ def refuse_absolute_paths(value: Any, where: str = "recipe") -> None:
 def without_folders(value: Any) -> Any:
     """Return a recipe's values with the names alone of files that are given by absolute paths.
 
-    What a person wrote (prompts and other words) stays as it is.
+    What users wrote (prompts and other words) stays as it is.
     """
     if isinstance(value, Mapping):
         return {key: one if _own_words(key, one) else without_folders(one) for key, one in value.items()}

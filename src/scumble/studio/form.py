@@ -43,7 +43,7 @@ TASKS: dict[str, tuple[str, str, str]] = {
     "diffuseit": ("Redraw the whole", "Another look, same structure", "another look over the same structure"),
     "asyrp": ("Redraw the whole", "More or less of an attribute", "more or less of an attribute"),
 }
-"""Method -> (what a person wants, what it is called in the page, what it does in a few words)."""
+"""Method -> (what the user wants, what it is called in the page, what it does in a few words)."""
 
 CARDS = Path(__file__).parent / "static" / "cards"
 """Small pictures of before and after, made by the methods themselves (web/cards.py)."""

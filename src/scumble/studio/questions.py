@@ -32,7 +32,7 @@ FAN = 8
 """Strengths of a fan."""
 FAN_SIDE, LIVE_SIDE = 320, 1280
 QUICK_STEPS = 12
-"""What is not kept is made in at most so many steps."""
+"""Largest number of steps of what is not kept."""
 
 
 class Find(BaseModel):

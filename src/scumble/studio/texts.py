@@ -1,4 +1,4 @@
-"""Texts that a person sends for a field of a method: sentences, one per line."""
+"""Texts sent for a field of a method: sentences, one per line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person asks of a batch that another process is running: small files that its driver takes up."""
+"""Requests to a batch that another process is running: small files that its driver takes up."""
 
 from __future__ import annotations
 

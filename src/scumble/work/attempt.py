@@ -297,7 +297,7 @@ class Attempt:
 
 @contextmanager
 def without_folders_in_errors(request: Request) -> Iterator[None]:
-    """Leave names alone of the paths in errors: a ledger may be shown to others, and does not say where a person works.
+    """Leave names alone of the paths in errors: a ledger may be shown to others, and does not say where a user works.
 
     Raises:
         ScumbleError: What was raised inside, in other words.
@@ -332,7 +332,7 @@ def _pictures(method: Method, count: int) -> int:
 
 
 def edited(editor: Editor, todo: Todo, batch: int, tell: Tell, cancelled: Callable[[], bool]) -> Result:
-    """Make the edit that a request asks for, so many candidates at once."""
+    """Make the edit that a request asks for, in batches of that size."""
     request, method = todo.request, todo.method
 
     def on_step(progress: Progress) -> bool:

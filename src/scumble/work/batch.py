@@ -216,7 +216,7 @@ class Batch:
         return self.at_work[0].counts()
 
     def exit_code(self) -> int:
-        """0 all there; 1 some failed or remain; 3 no worker could load a model; 130 stopped by the person."""
+        """0 all there; 1 some failed or remain; 3 no worker could load a model; 130 stopped by the user."""
         ledger, driver = self.at_work
         if driver.unloadable:
             return 3
@@ -366,7 +366,7 @@ def batch(
         defaults: Fields for all requests that do not give them.
         retries: How many faults of its own a request is forgiven.
         time_limit: Seconds for one request.
-        first: Make so many, then end.
+        first: Number of requests to make before it ends.
         only: ``failed``, ``interrupted`` or an id.
         again: Make anew what is done.
         order: ``affinity``, ``list``, ``shuffle`` or ``short-first``.

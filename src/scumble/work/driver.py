@@ -20,7 +20,7 @@ from scumble.work.stale import CHANGED_RESULT
 __all__ = ["Driver", "Rules"]
 
 GROWN = 1.5
-"""A worker whose memory has grown so many times since its tenth request is begun anew."""
+"""A worker is restarted when its memory reaches this multiple of that at its tenth request."""
 SETTLED = 10
 TURN = 1.0
 """Seconds after which the loop looks round even when nothing was said."""
@@ -121,7 +121,7 @@ class Driver:
     # ------------------------------------------------------------------ inside
 
     def _obey(self) -> None:
-        """Do what a person has asked for from another process."""
+        """Do what the user asked for from another process."""
         for wish in taken(self.ledger.folder):
             if wish.get("what") == "pause":
                 self.ledger.pause(str(wish.get("reason") or "asked for"))

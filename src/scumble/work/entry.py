@@ -57,7 +57,7 @@ class Claim:
         number: In the ledger.
         body: The settled request.
         attempt: Which attempt this is, from 1.
-        batch: Compute at most so many candidates at once (after a crash or exhausted memory).
+        batch: Largest number of candidates computed at once (lowered after a crash or exhausted memory).
         alone: Nothing else may run beside it.
         older: Key of an earlier result of the same request, which may be replaced.
         reason: Why it was queued again, or None.

@@ -11,7 +11,7 @@ LATEST = 50
 
 
 def remaining(ledger: Ledger, workers: int) -> tuple[float, float] | None:
-    """Seconds that what is queued and running still takes on so many workers: (low, high), from the quartiles.
+    """Seconds that what is queued and running still takes on a number of workers: (low, high), from the quartiles.
 
     Requests of one method and model with the same settings count as alike; None where nothing alike was measured.
     """

@@ -84,7 +84,7 @@ class LedgerFiling(LedgerView):
         return join_body(shared, differs)
 
     def requeue(self, numbers: Iterable[int], reason: str) -> None:
-        """Queue requests again, with a clean slate: asked for by a person, or because what they depend on changed."""
+        """Queue requests again, with a clean slate: asked for by the user, or because what they depend on changed."""
         with self.turn():
             for number in numbers:
                 self._requeue(number, reason)

@@ -77,7 +77,7 @@ class LedgerView(LedgerBase):
         ).fetchall()
 
     def finished_since(self, seconds: float) -> int:
-        """How many attempts ended well within the last so many seconds."""
+        """Number of attempts that succeeded within the last seconds."""
         since = time.time() - seconds
         return int(self._one("SELECT count(*) FROM attempt WHERE outcome = 'done' AND ended >= ?", since))
 

@@ -1,4 +1,4 @@
-"""From what a person gives to requests that can run: read, checked line by line, named, put in order."""
+"""Lists of requests made ready to run: read, checked line by line, named, put in order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ORDERS = ("affinity", "list", "shuffle", "short-first")
 
 @dataclass
 class Checked:
-    """Requests that can run, and remarks for the person."""
+    """Requests that can run, and remarks for the user."""
 
     named: list[Named]
     notes: list[str] = field(default_factory=list)

@@ -30,11 +30,11 @@ class Case(BaseModel):
     task: str
     """What kind of edit it is."""
     instruction: str = ""
-    """What is to be done, in words for a person."""
+    """The task in words."""
     source_prompt: str = ""
     """What the source picture shows."""
     prompt: str = ""
-    """What the edited picture shall show."""
+    """What the edited image should show."""
     points: tuple[tuple[float, float, float, float], ...] = ()
     """Handles and targets, x, y, x, y in pixels; the centre of the first pixel is 0, 0."""
     item: int | None = None
@@ -104,7 +104,7 @@ class Sample:
         source: The picture to be edited.
         target: The true result, where there is one.
         change: Where the true result differs visibly from the source, where it is known.
-        region: What a person would paint for the edit: where it may change things. None: everywhere.
+        region: What a user would paint for the edit: where it may change things. None: everywhere.
     """
 
     case: Case

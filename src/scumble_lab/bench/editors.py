@@ -110,7 +110,7 @@ def _dragged(sample: Sample) -> dict[str, Any]:
 
 
 def _new_thing(sample: Sample) -> str:
-    """What the region shall show, for methods whose CLIP sees the region only."""
+    """What the region should show, for methods whose CLIP sees the region only."""
     from scumble_lab.world.captions import FLOOR_PHRASES, noun_phrase
 
     scene = sample.case.scene_after

@@ -1,4 +1,4 @@
-"""Numbers as a person would say them."""
+"""Numbers as text: rounded, with their intervals."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _SMALLEST = 0.012
 _MOVES = (8 / 64, 40 / 64)
 """How far an object is moved, in picture widths."""
 _GROWN = 1 / 32
-"""How far beyond the true change a person's brush goes, in picture widths."""
+"""How far beyond the true change a user's brush goes, in picture widths."""
 _ATTEMPTS = 60
 _ATTRIBUTES = {"recolour": "color", "rematerial": "material", "reshape": "shape", "resize": "size"}
 

@@ -27,7 +27,7 @@ SIDE = 64
 _VISIBLE = 12
 """Difference of a channel from which a pixel counts as changed, of 255."""
 _BRUSH = 2
-"""How far beyond the change a person's brush goes, in pixels."""
+"""How far beyond the change a user's brush goes, in pixels."""
 _ATTEMPTS = 20
 
 
@@ -39,7 +39,7 @@ class WideCase:
         case: What is asked for, of the scene alone.
         source: The picture to be edited.
         target: The true result.
-        region: What a person would paint.
+        region: What a user would paint.
         scene: Left, top, right, bottom of the scene in the picture.
     """
 

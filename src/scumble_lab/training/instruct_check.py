@@ -29,7 +29,7 @@ _SEED = 5150
 def instructed(folder: Path, classifier: Classifier, count: int) -> dict[str, float]:
     """Figures of `count` instructions for each task, each followed once.
 
-    `instructed_TASK`: share that succeeds; `instructed`: of all; `instructed_kept`: what else still reads as it shall.
+    `instructed_TASK`: share that succeeds; `instructed`: of all; `instructed_kept`: what else still reads as it should.
     `drift`: mean change in grey levels where nothing should change, without a change map, and `drift_in_map` with the
     true region as the map.
     """

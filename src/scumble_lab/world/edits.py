@@ -42,7 +42,7 @@ def move(
     """Move object `which` over the floor.
 
     Either `by` a vector (x, y) in world units, right and away, or `to` a picture position (0 to 1, right and
-    down) where the middle of its box shall be.
+    down) where the middle of its box should be.
     """
     item = _chosen(scene, which)
     if (by is None) == (to is None):

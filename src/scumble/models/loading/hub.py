@@ -44,7 +44,7 @@ def fetch(repo: str, dtype: torch.dtype | None = None) -> Path:
         raise CheckpointError(
             f"the hub has no model {repo!r} that you may read; check the spelling, or log in with `hf auth login`"
         ) from error
-    except Exception as error:  # whatever the hub's client raises, the person needs the way out
+    except Exception as error:  # whatever the hub's client raises, the user needs the way out
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(
             f"{repo} is neither a folder here nor a model kept from an earlier download, and the hub cannot be asked"

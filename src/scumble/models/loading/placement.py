@@ -1,4 +1,4 @@
-"""Device and precision as a person names them."""
+"""Device and precision by the names that users give."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def load_single_file(
                 )
     except torch.OutOfMemoryError:
         raise
-    except Exception as error:  # whatever the hub's client raises, the person needs the way out
+    except Exception as error:  # whatever the hub's client raises, the user needs the way out
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if config is not None:
             raise CheckpointError(

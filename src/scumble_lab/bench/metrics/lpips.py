@@ -1,4 +1,4 @@
-"""LPIPS (arXiv 1801.03924) by torchmetrics, where a person has it with its networks; nothing here depends on it."""
+"""LPIPS (arXiv 1801.03924) by torchmetrics, where it is installed with its networks; nothing here depends on it."""
 
 from __future__ import annotations
 

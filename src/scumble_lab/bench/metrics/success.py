@@ -50,7 +50,7 @@ def succeeded(case: Case, read: Reading, left: float = math.nan) -> float:
 
 
 def kept_share(case: Case, read: Reading) -> float:
-    """Share of everything else that still reads as it shall: the other attributes, objects, floor, sky; 0 to 1."""
+    """Share of everything else that still reads as it should: the other attributes, objects, floor, sky; 0 to 1."""
     after = case.scene_after
     if after is None:
         return math.nan
