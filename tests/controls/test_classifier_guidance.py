@@ -20,7 +20,7 @@ from scumble.energies.clip import ClipRegion
 from scumble.energies.known_gradient import with_gradient
 from scumble.energies.picture import RangeExcess
 from scumble.energies.protocol import Energy, Judged, Needs, Observation, Place, WeightedEnergy
-from scumble.models.clip import spherical_distance, squared
+from scumble.models.clip import spherical_distance, to_square
 from tests.support.blended import box, pixel_job, random_clip, tiny_ddpm
 
 ALONE = Guidance(Conditioning(), Conditioning(), 1.0)
@@ -64,7 +64,7 @@ def test_the_gradient_is_that_of_the_whole_loss() -> None:
     found = model.predict(x, ctx.level, Conditioning())
     s, clip, mask = ctx.level.s, random_clip(), box() > 0
     mixed = s * found.x0 + (1 - s) * x
-    features = clip.encode(squared(torch.where(mask, mixed, 0.0), 28))
+    features = clip.encode(to_square(torch.where(mask, mixed, 0.0), 28))
     loss = 60 * spherical_distance(features, clip.text_features(["x"])).sum()
     loss = loss + 5 * (found.x0 - found.x0.clamp(-1, 1)).square().mean(dim=(1, 2, 3)).sum()
     (whole,) = torch.autograd.grad(loss, x, retain_graph=True)

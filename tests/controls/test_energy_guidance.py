@@ -87,10 +87,10 @@ def guided(
 ) -> tuple[Tensor, RunState, EnergyGuidance]:
     ctx = ctx or batch(model)
     guidance = words(model)
-    _, looker = shapes_kept(model)
+    _, reader = shapes_kept(model)
     start = ctx.noise.normal((1, 4, 8, 8) if ctx.shape[0] == 1 else ctx.shape, "other", 0)[:1]
     source = SourceRow(model.embed([PROMPT]), lambda ctx, i: ctx.noised(start, start, i))
-    energy = EnergyGuidance(guides, guidance.cond, looker, {"source": source}, **kind)
+    energy = EnergyGuidance(guides, guidance.cond, reader, {"source": source}, **kind)
     with torch.no_grad():
         return denoise(ctx, [*extra, guidance, energy]), ctx, energy
 
@@ -156,10 +156,10 @@ def test_gradients_are_switched_on_again_afterwards(tiny_sd: Model) -> None:
     guides, _ = shapes_kept(tiny_sd)
     with torch.enable_grad():
         ctx, guidance = batch(tiny_sd), words(tiny_sd)
-        _, looker = shapes_kept(tiny_sd)
+        _, reader = shapes_kept(tiny_sd)
         x = ctx.normal("start", 0)
         source = SourceRow(guidance.cond, lambda ctx, i: x)
-        denoise(ctx, [guidance, EnergyGuidance([guides[0]], guidance.cond, looker, {"source": source})])
+        denoise(ctx, [guidance, EnergyGuidance([guides[0]], guidance.cond, reader, {"source": source})])
         assert torch.is_grad_enabled()
 
 

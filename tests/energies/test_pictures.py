@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from scumble.energies.clip import ClipGoal, ClipNearness
-from scumble.energies.picture import Background, Colour, PixelDistance, RangeExcess
+from scumble.energies.picture import Background, Color, PixelDistance, RangeExcess
 from scumble.energies.protocol import Energy, Observation
 from scumble.energies.vit import VitEnergy
 from scumble.models.vision import VisionFeatures
@@ -56,8 +56,8 @@ BUILT_IN: dict[str, Callable[[], Energy]] = {
     "pixels": lambda: PixelDistance(picture(5)[:1], 30.0),
     "background": lambda: Background(torch.where(mask() > 0, 0.0, picture(5)[:1]), mask() > 0),
     "range": lambda: RangeExcess(50.0),
-    "colour": lambda: Colour((0.9, -0.5, -0.5), mask()),
-    "every pixel's colour": lambda: Colour((0.9, -0.5, -0.5), None, mean=False),
+    "colour": lambda: Color((0.9, -0.5, -0.5), mask()),
+    "every pixel's colour": lambda: Color((0.9, -0.5, -0.5), None, mean=False),
     "clip words": lambda: ClipNearness(wide_clip(), direction(), copies=2),
     "clip cosine": lambda: ClipNearness(wide_clip(), direction(), copies=1, kind="cosine", mask=mask()),
     "clip goal": lambda: ClipGoal(wide_clip(), direction(), copies=2),
@@ -87,11 +87,11 @@ def test_energies_are_zero_where_the_wish_is_fulfilled() -> None:
     assert float(RangeExcess()(here, None).abs().max()) == 0
     assert float(VitEnergy(extract, known, known, 0.0, 1000.0, 100.0, rest=9)(here, None).abs().max()) == 0
     flat = torch.tensor((0.2, -0.4, 0.6), dtype=torch.float64).reshape(1, 3, 1, 1).expand(SHAPE)
-    assert float(Colour((0.2, -0.4, 0.6))(seen_of(flat), None).max()) < 1e-20
+    assert float(Color((0.2, -0.4, 0.6))(seen_of(flat), None).max()) < 1e-20
 
 
 def test_what_lies_outside_the_mask_has_no_gradient() -> None:
-    for energy in (Colour((1, 0, 0), mask()), BUILT_IN["clip cosine"]()):
+    for energy in (Color((1, 0, 0), mask()), BUILT_IN["clip cosine"]()):
         leaf = picture(1).requires_grad_(True)
         (gradient,) = torch.autograd.grad(energy(seen_of(leaf), None).sum(), leaf)
         assert float((gradient * (1 - mask())).abs().max()) == 0

@@ -13,7 +13,7 @@ from transformers import CLIPImageProcessor
 
 from scumble.errors import CheckpointError
 from scumble.images import to_image
-from scumble.models.clip import ClipScorer, spherical_distance, squared
+from scumble.models.clip import ClipScorer, spherical_distance, to_square
 from tests.support.blended import tiny_clip
 
 
@@ -77,13 +77,13 @@ def test_the_gradient_reaches_the_picture_and_not_the_weights(scorer: ClipScorer
 
 def test_squares_keep_the_aspect_and_the_mean() -> None:
     wide = torch.full((1, 3, 16, 32), 0.5)
-    square = squared(wide, 8)
+    square = to_square(wide, 8)
     assert square.shape == (1, 3, 8, 8)
     assert float(square[..., 2:6, :].min()) == 0.5 and float(square[..., 0, :].abs().max()) == 0
-    assert float(squared(wide, 8, outside=-1.0)[..., 0, :].max()) == -1
-    assert torch.equal(squared(pictures(32), 32), pictures(32))
-    torch.testing.assert_close(squared(pictures(32), 8).mean(), pictures(32).mean())
-    assert squared(pictures(8), 32).shape[-1] == 32
+    assert float(to_square(wide, 8, outside=-1.0)[..., 0, :].max()) == -1
+    assert torch.equal(to_square(pictures(32), 32), pictures(32))
+    torch.testing.assert_close(to_square(pictures(32), 8).mean(), pictures(32).mean())
+    assert to_square(pictures(8), 32).shape[-1] == 32
 
 
 def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:

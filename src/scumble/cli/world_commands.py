@@ -77,7 +77,7 @@ def _write_scene(out: Path, name: str, scene: Scene, pixels: npt.NDArray[np.uint
         depth = np.nan_to_num(maps.depth.numpy() * _DEPTH_STEP, posinf=0.0).clip(0, 65535).astype(np.uint16)
         _write(out / f"{name}.depth.png", _png(Image.fromarray(depth)))
     # The JSON comes last: where it stands, the pictures beside it are whole.
-    record = {"caption": caption(scene), "boxes": maps.boxes, "centres": maps.centres, "scene": scene.to_dict()}
+    record = {"caption": caption(scene), "boxes": maps.boxes, "centres": maps.centers, "scene": scene.to_dict()}
     _write(out / f"{name}.json", (json.dumps(record, indent=1) + "\n").encode())
 
 

@@ -43,7 +43,7 @@ class EnergyGuidance(Control):
     Args:
         guides: The energies at work.
         cond: What the guided row is told.
-        looker: Reads what the energies look at.
+        reader: Reads what the energies look at.
         sources: Row name -> picture that energies compare with.
         row: The guided row.
         cap: Limit of the shift of ``eps``, as a share of eps (both root mean square, each sample by itself): weights
@@ -57,7 +57,7 @@ class EnergyGuidance(Control):
 
     guides: Sequence[WeightedEnergy]
     cond: Conditioning
-    looker: ActivationReader = field(default_factory=ActivationReader)
+    reader: ActivationReader = field(default_factory=ActivationReader)
     sources: Mapping[str, SourceRow] = field(default_factory=dict)
     row: str = "cond"
     cap: float | None = None
@@ -119,12 +119,12 @@ class EnergyGuidance(Control):
         at_x = self.active(ctx, "x")
         if not at_x:
             return x
-        self._step.evaluate(ctx, at_x, self.sources, self.looker)
+        self._step.evaluate(ctx, at_x, self.sources, self.reader)
         goals = {k: goal for k, g, _ in at_x if (goal := g.refine.get(ctx.i)) is not None}
         for _ in range(MOST_REPEATS if goals else 1):
             leaf = x.detach().requires_grad_(True)
             reads = joined(g.energy.reads for _, g, _ in at_x)
-            observation = self.looker.once(ctx, leaf, self.cond, reads, self.row, grad=True)
+            observation = self.reader.once(ctx, leaf, self.cond, reads, self.row, grad=True)
             with torch.enable_grad():
                 values = {one[0]: self._value(one, observation) for one in at_x}
                 if goals and all(bool((values[k] <= goal).all()) for k, goal in goals.items()):
@@ -177,7 +177,7 @@ class EnergyGuidance(Control):
             if self._stop and ctx.gradients == 1 and self.row in ctx.layout and torch.is_grad_enabled():
                 torch.set_grad_enabled(False)  # the call's own context sets it back
 
-        return self.looker.taps(ctx, reads, names, self._step.observations, done)
+        return self.reader.taps(ctx, reads, names, self._step.observations, done)
 
     def predict(self, ctx: RunState, rows: Mapping[str, Prediction], prediction: Prediction) -> Prediction:
         """Take the gradients; apply those of eps and x0."""
@@ -186,14 +186,14 @@ class EnergyGuidance(Control):
             return prediction
         for name, observation in self._step.observations.items():
             if name != self.row and name in rows:
-                self.looker.complete(observation, rows[name])
+                self.reader.complete(observation, rows[name])
         self._step.measure(acting)
         guided = prediction.detach()
         with torch.enable_grad():
             gradients = self.through_network(ctx, rows[self.row], prediction)
             x = self._x(ctx, guided)
             direct = [one for one in acting if not one[1].through_network]
-            for place, slope in slopes(ctx, x, guided, self.looker.decode, direct, self._value).items():
+            for place, slope in slopes(ctx, x, guided, self.reader.decode, direct, self._value).items():
                 if slope.x0 is None:
                     raise MethodError("energies that leave out the network must judge the predicted picture")
                 gradient = self.scale * slope.x0 / ctx.level.a
@@ -255,7 +255,7 @@ class EnergyGuidance(Control):
         inside, outside = [one for one in acting if _inside(one)], [one for one in acting if not _inside(one)]
         roots: dict[str, list[tuple[Tensor, Tensor | None]]] = {}
         at_x: dict[str, Tensor] = {}
-        separate = slopes(ctx, leaf, self.judged(row, judged), self.looker.decode, outside, self._value, half)
+        separate = slopes(ctx, leaf, self.judged(row, judged), self.reader.decode, outside, self._value, half)
         for place, slope in separate.items():
             pairs = ((row.x0, slope.x0), (row.eps, slope.eps))
             roots[place] = [(tensor, gradient) for tensor, gradient in pairs if gradient is not None]
@@ -279,7 +279,7 @@ class EnergyGuidance(Control):
         if not acting:
             return {}
         observation = self._step.observations.setdefault(self.row, Observation(ctx, leaf))
-        observation.x, observation.decode = leaf, self.looker.decode
+        observation.x, observation.decode = leaf, self.reader.decode
         with_graph = EnergyGuidance.judged(self, row, judged)
         observation.x0, observation.eps = with_graph.x0, with_graph.eps
         losses: dict[str, Tensor] = {}

@@ -63,13 +63,13 @@ class Transform:
             return maps
         b, k, h, w = maps.shape
         flat = maps.reshape(b * k, 1, h, w)
-        centre = centroid(flat[:, 0])
+        center = centroid(flat[:, 0])
         if self.about == "foot":
-            centre = torch.stack([centre[:, 0], _lowest(flat[:, 0])], -1)
+            center = torch.stack([center[:, 0], _lowest(flat[:, 0])], -1)
         # Pixel units, so that a turn keeps right angles in pictures that are not square; between cell centres
         # linspace(0, 1) spans (side - 1) cells.
         sides = torch.tensor([w, h], dtype=maps.dtype, device=maps.device)
-        origin = centre * (sides - 1)
+        origin = center * (sides - 1)
         rows = torch.arange(h, dtype=maps.dtype, device=maps.device)
         columns = torch.arange(w, dtype=maps.dtype, device=maps.device)
         y, x = torch.meshgrid(rows, columns, indexing="ij")

@@ -13,7 +13,7 @@ from scumble.core.noise import NoiseSource
 from scumble.energies.augment import draw_views, uniform, warp
 from scumble.energies.known_gradient import with_gradient
 from scumble.energies.protocol import Energy, Judged, Needs, Observation
-from scumble.models.clip import ClipScorer, spherical_distance, squared
+from scumble.models.clip import ClipScorer, spherical_distance, to_square
 
 __all__ = ["ClipGoal", "ClipNearness", "ClipRegion", "composed_goal", "direction_energy", "masked"]
 
@@ -111,7 +111,7 @@ class ClipRegion(Energy):
             warped = [(copy - 1, sample) for copy, sample in part if copy > 0]
             with torch.enable_grad():
                 leaf = picture.detach().requires_grad_(True)
-                small = squared(self._region(leaf), self.scorer.size)
+                small = to_square(self._region(leaf), self.scorer.size)
                 views = [small[plain]] if plain else []
                 if warped and maps is not None:
                     chosen = maps[[copy for copy, _ in warped], [sample for _, sample in warped]]
@@ -184,7 +184,7 @@ def direction_energy(features: Tensor, start: Tensor, direction: Tensor) -> Tens
 
 def _views(scorer: ClipScorer, picture: Tensor, copies: int, observation: Observation) -> Tensor:
     """Unit features (copies, B, D) of the picture itself and of views of it, drawn for the step."""
-    small, batch = squared(picture, scorer.size), picture.shape[0]
+    small, batch = to_square(picture, scorer.size), picture.shape[0]
     views = [small]
     if copies > 1:
         views += [

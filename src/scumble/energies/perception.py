@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from scumble.models.clip import ClipScorer, squared
+from scumble.models.clip import ClipScorer, to_square
 
 __all__ = ["clip_token_distance", "perceptual_distance"]
 
@@ -45,4 +45,4 @@ def clip_token_distance(source: Tensor, clip: ClipScorer) -> Distance:
 
 
 def _tokens(pictures: Tensor, clip: ClipScorer) -> Tensor:
-    return F.normalize(clip.tokens(squared(pictures, clip.size)), dim=-1)
+    return F.normalize(clip.tokens(to_square(pictures, clip.size)), dim=-1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from scumble.energies.known_gradient import with_gradient
 from scumble.energies.protocol import Energy, Judged, Needs, Observation, per_sample
 
-__all__ = ["Background", "Colour", "PixelDistance", "RangeExcess"]
+__all__ = ["Background", "Color", "PixelDistance", "RangeExcess"]
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Background(Energy):
 
 
 @dataclass
-class Colour(Energy):
+class Color(Energy):
     """Mean squared difference of the picture to one colour inside a mask; or of its mean colour alone.
 
     Args:

@@ -26,7 +26,7 @@ def match_colors(pictures: Tensor, target: Tensor) -> Tensor:
     return torch.stack(matched).to(pictures.dtype)
 
 
-def tinted(picture: Tensor, colour: Tensor, where: Tensor) -> Tensor:
+def tinted(picture: Tensor, color: Tensor, where: Tensor) -> Tensor:
     """Return a picture (1, 3, H, W) in [-1, 1] in shades of one colour, its lights and shadows kept.
 
     Where the picture is as light as the region is on average it has the colour itself; darker places are the colour
@@ -34,13 +34,13 @@ def tinted(picture: Tensor, colour: Tensor, where: Tensor) -> Tensor:
 
     Args:
         picture: The picture.
-        colour: (3,) in [-1, 1].
+        color: (3,) in [-1, 1].
         where: The region whose mean lightness counts (1, 1, H, W) in [0, 1].
     """
     luma = torch.tensor([0.299, 0.587, 0.114], device=picture.device).reshape(1, 3, 1, 1)
     light = ((picture + 1) / 2 * luma).sum(1, keepdim=True)
     share = light / ((light * where).sum() / where.sum().clamp_min(1e-6)).clamp_min(0.02)
-    plain = (colour.reshape(1, 3, 1, 1) + 1) / 2
+    plain = (color.reshape(1, 3, 1, 1) + 1) / 2
     lit = plain + (1 - plain) * (1 - 1 / share.clamp_min(1.0))
     return torch.where(share < 1, plain * share, lit) * 2 - 1
 

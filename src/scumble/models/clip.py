@@ -16,7 +16,7 @@ from scumble.errors import CheckpointError
 from scumble.models.loading.hub import is_hub_id
 from scumble.models.quiet import without_progress_bars
 
-__all__ = ["BUNDLED_CLIPS", "ClipScorer", "spherical_distance", "squared"]
+__all__ = ["BUNDLED_CLIPS", "ClipScorer", "spherical_distance", "to_square"]
 
 BUNDLED_CLIPS = ("clip", "clip-judge")
 
@@ -34,7 +34,7 @@ def spherical_distance(u: Tensor, v: Tensor) -> Tensor:
     return 2 * torch.atan2((u - v).norm(dim=-1), (u + v).norm(dim=-1)).square()
 
 
-def squared(pictures: Tensor, size: int, outside: float = 0.0) -> Tensor:
+def to_square(pictures: Tensor, size: int, outside: float = 0.0) -> Tensor:
     """Return (B, C, size, size) of pictures (B, C, H, W): padded to a square with ``outside``, averaged or enlarged.
 
     Making smaller averages all pixels of a cell (adaptive pooling); making larger interpolates. Differentiable.
@@ -144,7 +144,7 @@ class ClipScorer:
 
     def image_features(self, pictures: Tensor) -> Tensor:
         """Return unit features (B, D) of pictures (B, 3, H, W) in [-1, 1] of any size; differentiable."""
-        return self.encode(squared(pictures, self.size))
+        return self.encode(to_square(pictures, self.size))
 
     def text_features(self, prompts: Sequence[str]) -> Tensor:
         """Return unit features (B, D) of prompts; what does not fit the text encoder is cut."""

@@ -44,8 +44,8 @@ def _strokes(rng: np.random.Generator, size: tuple[int, int]) -> Lay:
     for _ in range(6):
         a, b, c, d = rng.uniform(0, 1, (4, 2)) * layer.size
         curve = (1 - way) ** 3 * a + 3 * way * (1 - way) ** 2 * b + 3 * way**2 * (1 - way) * c + way**3 * d
-        colour = (*(int(v) for v in rng.integers(0, 256, 3)), 255)
-        pen.line([(float(x), float(y)) for x, y in curve], fill=colour, width=round(layer.width / 32))
+        color = (*(int(v) for v in rng.integers(0, 256, 3)), 255)
+        pen.line([(float(x), float(y)) for x, y in curve], fill=color, width=round(layer.width / 32))
     ink = layer.resize(size, Image.Resampling.LANCZOS)
     return lambda image: Image.alpha_composite(image.convert("RGBA"), ink).convert("RGB")
 

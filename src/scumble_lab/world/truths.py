@@ -32,7 +32,7 @@ class Truths:
     depth: Tensor  # (H, W) float: distance from the camera in world units, infinite for the sky
     masks: Tensor  # (objects, H, W) truth values
     boxes: tuple[tuple[int, int, int, int] | None, ...]  # x0, y0, x1, y1 in pixels, x1 and y1 one past the last
-    centres: tuple[tuple[float, float], ...]  # x, y in pixels of the middle of each object's outline, even if hidden
+    centers: tuple[tuple[float, float], ...]  # x, y in pixels of the middle of each object's outline, even if hidden
 
 
 @torch.no_grad()

@@ -42,12 +42,12 @@ def test_reshaping_and_resizing_change_the_outline_in_place(scene: Scene) -> Non
         before, after = truths(scene, 64), truths(edit(scene, kind, word, which=0), 64)
         assert not torch.equal(before.masks[0], after.masks[0])
         assert torch.equal(before.masks[1], after.masks[1])
-        assert abs(before.centres[0][0] - after.centres[0][0]) < 2
+        assert abs(before.centers[0][0] - after.centers[0][0]) < 2
 
 
 def test_moving_to_a_picture_position_gets_there(scene: Scene) -> None:
     after = edit(scene, "move", which=0, to=(0.25, 0.55))
-    assert truths(after, 64).centres[0] == pytest.approx((16.0, 35.2), abs=0.01)
+    assert truths(after, 64).centers[0] == pytest.approx((16.0, 35.2), abs=0.01)
 
 
 def test_removing_leaves_the_others_and_adding_brings_back(scene: Scene) -> None:

@@ -56,12 +56,12 @@ def test_objects_stand_out_from_a_floor_of_their_colour(shape: str, color: str, 
 
 def test_the_sphere_has_its_colour_and_the_torus_its_hole() -> None:
     ball = Scene((Object("sphere", "red"),), floor="plain")
-    x, y = (int(value) for value in truths(ball, 64).centres[0])
+    x, y = (int(value) for value in truths(ball, 64).centers[0])
     red, green, blue = render([ball], 64)[0, :, y, x].tolist()
     assert red > 2 * max(green, blue)
     ring = Scene((Object("torus", "red", yaw=0.0),), floor="plain")
     seen = truths(ring, 64)
-    x, y = (int(value) for value in seen.centres[0])
+    x, y = (int(value) for value in seen.centers[0])
     assert seen.ids[y, x] == -1
     assert seen.masks[0, y].sum() > 10
 

@@ -72,7 +72,7 @@ def test_turning_an_object_hides_the_points_that_turn_away(pair: Scene) -> None:
     items = (pair.objects[0], Object("cube", "blue", size="small", x=0.7, yaw=0.5 + np.pi))
     seen = truths(pair, 64)
     points = _points(seen.masks[1])
-    sides = points[points[:, 1] > seen.centres[1][1]]  # the lower half of the box; the top stays visible
+    sides = points[points[:, 1] > seen.centers[1][1]]  # the lower half of the box; the top stays visible
     found = correspond(pair, Scene(items, floor="plain"), sides, 64)
     assert len(sides) > 10
     assert not found.visible.any()

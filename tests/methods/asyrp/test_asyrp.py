@@ -42,7 +42,7 @@ from scumble.methods.asyrp.training_loss import DirectionLoss
 from scumble.methods.asyrp.trajectory import SourceTrajectory, TrainStep, origin_of
 from scumble.methods.drag.bottleneck import Bottleneck
 from scumble.models.base import Model
-from scumble.models.clip import squared
+from scumble.models.clip import to_square
 from scumble.models.loading import load
 from scumble.records.metadata import read_metadata
 from tests.support.blended import pixel_job, random_clip, tiny_ddpm
@@ -258,7 +258,7 @@ def test_directions_survive_their_file(tmp_path: Path) -> None:
 
 def loss_of(clip: Any) -> DirectionLoss:
     words = torch.nn.functional.normalize(torch.randn(1, 16, generator=torch.Generator().manual_seed(8)), dim=-1)
-    return DirectionLoss(lambda p: clip.encode(squared(p, clip.size)), words, near=0.1, kind="log")
+    return DirectionLoss(lambda p: clip.encode(to_square(p, clip.size)), words, near=0.1, kind="log")
 
 
 def test_training_touches_the_block_alone_and_lowers_the_loss() -> None:

@@ -42,7 +42,7 @@ def test_nothing_and_weight_zero_change_no_bit(tiny_editor: Editor, picture: Ima
     method = SDEdit(prompt=PROMPT, **STEPS)
     plain = tiny_editor.edit(picture, method, seed=2)
     off = tiny_editor.edit(
-        picture, method, seed=2, also=[ColorTarget(colour="red", weight=0), AttendAndExcite(words=("cat",), weight=0)]
+        picture, method, seed=2, also=[ColorTarget(color="red", weight=0), AttendAndExcite(words=("cat",), weight=0)]
     )
     assert np.array_equal(pixels(plain.image), pixels(off.image))
     assert off.cost.forward_rows == plain.cost.forward_rows
@@ -51,7 +51,7 @@ def test_nothing_and_weight_zero_change_no_bit(tiny_editor: Editor, picture: Ima
 @pytest.mark.parametrize(
     "also",
     [
-        ColorTarget(colour="red", weight=1),
+        ColorTarget(color="red", weight=1),
         LayoutTarget(put={"cat": (0.1, 0.1)}, weight=5),
         LayoutTarget(move={"cat": (0.3, 0.0)}, keep_look=("photo",), weight=5),
         AttendAndExcite(words=("photo", "cat"), absent=("photo",), apart=True, weight=20),
@@ -84,7 +84,7 @@ def test_energies_act_on_an_inversion_and_stay_out_of_what_a_map_keeps(
 
 def test_several_energies_are_one_backward_a_step(tiny_editor: Editor) -> None:
     also = [
-        ColorTarget(colour="red", weight=0.5),
+        ColorTarget(color="red", weight=0.5),
         AttendAndExcite(words=("cat",)),
         LayoutTarget(put={"cat": (0.1, 0.1)}),
     ]
@@ -95,7 +95,7 @@ def test_several_energies_are_one_backward_a_step(tiny_editor: Editor) -> None:
 def test_paint_paints(picture: Image.Image) -> None:
     editor, small = Editor(tiny_ddpm()), picture.resize((32, 32))
     red, blue = (
-        editor.edit(small, SDEdit(num_inference_steps=6), seed=1, also=[ColorTarget(colour=c)]).image
+        editor.edit(small, SDEdit(num_inference_steps=6), seed=1, also=[ColorTarget(color=c)]).image
         for c in ("red", "blue")
     )
     apart = pixels(red).mean((0, 1)) - pixels(blue).mean((0, 1))
@@ -114,7 +114,7 @@ def test_a_shift_of_the_bottleneck_acts_in_other_methods(
     off = tiny_editor.edit(picture, method, seed=2, also=[AsyrpShift(directions=(str(path),), weight=0)])
     assert np.array_equal(pixels(plain.image), pixels(off.image))
     assert not np.array_equal(pixels(plain.image), pixels(shifted.image))
-    both = tiny_editor.edit(picture, method, seed=2, also=[ColorTarget(colour="red"), shift])
+    both = tiny_editor.edit(picture, method, seed=2, also=[ColorTarget(color="red"), shift])
     assert not np.array_equal(pixels(both.image), pixels(shifted.image))
     with pytest.raises(MethodError, match="ddim"):
         tiny_editor.edit(picture, SDEdit(prompt=PROMPT, solver="dpmpp_2m", **STEPS), seed=2, also=[shift])
@@ -124,7 +124,7 @@ def test_recipes_hold_what_acted_and_it_is_done_again(
     tiny_editor: Editor, picture: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture.save(tmp_path / "in.png")
-    also = [ColorTarget(colour="red"), LayoutTarget(put={"cat": (0.1, 0.1)})]
+    also = [ColorTarget(color="red"), LayoutTarget(put={"cat": (0.1, 0.1)})]
     result = tiny_editor.edit(tmp_path / "in.png", SDEdit(prompt=PROMPT, **STEPS), seed=2, also=also)
     (path,) = result.save(tmp_path / "out.png")
     assert [told["kind"] for told in result.recipe.also] == ["paint", "wish"]
@@ -139,12 +139,12 @@ def test_recipes_hold_what_acted_and_it_is_done_again(
 
 
 def test_the_command_line_reads_names_and_fields() -> None:
-    assert parse_also('paint {"colour": "red", "weight": 2}') == ColorTarget(colour="red", weight=2)
+    assert parse_also('paint {"colour": "red", "weight": 2}') == ColorTarget(color="red", weight=2)
     assert parse_also('wish {"move": {"red cube": [0.2, 0]}}') == LayoutTarget(move={"red cube": (0.2, 0.0)})
     assert isinstance(parse_also('say {"text": "a cat"}'), ClipTarget)
     for text, says in (
         ("pain {}", "did you mean"),
-        ('paint {"color": 1}', "colour"),
+        ('paint {"color": 1}', "color"),
         ('present {"word": ["cat"]}', "no field 'word' .*words, absent, apart"),
         ("paint [", "as JSON"),
     ):
@@ -161,7 +161,7 @@ def test_a_mask_of_numbers_is_recorded_by_its_hash(tiny_editor: Editor, picture:
     mask = np.zeros((64, 64), np.float32)
     mask[:20] = 1
     made = [
-        tiny_editor.edit(picture, SDEdit(num_inference_steps=2), seed=1, also=[ColorTarget(colour="red", mask=given)])
+        tiny_editor.edit(picture, SDEdit(num_inference_steps=2), seed=1, also=[ColorTarget(color="red", mask=given)])
         for given in (mask, mask.copy(), 1 - mask)
     ]
     names = [one.recipe.also[0]["mask"] for one in made]
@@ -171,7 +171,7 @@ def test_a_mask_of_numbers_is_recorded_by_its_hash(tiny_editor: Editor, picture:
 
 def test_a_colour_moves_cells_the_same_at_every_size(tiny_editor: Editor) -> None:
     small, large = (pixel_job(tiny_editor.model, size=size) for size in (32, 64))
-    weights = [ColorTarget(colour="red").guides(batch, "")[0].weight for batch in (small, large)]
+    weights = [ColorTarget(color="red").guides(batch, "")[0].weight for batch in (small, large)]
     assert weights[1] == 4 * weights[0]
 
 

@@ -18,7 +18,7 @@ from scumble.methods.asyrp.training_run import inverted_pictures, trained_direct
 from scumble.methods.asyrp.trajectory import SourceTrajectory, origin_of
 from scumble.methods.asyrp.words_direction import similarity, words_direction
 from scumble.models.base import Model
-from scumble.models.clip import ClipScorer, squared
+from scumble.models.clip import ClipScorer, to_square
 
 __all__ = ["train_direction"]
 
@@ -57,7 +57,7 @@ def train_direction(
         say(f"the shift acts from t {about.t_edit} on, noise is added below t {about.t_boost}")
 
     def features(picture: torch.Tensor) -> torch.Tensor:
-        return scorer.encode(squared(picture, scorer.size))
+        return scorer.encode(to_square(picture, scorer.size))
 
     words = words_direction(scorer.text_features, about.source, about.target, frames)
     loss = DirectionLoss(features, words, cosine)
@@ -80,7 +80,7 @@ def _interval(
 
     def distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         one, other = (
-            torch.nn.functional.normalize(scorer.tokens(squared(p.clamp(-1, 1), scorer.size)), dim=-1) for p in (a, b)
+            torch.nn.functional.normalize(scorer.tokens(to_square(p.clamp(-1, 1), scorer.size)), dim=-1) for p in (a, b)
         )
         return 1 - (one * other).sum(-1).mean(-1)
 

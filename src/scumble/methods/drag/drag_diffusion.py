@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from scumble.methods.drag.optimization_fields import DragByOptimisation
+from scumble.methods.drag.optimization_fields import DragByOptimization
 from scumble.methods.footprint import Footprint
 from scumble.methods.official import with_presets
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DragDiffusion"]
 
 
-class DragDiffusion(DragByOptimisation):
+class DragDiffusion(DragByOptimization):
     """Drag points by changing the noisy image itself; its appearance is taken from the original."""
 
     paper: ClassVar[str] = "DragDiffusion, arXiv 2306.14435"

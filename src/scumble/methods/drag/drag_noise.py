@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from scumble.methods.drag.optimization_fields import DragByOptimisation
+from scumble.methods.drag.optimization_fields import DragByOptimization
 from scumble.methods.footprint import Footprint
 from scumble.methods.official import with_presets
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DragNoise"]
 
 
-class DragNoise(DragByOptimisation):
+class DragNoise(DragByOptimization):
     """Drag points by changing the network's idea of the image's structure, and nothing of its noise."""
 
     paper: ClassVar[str] = "DragNoise, arXiv 2404.01050"

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from scumble.methods.drag.settings import DragSettings
 from scumble.methods.drag.fields import PointFields
 
-__all__ = ["DragByOptimisation"]
+__all__ = ["DragByOptimization"]
 
 
-class DragByOptimisation(PointFields):
+class DragByOptimization(PointFields):
     """Fields of methods that optimize at one noise level."""
 
     takes_inversion: ClassVar[bool] = True

@@ -15,7 +15,7 @@ from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import EditBatch
 from scumble.methods.cache import Key
 from scumble.methods.drag.arrival import report_arrival
-from scumble.methods.drag.optimization_fields import DragByOptimisation
+from scumble.methods.drag.optimization_fields import DragByOptimization
 from scumble.methods.drag.settings import DragResult
 from scumble.methods.drag.supervision import supervision_site
 from scumble.methods.report import Report
@@ -29,7 +29,7 @@ DRAGGED: Key[tuple[Tensor | None, Report]] = Key("dragged")
 
 def dragged(
     batch: EditBatch,
-    method: DragByOptimisation,
+    method: DragByOptimization,
     invert: Callable[[EditBatch], Inversion],
     optimize: Callable[[EditBatch, Inversion], DragResult],
     denoise: Callable[[EditBatch, Inversion, DragResult], Tensor],
@@ -110,7 +110,7 @@ def frame_values(drag: DragResult, frames: int) -> Tensor:
     return torch.cat([*(state for state in drag.states[:frames] if state is not drag.value), drag.value])
 
 
-def _reported(batch: EditBatch, method: DragByOptimisation, latents: Tensor, drag: DragResult) -> Tensor:
+def _reported(batch: EditBatch, method: DragByOptimization, latents: Tensor, drag: DragResult) -> Tensor:
     """Report arrivals and frames, and return the last of the latents, the result (1, C, h, w)."""
     result = latents[-1:]
     if method.frames:

@@ -15,7 +15,7 @@ from scumble.methods.batch import EditBatch
 from scumble.methods.drag.displacement import Field, displacement
 from scumble.methods.drag.edges import CUT, FADE
 from scumble.methods.drag.grid_pairs import GridPairs
-from scumble.methods.drag.optimization_fields import DragByOptimisation
+from scumble.methods.drag.optimization_fields import DragByOptimization
 from scumble.methods.drag.points import PointPair
 from scumble.methods.drag.segment import segment_at
 from scumble.methods.drag.solid_segment import solid_segment_at
@@ -87,7 +87,7 @@ def _coarse(point: tuple[float, float], cell: int) -> tuple[float, float]:
     return (point[0] + 0.5) / cell - 0.5, (point[1] + 0.5) / cell - 0.5
 
 
-def start_latent(batch: EditBatch, method: DragByOptimisation, inversion: Inversion) -> Tensor:
+def start_latent(batch: EditBatch, method: DragByOptimization, inversion: Inversion) -> Tensor:
     """x at the level of ``strength`` (1, C, h, w): the image's, or that of the image pulled along the points.
 
     Of the latter the clean part is pulled as an image, the noise cell by cell.

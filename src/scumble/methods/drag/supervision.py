@@ -34,10 +34,10 @@ class FeatureGrid:
         across = _weights(columns, self.feature.shape[2], self.size[1])
         return down @ (self.feature @ across.T)
 
-    def window(self, centre: Tensor, radius: int) -> Tensor:
+    def window(self, center: Tensor, radius: int) -> Tensor:
         """Values (C, 2 radius + 1, 2 radius + 1) around a point (row, column)."""
         reach = torch.arange(-radius, radius + 1, dtype=torch.float32, device=self.feature.device)
-        return self.at(centre[0] + reach, centre[1] + reach)
+        return self.at(center[0] + reach, center[1] + reach)
 
     def points(self, where: Tensor) -> Tensor:
         """Values (N, C) at points (N, 2)."""

@@ -36,10 +36,10 @@ def warp(image: Tensor, field: Field, mask: Tensor | None = None) -> Warped:
     Pixels that would land where the mask is 0, or outside, are dropped: there the picture stays.
     """
     at, covered, moved = _sources((image.shape[-2], image.shape[-1]), field, mask)
-    colours = _sampled(image, at)
+    colors = _sampled(image, at)
     uncovered = ~covered.to(image.device)
     behind = (covered & (moved < SOLID)).float().to(image.device)
-    result = torch.where(uncovered, filled(colours, behind), colours)
+    result = torch.where(uncovered, filled(colors, behind), colors)
     return Warped(result, uncovered, moved.to(image.device))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from PIL import ImageColor
-from pydantic import Field, field_serializer
+from pydantic import AliasChoices, Field, field_serializer
 
 from scumble.energies.protocol import ActiveDuring, Place, WeightedEnergy
 from scumble.file_field import FileField
@@ -26,7 +26,7 @@ class ColorTarget(Extra):
 
     kind: ClassVar[str] = "paint"
 
-    colour: str
+    color: str = Field(validation_alias=AliasChoices("color", "colour"))
     """A name or hex code, such as red or #8b4513."""
     mask: Annotated[Any, FileField("map")] = None
     """Region: a file, image or array; white = inside. None: wherever the image may change."""
@@ -44,15 +44,13 @@ class ColorTarget(Extra):
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
         """The mean color of the region."""
-        from scumble.energies.picture import Colour
+        from scumble.energies.picture import Color
         from scumble.images import load_map
 
-        red, green, blue = (part / 127.5 - 1 for part in ImageColor.getrgb(self.colour)[:3])
+        red, green, blue = (part / 127.5 - 1 for part in ImageColor.getrgb(self.color)[:3])
         mask = batch.change if self.mask is None else load_map(self.mask, batch.size)[0].to(batch.model.device)
         weight = self.weight * per_cell(batch, 40.0)
-        return [
-            WeightedEnergy(Colour((red, green, blue), mask), weight, self.place, ActiveDuring(self.begin, self.end))
-        ]
+        return [WeightedEnergy(Color((red, green, blue), mask), weight, self.place, ActiveDuring(self.begin, self.end))]
 
 
 class ClipTarget(Extra):

@@ -32,7 +32,7 @@ def from_recipe(record: Mapping[str, Any]) -> Extra:
 
 
 def parse_also(text: str) -> Extra:
-    """Read ``NAME {json}`` of the command line, for example ``paint {"colour": "red", "weight": 2}``.
+    """Read ``NAME {json}`` of the command line, for example ``paint {"color": "red", "weight": 2}``.
 
     Raises:
         InputError: Naming what is wrong.

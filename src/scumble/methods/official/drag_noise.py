@@ -18,7 +18,7 @@ from scumble.methods.drag.bottleneck import Bottleneck
 from scumble.methods.drag.bottleneck_features import features_of
 from scumble.methods.drag.drag_noise import DragNoise
 from scumble.methods.drag.grid_pairs import GridPairs
-from scumble.methods.drag.optimization_fields import DragByOptimisation
+from scumble.methods.drag.optimization_fields import DragByOptimization
 from scumble.methods.drag.optimize import mask_loss, optimize
 from scumble.methods.drag.phases import dragged, frame_values, progress
 from scumble.methods.drag.pulls import grid_pairs
@@ -32,7 +32,7 @@ STEPS = 50
 """The code's number of steps where it ends the replacement, whatever the run's."""
 
 
-def inverted(method: DragByOptimisation, batch: EditBatch) -> Inversion:
+def inverted(method: DragByOptimization, batch: EditBatch) -> Inversion:
     """Plain DDIM inversion."""
     settings = InversionSettings(
         kind="ddim",
@@ -45,12 +45,12 @@ def inverted(method: DragByOptimisation, batch: EditBatch) -> Inversion:
     return inversion_for(batch, settings)
 
 
-def grid(method: DragByOptimisation, batch: EditBatch) -> GridPairs:
+def grid(method: DragByOptimization, batch: EditBatch) -> GridPairs:
     """The points, with corners of pixels taken for centers."""
     return grid_pairs(batch, method.pairs(batch), GridPairs.as_published)
 
 
-def settings(method: DragByOptimisation, batch: EditBatch) -> DragSettings:
+def settings(method: DragByOptimization, batch: EditBatch) -> DragSettings:
     """Stop two grid steps before the target, and always ask for a whole step."""
     return method.drag_settings(batch, arrived=2.0, longest=None)
 

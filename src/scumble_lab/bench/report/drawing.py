@@ -91,10 +91,10 @@ def webp(image: Image.Image) -> bytes:
 
 
 def _write(
-    draw: ImageDraw.ImageDraw, lines: list[str], colour: tuple[int, int, int], at: tuple[int, int], font: Font
+    draw: ImageDraw.ImageDraw, lines: list[str], color: tuple[int, int, int], at: tuple[int, int], font: Font
 ) -> None:
     for k, text in enumerate(lines):
-        draw.text((at[0], at[1] + k * LINE), text, fill=colour, font=font)
+        draw.text((at[0], at[1] + k * LINE), text, fill=color, font=font)
 
 
 def _wrapped(text: str, width: int, font: Font) -> list[str]:

@@ -136,11 +136,11 @@ def with_points(sample: Sample) -> Image.Image:
     shown = sample.source.convert("RGB")
     draw, wide = ImageDraw.Draw(shown), max(1, round(min(shown.size) / 64))
     for x0, y0, x1, y1 in sample.case.points:
-        for colour, more in (("white", 2 * wide), ("red", 0)):
-            draw.line((x0, y0, x1, y1), fill=colour, width=wide + more)
+        for color, more in (("white", 2 * wide), ("red", 0)):
+            draw.line((x0, y0, x1, y1), fill=color, width=wide + more)
             reach = 2 * wide + more / 2
             ring = (x1 - reach, y1 - reach, x1 + reach, y1 + reach)
-            draw.ellipse(ring, outline=colour, width=wide + more // 2)
+            draw.ellipse(ring, outline=color, width=wide + more // 2)
     return shown
 
 

@@ -108,8 +108,8 @@ def _look(name: str, hollow: bool = False) -> dict[str, Any]:
         return {"fmt": "v", "color": "black", "mfc": "none" if hollow else "black"}
     family = EDITORS[name].family
     k = [other for other, editor in EDITORS.items() if editor.family == family].index(name)
-    colour = _pyplot().get_cmap("tab20")((2 * k + k // 10) % 20)
-    return {"fmt": _MARKS[family], "color": colour, "mfc": "none" if hollow else colour}
+    color = _pyplot().get_cmap("tab20")((2 * k + k // 10) % 20)
+    return {"fmt": _MARKS[family], "color": color, "mfc": "none" if hollow else color}
 
 
 def success_against_cost(collected: Collected) -> Plot | None:
