@@ -1,4 +1,4 @@
-"""Which fields of methods and other settings name files: declared once, at the field."""
+"""A mark for fields that name files, declared once at the field."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What acts inside a denoising step, through the hooks of the loop."""
+"""Controls: they act inside a denoising step through the hooks of the loop."""

@@ -1,4 +1,4 @@
-"""What rows of a network call show to energies: attention of words and features, sorted by row."""
+"""Collect attention maps and features of a network call for energies, row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which controls do not go together, and why: asked of what they declare, before a run that a user put together."""
+"""Refuse controls that do not go together, by the traits that they declare."""
 
 from __future__ import annotations
 

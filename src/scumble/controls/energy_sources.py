@@ -1,4 +1,4 @@
-"""What energies observe at a step, and what they compare it with."""
+"""Sources that energies compare with, and the readings of one step."""
 
 from __future__ import annotations
 

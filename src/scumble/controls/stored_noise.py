@@ -1,4 +1,4 @@
-"""What replays an inversion: its noise inside a run, its path as rows or as the run itself."""
+"""Replay an inversion: its noise inside a run, its path as rows or as the run itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network is told besides the noisy tensor: text embeddings, sizes, a guidance weight, and pictures."""
+"""The network's inputs besides the noisy tensor: text embeddings, sizes, a guidance weight, and pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may act on a denoising run: six hooks, and the context they see."""
+"""The protocol of controls: six hooks of a denoising run, and the state they see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result cost: counted where the network is called, never estimated."""
+"""The cost of a result, counted where the network is called."""
 
 from __future__ import annotations
 

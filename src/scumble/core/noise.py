@@ -1,4 +1,4 @@
-"""Where random numbers come from: streams that do not depend on batch size, order or device."""
+"""Random numbers as streams that do not depend on batch size, order or device."""
 
 from __future__ import annotations
 

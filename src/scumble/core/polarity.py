@@ -1,4 +1,4 @@
-"""What white means in a change map."""
+"""The meaning of white in a change map."""
 
 from typing import Literal
 

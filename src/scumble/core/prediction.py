@@ -1,4 +1,4 @@
-"""What a network says about a noisy tensor, freed from how it says it: a clean part and a noise part."""
+"""A network output as (x0, eps), whatever its parametrization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a control declares about itself, so that what does not go together can be told without knowing who it is."""
+"""Traits that controls declare, so that conflicts are found without knowing the classes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What makes an edit: the editor, its runs, results, redo and extend."""
+"""Edits: the editor, its runs, results, redo and extend."""

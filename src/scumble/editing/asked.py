@@ -1,4 +1,4 @@
-"""What is asked of an edit."""
+"""The request for one edit: model, method, candidates, view."""
 
 from __future__ import annotations
 

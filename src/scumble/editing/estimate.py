@@ -1,4 +1,4 @@
-"""What an edit will cost: the same loop is run with a network of zeros that only counts."""
+"""The cost of an edit before it is made: the same loop, run with a network of zeros that only counts."""
 
 from __future__ import annotations
 

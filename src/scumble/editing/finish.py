@@ -1,4 +1,4 @@
-"""From what the model made to pixels at the picture's size: detail that survives, the border, the paste."""
+"""Model output brought to pixels at the image's size: surviving detail, the border, the paste."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result says of how the model looked at the picture."""
+"""The record of how the model looked at the image."""
 
 from __future__ import annotations
 

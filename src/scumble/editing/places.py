@@ -1,4 +1,4 @@
-"""Where the words of an edit hold: their maps at the image's size, and in one window of it."""
+"""Maps of the words of an edit, at the image's size and in one window."""
 
 from __future__ import annotations
 

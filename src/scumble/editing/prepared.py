@@ -1,4 +1,4 @@
-"""What goes into one run of a method: a window of the picture and of its map, as the model sees them."""
+"""The input of one run: a window of the image and of its map, as the model sees them."""
 
 from __future__ import annotations
 

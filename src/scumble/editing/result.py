@@ -1,4 +1,4 @@
-"""What an edit gives back: pictures, recipe, cost, and the way to save them without losing any of it."""
+"""The result of an edit: images, recipe, cost, and lossless saving."""
 
 from __future__ import annotations
 

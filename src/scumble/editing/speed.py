@@ -1,4 +1,4 @@
-"""How fast edits were on this machine: milliseconds a row, kept between runs, so that a plan can say seconds."""
+"""Measured milliseconds per row on this machine, kept between runs for plans."""
 
 from __future__ import annotations
 

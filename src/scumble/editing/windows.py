@@ -1,4 +1,4 @@
-"""Which parts of a picture an edit works on, one after the other."""
+"""Windows: the parts of an image that an edit works on, one after the other."""
 
 from __future__ import annotations
 

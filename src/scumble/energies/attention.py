@@ -1,4 +1,4 @@
-"""Where objects are, how large, what shape and what look: read off cross-attention (arXiv 2306.00986 section 3)."""
+"""Place, size and shape of objects, read off cross-attention (arXiv 2306.00986 section 3)."""
 
 from __future__ import annotations
 

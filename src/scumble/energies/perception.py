@@ -1,4 +1,4 @@
-"""How different two pictures look: LPIPS where it is installed, otherwise the tokens of a CLIP."""
+"""Perceptual distance of two images: LPIPS where it is installed, else the tokens of a CLIP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an energy is: a differentiable wish about a picture in the making, and what it may look at."""
+"""The protocol of energies: differentiable objectives, lower is better, and what they observe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where energies look in a network, and which columns of attention are whose."""
+"""Attention layers that energies read, and the columns of words in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a picture's transparency where an edit may change it."""
+"""Transparency of an image where an edit may change it."""
 
 from __future__ import annotations
 

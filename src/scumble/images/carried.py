@@ -1,4 +1,4 @@
-"""What a file holds besides its pixels: read from the input, corrected, and given to the output."""
+"""Metadata of an image file: read from the input, corrected, and given to the output."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From a picture to its path through the noise levels, and the file that keeps it."""
+"""Inversions: the path from an image through the noise levels, and its file."""

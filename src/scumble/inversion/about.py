@@ -1,4 +1,4 @@
-"""What an inversion's file says of its tensors: read through one definition, since anybody may have written it."""
+"""The header of an inversion file, read through one definition, since anybody may have written it."""
 
 from __future__ import annotations
 

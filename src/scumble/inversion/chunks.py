@@ -1,4 +1,4 @@
-"""How many levels go into one network call: as many as pay, fewer where the memory is short."""
+"""Choose how many noise levels share one network call, limited by memory."""
 
 from __future__ import annotations
 

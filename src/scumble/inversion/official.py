@@ -1,4 +1,4 @@
-"""How an inversion is stepped and stored, by its ``compat`` preset: our rules, and those of the published code."""
+"""Steps and storage of an inversion by its ``compat`` preset: our rules, and those of the published code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a picture is to be inverted: one definition for methods, the editor, the command line and inversion files."""
+"""Settings of an inversion: one definition for methods, the editor, the command line and files."""
 
 from __future__ import annotations
 

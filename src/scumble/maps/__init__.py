@@ -1,4 +1,4 @@
-"""Where change maps come from. Every function gives an 8-bit grey picture: white = change, black = keep."""
+"""Makers of change maps: each returns an 8-bit gray image, white = change, black = keep."""
 
 from scumble.maps.adjust import combine, levels
 from scumble.maps.from_pictures import depth, from_file, luminance, segmentation

@@ -1,4 +1,4 @@
-"""What all map makers share: the size, reading a map as strengths, and writing strengths as a grey picture."""
+"""Shared parts of map makers: the size, reading a map as strengths, writing strengths as a gray image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one batch of an edit stands on: the model, the picture, the map, the noise, and what it shares and reports."""
+"""The data of one batch: model, image, map, noise, and what it shares and reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a method declares of itself, to be read without running it and without torch."""
+"""Traits that a method declares, readable without running it and without torch."""
 
 from __future__ import annotations
 

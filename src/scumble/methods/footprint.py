@@ -1,4 +1,4 @@
-"""What a method keeps in memory: declared by the method, turned into bytes by one formula."""
+"""Memory that a method declares, turned into bytes by one formula."""
 
 from __future__ import annotations
 

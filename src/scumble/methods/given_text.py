@@ -1,4 +1,4 @@
-"""What an edit is told besides its prompts: a second prompt, sizes, embeddings made elsewhere; how long it is."""
+"""Text inputs besides the prompts: a second prompt, sizes, embeddings made elsewhere, their length."""
 
 from __future__ import annotations
 

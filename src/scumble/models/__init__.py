@@ -1,4 +1,4 @@
-"""What a model is: encode, decode, embed, predict; loading; taps. Heavy imports wait until a name is used."""
+"""Models: encode, decode, embed, predict; loading; taps. Heavy imports wait until a name is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user puts on a checkpoint: LoRA files, another decoder, learned words, how it is sampled. No torch here."""
+"""Add-ons of a checkpoint: LoRA files, another decoder, learned words, the way of sampling. No torch here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rest of the library asks of a model, whatever the checkpoint behind it."""
+"""The protocol of models: all that the rest of the library asks of a checkpoint."""
 
 from __future__ import annotations
 

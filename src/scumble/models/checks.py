@@ -1,4 +1,4 @@
-"""What would load without a word and compute something else: refused here, in one line, at the door."""
+"""Refuse checkpoints that would load silently and compute something else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model computes, as a hash of all that decides it: weights, adapters, settings and the schedule as they are."""
+"""A hash of all that decides what a model computes: weights, adapters, settings and schedule as they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory a model's networks take for one row: found by running them on shapes alone, without computing."""
+"""Memory that a model's networks take per row, found by running them on shapes alone."""
 
 from __future__ import annotations
 

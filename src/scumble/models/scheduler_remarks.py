@@ -1,4 +1,4 @@
-"""What to say about a checkpoint's scheduler where its levels are read, and its rule of a step is another one."""
+"""Remarks on a checkpoint's scheduler, where its levels are read but another rule makes the steps."""
 
 from __future__ import annotations
 

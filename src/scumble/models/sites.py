@@ -1,4 +1,4 @@
-"""Where taps can attach: the named places of a U-Net and how coarse each is."""
+"""Places where taps can attach: named modules of a U-Net, and how coarse each is."""
 
 from __future__ import annotations
 

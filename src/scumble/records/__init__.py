@@ -1,1 +1,1 @@
-"""What is written down of an edit: requests before it is made, recipes afterwards."""
+"""Records of edits: requests before they are made, recipes afterwards."""

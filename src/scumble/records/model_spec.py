@@ -1,4 +1,4 @@
-"""Which model an edit asks for, with all that decides what it computes."""
+"""The model that an edit asks for, with all that decides what it computes."""
 
 from __future__ import annotations
 

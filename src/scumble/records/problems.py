@@ -1,4 +1,4 @@
-"""What is wrong with a list of requests: every line of it, before anything is made."""
+"""Problems of a list of requests, every line of it, before anything is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From lines as people write them to requests with everything settled that decides the picture."""
+"""Settle lines as users write them into requests with all that decides the image."""
 
 from __future__ import annotations
 

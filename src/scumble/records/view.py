@@ -1,4 +1,4 @@
-"""How an edit looks at its picture: through which windows, and what of the picture's detail comes back."""
+"""Settings of how an edit looks at its image: its windows, and the detail that comes back."""
 
 from __future__ import annotations
 

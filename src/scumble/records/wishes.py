@@ -1,4 +1,4 @@
-"""What is asked for a whole list, and what its lines came to."""
+"""Settings of a whole list, and what its lines came to."""
 
 from __future__ import annotations
 

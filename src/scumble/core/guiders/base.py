@@ -1,4 +1,4 @@
-"""What a rule of guidance is: two predictions in, one out, at some levels and not at others."""
+"""The protocol of guidance rules: two predictions in, one out, at some levels and not at others."""
 
 from __future__ import annotations
 

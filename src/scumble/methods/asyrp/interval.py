@@ -1,4 +1,4 @@
-"""From which timestep to which a shift acts, found by how unlike the pictures become (arXiv 2210.10960 section 3.4)."""
+"""Find the timesteps between which a shift acts, by how unlike the images become (arXiv 2210.10960 section 3.4)."""
 
 from __future__ import annotations
 

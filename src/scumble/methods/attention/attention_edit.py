@@ -1,4 +1,4 @@
-"""From words to controls: words of the prompts become maps, gates, weights and positions of tokens."""
+"""Turn words of the prompts into maps, gates, weights and positions of tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which attention layers a swap touches, and at which steps it holds which columns."""
+"""Attention layers of a swap, and the steps at which each column is replaced."""
 
 from __future__ import annotations
 

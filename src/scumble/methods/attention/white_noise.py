@@ -1,4 +1,4 @@
-"""How far noise is from white noise, and the gradients towards it (arXiv 2302.03027 section 3.1)."""
+"""Distance of noise from white noise, and its gradients (arXiv 2302.03027 section 3.1)."""
 
 from __future__ import annotations
 

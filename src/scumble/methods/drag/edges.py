@@ -1,4 +1,4 @@
-"""How a pull ends: at its reach, and at the edge of the mask."""
+"""Falloff of a pull at its reach and at the edge of the mask."""
 
 from __future__ import annotations
 

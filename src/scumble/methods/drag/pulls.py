@@ -1,4 +1,4 @@
-"""How points pull an image: along the picture's points, in its window, on the grid that is supervised."""
+"""Pull an image along its points: in its window, and on the supervision grid."""
 
 from __future__ import annotations
 

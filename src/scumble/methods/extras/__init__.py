@@ -1,4 +1,4 @@
-"""What acts on top of a method: objectives about words, colors and layouts, and your own."""
+"""Extra guidance on top of a method: objectives about words, colors and layouts, and your own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a single file held all weights that its networks need, and none that they do not have."""
+"""Check that a single file held all weights that its networks need, and no others."""
 
 from __future__ import annotations
 

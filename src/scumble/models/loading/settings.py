@@ -1,4 +1,4 @@
-"""What a model folder adds to diffusers' format: its default settings, and parts that lie in a folder beside it."""
+"""Our additions to diffusers' folder format: default settings, and parts in a folder beside it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What answers for a network: PyTorch, OpenVINO, or a graph that torch.compile made."""
+"""Runtimes that answer for a network: PyTorch, OpenVINO, or a graph made by torch.compile."""

@@ -1,4 +1,4 @@
-"""Which phases of an edit a runtime answered, and which PyTorch did."""
+"""Record which phases of an edit a runtime answered, and which PyTorch did."""
 
 from __future__ import annotations
 

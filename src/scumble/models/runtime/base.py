@@ -1,4 +1,4 @@
-"""What stands in for PyTorch where a network's output is all that is wanted."""
+"""The protocol of runtimes that replace PyTorch where only a network's output is wanted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which runtime answers for a model: settled once, before the run, and from nothing that changes between two runs."""
+"""Choose a model's runtime, once and before the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a U-Net is given beside x and t, as diffusers' classes name it."""
+"""Inputs of a U-Net besides x and t, by diffusers' names."""
 
 from __future__ import annotations
 

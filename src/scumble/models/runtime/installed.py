@@ -1,4 +1,4 @@
-"""Whether OpenVINO is installed; imported without its telemetry."""
+"""Find out whether OpenVINO is installed; import it without its telemetry."""
 
 from __future__ import annotations
 

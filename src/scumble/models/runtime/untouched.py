@@ -1,4 +1,4 @@
-"""Whether a network is as it was loaded: no hooks, no adapters, no foreign attention, no other weights."""
+"""Check that a network is as it was loaded: no hooks, adapters, foreign attention or other weights."""
 
 from __future__ import annotations
 
