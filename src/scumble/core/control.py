@@ -57,8 +57,8 @@ class Branch:
     """One evaluation of the network at a step, for every sample of the batch.
 
     Attributes:
-        name: Under which hooks find it: ``cond``, ``uncond``, ``source``, ``reference``, …
-        cond: What the network is told; one row, or one per sample.
+        name: Name by which hooks look it up: ``cond``, ``uncond``, ``source``, ``reference``, …
+        cond: Conditioning of the row; one row, or one per sample.
         x: The tensor to evaluate; None means the run's own ``x``.
         grad: Whether the evaluation keeps its graph (then ``ctx.leaf`` is the leaf for rows without an ``x``).
         known: The prediction, where it is known beforehand: then the network is not asked.
@@ -73,7 +73,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run begins: ``x`` at the level of step ``index``."""
+    """The start of a run: ``x`` at the level of step ``index``."""
 
     x: Tensor
     index: int = 0
@@ -133,7 +133,7 @@ class StepResult:
 
 @dataclass
 class RunState:
-    """What a hook may see and use. Fields are replaced by the loop at every step; hooks read them.
+    """The state of one run, for hooks. Fields are replaced by the loop at every step; hooks read them.
 
     Attributes:
         network: The network, counted: calls through :meth:`evaluate` enter the cost.

@@ -28,7 +28,7 @@ MAX_SEED = 2**63 - 1
 
 @dataclass(frozen=True)
 class Edit:
-    """What is asked of an edit.
+    """The request for one edit.
 
     Attributes:
         model: The model.
@@ -38,7 +38,7 @@ class Edit:
         batch_size: Candidates at once; None: up to 8.
         view: How it looks at the picture.
         on_step: Called after each step.
-        also: What acts besides the method.
+        also: Extra guidance on top of the method.
         inversion: The picture's inversion, or None.
         fresh: (H, W) of the picture, where it was filled in and is no source of detail; or None.
         windows: The windows of a recipe that is made again.

@@ -22,7 +22,7 @@ LORA_ROWS = 4
 
 @dataclass(frozen=True)
 class Plan:
-    """What an edit will cost, at least and at most.
+    """The cost of an edit, at least and at most.
 
     Attributes:
         least: The fewest rows and calls.

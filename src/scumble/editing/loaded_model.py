@@ -28,7 +28,7 @@ __all__ = ["LoadedModel"]
 
 
 class LoadedModel:
-    """What an editor stands on: a model, and what decides who uses it when; arguments as for ``Editor``."""
+    """The model of an editor, with its turn, threads and runtime; arguments as for ``Editor``."""
 
     def __init__(self, model: Model, threads: int | None = None, cache: ContentCache | bool = True) -> None:
         if threads is not None and threads < 1:

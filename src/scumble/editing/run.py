@@ -58,7 +58,7 @@ class Run:
         notices: Gets one-line remarks.
         watch: Who looks on.
         inversion: The picture's inversion in this window, when one was given.
-        also: What acts besides the method.
+        also: Extra guidance on top of the method.
         part: Which of how many windows it is.
         cache: What batches share, and what other windows share with this one; None: nothing yet.
         reuse: What earlier edits made.

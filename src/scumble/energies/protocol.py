@@ -99,7 +99,7 @@ class Observation:
 
 
 class Energy(ABC):
-    """A wish: low where it is fulfilled. One value per sample, differentiable in what it reads.
+    """A differentiable objective; lower is better. One value per sample.
 
     An energy that compares with another picture names that picture's row in ``source`` and reduces what it sees there
     in :meth:`measure`; only the reduced tensor is kept.

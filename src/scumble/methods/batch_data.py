@@ -46,7 +46,7 @@ class BatchData:
         notices: One-line remarks for the user.
         inversion: The picture's inversion, when one was given.
         window: How the picture came to that size; None: it had it.
-        extra: What acts besides the method's own controls, behind them.
+        extra: Controls of extra guidance; they act after the method's own.
         watch: Who looks on, and the phase the edit is in.
         used: What defaults of the method's fields came to, by field; goes into the recipe.
         heeded: What was put on the model and is heeded by the method: ``image prompt``.

@@ -21,7 +21,7 @@ ROWS_ON_CPU, GRAPHS_ON_CPU = 2.3, 1.7
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a run of a method keeps, beside the rows of the network that are counted.
+    """Memory that a run of a method keeps, besides the rows of the network that are counted.
 
     Attributes:
         path: Tensors of x's size for each step (a stored path 1, its noise and residuals 2 more).

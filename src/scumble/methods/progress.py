@@ -19,7 +19,7 @@ Stage = Literal["prepare", "invert", "train", "optimize", "sample", "decode", "m
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback sees after each step, in every phase of an edit.
+    """The progress of an edit, given to callbacks after each step of every phase.
 
     Attributes:
         step: Steps done in this run, from 1.

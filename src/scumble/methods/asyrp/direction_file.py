@@ -23,7 +23,7 @@ FORMAT = "scumble-hspace-1"
 
 @dataclass(frozen=True)
 class DirectionInfo:
-    """What is known of a direction.
+    """The header of a direction.
 
     Attributes:
         source: What the pictures show, in words.

@@ -20,7 +20,7 @@ Features = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class DirectionLoss:
-    """What a shifted picture should be: changed along the words, and otherwise near the original.
+    """The loss of a shifted image: changed along the text direction, otherwise near the original.
 
     Attributes:
         features: Unit features of pictures (B, 3, H, W).

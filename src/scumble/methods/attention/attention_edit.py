@@ -25,7 +25,7 @@ __all__ = ["AttentionEdit"]
 
 @dataclass(frozen=True)
 class AttentionEdit:
-    """How to edit the attention of words, and where to keep the edit.
+    """Settings of an edit of attention, and of the place that it is kept to.
 
     Attributes:
         mode: How the prompts are aligned.

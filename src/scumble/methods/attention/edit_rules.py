@@ -1,4 +1,4 @@
-"""The prompts of a run, and how steps are counted and prompts aligned."""
+"""The prompts of a run, and the rules that count steps and align prompts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PromptPair:
 
 
 class EditRules:
-    """How steps are counted and prompts aligned."""
+    """Rules that count steps and align prompts."""
 
     def span(self, first: int, steps: int) -> int:
         """The number of steps of which windows are shares: those that are run."""

@@ -65,7 +65,7 @@ class LocalBlend(Constraint):
         threshold: Share of the largest value at which a cell counts as part of the region.
         subtract: Where not to edit (not spread), or None.
         subtract_threshold: The same for these.
-        start_step: Step of the run from whose end on the region is kept to.
+        start_step: The region is enforced after this step of the run.
     """
 
     maps: tuple[str, ...]

@@ -21,7 +21,7 @@ Mode = Literal["auto", "replace", "refine"]
 
 @dataclass(frozen=True)
 class TokenMap:
-    """How target columns are made of attention: ``A_source @ matrix + own * A_target``.
+    """A map from source columns to target columns of attention: ``A_source @ matrix + own * A_target``.
 
     Attributes:
         matrix: (L, L), column n says of which source columns target column n is made.

@@ -24,7 +24,7 @@ SOLID = 0.5
 
 @dataclass(frozen=True)
 class Field:
-    """Where the pixels of a picture go.
+    """A displacement of pixels.
 
     Attributes:
         offset: (H FINE, W FINE, 2), down and across in pixels, at the centres of a finer grid.

@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Edge:
-    """How a pull ends: at its reach, and at the edge of the mask.
+    """Falloff of a pull at its reach and at the edge of the mask.
 
     Attributes:
         disc: Share of the way at squared distances from the handle, in units of the squared reach.

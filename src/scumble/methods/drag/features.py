@@ -23,7 +23,7 @@ __all__ = ["Features", "count_rows", "features_at", "next_latent"]
 
 @dataclass(frozen=True)
 class Features:
-    """What the network says about the optimised tensor.
+    """Features of the optimized tensor.
 
     Attributes:
         feature: Features at the supervision layer (C, h, w), float32, with their graph.

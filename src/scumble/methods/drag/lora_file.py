@@ -20,7 +20,7 @@ __all__ = ["Adapter", "cache_folder", "is_whole", "write_lora"]
 
 @dataclass(frozen=True)
 class Adapter:
-    """What a LoRA is trained with.
+    """Settings of a LoRA's training.
 
     Attributes:
         prompt: What the picture shows.

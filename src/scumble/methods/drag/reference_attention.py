@@ -1,4 +1,4 @@
-"""Mutual self-attention: a row looks at a reference with its own questions (arXiv 2304.08465, as in 2306.14435)."""
+"""Mutual self-attention: a row attends to a reference with its own queries (arXiv 2304.08465, as in 2306.14435)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers of a drag's optimization, and how it went."""
+"""Settings of a drag's optimization, and its outcome."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DragSettings:
 
 @dataclass
 class DragResult:
-    """How an optimisation went.
+    """The outcome of an optimization.
 
     Attributes:
         value: The optimised tensor.

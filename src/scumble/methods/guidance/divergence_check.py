@@ -23,7 +23,7 @@ class DivergenceCheck(Control):
 
     Args:
         first: The step at which the run begins; it is not watched.
-        bound: Mean squared excess beyond [-1, 1] that is suffered.
+        bound: Mean squared excess beyond [-1, 1] that is tolerated.
         row: Whose prediction.
         decode: From a prediction to a picture.
         worst: The largest excess so far.

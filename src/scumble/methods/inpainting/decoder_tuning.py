@@ -18,7 +18,7 @@ __all__ = ["DecoderTuning", "decoder_loss", "decode_tuned"]
 
 @dataclass(frozen=True)
 class DecoderTuning:
-    """How a decoder is tuned (arXiv 2206.02779 section 4.2).
+    """Settings of the decoder's tuning (arXiv 2206.02779 section 4.2).
 
     Attributes:
         steps: Adam steps.
