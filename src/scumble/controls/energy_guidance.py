@@ -42,7 +42,7 @@ class EnergyGuidance(Control):
 
     Args:
         guides: The energies at work.
-        cond: What the guided row is told.
+        cond: Conditioning of the guided row.
         reader: Reads what the energies look at.
         sources: Row name -> picture that energies compare with.
         row: The guided row.

@@ -23,7 +23,7 @@ class SourceRow:
     """A picture that energies compare with, evaluated beside the run.
 
     Attributes:
-        cond: What the network is told for it.
+        cond: Conditioning of the network.
         trajectory: Its x at each level.
     """
 

@@ -83,7 +83,7 @@ class StoredSourceBranch(Control):
 
     Args:
         inversion: The path.
-        cond: What the network is told for it.
+        cond: Conditioning of the network.
         name: Name of the row.
         until: The row is asked for before this step only; None: always.
     """

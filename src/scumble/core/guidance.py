@@ -22,9 +22,9 @@ __all__ = ["Guidance", "following", "is_same", "relative", "rescaled"]
 class Guidance(Control):
     """``uncond + scale (cond - uncond)`` in one batched call (arXiv 2207.12598 eq. 6).
 
-    With scale 1, or when both rows are told the same, only the conditional row is evaluated; with scale 0 only the
-    unconditional one. Both shortcuts are exact. A network that reads the guidance weight as an input is told the scale
-    and evaluated once; then ``scale`` is 1 (arXiv 2310.04378 section 4.2).
+    With scale 1, or when both rows have the same conditioning, only the conditional row is evaluated; with scale 0
+    only the unconditional one. Both shortcuts are exact. A network that reads the guidance weight as an input is given
+    the scale and evaluated once; then ``scale`` is 1 (arXiv 2310.04378 section 4.2).
 
     Args:
         cond: The prompt; one row or one per sample.
@@ -136,7 +136,7 @@ def following(guidance: Guidance, shares: Tensor) -> Guidance:
 
 
 def is_same(a: Conditioning, b: Conditioning) -> bool:
-    """Whether the network is told the same by both."""
+    """Whether both are the same conditioning."""
     names = ("embeds", "pooled", "picture", "guidance", "image_prompt", "image_scale")
     pairs = ((getattr(a, name), getattr(b, name)) for name in names)
     return all((p is None and q is None) or (p is not None and q is not None and torch.equal(p, q)) for p, q in pairs)

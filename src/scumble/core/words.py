@@ -148,7 +148,7 @@ class PlacedGuidance(Guidance):
         return [(f"words{k}", one) for k, one in enumerate(self.words) if one.holds_at(ctx.i, ctx.steps)]
 
     def _shared(self, ctx: RunState, here: Sequence[tuple[str, PlacedWords]]) -> dict[str, Branch]:
-        """The row that answers for each prompt: an earlier one, where the network is told the same."""
+        """The row that answers for each prompt: an earlier one, where the conditioning is the same."""
         wanted = [Branch("cond", self.cond)]  # first: other controls look for the main prompt's row by its name
         if self._guides(ctx) or any(one.mode == "add" for _, one in here):
             wanted.append(Branch("uncond", self.uncond))

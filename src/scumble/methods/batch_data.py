@@ -50,7 +50,7 @@ class BatchData:
         watch: Who looks on, and the phase the edit is in.
         used: What defaults of the method's fields came to, by field; goes into the recipe.
         heeded: What was put on the model and is heeded by the method: ``image prompt``.
-        text: What the edit is told besides its prompts.
+        text: Text inputs besides the prompts.
         edit_noise: Noise of the edit's first candidate: what is made once for all candidates is made of it.
         reuse: What earlier edits made.
         placed: Prompts besides the method's own, each with where it holds at the model's size (1 or B, 1, H, W).

@@ -33,7 +33,7 @@ def distance_tables(
     Args:
         ctx: The run.
         paths: For each picture its inversion (N + 1, 1, C, h, w), the clean one last.
-        cond: What the network is told.
+        cond: Conditioning of the network.
         decode: To pictures.
         distance: Of two pictures (1, 3, H, W).
     """

@@ -61,7 +61,7 @@ def train(
     Args:
         ctx: The run: n_train steps of ddim.
         model: Frozen.
-        cond: What it is told.
+        cond: Conditioning of the model.
         origins: The pictures, see :func:`origin_of`; a loss that does not look at them needs their x alone.
         loss: What is wanted.
         about: Where to stop.

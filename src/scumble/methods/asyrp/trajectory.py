@@ -80,7 +80,7 @@ def origin_of(
     Args:
         ctx: The run.
         model: Decodes.
-        cond: What the network is told.
+        cond: Conditioning of the network.
         x: The inverted picture at the noisiest level (1, C, h, w).
         picture: The picture (1, 3, H, W).
         t_edit: Training ends at this timestep.

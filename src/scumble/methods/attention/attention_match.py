@@ -33,7 +33,7 @@ class AttentionMatch(Control):
     Args:
         paths: Cross-attention modules.
         reference: Gives the source's attention.
-        cond: What the edited row is told.
+        cond: Conditioning of the edited row.
         rate: Step size; 0: nothing is evaluated.
         losses: The loss before each step's move.
     """

@@ -26,7 +26,7 @@ class FeatureInjection(Control):
     Args:
         sites: Which modules.
         trajectory: The source at each level (1 or B, C, h, w).
-        cond: What the source is told.
+        cond: Conditioning of the source.
         feature_steps: Steps of the run at which the feature is injected.
         attention_steps: Steps of the run at which queries and keys are injected.
         cache: Where the source's activations are kept; without it, and at steps that it has no room for, the source

@@ -53,7 +53,7 @@ class SourceFeatures:
         Args:
             ctx: The run.
             trajectory: The source at each level.
-            cond: What the source is told.
+            cond: Conditioning of the source.
             wanted: Step -> the modules whose outputs are needed there.
             chunk: Steps per network call; None lets the memory decide.
         """

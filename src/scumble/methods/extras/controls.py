@@ -26,7 +26,7 @@ def extra_controls(batch: EditBatch, prompt: str, also: Sequence[Extra], cap: fl
 
     Args:
         job: The batch.
-        prompt: What the method's run is told.
+        prompt: The prompt of the run.
         also: What is to act.
         cap: Limit of the energies' shift of eps, as a share of eps.
     """

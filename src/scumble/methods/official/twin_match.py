@@ -23,7 +23,7 @@ class TwinMatch(AttentionMatch):
     The trajectory goes on from the unconditional copy; the edited copy is used for its prediction and then dropped.
 
     Args:
-        uncond: What the other row is told.
+        uncond: Conditioning of the other row.
     """
 
     uncond: Conditioning = field(default_factory=Conditioning)
