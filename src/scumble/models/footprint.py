@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from scumble.models.base import Model
 
-__all__ = ["NetworkMemory", "memory_of"]
+__all__ = ["LiveBytes", "NetworkMemory", "memory_of"]
 
 
 class NetworkMemory:
@@ -88,7 +88,7 @@ def _peak(model: Model, shape: tuple[int, ...], call: Callable[[Tensor], Tensor]
     """The most bytes that are alive during a call, or during it and its gradient."""
     runtime, model.runtime = model.runtime, None
     try:
-        with FakeTensorMode(allow_non_fake_inputs=True), torch.set_grad_enabled(gradient), _Alive() as alive:
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.set_grad_enabled(gradient), LiveBytes() as alive:
             x = torch.empty(shape, device=model.device, requires_grad=gradient)
             result = call(x)
             if gradient:
@@ -98,7 +98,7 @@ def _peak(model: Model, shape: tuple[int, ...], call: Callable[[Tensor], Tensor]
     return alive.most
 
 
-class _Alive(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):
     """Counts the bytes of tensors that operations make, while they are alive."""
 
     def __init__(self) -> None:
