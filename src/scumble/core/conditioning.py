@@ -84,7 +84,7 @@ class Conditioning:
                 raise ValueError("rows with and without a kind of conditioning cannot share one call of the network")
             return torch.cat(present) if present else None
 
-        joined = {name: join([getattr(part, name) for part in parts]) for name in _TENSORS}
+        joined: dict[str, Any] = {name: join([getattr(part, name) for part in parts]) for name in _TENSORS}
         return replace(parts[0], **joined)
 
     def rows(self, start: int, stop: int) -> Conditioning:
@@ -93,7 +93,8 @@ class Conditioning:
         def cut(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor[start:stop]
 
-        return replace(self, **{name: cut(getattr(self, name)) for name in _TENSORS})
+        rows: dict[str, Any] = {name: cut(getattr(self, name)) for name in _TENSORS}
+        return replace(self, **rows)
 
 
 _TENSORS = tuple(field.name for field in fields(Conditioning) if field.name not in ("controller", "image_reader"))
