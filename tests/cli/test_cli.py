@@ -116,6 +116,8 @@ def test_help_of_edit_shows_the_flags_of_the_method(capsys: pytest.CaptureFixtur
         (("edit", "in.png", "--steps", "0"), "--num-inference-steps"),
         (("edit", "in.png", "--stepz", "3"), "--stepz"),
         (("edit", "in.png", "--mask_image", "map.png"), "Write --map"),
+        (("edit", "in.png", "--solver", "heun"), "asks the network twice a step"),
+        (("edit", "in.png", "--solver", "dpmpp-sde"), "use dpmpp_2m_sde"),
         (("edit", "in.png", "--num_images_per_prompt", "2"), "Write --count"),
         (("edit", "in.png", "--method", "sdedit", "--skip", "0.3"), "is --strength 0.7"),
         (("edit", "in.png", "-p", "caf\udce9"), "no UTF-8 text"),

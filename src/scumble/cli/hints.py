@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from scumble.core.traits_of_sampling import OTHER_SOLVERS
+
 __all__ = ["with_hint"]
 
 CALLED = {
@@ -23,6 +25,7 @@ CALLED = {
 }
 """Flag, without its dashes -> what to write instead."""
 NUMBERS = re.compile(r"\['-?[\d.]+'(, '-?[\d.]+')*\]")
+SOLVER = re.compile(r'Invalid value "([^"]*)" for "?--solver"?\.')
 UNKNOWN = re.compile(r'Unknown option: "?--([\w-]+)"?\.?')
 
 
@@ -32,6 +35,9 @@ def with_hint(message: str) -> str:
     if match is not None:
         wanted = CALLED.get(match[1].replace("_", "-"))
         return message if wanted is None else f"Unknown option: --{match[1]}. Write {wanted}"
+    solver = SOLVER.match(message)
+    if solver is not None and (reason := OTHER_SOLVERS.get(solver[1].lower().replace("-", "_"))):
+        return reason
     if message.startswith("Unused Tokens"):
         if NUMBERS.search(message):
             return f"{message} A point is x,y with a comma and without a space: --from 31,42 --to 60,42"

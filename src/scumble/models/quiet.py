@@ -1,4 +1,4 @@
-"""Loading without the progress bars that diffusers and transformers draw for every file."""
+"""Loading without the progress bars that diffusers and transformers draw, and without what diffusers warns of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["without_progress_bars"]
+__all__ = ["without_progress_bars", "without_warnings"]
 
 
 @contextmanager
@@ -24,3 +24,16 @@ def without_progress_bars() -> Iterator[None]:
     finally:
         for library in shown:
             library.enable_progress_bar()
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Let diffusers warn of nothing: what it would warn of is checked by who calls it."""
+    from diffusers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

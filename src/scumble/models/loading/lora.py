@@ -5,8 +5,7 @@ LoHa and LoKr, which these do not read, are added by :mod:`scumble.models.loadin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from scumble.models.add_ons import Lora
 from scumble.models.latent import LatentModel
 from scumble.models.loading.lycoris import add_lycoris, is_lycoris
 from scumble.models.loading.safetensors_file import keys_of
-from scumble.models.quiet import without_progress_bars
+from scumble.models.quiet import without_progress_bars, without_warnings
 
 __all__ = ["fuse_loras", "pipe_of"]
 
@@ -35,7 +34,7 @@ def fuse_loras(model: LatentModel, loras: Sequence[Lora]) -> None:
             add_lycoris(model, lora)
             continue
         try:
-            with without_progress_bars(), _silent():  # what it would warn of is checked below
+            with without_progress_bars(), without_warnings():  # what it would warn of is checked below
                 pipe.load_lora_weights(str(lora.file.parent), weight_name=lora.file.name, adapter_name="added")
             _check_whole(pipe, lora.file)
             pipe.fuse_lora(lora_scale=lora.weight, adapter_names=["added"])
@@ -68,18 +67,6 @@ def pipe_of(model: LatentModel) -> Any:
         return StableDiffusionPipeline(
             **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
         )
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    from diffusers.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def _checked(file: Path) -> list[str]:

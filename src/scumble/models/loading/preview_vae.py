@@ -13,7 +13,7 @@ from scumble.models.checks import check_keys
 from scumble.models.latent import LatentModel
 from scumble.models.loading.configs import checked_config, guarded
 from scumble.models.loading.folder import weight_files
-from scumble.models.quiet import without_progress_bars
+from scumble.models.quiet import without_progress_bars, without_warnings
 from scumble.models.vae import from_latent, latent_factor
 
 __all__ = ["load_tiny", "use_preview_vae"]
@@ -50,7 +50,7 @@ def load_tiny(path: Path, present: Any) -> Any:
             raise CheckpointError(
                 f"{path.name} is a {config.get('_class_name')}; a small one is wanted (AutoencoderTiny, TAESD)"
             )
-        with without_progress_bars():
+        with without_progress_bars(), without_warnings():
             network, info = AutoencoderTiny.from_pretrained(
                 str(path), use_safetensors=True, local_files_only=True, output_loading_info=True,
                 variant=weight_files(path, path.name)[1],
