@@ -200,7 +200,7 @@ def test_the_queue_outlives_a_ledger_that_cannot_be_written() -> None:
             raise sqlite3.OperationalError("database or disk is full")
         jobs._closing = True
 
-    jobs._turn, jobs._load_first, jobs._end = turn, lambda: None, ended.set
+    jobs._turn, jobs._end = turn, ended.set
     jobs._run()
     assert ended.is_set() and turns[0] is None and "disk is full" in str(turns[1])
     told = [json.loads(text) for _, text in events.since(0) or []]

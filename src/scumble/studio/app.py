@@ -26,6 +26,7 @@ from scumble.studio.inversions import Inversions
 from scumble.studio.job_routes import add_jobs
 from scumble.studio.jobs import Jobs
 from scumble.studio.maps import Maps, inflated, size_of
+from scumble.studio.opening import Opening
 from scumble.studio.parts import IMMUTABLE, body_bytes, body_json, gone, picture_info, plan_edit, wait_for, whole
 from scumble.studio.picture_routes import add_pictures
 from scumble.studio.pictures import MOST_BYTES, Pictures
@@ -64,6 +65,7 @@ class Studio:
     version: str = ""
     methods: list[dict[str, Any]] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    opening: Opening = field(default_factory=Opening)
     begun_with: tuple[str, Path, int] | None = None
     """Hash, file and time of change of the picture that the studio was started with."""
 
@@ -144,6 +146,7 @@ def make_app(studio: Studio) -> FastAPI:
 
     @app.get("/api/state")
     async def state() -> dict[str, Any]:
+        studio.opening.asked()
         sequence = studio.events.sequence
         live = await asyncio.to_thread(studio.jobs.snapshot)
         return {

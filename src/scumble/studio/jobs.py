@@ -96,6 +96,10 @@ class Jobs(JobsHearing):
         self._crew.wake()
         self.thread.join(6.0)
 
+    def begin(self) -> None:
+        """Load the model, behind whatever is asked before."""
+        self.call(self._load_first)
+
     def snapshot(self) -> dict[str, Any]:
         """Jobs, queue and model as the page sees them."""
         return self.call(self._snapshot).result(20)
@@ -122,7 +126,6 @@ class Jobs(JobsHearing):
         self._run()
 
     def _run(self) -> None:
-        self._load_first()
         while not self._closing:
             try:
                 self._turn()

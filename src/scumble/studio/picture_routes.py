@@ -17,7 +17,7 @@ from scumble.studio.pictures import MOST_BYTES
 if TYPE_CHECKING:
     from scumble.studio.app import Studio
 
-__all__ = ["add_pictures", "take_picture"]
+__all__ = ["add_pictures", "keep_pixels", "take_picture"]
 
 
 def add_pictures(app: FastAPI, studio: Studio) -> None:
@@ -58,15 +58,18 @@ async def take_picture(studio: Studio, data: bytes, name: str) -> dict[str, Any]
     """Keep a picture and say what it is, with what its recipe brings back."""
     digest, view = await asyncio.to_thread(studio.pictures.add, data, name)
     studio.store.keep_picture(digest, view.name, (view.width, view.height), view.alpha)
-    path = studio.pictures.path(digest)
     if (studio.store.picture(digest) or {}).get("pixels") is None:
-        future = studio.engine.ask("pixels", path=str(path))
-        future.add_done_callback(lambda done: _keep_pixels(studio, digest, done))
+        keep_pixels(studio, digest)
     info = picture_info(studio, digest)
     recipe = None if view.recipe is None else await asyncio.to_thread(brought_back, studio, view.recipe)
     return {**info, "recipe": recipe}
 
 
-def _keep_pixels(studio: Studio, digest: str, done: Future[Any]) -> None:
-    if not done.cancelled() and done.exception() is None:
-        studio.store.keep_pixels(digest, done.result())
+def keep_pixels(studio: Studio, digest: str) -> None:
+    """Find out the hash of a picture's pixels, by which recipes name it."""
+
+    def keep(done: Future[Any]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            studio.store.keep_pixels(digest, done.result())
+
+    studio.engine.ask("pixels", path=str(studio.pictures.path(digest))).add_done_callback(keep)

@@ -23,7 +23,8 @@ from scumble.studio.guard import Guard, new_token
 from scumble.studio.inversions import Inversions
 from scumble.studio.jobs import Jobs
 from scumble.studio.maps import Maps
-from scumble.studio.pictures import Pictures, inspect
+from scumble.studio.picture_routes import keep_pixels
+from scumble.studio.pictures import Observation, Pictures, inspect
 from scumble.studio.store import Store
 from scumble.studio.texts import Texts
 
@@ -67,6 +68,7 @@ def open_studio(
         forms, model, version,
     )  # fmt: skip
     jobs.on_model = lambda: events.publish("methods", studio.fitting()) if studio.methods else None
+    studio.opening.after(jobs.begin)
     threading.Thread(target=_describe, args=(studio,), name="scumble forms", daemon=True).start()
     return studio
 
@@ -123,7 +125,7 @@ def serve(
     studio = open_studio(home.absolute(), model, device, version, borrowed, preview_vae)
     try:
         if picture is not None and data is not None:
-            _begin_with(studio, data, picture)
+            _begin_with(studio, *data, picture)
         token = new_token()
         names = [*allow_host, *([host] if host not in ("0.0.0.0", "::") else [])]
         guard = Guard(make_app(studio), token, port, names)
@@ -134,6 +136,7 @@ def serve(
         logging.getLogger("uvicorn.error").addFilter(lambda record: not studio.events.closed)
         shown = "127.0.0.1" if host in ("0.0.0.0", "::", "127.0.0.1", "localhost") else host
         address = f"http://{shown}:{port}/?token={token}"
+        studio.opening.begin()
         print(f"Scumble Studio: {address}", flush=True)
         if host not in ("127.0.0.1", "localhost", "::1"):
             print(
@@ -175,20 +178,19 @@ def _listener(host: str, port: int) -> socket.socket:
     return line
 
 
-def _read(picture: Path | None) -> bytes | None:
+def _read(picture: Path | None) -> tuple[bytes, Observation] | None:
     if picture is None:
         return None
     try:
         data = picture.read_bytes()
     except OSError as error:
         raise InputError(f"the picture {picture} cannot be read: {error.strerror or error}") from error
-    inspect(data, picture.name)
-    return data
+    return data, inspect(data, picture.name)
 
 
-def _begin_with(studio: Studio, data: bytes, picture: Path) -> None:
+def _begin_with(studio: Studio, data: bytes, seen: Observation, picture: Path) -> None:
     """Make a picture the draft's, unless it is that already."""
-    digest, view = studio.pictures.add(data, picture.name)
+    digest, view = studio.pictures.add(data, picture.name, seen)
     studio.begun_with = (digest, picture.absolute(), picture.stat().st_mtime_ns)
     studio.store.keep_picture(digest, view.name, (view.width, view.height), view.alpha)
     before = studio.store.draft()
@@ -209,7 +211,4 @@ def _begin_with(studio: Studio, data: bytes, picture: Path) -> None:
         "chain": [{"picture": digest, "result": None}],
     }
     studio.store.keep_draft(draft, 0, True)
-    future = studio.engine.ask("pixels", path=str(studio.pictures.path(digest)))
-    future.add_done_callback(
-        lambda done: None if done.cancelled() or done.exception() else studio.store.keep_pixels(digest, done.result())
-    )
+    studio.opening.after(lambda: keep_pixels(studio, digest))
