@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ def paint(studio: Studio) -> Studio:
     studio.js("(studio.view.size.value = 0.3, studio.view.strength.value = 0.8, null)")
     studio.stroke((160, 160), (210, 190))
     studio.js("(studio.view.size.value = 0.2, studio.view.strength.value = 0.4, null)")
-    studio.stroke((60, 170), (100, 210)).words(WORDS).number("Steps", "6").number("Candidates", "4")
+    studio.stroke((60, 170), (100, 210)).words(WORDS).number("Steps", "6").number("Candidates", "3")
     studio.page.mouse.move(*studio.at(84, 194))
     return studio.settle()
 
@@ -28,10 +29,14 @@ def sticking_out(studio: Studio) -> list[str]:
     """Controls that are cut off by what holds them, or lie outside the window."""
     return list(
         studio.page.evaluate(
-            """() => [...document.querySelectorAll('.bar > *, .panel button, .panel input, .act *, .status .note')]
+            """() => [...document.querySelectorAll('.bar > *, .panel button, .panel input, .act *, .status .note, '
+                + '.message *, dialog, dialog .content > *, dialog input, dialog header *, .fan, .find *')]
               .filter(node => node.checkVisibility() && !node.closest('.asks, .unseen') && !node.matches('.unseen'))
+              .filter(node => !node.closest('.content') || node.getBoundingClientRect().right > innerWidth
+                || node.getBoundingClientRect().right > node.closest('dialog').getBoundingClientRect().right)
               .filter(node => { const box = node.getBoundingClientRect();
-                return box.width && (box.left < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1); })
+                return box.width && (box.left < -1 || box.right > innerWidth + 1 || node.closest('.content')
+                  || box.bottom > innerHeight + 1); })
               .map(node => node.outerHTML.slice(0, 100))"""
         )
     )
@@ -69,6 +74,24 @@ def test_every_state_fits_its_window(
         assert studio.page.locator(".stage").bounding_box() == stage  # progress moves nothing
     studio.result()
     shot(studio, f"comparing-{name}", tmp_path)
+    assert sticking_out(studio) == []
+    for dialog in ("methods", "settings", "keys", "map", "code", "history", "shelf"):
+        studio.js(f"(studio.view.dialog.value = '{dialog}')")
+        studio.page.get_by_role("dialog").wait_for()
+        shot(studio, f"{dialog}-{name}", tmp_path)
+        assert sticking_out(studio) == [], dialog
+    studio.js("(studio.view.dialog.value = null, studio.view.selected.value = null, null)")
+    for message, signal in (("gone", "connected"), ("changed", "elsewhere"), ("unread", "news")):
+        value = {"connected": "false", "elsewhere": "1e9", "news": "{text: 'x'.repeat(300), kind: 'fault'}"}[signal]
+        before = studio.js(f"studio.server.{signal}.value")
+        studio.js(f"(studio.server.{signal}.value = {value}, null)")
+        studio.page.locator(".message").wait_for()
+        shot(studio, f"{message}-{name}", tmp_path)
+        assert sticking_out(studio) == [], message
+        studio.js(f"(studio.server.{signal}.value = {json.dumps(before)}, studio.doc.notice.value = null, null)")
+    studio.page.get_by_role("button", name="Find…").click()
+    studio.page.get_by_role("button", name="More or less of something").click()
+    shot(studio, f"find-{name}", tmp_path)
     assert sticking_out(studio) == []
     studio.js("(studio.doc.picture.value = null)")
     studio.wait(state="empty")
