@@ -23,7 +23,8 @@ STROKES = """() => { const stage = document.querySelector('.stage'); const times
   delete stage.setPointerCapture;
   times.sort((a, b) => a - b); return [times[times.length >> 1], times[Math.floor(times.length * .95)]]; }"""
 
-FRAMES = """async () => { const stage = document.querySelector('.stage'); const times = [], held = requestAnimationFrame;
+FRAMES = """async () => { const stage = document.querySelector('.stage'); const times = [];
+  const held = requestAnimationFrame;
   const send = (type, x, y) => stage.dispatchEvent(new PointerEvent(type, {pointerId: 7, pointerType: 'mouse',
     bubbles: true, clientX: x, clientY: y, button: 0, buttons: 1, pressure: .5}));
   stage.setPointerCapture = () => undefined;
