@@ -86,6 +86,7 @@ def test_every_state_fits_its_window(
         before = studio.js(f"studio.server.{signal}.value")
         studio.js(f"(studio.server.{signal}.value = {value}, null)")
         studio.page.locator(".message").wait_for()
+        assert studio.page.locator(".message").bounding_box()["height"] < 220  # a sentence, not a column of letters
         shot(studio, f"{message}-{name}", tmp_path)
         assert sticking_out(studio) == [], message
         studio.js(f"(studio.server.{signal}.value = {json.dumps(before)}, studio.doc.notice.value = null, null)")
