@@ -24,18 +24,18 @@ STROKES = """() => { const stage = document.querySelector('.stage'); const times
   times.sort((a, b) => a - b); return [times[times.length >> 1], times[Math.floor(times.length * .95)]]; }"""
 
 FRAMES = """async () => { const stage = document.querySelector('.stage'); const times = [];
-  const held = requestAnimationFrame;
+  const frame = requestAnimationFrame;
   const send = (type, x, y) => stage.dispatchEvent(new PointerEvent(type, {pointerId: 7, pointerType: 'mouse',
     bubbles: true, clientX: x, clientY: y, button: 0, buttons: 1, pressure: .5}));
   stage.setPointerCapture = () => undefined;
-  window.requestAnimationFrame = draw => held(now => { const at = performance.now(); draw(now);
+  window.requestAnimationFrame = draw => frame(now => { const at = performance.now(); draw(now);
     times.push(performance.now() - at); });
   const box = stage.getBoundingClientRect();
   send('pointerdown', box.x + 200, box.y + 150);
   for (let k = 0; k < 100; k++) { send('pointermove', box.x + 200 + 5 * k, box.y + 150 + (k * 7) % 350);
-    await new Promise(held); }
+    await new Promise(frame); }
   send('pointerup', box.x + 700, box.y + 300);
-  window.requestAnimationFrame = held; delete stage.setPointerCapture;
+  window.requestAnimationFrame = frame; delete stage.setPointerCapture;
   times.sort((a, b) => a - b); return [times[times.length >> 1], times[Math.floor(times.length * .95)]]; }"""
 
 

@@ -118,9 +118,9 @@ def test_a_killed_server_leaves_two_waiting_one_interrupted_and_a_paused_queue(
     server.kill()
     studio.wait(connected="no")
     studio.page.get_by_text("The studio does not answer").wait_for()
-    with studio.page.expect_download() as kept:  # made in the page, from the very strengths
+    with studio.page.expect_download() as saved:  # made in the page, from the very strengths
         studio.page.get_by_role("button", name="Save the map").click()
-    assert (np.asarray(Image.open(kept.value.path())) == studio.map_bytes()).all()
+    assert (np.asarray(Image.open(saved.value.path())) == studio.map_bytes()).all()
     server.start()
     again = tab(server).wait(state="painting")
     states = again.until("[...studio.server.jobs.value.values()].map(job => job.state).sort().join()")

@@ -95,13 +95,13 @@ def test_values_that_look_like_flags_stay_values() -> None:
 
 def test_texts_with_a_place_and_files_reach_the_command_line_and_no_path_comes_as_a_value() -> None:
     files = {"placed_words.0.map": "left.png"}
-    told = FORMS.check(
+    checked = FORMS.check(
         "differential-diffusion", {"prompt": "a"}, [], "photo.png", "map.png", seed=7, count=1, output="out.png",
         model=None, places=[{"text": "a red ball"}, {"text": "mist", "map": 1.0}], files=files,
     )  # fmt: skip
-    assert told["faults"] == []
-    assert "--at left.png 'a red ball' --at 1 mist" in told["command"]
-    assert "scumble.Words('a red ball', 'left.png')" in told["python"]
+    assert checked["faults"] == []
+    assert "--at left.png 'a red ball' --at 1 mist" in checked["command"]
+    assert "scumble.Words('a red ball', 'left.png')" in checked["python"]
     for name, parameters in (
         ("diffuseit", {"target_image": "/etc/passwd"}),
         ("asyrp", {"directions": ["/etc/passwd"]}),
@@ -124,20 +124,20 @@ def test_words_keep_their_weights_on_every_way(monkeypatch: pytest.MonkeyPatch) 
     ]
     edit = Edit(places=given)
     assert [one.text for one in edit.places] == ["a green cube", "a red ball", "sunset"]  # as the command line has them
-    told = FORMS.check(
+    checked = FORMS.check(
         "differential-diffusion", {"prompt": "a", "window": "whole"}, [], "photo.png", "map.png", seed=7, count=1,
         output="out.png", model="still-life-fast", places=[one.words() for one in edit.places],
         files={"placed_words.0.map": "r.png", "placed_words.1.map": "l.png"},
     )  # fmt: skip
-    assert told["faults"] == []
-    line = shlex.split(told["command"])
+    assert checked["faults"] == []
+    line = shlex.split(checked["command"])
     flags = {name: line[line.index(name) + 1] for name in ("--placed-words", "--at", "--also-words")}
     wanted = with_places(
         method_class("differential-diffusion"),
         {"placed_words": [flags["--placed-words"]]}, [("l.png", "a red ball")], [flags["--also-words"]],
     )  # fmt: skip
     spoken = build_method(method_class("differential-diffusion"), {**wanted, "prompt": "a"})
-    assert FORMS.read(told["command"].split("--placed-words")[0] + "--also-words sunset:+6")["places"] == [
+    assert FORMS.read(checked["command"].split("--placed-words")[0] + "--also-words sunset:+6")["places"] == [
         {"text": "sunset", "map": None, "weight": 6.0, "mode": "add"}
     ]
 
@@ -151,6 +151,6 @@ def test_words_keep_their_weights_on_every_way(monkeypatch: pytest.MonkeyPatch) 
 
     recorder = Recorder()
     monkeypatch.setattr("scumble.Editor.from_pretrained", lambda name: recorder)
-    exec(told["python"], {})
+    exec(checked["python"], {})
     assert recorder.method.placed_words == spoken.placed_words
     assert recorder.more == {"seed": 7, "window": "whole"}

@@ -203,8 +203,8 @@ def test_the_queue_outlives_a_ledger_that_cannot_be_written() -> None:
     jobs._turn, jobs._end = turn, ended.set
     jobs._run()
     assert ended.is_set() and turns[0] is None and "disk is full" in str(turns[1])
-    told = [json.loads(text) for _, text in events.since(0) or []]
-    assert [one["kind"] for one in told] == ["queue", "news"]
+    published = [json.loads(text) for _, text in events.since(0) or []]
+    assert [one["kind"] for one in published] == ["queue", "news"]
     lost, noted = SimpleNamespace(number=3), []
     jobs.live, jobs._at = {3: {}}, None
     jobs._ledger = SimpleNamespace(

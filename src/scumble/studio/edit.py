@@ -39,9 +39,9 @@ class PlacedText(BaseModel):
     def words(self) -> dict[str, Any]:
         """Its fields as the method takes them, without the file of its map."""
         everywhere = {} if self.map or self.mode == "add" else {"map": 1.0}
-        own = {"weight": self.weight, "mode": self.mode, "begin": self.begin, "end": self.end}
+        fields = {"weight": self.weight, "mode": self.mode, "begin": self.begin, "end": self.end}
         usual = PlacedText(text="")
-        changed = {name: value for name, value in own.items() if value != getattr(usual, name)}
+        changed = {name: value for name, value in fields.items() if value != getattr(usual, name)}
         return {"text": self.text, **everywhere, **changed}
 
     def rank(self) -> int:

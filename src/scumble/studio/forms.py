@@ -84,12 +84,12 @@ class Forms:
             "picture": picture, "change_map": change_map, "seed": seed, "count": count, "inversion": inversion,
             "places": named, "model": model,
         }  # fmt: skip
-        own = {name: value for name, value in changed.items() if name != "placed_words"}
-        command = command_line(method, own | look, spelled, **where, output=output)
+        values = {name: value for name, value in changed.items() if name != "placed_words"}
+        command = command_line(method, values | look, spelled, **where, output=output)
         return {
             "faults": faults,
             "command": command,
-            "python": python_code(kind.__name__, own, look, **where),
+            "python": python_code(kind.__name__, values, look, **where),
             "view": look,
             "parameters": None if built is None else built.model_dump(mode="json", include=set(changed)),
             "values": {} if built is None else built.model_dump(mode="json", exclude={"change_map"}),

@@ -116,19 +116,19 @@ class Pictures:
         self.copies = folder / "copies"
         self._copying = threading.Lock()
 
-    def add(self, data: bytes, name: str, seen: Observation | None = None) -> tuple[str, Observation]:
+    def add(self, data: bytes, name: str, inspected: Observation | None = None) -> tuple[str, Observation]:
         """Keep a picture; the same bytes are kept once. Returns its id and what it is.
 
         Args:
             data: Its file.
             name: Its name.
-            seen: What :func:`inspect` saw of these bytes, where they were looked at before.
+            inspected: What :func:`inspect` says of these bytes, where they were looked at before.
 
         Raises:
             InputError: If it is no usable picture, too large, or the disk is full.
         """
         name = safe_name(name)
-        view = inspect(data, name) if seen is None else replace(seen, name=name)
+        view = inspect(data, name) if inspected is None else replace(inspected, name=name)
         digest = sha256(data)
         there = self.path(digest)
         if there is not None:

@@ -188,9 +188,9 @@ def _read(picture: Path | None) -> tuple[bytes, Observation] | None:
     return data, inspect(data, picture.name)
 
 
-def _begin_with(studio: Studio, data: bytes, seen: Observation, picture: Path) -> None:
+def _begin_with(studio: Studio, data: bytes, inspected: Observation, picture: Path) -> None:
     """Make a picture the draft's, unless it is that already."""
-    digest, view = studio.pictures.add(data, picture.name, seen)
+    digest, view = studio.pictures.add(data, picture.name, inspected)
     studio.begun_with = (digest, picture.absolute(), picture.stat().st_mtime_ns)
     studio.store.keep_picture(digest, view.name, (view.width, view.height), view.alpha)
     before = studio.store.draft()
