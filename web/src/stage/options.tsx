@@ -131,7 +131,7 @@ export function Options() {
             data-direction={places.layers.value.indexOf(places.current.value) + 1}
             style={hatchColor(places.layers.value.indexOf(places.current.value))}
           />
-          <span>{places.current.value.text || "a place"}</span>
+          <span>{places.current.value.text || (places.current.value.mode === "add" ? "more or less" : "a place")}</span>
           <Icon name="close" size={12} />
         </button>
       )}
