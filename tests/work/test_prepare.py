@@ -10,10 +10,12 @@ from PIL import Image
 
 from scumble.errors import InputError
 from scumble.records.file_ref import FileRef
-from scumble.records.problems import ListError
+from scumble.records.problems import ListError, Problem, write_problems
 from scumble.records.request import Request
 from scumble.records.view import View
 from scumble.records.wishes import Wishes
+from scumble.work.batch import Batch
+from scumble.work.estimate import Remaining
 from scumble.work.prepare import check, entries_of, gather
 
 
@@ -73,3 +75,22 @@ def test_set_stands_above_the_line_and_is_counted() -> None:
     result = check(gather(lines), Wishes(sets={"strength": 0.5}), nobody, Path("out"))
     assert [one.request.parameters["strength"] for one in result.named] == [0.5, 0.5]
     assert "--set overrode 1 of 2 lines" in result.notes
+
+
+def test_lines_that_cannot_be_read_do_not_hide_what_is_wrong_with_the_rest(tmp_path: Path) -> None:
+    lines = ['{"image": "no.png", "method": "sdedit", "prompt": "x"}', "{broken", '{"method": "sdeditt"}']
+    (tmp_path / "list.jsonl").write_text("\n".join(lines))
+    with pytest.raises(ListError) as raised:
+        Batch(tmp_path / "list.jsonl", tmp_path / "out").check()
+    assert [one.line for one in raised.value.problems] == [1, 2, 3]
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_problems_of_a_long_list_are_in_a_file() -> None:
+    path = write_problems([Problem("list.jsonl", k, f"problem {k}, with a comma") for k in range(30)])
+    assert path.name == "list.jsonl.errors.csv" and len(path.read_text().splitlines()) == 31
+
+
+def test_remaining_time_names_what_was_not_measured() -> None:
+    assert str(Remaining(130, 131)) == "about 2 min"
+    assert str(Remaining(30, 40, 2)) == "30 s to 40 s, and 2 requests of kinds that were not measured yet"

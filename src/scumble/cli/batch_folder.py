@@ -14,7 +14,7 @@ from rich.table import Table
 
 from scumble.errors import InputError
 from scumble.work.asks import ask
-from scumble.work.estimate import duration, remaining
+from scumble.work.estimate import remaining
 from scumble.work.ledger import Ledger
 from scumble.work.sink import home_of
 
@@ -109,7 +109,9 @@ def _status(folder: Path, as_json: bool) -> None:
         failed = ledger.rows("failed", latest=True, limit=LAST)
         paused = ledger.paused()
     if as_json:
-        record = {"counts": counts, "driver": busy, "paused": paused, "rate": rate, "remaining": left}
+        times = None if left is None else [left.low, left.high]
+        record = {"counts": counts, "driver": busy, "paused": paused, "rate": rate, "remaining": times}
+        record["unmeasured"] = 0 if left is None else left.unknown
         at_json = [{"worker": worker, "id": name} for worker, name in at]
         failures = [{"id": row.id, "error": row.error, "hint": row.hint} for row in failed]
         print(json.dumps({**record, "at": at_json, "failed": failures}))
@@ -124,8 +126,9 @@ def _status(folder: Path, as_json: bool) -> None:
     if rate and busy:
         say(f"rate: {rate:.1f} a minute")
     if counts["queued"] + counts["running"]:
-        text = "not known yet" if left is None else f"{duration(left[0])} to {duration(left[1])}"
-        say(f"remaining: {text} for {counts['queued'] + counts['running']} of {sum(counts.values())}")
+        say(
+            f"remaining: {left or 'not known yet'} for {counts['queued'] + counts['running']} of {sum(counts.values())}"
+        )
     for worker, name in at:
         say(f"  {worker}: {name}")
     for row in failed:

@@ -12,6 +12,7 @@ from PIL import Image
 from scumble.records.request import canonical
 from scumble.work.batch import Batch
 from scumble.work.entry import Entry
+from scumble.work.estimate import Remaining
 from scumble.work.prepare import entries_of
 
 __all__ = ["counted", "show_plan"]
@@ -43,11 +44,17 @@ def counted(todo: Batch) -> dict[str, Any]:
     record: dict[str, Any] = {"requests": len(entries), "pictures": sum(entry.count for entry in entries)}
     record["kinds"] = len(kinds)
     record |= dict.fromkeys(("forward", "backward", "bytes", "bounded"), 0)
+    record |= {"seconds": [0.0, 0.0], "unmeasured": 0}
     problems = []
     for plan, group in zip(plans, kinds.values(), strict=True):
         record["forward"] += plan.get("forward", 0) * len(group)
         record["backward"] += plan.get("backward", 0) * len(group)
         record["bytes"] += int(plan.get("pixels", 0) * len(group) * BYTES_A_PIXEL)
+        seconds = plan.get("seconds")
+        if seconds is None:
+            record["unmeasured"] += len(group)
+        else:
+            record["seconds"] = [sum + one * len(group) for sum, one in zip(record["seconds"], seconds, strict=True)]
         record["bounded"] += 0 if plan.get("exact", True) else len(group)
         if "problem" in plan:
             lines = ", ".join(str(entry.source or entry.id) for entry in group[:20])
@@ -68,11 +75,30 @@ def _shape(body: Mapping[str, Any]) -> dict[str, Any]:
         return {**rest, "parameters": parameters, "size": header.size}
 
 
+def _time(plan: Mapping[str, Any]) -> str:
+    """Seconds of one worker, as edits of each kind took on this machine before."""
+    unknown, number = plan["unmeasured"], plan["requests"]
+    if unknown == number:
+        return "seconds: not known yet on this machine; --first 20, then --status, says them"
+    span = Remaining(*plan["seconds"], unknown)
+    return f"{span} on one worker, as measured on this machine"
+
+
+def _size(count: float) -> str:
+    """Bytes in the unit in which they are read."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
+
+
 def _text(plan: Mapping[str, Any]) -> str:
     lines = [
         f"{plan['requests']} requests, {plan['pictures']} pictures, {plan['kinds']} kinds of work; nothing was made",
         f"{plan['forward']:,} forward and {plan['backward']:,} backward rows of the network",
-        f"about {plan['bytes'] / 1e6:,.1f} MB of results as PNG; {plan['free'] / 1e9:,.1f} GB are free",
+        _time(plan),
+        f"about {_size(plan['bytes'])} of results as PNG; {_size(plan['free'])} are free",
     ]
     if plan["bounded"]:
         lines.append(f"{plan['bounded']} requests may take less: their cost depends on the picture")

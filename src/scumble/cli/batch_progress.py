@@ -17,11 +17,11 @@ from rich.live import Live
 from rich.text import Text
 
 from scumble.errors import InputError
-from scumble.records.problems import ListError
+from scumble.records.problems import SHOWN, ListError, write_problems
 from scumble.work.batch import Batch, Finished
 from scumble.work.crew import Event
 from scumble.work.driver import Driver
-from scumble.work.estimate import duration, remaining
+from scumble.work.estimate import remaining
 from scumble.work.ledger import ledger_folder
 
 __all__ = ["run"]
@@ -46,6 +46,8 @@ def run(todo: Batch, *, dry_run: bool, max_cost: int | None, as_json: bool, quie
                     )
                 )
         print(error, file=sys.stderr)
+        if len(error.problems) > SHOWN:
+            print(f"all of them: {write_problems(error.problems)}", file=sys.stderr)
         sys.exit(2)
     for note in checked.notes:
         say(note)
@@ -187,7 +189,7 @@ class _Screen:
         if self.rate():
             parts.append(f"{self.rate():.1f} a minute")
         if time_left is not None and left:
-            parts.append(f"about {duration(time_left[0])} to {duration(time_left[1])} still")
+            parts.append(f"{time_left} still")
         return ", ".join(parts)
 
     def line(self, say: Callable[[str], None]) -> None:

@@ -12,7 +12,7 @@ from scumble.records.problems import ListError, Problem
 
 
 def _objects(text: str, source: str, base: str) -> Found:
-    gathered, problems = Found(), list[Problem]()
+    gathered, problems, headed = Found(), list[Problem](), True
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith(("#", "//")):
@@ -26,14 +26,15 @@ def _objects(text: str, source: str, base: str) -> Found:
             if gathered.lines or gathered.defaults:
                 problems.append(Problem(source, number, "the header must be the first object of the list"))
             else:
-                problems += [Problem(source, number, one) for one in _header(value)]
-                gathered.defaults = dict(value.get("defaults") or {}) if not problems else {}
+                wrong = [Problem(source, number, one) for one in _header(value)]
+                problems, headed = problems + wrong, not wrong
+                gathered.defaults = dict(value.get("defaults") or {}) if headed else {}
             continue
         gathered.lines.append(Line(source, number, value, base))
         if len(gathered.lines) > MOST_LINES:
             raise ListError([Problem(source, number, f"the list is longer than {MOST_LINES} requests: divide it")])
     if problems:
-        raise ListError(problems)
+        raise ListError(problems, gathered if headed else None)
     return gathered
 
 

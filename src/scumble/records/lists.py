@@ -74,7 +74,7 @@ def _table(text: str, source: str, base: str) -> Found:
     except csv.Error as error:
         problems.append(Problem(source, begins, f"is no CSV: {error}"))
     if problems:
-        raise ListError(problems)
+        raise ListError(problems, gathered)
     return gathered
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scumble.errors import InputError
+from scumble.files import atomic_write
 
-__all__ = ["ListError", "Problem"]
+if TYPE_CHECKING:
+    from scumble.records.list_lines import Found
+
+__all__ = ["SHOWN", "ListError", "Problem", "write_problems"]
 
 SHOWN = 20
+"""So many problems are named in an error."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +43,26 @@ class ListError(InputError):
 
     Attributes:
         problems: All that is wrong.
+        readable: The rest of a list of which some lines cannot be read: they may have problems of another kind.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = list(problems)
+    def __init__(self, problems: Sequence[Problem], readable: Found | None = None) -> None:
+        self.problems, self.readable = list(problems), readable
         lines = [str(one) for one in self.problems[:SHOWN]]
         if len(self.problems) > SHOWN:
             lines.append(f"… and {len(self.problems) - SHOWN} more problems")
         super().__init__("\n".join(lines))
+
+
+def write_problems(problems: Sequence[Problem]) -> Path:
+    """Write all problems of a list to ``LIST.errors.csv`` in the current folder, and return its path.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    path = Path(f"{Path(problems[0].source).name}.errors.csv")
+    with atomic_write(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["list", "line", "problem"])
+        writer.writerows([one.source, one.line, one.text] for one in problems)
+    return path

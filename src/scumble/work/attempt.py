@@ -182,7 +182,8 @@ class Attempt:
             return {"problem": str(error)}
         side = self._editor(request.model).model.native_size or 64
         width, height = (side, side) if picture is None else picture.rgb.size
-        rows = {"forward": plan.most.forward_rows, "backward": plan.most.backward_rows, "exact": plan.exact}
+        rows: dict[str, Any] = {"forward": plan.most.forward_rows, "backward": plan.most.backward_rows}
+        rows |= {"exact": plan.exact, "seconds": plan.seconds}
         return {**rows, "pixels": width * height * _pictures(method, request.count)}
 
     def _editor(self, spec: ModelSpec, tell: Tell | None = None) -> Editor:

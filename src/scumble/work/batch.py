@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from scumble.errors import InputError
-from scumble.records.list_lines import Patterns
+from scumble.records.list_lines import Found, Patterns
+from scumble.records.problems import ListError
 from scumble.records.wishes import Wishes
 from scumble.work.alike import kinds_of
 from scumble.work.commit import clear_temporaries
@@ -145,18 +146,36 @@ class Batch:
         busy = holder(inside) if inside.is_dir() else None
         if busy is not None:
             raise InputError(f"this folder is in use by {busy}; wait for it, or stop it")
-        gathered = gather(self._given, self._patterns, recursive=self._recursive, redo=self._redo, output=self.folder)
+        try:
+            gathered = gather(
+                self._given, self._patterns, recursive=self._recursive, redo=self._redo, output=self.folder
+            )
+        except ListError as error:
+            raise self._with_the_rest(error) from error
         if not gathered.lines:
             raise InputError("the list holds no requests")
+        self.checked = self._checked(gathered)
+        return self.checked
+
+    def _checked(self, gathered: Found) -> Checked:
         wishes = Wishes(
             {**gathered.defaults, **self._wishes.defaults}, self._wishes.flags, self._wishes.sets,
             self._wishes.within, self._wishes.inputs,
         )  # fmt: skip
-        self.checked = check(
+        return check(
             gathered, wishes, self._started, self.folder, pattern=self._name,
             overwrite=self._rules.overwrite or self._select.again,
         )  # fmt: skip
-        return self.checked
+
+    def _with_the_rest(self, error: ListError) -> ListError:
+        """Everything that is wrong with a list of which some lines cannot be read, so that nobody mends it twice."""
+        problems = error.problems
+        if error.readable is not None and error.readable.lines:
+            try:
+                self._checked(error.readable)
+            except ListError as more:
+                problems = sorted([*problems, *more.problems], key=lambda one: (one.source, one.line or 0))
+        return ListError(problems)
 
     def _options(self) -> dict[str, Any]:
         """What every worker is made with."""

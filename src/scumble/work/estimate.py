@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from scumble.work.ledger import Ledger
 
-__all__ = ["duration", "remaining"]
+__all__ = ["Remaining", "duration", "remaining"]
 
 LATEST = 50
 """So many of a group's latest results are looked at."""
 
 
-def remaining(ledger: Ledger, workers: int) -> tuple[float, float] | None:
-    """Seconds that what is queued and running still takes on a number of workers: (low, high), from the quartiles.
+@dataclass(frozen=True)
+class Remaining:
+    """What is still to be made.
+
+    Attributes:
+        low: Seconds, by the lower quartile of what is alike.
+        high: By the upper one.
+        unknown: Requests of which nothing alike was measured: they come on top.
+    """
+
+    low: float
+    high: float
+    unknown: int = 0
+
+    def __str__(self) -> str:
+        """``about 3 min``, ``2 min to 4 min``, ``2 min to 4 min, and 5 requests of kinds that were not measured``."""
+        low, high = duration(self.low), duration(self.high)
+        text = f"about {low}" if low == high else f"{low} to {high}"
+        return f"{text}, and {self.unknown} requests of kinds that were not measured yet" if self.unknown else text
+
+
+def remaining(ledger: Ledger, workers: int) -> Remaining | None:
+    """Seconds that what is queued and running still takes on so many workers, from the quartiles.
 
     Requests of one method and model with the same settings count as alike; None where nothing alike was measured.
     """
     low = high = 0.0
-    measured = False
+    measured, unknown = False, 0
     for settings, model, left in ledger.left_by_group():
         took = ledger.seconds_of(settings, model, LATEST)
         if took:
@@ -24,7 +47,9 @@ def remaining(ledger: Ledger, workers: int) -> tuple[float, float] | None:
             low += left * took[len(took) // 4]
             high += left * took[(3 * len(took)) // 4]
             measured = True
-    return (low / workers, high / workers) if measured else None
+        else:
+            unknown += left
+    return Remaining(low / workers, high / workers, unknown) if measured else None
 
 
 def duration(seconds: float) -> str:

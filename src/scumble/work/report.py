@@ -97,7 +97,7 @@ def _page(
     group: str | None,
 ) -> str:
     states = {state: sum(row.state == state for row in rows) for state in dict.fromkeys(row.state for row in rows)}
-    lines = [f"# {folder.name}", "", f"{len(rows)} requests in {runs} runs: "
+    lines = [f"# {folder.name}", "", f"{len(rows)} requests in {runs} run{'' if runs == 1 else 's'}: "
              + ", ".join(f"{count} {state}" for state, count in sorted(states.items())) + ".", ""]  # fmt: skip
     lines += _cost(done)
     lines += [f"* {count} results made on {device or 'an unknown device'}" for device, count in devices]
