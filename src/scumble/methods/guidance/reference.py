@@ -13,7 +13,7 @@ from scumble.settings import Settings
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from scumble.controls.energy_guidance import SourceRow
+    from scumble.controls.energy_sources import SourceRow
     from scumble.methods.batch import EditBatch
 
 __all__ = ["Reference"]
@@ -39,7 +39,7 @@ class Reference(Settings):
         """The image as a row beside the run, encoded once per edit."""
         import torch
 
-        from scumble.controls.energy_guidance import SourceRow
+        from scumble.controls.energy_sources import SourceRow
         from scumble.methods.judges import other_picture
 
         def encoded() -> Tensor:
