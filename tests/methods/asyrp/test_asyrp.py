@@ -284,7 +284,7 @@ def test_a_direction_is_trained_from_a_folder_and_edits_a_picture(
     clip.text = torch.eye(2, 16)
     lines: list[str] = []
     about = DirectionInfo("a cube", "a sphere", -1, -1, 4)
-    made = train_direction(model, clip, [tmp_path / "a.png"], about, epochs=1, told=lines.append)
+    made = train_direction(model, clip, [tmp_path / "a.png"], about, epochs=1, say=lines.append)
     assert 0 <= made.about.t_boost <= made.about.t_edit < 1000
     assert any("s a step" in line for line in lines)
     path = made.save(tmp_path / "direction.safetensors")
