@@ -20,6 +20,7 @@ CALLED = {
     "scheduler": "--solver",
     "sampler": "--solver",
     "generator": "--seed",
+    "preview-vae": "scumble studio --preview-vae FOLDER: only the studio shows previews",
     "denoising-strength": "--strength",
     "skip": "--strength here: skip 0.3 of the steps is --strength 0.7; --skip belongs to --method ddpm-inversion",
 }

@@ -135,6 +135,7 @@ def refused(sd: Any, folder: Path) -> dict[str, Callable[[], object]]:
         "an autoencoder as the model": ["first_stage_model.encoder.conv_in.weight", "first_stage_model.decoder.a"],
         "a LoRA as the model": ["lora_unet_down_blocks_0.lora_down.weight"],
         "a ControlNet as the model": ["control_model.input_blocks.0.0.weight"],
+        "an IP-Adapter as the model": ["ip_adapter.1.to_k_ip.weight", "image_proj.proj.weight"],
         "learned words as the model": ["emb_params"],
     }
     for k, keys in enumerate(files.values()):

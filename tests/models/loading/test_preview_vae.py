@@ -78,6 +78,10 @@ def test_what_cannot_show_previews_is_refused_in_one_line(folder: Path, ddpm_pip
         (folder, tmp_path / "flux", CheckpointError, "16 channels"),
         (tmp_path / "pixels", tmp_path / "taesd", InputError, "need no decoder"),
     ]
+    with pytest.raises(CheckpointError, match="is a UNet2DConditionModel; the supported"):
+        scumble.Editor.from_pretrained(folder, device="cpu", vae=folder / "unet")
+    with pytest.raises(CheckpointError, match="is a AutoencoderTiny; one ControlNetModel"):
+        scumble.Editor.from_pretrained(folder, device="cpu", control=tmp_path / "taesd", control_image=PHOTO)
     for model, vae, kind, word in wrong:
         with pytest.raises(kind, match=word) as error:
             scumble.Editor.from_pretrained(model, device="cpu", preview_vae=vae)

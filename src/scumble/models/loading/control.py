@@ -71,7 +71,9 @@ def _loaded(path: Path, model: LatentModel) -> Any:
         with without_progress_bars():
             if not path.is_dir():
                 return _of_file(path, model)
-            checked_config(path / "config.json", f"{path.name} has no config")
+            config = checked_config(path / "config.json", f"{path.name} has no config")
+            if (kind := config.get("_class_name", "ControlNetModel")) != "ControlNetModel":
+                raise CheckpointError(f"{path.name} is a {kind}; one ControlNetModel is supported")
             network, info = ControlNetModel.from_pretrained(
                 str(path), use_safetensors=True, local_files_only=True, output_loading_info=True,
                 variant=weight_files(path, path.name)[1],

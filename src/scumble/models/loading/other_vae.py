@@ -36,6 +36,11 @@ def load_vae(path: Path, present: Any) -> Any:
     if path.is_dir() and _config(path).get("_class_name") == "AutoencoderTiny":
         return load_tiny(_folder(path), present)
 
+    if path.is_dir() and (kind := _config(path).get("_class_name", "AutoencoderKL")) != "AutoencoderKL":
+        raise CheckpointError(
+            f"{path.name} is a {kind}; the supported autoencoders are AutoencoderKL and AutoencoderTiny"
+        )
+
     def load() -> Any:
         with without_progress_bars():
             if not path.is_dir():

@@ -28,6 +28,9 @@ NOT_MODELS: dict[str, tuple[str, ...]] = {
     "a ControlNet, an addition to a model: give it with --control and its picture, and the model with --model": (
         "control_model.", "controlnet_cond_embedding", "controlnet_down_blocks",
     ),
+    "an IP-Adapter, an addition to a model: give it with --ip-adapter and --ip-image, and the model with --model": (
+        "to_k_ip.",
+    ),
     "a Flux model; only Stable Diffusion 1.x, 2.x and XL and pixel models are supported": (
         "double_blocks.", "single_transformer_blocks.",
     ),
