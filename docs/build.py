@@ -82,6 +82,8 @@ def python_page(name: str) -> str:
         kind, target = "automodule", what.__name__
     elif isinstance(what, type):
         kind, target = "autoclass", f"scumble.{name}"
+        if any(base.__module__.startswith("scumble.") for base in what.__mro__[1:]):
+            members += "\n   :inherited-members: BaseModel, Exception"
     else:
         kind, target, members = "autofunction", f"scumble.{name}", ""
     is_method = isinstance(what, type) and issubclass(what, Method)

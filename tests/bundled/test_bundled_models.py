@@ -121,3 +121,10 @@ def test_every_model_has_its_card(folder: str) -> None:
     card = (BUNDLED / folder / "README.md").read_text()
     for part in ("seed", "samples seen", "scumble train", "measured"):
         assert part in card
+
+
+def test_a_dragged_picture_of_the_world_is_not_taken_for_a_photograph() -> None:
+    scene = render([sample_scene(28)], 64)[0].permute(1, 2, 0).numpy()
+    method = scumble.WarpDrag(points=((46, 43, 30, 43),), num_inference_steps=2)
+    made = scumble.Editor.from_pretrained().edit(scene, method, seed=1)
+    assert not [notice for notice in made.notices if "photograph" in notice]

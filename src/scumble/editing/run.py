@@ -231,7 +231,7 @@ class Run:
         """What the model makes of the untouched window, once per run."""
         if self._rebuilt is None:
             self._rebuilt = self._decoded_again(batch, detail)
-            self._tell_kind(batch, self._rebuilt)
+            self._tell_kind(self._rebuilt, batch.picture if detail is None else detail.image)
         return self._rebuilt
 
     def _decoded_again(self, batch: EditBatch, detail: Original | None) -> Tensor:
@@ -240,11 +240,11 @@ class Run:
                 return batch.reused("rebuilt picture", (), lambda: self.model.decode(batch.x0).cpu())
             return self.model.decode(self.model.encode(detail.image.to(self.model.device))).cpu()
 
-    def _tell_kind(self, batch: EditBatch, rebuilt: Tensor) -> None:
+    def _tell_kind(self, rebuilt: Tensor, picture: Tensor) -> None:
         """Say so where a small model rebuilds the picture so badly that it can never have seen its like."""
         if self.model.factor == 1 or self.model.native_size >= PHOTOGRAPHS or self.part[0] > 0:
             return
-        quality = psnr(rebuilt.clamp(-1, 1), batch.picture.cpu(), 2)
+        quality = psnr(rebuilt.clamp(-1, 1), picture.cpu(), 2)
         if quality < DOUBTFUL:
             self.notices.append(
                 f"this model has only seen drawn solids: it rebuilds this picture with {quality:.0f} dB, so expect no"
