@@ -84,9 +84,8 @@ def extend_app(words: Sequence[str]) -> App:
         with output_file(target) as file:
             grown.save(file, metadata=common.metadata, overwrite=common.overwrite, strip=common.strip)
         if not common.quiet:
-            summary = (
-                f"{len(grown.recipes)} strips, {grown.cost.network_calls} network calls, {grown.cost.seconds:.1f} s"
-            )
+            strips = "1 strip" if len(grown.recipes) == 1 else f"{len(grown.recipes)} strips"
+            summary = f"{strips}, {grown.cost.network_calls} network calls, {grown.cost.seconds:.1f} s"
             print("\n".join([*grown.notices, summary]), file=sys.stderr)
         if not is_stdout(target):
             print(target)

@@ -63,7 +63,7 @@ def info(path: Path, *, as_json: Json = False) -> None:
     """Show the recipe of a picture made by scumble, or what an inversion file holds.
 
     Where an edited picture was edited again, the edits are shown one before the other, as far as their pictures lie
-    beside it.
+    beside it. What was not given is left out; --json has all.
 
     Parameters
     ----------
@@ -86,7 +86,8 @@ def info(path: Path, *, as_json: Json = False) -> None:
         print(json.dumps(record, ensure_ascii=False, indent=2))
         return
     for key, value in _flat(record):
-        print(printable(f"{key}: {value}"))
+        if value is not None and value not in ("", "[]", []):
+            print(printable(f"{key}: {value}"))
 
 
 def _inversion(path: Path) -> dict[str, Any]:
