@@ -16,10 +16,13 @@ else:
     from scumble.lazy import lazy_names
 
     _PUBLIC = {
-        "attention": ("Appearance", "Centroid", "Columns", "Shape", "Size", "Tint", "Transform"),
+        "attention": ("Centroid", "Shape", "Size"),
+        "attention_maps": ("Transform",),
         "excite": ("Apart", "Excite", "Suppress", "excite_sites"),
+        "look": ("Appearance", "Tint"),
         "protocol": ("SOURCE", "ActiveDuring", "Energy", "Needs", "Observation", "WeightedEnergy"),
         "sites": ("attention_sites", "columns_of", "feature_site"),
+        "words": ("Columns",),
     }
     __getattr__, __dir__ = lazy_names(
         __name__, {name: f"{__name__}.{module}:{name}" for module, names in _PUBLIC.items() for name in names}
