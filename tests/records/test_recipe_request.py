@@ -51,3 +51,18 @@ def test_what_was_put_on_the_model_is_put_on_it_again(tmp_path: Path) -> None:
     files["vae"].write_bytes(b"another")
     with pytest.raises(InputError, match=r"vae\.safetensors"):
         request_of_recipe(line_of(tmp_path, model_settings=settings), Wishes())
+
+
+def test_it_is_computed_again_in_what_made_it_unless_something_else_is_asked_for(tmp_path: Path) -> None:
+    made = {"device": "cpu", "dtype": "float32", "runtime": "torch"}
+    for environment, expected in (
+        (made, (None, None)),
+        ({**made, "dtype": "bfloat16"}, ("torch", "bfloat16")),
+        ({**made, "runtime": "compile 2.13"}, ("compile", "float32")),
+        ({**made, "runtime": "another 1"}, (None, None)),
+    ):
+        line = line_of(tmp_path, environment=environment)
+        model = request_of_recipe(line, Wishes())[0].model
+        assert (model.runtime, model.dtype) == expected
+        asked = request_of_recipe(line, Wishes(flags={"runtime": "torch"}))[0].model
+        assert (asked.runtime, asked.dtype) == ("torch", None)

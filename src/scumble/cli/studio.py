@@ -22,6 +22,8 @@ def studio(
     model: str | None = None,
     device: str | None = None,
     preview_vae: Path | None = None,
+    runtime: str | None = None,
+    dtype: str | None = None,
     listen: str = "127.0.0.1:0",
     allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     browser: bool = True,
@@ -34,6 +36,8 @@ def studio(
         model: Bundled name, diffusers folder, .safetensors file or hub id; the bundled model by default.
         device: cpu, cuda or mps.
         preview_vae: A folder with a small decoder (TAESD) for the pictures shown while an edit runs.
+        runtime: torch, openvino (on a processor, strokes answer sooner), compile (GPUs), or auto, settled once.
+        dtype: float32, float16, bfloat16, or auto.
         listen: HOST:PORT; port 0 takes a free one.
         allow_host: A further name under which the studio may be called.
         browser: Open the browser.
@@ -54,6 +58,8 @@ def studio(
         model=model,
         device=device,
         preview_vae=preview_vae,
+        runtime=runtime,
+        dtype=dtype,
         listen=listen,
         allow_host=allow_host,
         browser=browser,

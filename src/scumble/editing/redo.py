@@ -28,6 +28,7 @@ from scumble.records.beside import Beside
 from scumble.records.map_inside import MAP_KEY, map_from_text
 from scumble.records.metadata import read_texts
 from scumble.records.recipe import Recipe, read_recipe
+from scumble.records.recorded_runtime import recorded_runtime
 from scumble.records.request import put
 
 __all__ = ["Redone", "redo"]
@@ -101,7 +102,7 @@ def redo(
         more = stored_map or {"change_map": _map(recipe, method, change_map, beside, source.rgb.size)}
     stored = None if recipe.inversion is None else _inversion(recipe.inversion, inversion, beside)
     if editor is None:
-        runtime, dtype = _runtime_of(recipe.environment, device)
+        runtime, dtype = recorded_runtime(recipe.environment, device)
         editor = Editor.from_pretrained(
             model or _model(recipe, allow_fetch), device=device, runtime=runtime, dtype=dtype, **_put_on(recipe, beside)
         )
@@ -298,18 +299,6 @@ def _told_picture(wanted: Mapping[str, Any], beside: Beside) -> Picture:
             " name its folder with --inputs"
         )
     return picture
-
-
-def _runtime_of(environment: Mapping[str, str], device: str | None) -> tuple[str | None, str | None]:
-    """Runtime and precision that made it, where both are at hand; elsewhere PyTorch, and a warning says so."""
-    from scumble.models.loading.placement import DTYPES, parse_device
-    from scumble.models.runtime.installed import installed_version
-
-    name, dtype = environment.get("runtime", "torch").split(" ")[0], environment.get("dtype", "float32")
-    known = name in ("torch", "compile") or (name == "openvino" and installed_version() is not None)
-    if not known or dtype not in DTYPES or parse_device(device).type != environment.get("device"):
-        return None, None
-    return name, dtype
 
 
 def _warnings(was: Recipe, now: Recipe) -> list[str]:

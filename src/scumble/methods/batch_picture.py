@@ -15,6 +15,7 @@ from scumble.hashing import sha256, tensor_sha256
 from scumble.images import Reduction, latent_map
 from scumble.methods.batch_data import BatchData
 from scumble.methods.cache import Key
+from scumble.models.base import Model
 from scumble.models.content_mark import model_mark, picture_mark
 from scumble.models.counting import CountingModel
 
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 X0: Key[Tensor] = Key("x0")
 """The picture in the model's space."""
+MARK: Key[str | None] = Key("picture mark", everywhere=True)
+"""What the autoencoder is: no method writes to it, so that once per edit is enough."""
 
 
 @dataclass
@@ -49,16 +52,25 @@ class BatchPicture(BatchData):
             make: Makes it.
             noise: What it draws from; None: nothing.
         """
-        model = self.model.model if isinstance(self.model, CountingModel) else self.model
+        model = self._networks
 
         def key() -> str | None:
             drawn = () if noise is None else getattr(noise, "identity", None)
-            mark = None if drawn is None else (picture_mark if what.endswith("picture") else model_mark)(model)
+            mark = None if drawn is None else self._mark(what)
             beside = (self.text.pieces, tuple(self.text.sizes), self.window if model.control is not None else None)
             decides = repr((drawn, *parts, *beside))
             return None if mark is None else sha256(what, mark, tensor_sha256(self.picture), decides)
 
         return self.reuse.get_or_make(what, key, make, self.cost)
+
+    @property
+    def _networks(self) -> Model:
+        return self.model.model if isinstance(self.model, CountingModel) else self.model
+
+    def _mark(self, what: str) -> str | None:
+        if not what.endswith("picture"):
+            return model_mark(self._networks)
+        return self.cache.get_or_make(MARK, lambda: picture_mark(self._networks))
 
     @property
     def picture(self) -> Tensor:

@@ -88,8 +88,10 @@ def _is_plain(value: object) -> bool:
 
 
 def _block_sums(tensor: Tensor) -> Tensor:
-    """The bits of a tensor as integers, summed in blocks: int64, wrapping around."""
+    """The bits of a tensor as integers, summed in blocks: int64, wrapping around. A small one is its own sum."""
     data = tensor.contiguous().reshape(-1)
+    if data.numel() * data.element_size() <= 8 * BLOCK:
+        return data.view(torch.uint8)
     if data.storage_offset() * data.element_size() % 8:
         data = data.clone()
     data = data.view(torch.uint8)

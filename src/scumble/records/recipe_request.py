@@ -23,6 +23,7 @@ from scumble.records.beside import Beside
 from scumble.records.file_ref import FileRef
 from scumble.records.list_lines import Line
 from scumble.records.recipe import Recipe, read_recipe
+from scumble.records.recorded_runtime import recorded_runtime
 from scumble.records.request import Request
 from scumble.records.view import VIEW_0_1
 from scumble.records.wishes import Wishes
@@ -69,7 +70,7 @@ def request_of_recipe(line: Line, wishes: Wishes) -> tuple[Request, dict[str, st
         also=tuple(recipe.also),
         view=recipe.view or VIEW_0_1,
         files={place.removeprefix("files."): ref for place, ref in refs.items()},
-        model=_model(recipe, model, put_on),
+        model={**_model(recipe, model, put_on), **_computed(recipe, wishes)},
         **fields,
         **aside,
     )
@@ -147,6 +148,16 @@ def _model(recipe: Recipe, name: str, put_on: Mapping[str, FileRef]) -> dict[str
     adapters = [{"file": files[f"adapters.{k}.file"], "weight": weight} for k, weight in enumerate(weights)]
     single: dict[str, Any] = {key: files[key] for key in _FILES if key in files}
     return {"name": name, "adapters": adapters, "embeddings": several, **single, **plain}
+
+
+def _computed(recipe: Recipe, wishes: Wishes) -> dict[str, str]:
+    """What computes and in what precision: as was asked for now, else as when the picture was made."""
+    names = ("runtime", "dtype")
+    asked = {name: wish for name in names if (wish := wishes.sets.get(name) or wishes.flags.get(name))}
+    recorded = recorded_runtime(recipe.environment)
+    if asked or recorded == ("torch", "float32"):
+        return asked
+    return {name: value for name, value in zip(names, recorded, strict=True) if value is not None}
 
 
 def _picture(wanted: dict[str, str], beside: Beside) -> Path:

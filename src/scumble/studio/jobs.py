@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from scumble.studio.events import Events
@@ -42,6 +43,7 @@ class Jobs(JobsHearing):
         device: Where.
         version: Of Scumble, kept with the run.
         preview_vae: A folder with a small decoder for previews.
+        computed: ``runtime`` and ``dtype``, where they are not the usual ones.
 
     Raises:
         InputError: If another process has the folder.
@@ -56,9 +58,11 @@ class Jobs(JobsHearing):
         device: str | None,
         version: str = "",
         preview_vae: Path | None = None,
+        computed: Mapping[str, str | None] = MappingProxyType({}),
     ) -> None:
         preview = None if preview_vae is None else str(preview_vae)
-        super().__init__(folder, events, model, {"model": model, "device": device, "preview_vae": preview})
+        options = {"model": model, "device": device, "preview_vae": preview, **computed}
+        super().__init__(folder, events, model, options)
         self._version = version
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
         self._closing = False

@@ -59,7 +59,7 @@ class JobsHearing(JobsFiling):
                 self._tell_model(state="failed", error=f"The model could not be loaded: {error}")
             else:
                 self.takes_text, self.instructs = bool(value["takes_text"]), bool(value["instructs"])
-                self.defaults = value["defaults"]
+                self.defaults, self.computed = value["defaults"], value.get("computed", {})
                 self.on_model()
                 self._tell_model(
                     state="ready",

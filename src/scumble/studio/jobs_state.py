@@ -47,6 +47,7 @@ class JobsState:
         self.jpegs: dict[int, bytes] = {}
         self.takes_text, self.instructs = True, False
         self.defaults: dict[str, Any] = {}
+        self.computed: dict[str, str] = {}
         self.paces: list[float] = []
         self.peaks: dict[str, int] = {}
         self.on_model: Callable[[], Any] = lambda: None

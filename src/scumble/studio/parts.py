@@ -119,6 +119,7 @@ async def plan_edit(studio: Studio, edit: Edit) -> dict[str, Any]:
         count=edit.count,
         output=f"{path.stem}-edited.png",
         model=studio.model,
+        computed=studio.jobs.computed,
     )
     info = next((one for one in studio.methods if one["name"] == edit.method), None)
     return await plan_of(studio, edit, checked, info, map_id)

@@ -10,6 +10,7 @@ import threading
 import webbrowser
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import uvicorn
@@ -38,6 +39,7 @@ def open_studio(
     version: str,
     borrowed: Mapping[str, str],
     preview_vae: Path | None = None,
+    computed: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Studio:
     """Take the folder and start the two processes; nothing waits for the model.
 
@@ -48,6 +50,7 @@ def open_studio(
         version: Of Scumble.
         borrowed: What the studio takes from the command line, by name: ``flags`` and ``scenes``.
         preview_vae: A folder with a small decoder for previews.
+        computed: ``runtime`` and ``dtype``, where they are not the usual ones.
 
     Raises:
         InputError: If the folder cannot be written, or another process has it.
@@ -60,7 +63,7 @@ def open_studio(
         ) from error
     hidden = folder / ".scumble"
     events = Events()
-    jobs = Jobs(folder, events, lambda: Store(hidden / "ledger.sqlite"), model, device, version, preview_vae)
+    jobs = Jobs(folder, events, lambda: Store(hidden / "ledger.sqlite"), model, device, version, preview_vae, computed)
     engine = Engine(hidden / "logs", {"scenes": borrowed["scenes"]})
     forms = Forms(borrowed["flags"])
     studio = Studio(
@@ -106,6 +109,8 @@ def serve(
     model: str | None = None,
     device: str | None = None,
     preview_vae: Path | None = None,
+    runtime: str | None = None,
+    dtype: str | None = None,
     listen: str = "127.0.0.1:0",
     allow_host: Sequence[str] = (),
     browser: bool = True,
@@ -122,7 +127,8 @@ def serve(
     home = folder or (picture.parent if picture is not None else Path.cwd()) / "scumble"
     line = _listener(host, port)
     port = line.getsockname()[1]
-    studio = open_studio(home.absolute(), model, device, version, borrowed, preview_vae)
+    computed = {"runtime": runtime, "dtype": dtype}
+    studio = open_studio(home.absolute(), model, device, version, borrowed, preview_vae, computed)
     try:
         if picture is not None and data is not None:
             _begin_with(studio, *data, picture)

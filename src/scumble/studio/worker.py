@@ -27,14 +27,23 @@ class Maker:
         device: cpu, cuda, mps or None to choose.
         token: Stands in the names of temporary files.
         preview_vae: A folder with a small decoder for previews; models that it does not fit get the usual ones.
+        runtime: What computes the networks; None: PyTorch.
+        dtype: In what precision; None: float32.
     """
 
     def __init__(
-        self, model: str | None = None, device: str | None = None, token: str = "", preview_vae: str | None = None
+        self,
+        model: str | None = None,
+        device: str | None = None,
+        token: str = "",
+        preview_vae: str | None = None,
+        runtime: str | None = None,
+        dtype: str | None = None,
     ) -> None:
         self.about: dict[str, Any] = {"device": device or ""}
         self._name, self._device, self._token = model, device, token
         self._first, self._preview_vae = model, preview_vae
+        self._computed: dict[str, Any] = {"runtime": runtime, "dtype": dtype}
         self._editor: Any = None
         self._seconds_a_row: float | None = None
         self._seen: tuple[str, Any] | None = None
@@ -50,7 +59,8 @@ class Maker:
             from scumble.editing.editor import Editor
 
             self._editor, self._live, self._seconds_a_row = None, None, None  # two models need twice the memory
-            editor = Editor.from_pretrained(name, device=self._device)
+            editor = Editor.from_pretrained(name, device=self._device, **self._computed)
+            editor.expect_many()
             if self._preview_vae is not None:
                 self._use_preview(editor.model, self._preview_vae, given_for=name == self._first)
             self._editor, self._name = editor, name
@@ -84,8 +94,18 @@ class Maker:
             "takes_text": bool(network.takes_text),
             "instructs": network.picture_channels > 0,
             "defaults": dict(getattr(network, "defaults", {})),
+            "computed": self._computed_here(network),
             "about": f"{parameters / 1e6:.0f} million parameters, {network.native_size or '?'} px, {network.dtype}",
         }
+
+    def _computed_here(self, network: Any) -> dict[str, str]:
+        """What was asked for of runtime and precision; a runtime ``auto`` by the name it was settled to."""
+        given = {name: value for name, value in self._computed.items() if value is not None}
+        if given.get("runtime") == "auto":
+            from scumble.models.runtime.choose import settle
+
+            given["runtime"] = settle("auto", network.device.type, None)
+        return given
 
     def _measure(self, editor: Any) -> None:
         from scumble.methods.img2img.text_to_image import TextToImage

@@ -24,8 +24,11 @@ from scumble.records.file_ref import content_sha256, file_refs
 from scumble.records.metadata import read_metadata
 from scumble.records.model_spec import ModelSpec
 from scumble.records.naming import output_names
+from scumble.records.problems import Problem
 from scumble.records.recipe import versions
+from scumble.records.recorded_runtime import settled_runtime
 from scumble.records.request import MapFromWords, Request
+from scumble.records.wishes import Settled
 from scumble.work.commit import temporary_path, written
 from scumble.work.crew import Cancelled, Tell
 from scumble.work.sink import RemoteSink
@@ -155,7 +158,7 @@ class Attempt:
         if what == "settle":
             from scumble.records.settle import settle
 
-            return settle(*data)
+            return [self._settled(one) for one in settle(*data)]
         if what == "plan":
             return [self._planned(Request.model_validate(body)) for body in data]
         if what == "foreign":
@@ -163,6 +166,15 @@ class Attempt:
         raise InputError(f"a worker cannot answer {what!r}")
 
     # ------------------------------------------------------------------ inside
+
+    def _settled(self, one: Settled) -> Settled:
+        """With what ``auto`` means here."""
+        if one.request is None:
+            return one
+        try:
+            return replace(one, request=settled_runtime(one.request, self.device))
+        except InputError as error:
+            return replace(one, request=None, problems=(Problem(one.line.source, one.line.number, str(error)),))
 
     def _planned(self, request: Request) -> dict[str, Any]:
         """Forward and backward rows, at most, and whether just so many; and the pixels of all pictures."""

@@ -109,7 +109,7 @@ def check(
 ) -> Checked:
     """Check every line; name the requests; look whether anything is in the way of their results.
 
-    What cannot be checked without torch (recipes, ``also``) is asked of a worker: ``crew()`` begins them.
+    What cannot be checked without torch (recipes, ``also``, ``auto``) is asked of a worker: ``crew()`` begins them.
 
     Raises:
         ListError: With everything that is wrong.
@@ -130,8 +130,8 @@ def check(
 
 
 def _settled(lines: Sequence[Line], wishes: Wishes, crew: Callable[[], LocalCrew]) -> list[Settled]:
-    everywhere = any("also" in fields for fields in (wishes.defaults, wishes.flags, wishes.sets))
-    heavy = [k for k, line in enumerate(lines) if everywhere or "also" in line.fields or is_recipe(line)]
+    everywhere = any(_is_heavy(fields) for fields in (wishes.defaults, wishes.flags, wishes.sets))
+    heavy = [k for k, line in enumerate(lines) if everywhere or _is_heavy(line.fields) or is_recipe(line)]
     results: dict[int, Settled] = {}
     if heavy:
         chunks = [heavy[k : k + CHUNK] for k in range(0, len(heavy), CHUNK)]
@@ -140,6 +140,15 @@ def _settled(lines: Sequence[Line], wishes: Wishes, crew: Callable[[], LocalCrew
             k: one for chunk, answer in zip(chunks, answers, strict=True) for k, one in zip(chunk, answer, strict=True)
         }
     return [results[k] if k in results else settle([line], wishes)[0] for k, line in enumerate(lines)]
+
+
+def _is_heavy(fields: Mapping[str, Any]) -> bool:
+    """Whether a worker has to look at it: what acts besides, or what ``auto`` means where it is made."""
+    model = fields.get("model")
+    computed = [
+        part.get(name) for part in (fields, model) if isinstance(part, Mapping) for name in ("runtime", "dtype")
+    ]
+    return "also" in fields or "auto" in computed
 
 
 def asked(crew: LocalCrew, what: str, questions: Sequence[Any]) -> list[Any]:

@@ -17,6 +17,7 @@ from scumble.core.conditioning import Conditioning
 from scumble.errors import CheckpointError, InputError
 from scumble.models.base import Model
 from scumble.models.loading import load
+from scumble.models.runtime import openvino
 from scumble.models.runtime.cache import RuntimeCache
 from scumble.models.runtime.choose import attach
 from scumble.models.runtime.convert import Converter
@@ -31,6 +32,21 @@ TINY = Path(__file__).parents[2] / "reference" / "tiny-sd"
 @pytest.fixture(scope="module")
 def cache(conversions: Path) -> RuntimeCache:
     return RuntimeCache(conversions / "runtime")
+
+
+@pytest.fixture(autouse=True)
+def all_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let OpenVINO also run what is small and called once."""
+    monkeypatch.setattr(openvino, "SMALL", 0)
+
+
+def test_small_networks_that_are_called_once_stay_in_torch(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "SMALL", 10**9)
+    monkeypatch.setattr(OpenVino, "_graphs", lambda *args: pytest.fail("compiled"))
+    fast, runtime = model.decode(torch.zeros(1, model.channels, 8, 8)), model.runtime
+    model.runtime = None
+    assert torch.equal(fast, model.decode(torch.zeros(1, model.channels, 8, 8)))
+    assert runtime is not None
 
 
 @pytest.fixture

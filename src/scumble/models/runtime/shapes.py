@@ -98,5 +98,6 @@ class Graphs:
         hints = {
             "INFERENCE_PRECISION_HINT": HINTS[self._precision], "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "ENABLE_CPU_PINNING": False,  # two workers would be pinned to the same core
         }  # fmt: skip
         return self._core.compile_model(graph, "CPU", hints)
