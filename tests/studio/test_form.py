@@ -88,6 +88,16 @@ def test_the_command_line_comes_back_as_the_same_form() -> None:
     assert read == {"method": "differential-diffusion", "parameters": given, "seed": 7, "count": None, "places": []}
 
 
+def test_what_computes_is_in_the_command_and_in_python_and_is_no_value_of_the_method() -> None:
+    checked = FORMS.check(
+        "sdedit", {}, [], "photo.png", None, seed=7, count=1, output="out.png", model="fast",
+        computed={"runtime": "openvino", "dtype": "bfloat16"},
+    )  # fmt: skip
+    assert "--model fast --runtime openvino --dtype bfloat16 --seed 7" in checked["command"]
+    assert "from_pretrained('fast', runtime='openvino', dtype='bfloat16')" in checked["python"]
+    assert FORMS.read(checked["command"])["parameters"] == {}
+
+
 def test_values_that_look_like_flags_stay_values() -> None:
     line = command_line("sdedit", {"prompt": "-x"}, {}, picture="a b.png", change_map=None, seed=1)
     assert "--prompt=-x" in line and "'a b.png'" in line

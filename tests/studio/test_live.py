@@ -11,6 +11,7 @@ from PIL import Image
 
 from scumble.editing.editor import Editor
 from scumble.errors import CancelledError
+from scumble.models.runtime.choose import settle
 from scumble.records.file_ref import FileRef
 from scumble.records.request import Request
 from scumble.studio.live import Live, Overtaken
@@ -79,3 +80,14 @@ def test_strokes_are_followed_by_one_session_and_a_stroke_that_is_overtaken_stop
     with pytest.raises(CancelledError):
         maker.make(payload(200), tell, lambda: True)
     assert maker.make(payload(255), tell, lambda: False)["jpeg"] == shown
+
+
+def test_a_runtime_is_settled_by_name_when_the_model_is_loaded(tiny_editor: Editor) -> None:
+    for given, expected in (
+        ({}, {}),
+        ({"runtime": "torch", "dtype": "float32"}, {"runtime": "torch", "dtype": "float32"}),
+        ({"runtime": "auto"}, {"runtime": settle("auto", "cpu", None)}),
+    ):
+        maker = Maker(**given)
+        maker._editor, maker._seconds_a_row = tiny_editor, 1.0
+        assert maker.answer_load(None)["computed"] == expected

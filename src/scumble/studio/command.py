@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from scumble.errors import InputError
@@ -14,7 +15,7 @@ __all__ = ["command_line", "python_code", "read_command"]
 
 DEFAULT_METHOD = "differential-diffusion"
 ASIDE = ("--seed", "--count", "--method", "-m", "--map", "--mask", "--change-map", "-o", "--output", "--model", "--at",
-         "--also-words", "--inversion")  # fmt: skip
+         "--also-words", "--inversion", "--runtime", "--dtype")  # fmt: skip
 """Flags that are no values of the method, or name files, which the page has its own of."""
 
 
@@ -31,6 +32,7 @@ def command_line(
     model: str | None = None,
     inversion: str | None = None,
     places: Sequence[Mapping[str, Any]] = (),
+    computed: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Write ``scumble edit …``.
 
@@ -46,6 +48,7 @@ def command_line(
         model: The model, where it is not the bundled one.
         inversion: File of the inversion to start from.
         places: Fields of each text that has a place or a weight; the file of its map is ``map``.
+        computed: Runtime and precision, where they are not the usual ones.
     """
     words = ["scumble", "edit", picture, "--method", method]
     if change_map is not None:
@@ -58,6 +61,7 @@ def command_line(
         words += _flag(spelled.get(name, f"--{name.replace('_', '-')}"), value)
     if model is not None:
         words += ["--model", model]
+    words += [word for name, value in computed.items() for word in (f"--{name}", value)]
     words += ["--seed", str(seed)]
     if count > 1:
         words += ["--count", str(count)]
@@ -110,6 +114,7 @@ def python_code(
     model: str | None = None,
     inversion: str | None = None,
     places: Sequence[Mapping[str, Any]] = (),
+    computed: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Write the same in Python."""
     given = [f"{name}={value!r}" for name, value in parameters.items()]
@@ -121,8 +126,9 @@ def python_code(
     more = f", count={count}" if count > 1 else ""
     more += "" if inversion is None else f", inversion={inversion!r}"
     more += "".join(f", {name}={value!r}" for name, value in view.items())
+    loaded = [*([] if model is None else [repr(model)]), *(f"{name}={value!r}" for name, value in computed.items())]
     return (
-        f"import scumble\n\neditor = scumble.Editor.from_pretrained({'' if model is None else repr(model)})\n"
+        f"import scumble\n\neditor = scumble.Editor.from_pretrained({', '.join(loaded)})\n"
         f"result = editor.edit({picture!r}, {inside}, seed={seed}{more})\n"
         'result.save("out.png")\n'
     )

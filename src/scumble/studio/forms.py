@@ -49,6 +49,7 @@ class Forms:
         places: Sequence[Mapping[str, Any]] = (),
         files: Mapping[str, str] | None = None,
         inversion: str | None = None,
+        computed: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Check an edit: faults by field in the words of the command line, and the equal command line and Python.
 
@@ -65,6 +66,7 @@ class Forms:
             places: Fields of each text that has a place or a weight, but its map's file.
             files: Where files lie, by their place in the parameters: ``placed_words.0.map``, ``target_image``.
             inversion: File of the inversion to start from.
+            computed: Runtime and precision, where they are not the usual ones.
         """
         from scumble.methods.registry import method_class
 
@@ -82,7 +84,7 @@ class Forms:
         changed = {name: value for name, value in given.items() if not _is_default(kind, name, value)}
         where: dict[str, Any] = {
             "picture": picture, "change_map": change_map, "seed": seed, "count": count, "inversion": inversion,
-            "places": named, "model": model,
+            "places": named, "model": model, "computed": computed or {},
         }  # fmt: skip
         values = {name: value for name, value in changed.items() if name != "placed_words"}
         command = command_line(method, values | look, spelled, **where, output=output)
