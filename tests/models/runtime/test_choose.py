@@ -11,6 +11,7 @@ import pytest
 
 from scumble.errors import InputError
 from scumble.models.runtime import choose
+from scumble.models.runtime.installed import import_openvino, installed_version
 
 TINY = Path(__file__).parents[2] / "reference" / "tiny-sd"
 
@@ -61,3 +62,10 @@ def test_a_first_small_edit_under_auto_is_torch_and_touches_neither_openvino_nor
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.split() == ["torch", "False"]
     assert not (tmp_path / "cache" / "runtime").exists()
+
+
+def test_a_version_that_is_too_old_is_told_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2023.1.0")
+    assert installed_version() is None
+    with pytest.raises(InputError, match=r"installed is 2023\.1\.0: pip install --upgrade"):
+        import_openvino()

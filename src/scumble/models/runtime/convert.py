@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Callable
 from functools import cached_property
@@ -73,11 +74,15 @@ class Converter:
         graph = self._converted(wrap(), example)
 
         def write(target: Path) -> None:
-            self.openvino.save_model(graph, target / "network.xml", compress_to_fp16=False)
+            try:
+                self.openvino.save_model(graph, target / "network.xml", compress_to_fp16=False)
+            except RuntimeError as error:  # it does not say why
+                free = shutil.disk_usage(target).free >> 20
+                raise OSError(f"a file could not be written whole; {free} MB are free there") from error
 
         try:
             self.cache.put(about, write)
-        except (InputError, RuntimeError) as error:
+        except InputError as error:
             return graph, f"openvino's conversion is not kept for the next time: {error}"
         return graph, ""
 

@@ -16,14 +16,20 @@ OLDEST = (2025, 0)
 
 def installed_version() -> str | None:
     """Return the version of the installed OpenVINO, or None where it is missing or too old."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        number = version("openvino")
-    except PackageNotFoundError:
+    number = _version()
+    if number is None:
         return None
     numbers = tuple(int(part) for part in number.split(".")[:2] if part.isdigit())
     return number if numbers >= OLDEST else None
+
+
+def _version() -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("openvino")
+    except PackageNotFoundError:
+        return None
 
 
 def import_openvino() -> Any:
@@ -33,9 +39,10 @@ def import_openvino() -> Any:
         InputError: If it is not installed, or too old.
     """
     if installed_version() is None:
-        least = ".".join(map(str, OLDEST))
+        least, there = ".".join(map(str, OLDEST)), _version()
+        problem = "which is not installed" if there is None else f"installed is {there}"
         raise InputError(
-            f"runtime openvino needs openvino {least} or newer, which is not installed: pip install 'scumble[openvino]'"
+            f"runtime openvino needs openvino {least} or newer, {problem}: pip install --upgrade 'scumble[openvino]'"
         )
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
