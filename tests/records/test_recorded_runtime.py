@@ -11,7 +11,8 @@ from scumble.records.request import Request
 
 
 def asked(steps: int | None = None, **model: str) -> Request:
-    return Request(method="sdedit", parameters={} if steps is None else {"num_inference_steps": steps}, model=model)
+    parameters = {} if steps is None else {"num_inference_steps": steps}
+    return Request.model_validate({"method": "sdedit", "parameters": parameters, "model": model})
 
 
 @pytest.fixture

@@ -83,11 +83,12 @@ def test_strokes_are_followed_by_one_session_and_a_stroke_that_is_overtaken_stop
 
 
 def test_a_runtime_is_settled_by_name_when_the_model_is_loaded(tiny_editor: Editor) -> None:
-    for given, expected in (
+    cases: list[tuple[dict[str, Any], dict[str, Any]]] = [
         ({}, {}),
         ({"runtime": "torch", "dtype": "float32"}, {"runtime": "torch", "dtype": "float32"}),
         ({"runtime": "auto"}, {"runtime": settle("auto", "cpu", None)}),
-    ):
+    ]
+    for given, expected in cases:
         maker = Maker(**given)
         maker._editor, maker._seconds_a_row = tiny_editor, 1.0
         assert maker.answer_load(None)["computed"] == expected

@@ -46,7 +46,7 @@ def settled_runtime(request: Request, device: str) -> Request:
     name = settle(parse_runtime(spec.runtime), place.type, None)
     if spec.runtime == "auto" and spec.dtype == "float16":
         name = "torch"  # OpenVINO computes in float32 or bfloat16
-    dtype = spec.dtype
+    dtype: str | None = spec.dtype
     if dtype == "auto":
         steps = int({**request.defaults, **request.parameters}.get("num_inference_steps") or 50)
         other = str(parse_dtype("auto", place)).removeprefix("torch.")

@@ -29,11 +29,16 @@ def adapted(net: Any) -> None:
     net.peft_config = {"default": None}
 
 
+def with_module(net: Any) -> None:
+    del net[1].processor
+    net[1].add_module("processor", net[0])
+
+
 ATTACHED: dict[str, Callable[[Any], object]] = {
     "adapter": adapted,
     "forward": lambda net: setattr(net[0], "forward", lambda x: x),
     "foreign attention": lambda net: setattr(net[1], "processor", object()),
-    "foreign attention, a module": lambda net: (delattr(net[1], "processor"), net[1].add_module("processor", net[0])),
+    "foreign attention, a module": with_module,
     "hook": lambda net: net[0].register_forward_hook(lambda *args: None),
     "looking at attention": lambda net: setattr(net[1], "processor", PlainAttention([lambda p: None])),
     "replaced layer with a hook": lambda net: net.insert(1, hooked()),
