@@ -64,6 +64,12 @@ LIGHT = (
     ["redo", "out.png", "--seed", "1"],
     ["invert", "in.png", "--skip", "much"],
     ["map", "--help"],
+    ["world", "--help"],
+    ["world", "render", "--help"],
+    ["world", "sheet", "--count", "x"],
+    ["train", "--help"],
+    ["train", "latent", "--help"],
+    ["train", "latent", "--minutes", "x"],
     ["map", "ellipse", "--soft", "x"],
     ["info", "missing.png"],
 )

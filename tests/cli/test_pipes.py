@@ -83,12 +83,29 @@ def test_other_commands_read_and_write_pipes_too(piped: Any, picture: Image.Imag
     assert Image.open(io.BytesIO(wider)).size == (72, 64)
 
 
+def test_maps_go_through_pipes(
+    piped: Any, picture: Image.Image, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture.save("in.png")
+    drawn = piped(png(picture), "map", "box", "8", "8", "40", "40", "--like", "-", "-o", "-")
+    assert "map: " in capsys.readouterr().err
+    piped(b"", "map", "box", "8", "8", "40", "40", "--like", "in.png", "-o", "box.png")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(drawn))), np.asarray(Image.open("box.png")))
+    for words in (("blur", "-"), ("levels", "-", "--invert"), ("luminance", "-"), ("combine", "-", "box.png")):
+        sent = piped(drawn, "map", *words, "-o", "-")
+        named = [word.replace("-", "box.png") if word == "-" else word for word in words]
+        piped(b"", "map", *named, "-o", "named.png", "--overwrite")
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(sent))), np.asarray(Image.open("named.png"))), words
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["box.png", "in.png", "named.png"]
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
         (("edit", "-", "-o", "-", "--json"), "both write to stdout"),
         (("edit", "-", "-o", "-", "--count", "2"), "one picture, not 2"),
         (("edit", "-", "-o", "-"), "into the terminal"),
+        (("map", "box", "1", "1", "9", "9", "--size", "9x9", "-o", "-"), "into the terminal"),
         (("edit", "-", "-o", "x.png"), "is a terminal"),
     ],
 )

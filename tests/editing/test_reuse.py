@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
 from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
 from scumble.methods.reuse import ContentCache
 from scumble.models.base import Model
+from scumble.records.view import View
 from tests.support.all_methods import editor_for, short, soft_map
 
 INVERTING = ("asyrp", "ddim-inversion", "ddpm-inversion", "pix2pix-zero", "plug-and-play", "prompt-to-prompt")
@@ -64,6 +66,52 @@ def test_another_prompt_or_seed_takes_the_same_ddim_inversion(tiny_sd: Model, pi
     again = editor.edit(picture, another, seed=2)
     assert again.cost.reused["inversion"] > 0
     assert same(again, Editor(tiny_sd).edit(picture, another, seed=2))
+
+
+def calls_of(model: Model, run: Callable[[], Any]) -> tuple[Any, int]:
+    """What comes of it, and calls of the denoising network."""
+    calls: list[int] = []
+    predict = model.predict
+    model.predict = lambda *args, **more: (calls.append(1), predict(*args, **more))[1]  # type: ignore[method-assign]
+    try:
+        return run(), len(calls)
+    finally:
+        del model.predict
+
+
+@pytest.mark.parametrize("kind", ["ddim", "edit-friendly", "naive"])
+def test_the_second_inversion_of_a_picture_calls_no_network(kind: str, tiny_sd: Model, picture: Image.Image) -> None:
+    model = copy.deepcopy(tiny_sd)
+    editor, settings = Editor(model), {"method": kind, "num_inference_steps": 3, "prompt": "a cat", "seed": 1}
+    first, paid = calls_of(model, lambda: editor.invert(picture, **settings))
+    copied = first.to("cpu", copy=True)
+    first.xs.zero_()  # the caller's own to change
+    second, calls = calls_of(model, lambda: editor.invert(picture.copy(), **settings))
+    assert paid > calls == 0 and second.report["reused_rows"] > 0
+    assert second.sha256 == copied.sha256 and second.error == copied.error
+    if kind != "naive":
+        edit = (DDIMInversion if kind == "ddim" else DDPMInversion)(**WORDS)
+        assert editor.edit(picture, edit, seed=1).cost.reused.get("inversion", 0) > 0
+    for other in ({"prompt": "a dog"}, {"num_inference_steps": 4}, {"skip": 0.5}, {"view": View(work_size=32)}):
+        _, calls = calls_of(model, lambda: editor.invert(picture, **{**settings, **other}))  # noqa: B023
+        assert calls > 0, other
+    lora(model)
+    again, calls = calls_of(model, lambda: editor.invert(picture, **settings))
+    assert calls > 0 and again.sha256 != second.sha256
+    assert again.sha256 == Editor(model, cache=False).invert(picture, **settings).sha256
+
+
+def test_what_an_inversion_lacked_is_made_once(tiny_sd: Model, picture: Image.Image) -> None:
+    model = copy.deepcopy(tiny_sd)
+    editor = Editor(model)
+    stored = editor.invert(picture, prompt="a cat", num_inference_steps=4, skip=0.5, seed=1, measured=False)
+    method = DDPMInversion(prompt="a dog", skip=0.0)
+    made = [editor.edit(picture, method, seed=2, inversion=stored) for _ in range(2)]
+    assert [one.cost.reused.get("inversion's first levels", 0) > 0 for one in made] == [False, True]
+    assert same(*made)
+    lora(model)
+    after = editor.edit(picture, method, seed=2, inversion=replace(stored, model_sha256=""))
+    assert not after.cost.reused.get("inversion's first levels") and not same(after, made[0])
 
 
 def lora(model: Any) -> None:

@@ -22,7 +22,10 @@ from scumble.cli import main
 from scumble.editing.editor import Editor
 from scumble.errors import InputError
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
+from scumble.records.map_inside import MAP_KEY
 from scumble.records.metadata import read_metadata
+from scumble.records.request import Request
+from scumble.work.attempt import Attempt
 from scumble.work.batch import Batch, Finished
 from scumble.work.driver import Rules
 from scumble.work.ledger import Ledger
@@ -92,6 +95,19 @@ def test_every_result_is_there_with_its_recipe_and_the_key_of_its_request(inputs
                 if not one.path.endswith(".json"):
                     recipe = read_metadata(whole / one.path)
                     assert recipe["request"] == row.key and recipe["seed"] == row.body["seed"]
+
+
+def test_a_map_goes_into_results_where_that_is_asked(inputs: Path, tmp_path: Path, tiny_editor: Editor) -> None:
+    attempt = Attempt(str(tmp_path), "token")
+    fields = {"image": str(inputs / "p0.png"), "change_map": str(inputs / "m.png"), "seed": 1}
+    quick = {"method": "differential-diffusion", "parameters": {"num_inference_steps": 2}}
+    for asked in (False, True):
+        request = Request.model_validate({**fields, **quick, "map_inside": asked})
+        attempt._editors[request.model.model_dump_json()] = tiny_editor
+        payload = {"request": request.model_dump(mode="json"), "output": f"{asked}.png"}
+        (file,) = attempt.make(payload, lambda *_, **__: None, lambda: False)["files"]
+        with Image.open(tmp_path / file["temporary"]) as made:
+            assert (MAP_KEY in made.info) is asked
 
 
 def test_results_are_those_of_the_bare_editor(inputs: Path, whole: Path, tiny_editor: Editor) -> None:

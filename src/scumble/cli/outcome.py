@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scumble.cli.common import Common
-from scumble.cli.pipes import is_stdout, output_file
+from scumble.cli.pipes import is_stdout, output_file, refuse_terminal
 from scumble.errors import InputError
 from scumble.files import PICTURE_FORMATS, refuse_overwriting
 
@@ -60,8 +60,8 @@ def _check_stdout(common: Common) -> None:
         raise InputError("--json and -o - both write to stdout; give the picture a file")
     if common.count != 1:
         raise InputError(f"-o - takes one picture, not {common.count} candidates; give a file name")
-    if sys.stdout.isatty() and not common.plan:
-        raise InputError("-o - would write a picture into the terminal; pipe it on, or give a file name")
+    if not common.plan:
+        refuse_terminal()
 
 
 def report(result: Result, target: Path, common: Common) -> None:

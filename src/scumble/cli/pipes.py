@@ -15,7 +15,18 @@ from scumble.errors import InputError
 if TYPE_CHECKING:
     from scumble.images import Picture
 
-__all__ = ["STDIN", "STDOUT", "file_of", "input_file", "is_stdout", "named", "opened", "output_file", "with_streams"]
+__all__ = [
+    "STDIN",
+    "STDOUT",
+    "file_of",
+    "input_file",
+    "is_stdout",
+    "named",
+    "opened",
+    "output_file",
+    "refuse_terminal",
+    "with_streams",
+]
 
 STDIN, STDOUT = "stdin:", "stdout:"
 """What a lone ``-`` becomes before flags are parsed: parsers take it for a flag."""
@@ -62,6 +73,16 @@ def _stdin() -> BinaryIO:
     if sys.stdin.isatty():
         raise InputError("- reads a picture from stdin, which is a terminal: pipe one in, as in cat a.png | scumble …")
     return sys.stdin.buffer
+
+
+def refuse_terminal() -> None:
+    """Refuse to write a picture where a person would see its bytes.
+
+    Raises:
+        InputError: If stdout is a terminal.
+    """
+    if sys.stdout.isatty():
+        raise InputError("-o - would write a picture into the terminal; pipe it on, or give a file name")
 
 
 @contextmanager

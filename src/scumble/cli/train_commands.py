@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from scumble.errors import InputError, nearest
 from scumble_lab.training.config import Schedule, SizeName, preset
-from scumble_lab.training.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from scumble_lab.training.loop import Task
+    from scumble_lab.training.run_folder import RunFolder
 
 __all__ = ["COMMANDS", "classifier", "clip", "fast", "instruct", "judge", "latent", "pixel", "publish", "report", "vae"]
 
@@ -24,6 +24,8 @@ def _workshop(size: SizeName, out: Path) -> RunFolder:
     Raises:
         InputError: if the size needs a device that is not there.
     """
+    from scumble_lab.training.run_folder import RunFolder
+
     shop = RunFolder(out, preset(size))
     if shop.size.device == "cuda":
         import torch

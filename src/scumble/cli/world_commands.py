@@ -6,6 +6,7 @@ import io
 import json
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,9 @@ from PIL import Image, ImageDraw
 
 from scumble.errors import InputError
 from scumble.files import atomic_write
-from scumble_lab.world.captions import caption
-from scumble_lab.world.render import render
-from scumble_lab.world.scene import Scene, sample_scene
-from scumble_lab.world.truths import truths as true_maps
+
+if TYPE_CHECKING:
+    from scumble_lab.world import Scene
 
 _AT_ONCE = 32
 _LINE = 11
@@ -32,6 +32,8 @@ def sheet(out: Path, *, count: int = 24, seed: int = 0, size: int = 128) -> None
         seed: Scene seeds count up from here.
         size: Width and height of each scene's picture in pixels.
     """
+    from scumble_lab.world import caption
+
     scenes = _scenes(count, seed, size)
     columns = min(6, count)
     rows = -(-count // columns)
@@ -70,7 +72,9 @@ def render_pictures(out: Path, *, count: int = 16, seed: int = 0, size: int = 12
 
 
 def _write_scene(out: Path, name: str, scene: Scene, pixels: npt.NDArray[np.uint8], *, with_maps: bool) -> None:
-    maps = true_maps(scene, pixels.shape[0])
+    from scumble_lab.world import caption, truths
+
+    maps = truths(scene, pixels.shape[0])
     _write(out / f"{name}.png", _png(Image.fromarray(pixels)))
     if with_maps:
         _write(out / f"{name}.ids.png", _png(Image.fromarray((maps.ids + 1).numpy().astype(np.uint8))))
@@ -84,10 +88,14 @@ def _write_scene(out: Path, name: str, scene: Scene, pixels: npt.NDArray[np.uint
 def _scenes(count: int, seed: int, size: int) -> list[Scene]:
     if count < 1 or size < 8:
         raise InputError(f"count must be at least 1 and size at least 8, got {count} and {size}")
+    from scumble_lab.world import sample_scene
+
     return [sample_scene(seed + number) for number in range(count)]
 
 
 def _pixels(scenes: list[Scene], size: int) -> list[npt.NDArray[np.uint8]]:
+    from scumble_lab.world import render
+
     return list(render(scenes, size).permute(0, 2, 3, 1).contiguous().numpy())
 
 

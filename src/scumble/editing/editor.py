@@ -239,7 +239,8 @@ class Editor(LoadedModel):
                 self._answering.settle(steps, steps)
             drawn = secrets.randbits(31) if seed is None else seed
             watch, tiles = Watch(on_step, cancel), view is not None and view.tiles
-            return invert_picture(self.model, picture, chosen, drawn, measured, part, watch, tiles)
+            reuse = Reuse(None if tiles else self.cache)
+            return invert_picture(self.model, picture, chosen, drawn, measured, part, watch, tiles, reuse)
 
     def generate(
         self,

@@ -19,6 +19,7 @@ from scumble.editing.run import before_call
 from scumble.editing.runtime import runtime_notices
 from scumble.editing.windows import Part, tiled_part, whole_part, window_around
 from scumble.errors import InputError, MethodError, ScumbleError
+from scumble.hashing import sha256
 from scumble.images import Box, MapSource, Picture, load_image, load_map, psnr, to_bytes
 from scumble.images.islands import bounding_box
 from scumble.inversion.inversion import Inversion
@@ -26,6 +27,7 @@ from scumble.inversion.settings import InversionSettings
 from scumble.methods.batch import EditBatch
 from scumble.methods.given_text import GivenText
 from scumble.methods.inversion_for import inversion_for
+from scumble.methods.reuse import Reuse
 from scumble.methods.watch import Watch
 from scumble.models.base import Model
 from scumble.models.runtime.base import made_with
@@ -66,6 +68,7 @@ def invert_picture(
     part: Part | None = None,
     watch: Watch | None = None,
     tiles: bool = False,
+    reuse: Reuse | None = None,
 ) -> Inversion:
     """Invert a picture, or a window of it, at the size the model sees it, and keep the picture with it.
 
@@ -78,6 +81,7 @@ def invert_picture(
         part: The window; the whole picture by default.
         watch: Who looks on.
         tiles: Predict in overlapping tiles, blended at every step; edits from it do the same.
+        reuse: What was made before of the same picture.
 
     Raises:
         InputError: If the settings do not fit the model.
@@ -101,7 +105,7 @@ def invert_picture(
         window=window,
         text=GivenText(model.pieces(settings.prompt or "") if model.takes_text else 1),
     )
-    batch.watch = watch or Watch()
+    batch.watch, batch.reuse = watch or Watch(), reuse or Reuse()
     batch.cost.before_call = before_call(batch)
     started = time.perf_counter()
     inversion = inversion_for(batch, settings)
@@ -113,15 +117,18 @@ def invert_picture(
         inversion = replace(inversion, report={**inversion.report, **report_rows})
     report = {**inversion.report, "seconds": seconds, "notices": [*batch.notices, *runtime_notices(model)]}
     rgba = picture.with_alpha(picture.rgb)
+    error = _measured(batch, inversion, prepared) if measured else {}
+    if saved := sum(batch.cost.reused.values()):
+        report["reused_rows"] = saved
     return replace(
-        inversion.to("cpu"),
+        inversion.to("cpu", copy=True),  # what a cache keeps is nobody's to change
         seed=seed,
         picture=torch.from_numpy(np.array(rgba)),
         picture_name=picture.path_name or "",
         picture_sha256=picture.sha256,
         window={"box": list(window.box), "scaled": list(window.scaled), "size": list(window.size)}
         | ({"tiles": True} if tiles else {}),
-        error=measure(batch, inversion, prepared) if measured else {},
+        error=error,
         report=report,
     )
 
@@ -170,6 +177,16 @@ def measure(batch: EditBatch, inversion: Inversion, prepared: Prepared | None = 
         errors["picture_max"] = float((result.int() - wanted.int()).abs().max())
         errors["picture_psnr"] = psnr(result, wanted, 255)
     return errors
+
+
+def _measured(batch: EditBatch, inversion: Inversion, prepared: Prepared) -> dict[str, float]:
+    """What :func:`measure` gives, or gave for the same inversion of the same pixels."""
+    original, profile, window = prepared.original, prepared.profile, prepared.window
+    pixels = b"" if original is None else np.ascontiguousarray(original.pixels).tobytes()
+    seen = sha256(pixels, b"" if profile is None else profile.icc)
+    replayed = (inversion.prompt, inversion.guidance_scale, inversion.eta, inversion.rule, inversion.compat)
+    parts = (seen, repr(window), inversion.sha256, *replayed, inversion.levels, inversion.first)
+    return dict(batch.reused("inversion's error", parts, lambda: measure(batch, inversion, prepared)))
 
 
 def replay_notices(model: Model, inversion: Inversion) -> list[str]:

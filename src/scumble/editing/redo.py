@@ -141,7 +141,7 @@ class _Files:
 
     def extra(self, k: int) -> Any:
         """What acted besides, with the paths of its files."""
-        about = dict(self.recipe.also[k])
+        about = self.recipe.settled_also()[k]
         extra = from_recipe(about)
         body = self._body(extra, about, f"also.{k}.")
         return extra if body is None else from_recipe(body)

@@ -153,13 +153,13 @@ class Inversion:
         zs, residuals = (None if t is None else t[k:] for t in (self.zs, self.residuals))
         return replace(self, first=first, xs=self.xs[k:], zs=zs, residuals=residuals)
 
-    def to(self, device: torch.device | str) -> Inversion:
-        """The same inversion with its tensors on a device (the picture stays on the CPU)."""
+    def to(self, device: torch.device | str, copy: bool = False) -> Inversion:
+        """The same inversion with its tensors on a device (the picture stays on the CPU); ``copy``: in any case new."""
 
         def moved(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(device)
+            return None if tensor is None else tensor.to(device, copy=copy)
 
-        return replace(self, xs=self.xs.to(device), zs=moved(self.zs), residuals=moved(self.residuals))
+        return replace(self, xs=self.xs.to(device, copy=copy), zs=moved(self.zs), residuals=moved(self.residuals))
 
     def fits(self, model: Model, levels: Sequence[Level], shape: Sequence[int]) -> None:
         """Refuse a run that this inversion was not made for.

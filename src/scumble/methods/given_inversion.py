@@ -11,6 +11,7 @@ from scumble.core.noise import CounterNoise, NoiseSource
 from scumble.core.schedule import Level
 from scumble.core.solver import Solver
 from scumble.errors import InputError, MethodError
+from scumble.hashing import tensors_sha256
 from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.extract import Path
 from scumble.inversion.inversion import Inversion
@@ -69,6 +70,12 @@ def _extend(batch: EditBatch, given: Inversion, first: int, chunk: int | None) -
     ctx = context_of(batch, given.levels, given.solver(batch.model), CounterNoise([given.seed]), 1)
     residuals = torch.zeros_like(given.zs) if given.residuals is None else given.residuals
     known, guidance = Path(given.xs, given.zs, residuals), batch.source_guidance(given.prompt, "", given.guidance_scale)
-    with torch.no_grad(), batch.watch.phase("invert", given.first - first):
-        path = edit_friendly(ctx, given.x0, guidance, first=first, chunk=chunk, known=known)
+
+    def walk() -> Path:
+        with torch.no_grad(), batch.watch.phase("invert", given.first - first):
+            return edit_friendly(ctx, given.x0, guidance, first=first, chunk=chunk, known=known)
+
+    stored = tensors_sha256({"xs": given.xs, "zs": given.zs, "residuals": residuals})
+    parts = (stored, given.levels, given.first, first, given.prompt, given.guidance_scale, given.eta, chunk)
+    path = batch.reused("inversion's first levels", parts, walk, ctx.noise)
     return replace(given, first=first, xs=path.xs, zs=path.zs, residuals=path.residuals, error={})

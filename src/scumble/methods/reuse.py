@@ -117,5 +117,5 @@ class Reuse:
 
 
 def _bytes_of(value: object) -> int:
-    tensors = [value] if isinstance(value, Tensor) else [one for one in vars(value).values() if isinstance(one, Tensor)]
-    return sum(one.untyped_storage().nbytes() for one in tensors)
+    held = [value] if isinstance(value, Tensor) else getattr(value, "__dict__", {}).values()
+    return sum(one.untyped_storage().nbytes() for one in held if isinstance(one, Tensor))

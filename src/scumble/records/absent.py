@@ -13,7 +13,7 @@ __all__ = ["with_absent"]
 ABSENT: dict[int, dict[str, Any]] = {
     1: {"edge": "cut", "guidance_map": "constant", "inversion_start": "same", "near_zero": "sharp", "substeps": False},
 }
-"""Format -> field of any method -> value where a recipe of that format, or an older one, lacks it."""
+"""Format -> field of any method, or of what acts besides -> value where a recipe of that format, or an older one, lacks it."""
 
 
 def with_absent(parameters: Mapping[str, Any], format_: int, known: Collection[str]) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def with_absent(parameters: Mapping[str, Any], format_: int, known: Collection[s
     Args:
         parameters: As they are in the recipe.
         format_: The recipe's format.
-        known: The fields that the method has today.
+        known: The fields that there are today.
     """
     unsaid = {
         name: value

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from scumble.errors import InputError, first_problem
+from scumble.methods.extras.parse import extra_class
 from scumble.methods.method import Method
 from scumble.methods.registry import method_class
 from scumble.records.absent import with_absent
@@ -140,6 +141,14 @@ class Recipe(Settings):
         fields = method_class(self.method).model_fields  # type: ignore[attr-defined]
         used = {name: value for name, value in self.used.items() if name in fields}
         return {**with_absent(self.parameters, self.format, fields), **used}
+
+    def settled_also(self) -> list[dict[str, Any]]:
+        """What acted besides the method, with what the format left unsaid.
+
+        Raises:
+            InputError: If no file can hold what acted.
+        """
+        return [with_absent(about, self.format, extra_class(about).model_fields) for about in self.also]
 
     def build(self, **more: object) -> Method:
         """Return the method object with this recipe's parameters (and ``more``, such as the change map).

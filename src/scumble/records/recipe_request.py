@@ -67,7 +67,7 @@ def request_of_recipe(line: Line, wishes: Wishes) -> tuple[Request, dict[str, st
         seed=recipe.seed + first,
         count=count,
         batch_size=recipe.batch_size,
-        also=tuple(recipe.also),
+        also=tuple(recipe.settled_also()),
         view=recipe.view or VIEW_0_1,
         files={place.removeprefix("files."): ref for place, ref in refs.items()},
         model={**_model(recipe, model, put_on), **_computed(recipe, wishes)},
@@ -105,7 +105,9 @@ def _files_of(recipe: Recipe, method: Method, folders: list[Path]) -> dict[str, 
     if recipe.inversion is not None:
         places["inversion"] = (str(_inversion(recipe.inversion, beside)), recipe.inversion["sha256"])
     named = [*named_files(method)]
-    named += [one for k, about in enumerate(recipe.also) for one in named_files(from_recipe(about), f"also.{k}.")]
+    named += [
+        one for k, about in enumerate(recipe.settled_also()) for one in named_files(from_recipe(about), f"also.{k}.")
+    ]
     for one in named:
         ref = recipe.files.get(one.place)
         there = None if ref is None else beside.file(ref)

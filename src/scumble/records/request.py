@@ -86,6 +86,8 @@ class Request(Settings):
     """File name of the result, in the folder of the batch."""
     quality: int = Field(default=95, ge=1, le=100)
     """Of JPEG and WebP."""
+    map_inside: bool = False
+    """Put the change map into each result (PNG, JPEG beside it), so that it needs the picture alone to be made again."""
     priority: int = Field(default=0, ge=-1000, le=1000)
     """Higher ones are made first; no part of the identity."""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -158,7 +160,8 @@ class Request(Settings):
         return tuple(filled["also"])
 
     def _identity(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", exclude=set(ASIDE))
+        body = self.model_dump(mode="json", exclude=set(ASIDE))
+        return body if self.map_inside else {name: body[name] for name in body if name != "map_inside"}  # as before it
 
 
 def canonical(value: Any) -> str:

@@ -291,7 +291,8 @@ class Attempt:
         first.parent.mkdir(parents=True, exist_ok=True)
         images = list(result.images)  # put together once, not for saving and for its hash
         keyed = replace(result, images=images, recipe=result.recipe.model_copy(update={"request": key}))
-        temporaries = keyed.save(temporary_path(first, self.token), quality=request.quality)
+        how: dict[str, Any] = {"quality": request.quality, "map_inside": request.map_inside}
+        temporaries = keyed.save(temporary_path(first, self.token), **how)
         for temporary, final, image in zip(temporaries, finals, images, strict=True):
             pixels = sha256(f"{image.size}{image.mode}", image.tobytes())
             if sidecar_path(temporary).is_file():

@@ -49,7 +49,7 @@ CREATE TABLE attempt(request INTEGER, number INTEGER, run INTEGER, worker INTEGE
 has for itself, ``settings.body`` what many have in common; ``input`` is per request, since a file may change between
 two of them."""
 
-SHARED = ("format", "method", "defaults", "model", "view", "batch_size", "quality")
+SHARED = ("format", "method", "defaults", "model", "view", "batch_size", "quality", "map_inside")
 """What many requests of a list have in common, besides the method's parameters but its words."""
 WORDS = ("prompt", "negative_prompt", "source_prompt")
 

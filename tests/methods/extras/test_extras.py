@@ -67,6 +67,35 @@ def test_maps_hold_whatever_acts_besides(tiny_editor: Editor, picture: Image.Ima
     assert not np.array_equal(pixels(guided.image), pixels(plain.image))
 
 
+@pytest.mark.parametrize(
+    "also",
+    [
+        LayoutTarget(move={"cat": (0.3, 0.0)}, resize={"cat": 1.5}, keep_look=("photo",), keep_shape=("photo",)),
+        AttendAndExcite(words=("photo", "cat"), absent=("photo",), apart=True),
+        ColorTarget(colour="red"),
+    ],
+    ids=["wish", "present", "paint"],
+)
+def test_a_candidate_is_what_it_is_alone_whatever_acts_besides(
+    tiny_editor: Editor, picture: Image.Image, also: Any
+) -> None:
+    method = SDEdit(prompt=PROMPT, strength=1.0, **STEPS)
+    batched = tiny_editor.edit(picture, method, seed=5, count=3, batch_size=2, also=[also])
+    for k, one in enumerate(batched.images):
+        alone = tiny_editor.edit(picture, method, seed=5 + k, also=[also])
+        assert np.abs(pixels(one) - pixels(alone.image)).max() <= 2, k
+
+
+def test_a_recipe_of_0_1_means_the_sharp_rule_for_what_acted_besides(tiny_editor: Editor, picture: Image.Image) -> None:
+    result = tiny_editor.edit(picture, SDEdit(prompt=PROMPT, **STEPS), also=[LayoutTarget(put={"cat": (0.1, 0.1)})])
+    (about,) = result.recipe.also
+    assert about["near_zero"] == "smooth"
+    silent = [{name: value for name, value in about.items() if name != "near_zero"}]
+    for form, rule in ((1, "sharp"), (2, "smooth")):
+        recipe = result.recipe.model_copy(update={"format": form, "also": silent})
+        assert [from_recipe(one).near_zero for one in recipe.settled_also()] == [rule]
+
+
 def test_energies_act_on_an_inversion_and_stay_out_of_what_a_map_keeps(
     tiny_editor: Editor, picture: Image.Image
 ) -> None:

@@ -106,6 +106,18 @@ def test_a_candidate_does_not_depend_on_how_many_are_made_at_once(tiny_editor: E
     assert np.abs(pixels(both.images[1]) - pixels(alone.image)).max() <= 2
 
 
+def test_a_reference_is_noised_by_each_candidate_for_itself(
+    tiny_editor: Editor, picture: Image.Image, tmp_path: Path
+) -> None:
+    picture.save(tmp_path / "look.png")
+    reference = Reference(image=str(tmp_path / "look.png"), prompt="a photo of a dog", words={"cat": "dog"})
+    method = SelfGuidance(**SHORT, references=(reference,))
+    batched = tiny_editor.generate(method, seed=3, count=3, batch_size=2)
+    for k in (1, 2):
+        alone = tiny_editor.generate(method, seed=3 + k)
+        assert np.abs(pixels(batched.images[k]) - pixels(alone.image)).max() <= 2
+
+
 def test_a_wish_that_is_fulfilled_leaves_the_picture_alone(tiny_editor: Editor) -> None:
     """Nothing but rounding pulls where all is as wished, and it is not brought to full strength."""
     plain = tiny_editor.generate(TextToImage(**SHORT, guidance_scale=5.0), seed=3)

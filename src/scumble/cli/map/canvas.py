@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from scumble.cli.pipes import input_file, is_stdout, output_file, refuse_terminal
+
 if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["Canvas", "Output", "Overwrite", "Point", "Sheet", "write"]
 
-Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Where the map goes (.png).")]
+Output = Annotated[Path, Parameter(name=["--output", "-o"], help="Where the map goes (.png); - for stdout.")]
 Overwrite = Annotated[bool, Parameter(negative="", help="Replace a file that is there.")]
 Point = Annotated[tuple[float, float] | None, Parameter(negative="")]
 
@@ -23,7 +26,7 @@ Point = Annotated[tuple[float, float] | None, Parameter(negative="")]
 class Canvas:
     """The size of the map."""
 
-    like: Annotated[Path | None, Parameter(help="Make the map as large as this picture.")] = None
+    like: Annotated[Path | None, Parameter(help="Make the map as large as this picture (- from stdin).")] = None
     size: Annotated[str | None, Parameter(help="Or give its size, for example 640x480.")] = None
 
     def sides(self) -> tuple[int, int]:
@@ -35,7 +38,8 @@ class Canvas:
         if self.like is not None:
             from scumble.images.decode import open_file
 
-            return open_file(self.like).size
+            with input_file(self.like) as file:
+                return open_file(file).size
         width, _, height = (self.size or "").lower().partition("x")
         if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
             raise InputError(f"--size {self.size!r} is not a size; write it as 640x480")
@@ -48,12 +52,19 @@ def write(grey: Image.Image, output: Path, overwrite: bool = False) -> None:
     from scumble.files import refuse_overwriting
     from scumble.images import describe_map, load_map, save_image
 
+    about = describe_map(load_map(grey, grey.size)[0])
+    if is_stdout(output):
+        refuse_terminal()
+        with output_file(output) as file:
+            save_image(grey, file)
+        print(f"map: {about}", file=sys.stderr)
+        return
     if output.suffix.lower() != ".png":
         raise InputError(f"the map {output} must end in .png: other formats would make its black impure")
     if not overwrite:
         refuse_overwriting(output)
     save_image(grey, output)
-    print(f"{output}: {describe_map(load_map(grey, grey.size)[0])}")
+    print(f"{output}: {about}")
 
 
 @Parameter(name="*")

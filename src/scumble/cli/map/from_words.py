@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from scumble.cli.map.canvas import Output, Overwrite, write
 from scumble.cli.model_flags import ModelFlags
+from scumble.cli.pipes import input_file
 
 if TYPE_CHECKING:
     from scumble.editing.maps_from_words import WordMap
@@ -67,8 +68,9 @@ def words(
     """
     from scumble.editing.maps_from_words import word_map
 
-    source_prompt = _caption(source_prompt, image, flags.model)
-    cut.write(word_map(flags.editor().model, image, word, source_prompt, level=level), output, overwrite)
+    with input_file(image) as file:
+        caption = _caption(source_prompt, file, flags.model)
+        cut.write(word_map(flags.editor().model, file, word, caption, level=level), output, overwrite)
 
 
 def difference(
@@ -103,12 +105,13 @@ def difference(
     """
     from scumble.editing.maps_from_words import difference_map, published_difference_map
 
-    source_prompt = _caption(source_prompt, image, flags.model)
-    model = flags.editor().model
-    if compat == "official":
-        word_map = published_difference_map(model, image, prompt, source_prompt)
-    else:
-        word_map = difference_map(model, image, prompt, source_prompt, level=level, noises=noises)
+    with input_file(image) as file:
+        caption = _caption(source_prompt, file, flags.model)
+        model = flags.editor().model
+        if compat == "official":
+            word_map = published_difference_map(model, file, prompt, caption)
+        else:
+            word_map = difference_map(model, file, prompt, caption, level=level, noises=noises)
     cut.write(word_map, output, overwrite)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from scumble.cli.map.canvas import Canvas, Output, Overwrite, write
+from scumble.cli.pipes import input_file
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 __all__ = ["blur", "combine", "depth", "levels", "luminance", "segments"]
 
@@ -33,7 +37,8 @@ def blur(
     """
     from scumble import maps
 
-    write(maps.blurred_mask(maps.from_file(mask), radius, side), output, overwrite)
+    with input_file(mask) as file:
+        write(maps.blurred_mask(maps.from_file(file), radius, side), output, overwrite)
 
 
 def luminance(image: Path, *, output: Output, overwrite: Overwrite = False) -> None:
@@ -46,7 +51,8 @@ def luminance(image: Path, *, output: Output, overwrite: Overwrite = False) -> N
     """
     from scumble import maps
 
-    write(maps.luminance(image), output, overwrite)
+    with input_file(image) as file:
+        write(maps.luminance(file), output, overwrite)
 
 
 def levels(
@@ -83,7 +89,9 @@ def levels(
     from scumble import maps
 
     size = None if like is None else Canvas(like=like).sides()
-    write(maps.levels(maps.from_file(source, size, channel=channel), black, white, gamma, invert), output, overwrite)
+    with input_file(source) as file:
+        grey = maps.from_file(file, size, channel=channel)
+    write(maps.levels(grey, black, white, gamma, invert), output, overwrite)
 
 
 def combine(
@@ -100,7 +108,11 @@ def combine(
     """
     from scumble import maps
 
-    write(maps.combine([maps.from_file(source) for source in sources], how), output, overwrite)
+    def read(source: Path) -> Image.Image:
+        with input_file(source) as file:
+            return maps.from_file(file)
+
+    write(maps.combine([read(source) for source in sources], how), output, overwrite)
 
 
 def depth(image: Path, *, model: str | None = None, output: Output, overwrite: Overwrite = False) -> None:
@@ -115,7 +127,8 @@ def depth(image: Path, *, model: str | None = None, output: Output, overwrite: O
     """
     from scumble import maps
 
-    write(maps.depth(image, model), output, overwrite)
+    with input_file(image) as file:
+        write(maps.depth(file, model), output, overwrite)
 
 
 def segments(image: Path, *labels: str, model: str | None = None, output: Output, overwrite: Overwrite = False) -> None:
@@ -132,4 +145,5 @@ def segments(image: Path, *labels: str, model: str | None = None, output: Output
     """
     from scumble import maps
 
-    write(maps.segmentation(image, model, labels), output, overwrite)
+    with input_file(image) as file:
+        write(maps.segmentation(file, model, labels), output, overwrite)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,6 +34,9 @@ class LayoutTarget(Extra):
     """Phrases that keep their look."""
     source_prompt: str = ""
     """What the image shows now. Default: the prompt."""
+    near_zero: Literal["smooth", "sharp"] = "smooth"
+    """Slope of small differences: smooth fades to 0; sharp (recipes without this field) is that of large ones, so that
+    rounding decides, and with it the number of candidates computed at once."""
 
     def guides(self, batch: EditBatch, prompt: str) -> list[WeightedEnergy]:
         """Those of self-guidance, by center and size."""
@@ -41,7 +44,7 @@ class LayoutTarget(Extra):
         from scumble.methods.guidance.layout_energies import layout_energies
 
         fields = {name: getattr(self, name) for name in ("move", "put", "resize", "keep_shape", "keep_look")}
-        wishes = WordWishes(**fields, by="centre", near_zero="sharp")
+        wishes = WordWishes(**fields, by="centre", near_zero=self.near_zero)
         acting = ActiveDuring(self.begin, self.end)
         guides = layout_energies(wishes, batch, prompt, self.source_prompt or prompt, acting)
         # Without an image there is no size to keep.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from scumble.controls.activation_reader import ActivationReader
+from scumble.controls.change_map import NoisedSource
 from scumble.controls.energy_guidance import EnergyGuidance
 from scumble.controls.energy_sources import SourceRow
 from scumble.core.conditioning import Conditioning
@@ -25,7 +24,7 @@ def extra_controls(batch: EditBatch, prompt: str, also: Sequence[Extra], cap: fl
     """Turn what is to act besides a method into controls: shifts of the bottleneck, then ONE of all energies.
 
     Args:
-        job: The batch.
+        batch: The batch.
         prompt: The prompt of the run.
         also: What is to act.
         cap: Limit of the energies' shift of eps, as a share of eps.
@@ -50,7 +49,4 @@ def _source(batch: EditBatch, prompt: str, also: Sequence[Extra]) -> SourceRow:
     if batch.inversion is not None:
         path = batch.inversion.to(batch.model.device)
         return SourceRow(batch.embed(source_prompt), path.rows)
-    with torch.no_grad():
-        draw = batch.noise.select(0, 1).normal((1, *batch.shape[1:]), "start", 0).to(batch.model.device)
-    x0 = batch.x0
-    return SourceRow(batch.embed(source_prompt), lambda ctx, i: ctx.noised(x0, draw, i))
+    return SourceRow(batch.embed(source_prompt), NoisedSource(batch.x0))

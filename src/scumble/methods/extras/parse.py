@@ -12,23 +12,33 @@ from scumble.methods.extras.extra import Extra
 from scumble.methods.extras.extras import ALSO
 from scumble.untrusted import parse_json
 
-__all__ = ["parse_also", "from_recipe"]
+__all__ = ["extra_class", "from_recipe", "parse_also"]
 
 
-def from_recipe(record: Mapping[str, Any]) -> Extra:
+def extra_class(about: Mapping[str, Any]) -> type[Extra]:
+    """The class of what a recipe says acted.
+
+    Raises:
+        InputError: If it was a user's own energy, or nothing that this version knows.
+    """
+    kind = about.get("kind", "")
+    if not isinstance(kind, str) or kind not in ALSO:
+        raise InputError(f"the recipe says that {kind or 'something unknown'!r} acted too, which no file can hold")
+    return ALSO[kind]
+
+
+def from_recipe(about: Mapping[str, Any]) -> Extra:
     """Build what a recipe says acted.
 
     Raises:
         InputError: If it was a user's own energy, or does not fit this version.
     """
-    name, fields = record.get("kind", ""), {k: v for k, v in record.items() if k != "kind"}
-    if name not in ALSO:
-        raise InputError(f"the recipe says that {name or 'something unknown'!r} acted too, which no file can hold")
+    kind, fields = extra_class(about), {name: value for name, value in about.items() if name != "kind"}
     try:
-        return ALSO[name].model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         where, reason = first_problem(error)
-        raise InputError(f"the recipe's {name} does not fit this version: {where} {reason}") from error
+        raise InputError(f"the recipe's {kind.kind} does not fit this version: {where} {reason}") from error
 
 
 def parse_also(text: str) -> Extra:

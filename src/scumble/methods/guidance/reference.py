@@ -20,7 +20,7 @@ __all__ = ["Reference"]
 
 
 class Reference(Settings):
-    """A reference image from which words take their look, color or shape; it is noised anew at every level."""
+    """A reference image from which words take their look, color or shape; it is noised to every level."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -48,5 +48,5 @@ class Reference(Settings):
 
         key: Key[Tensor] = Key(f"reference/{self.image}")
         x0 = batch.cache.get_or_make(key, encoded)
-        draw = batch.noise.select(0, 1).normal((1, *batch.shape[1:]), "reference", 0).to(x0.device)
+        draw = batch.noise.normal(batch.shape, "reference", 0).to(x0.device)
         return SourceRow(batch.embed(self.prompt), lambda ctx, i: ctx.noised(x0, draw, i))
