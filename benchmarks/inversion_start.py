@@ -1,7 +1,7 @@
 """Where a DDIM inversion looks for a level first: how exactly it returns, and what edits gain, warm against same.
 
-``python -m benchmarks inversion_start`` for both, ``python -m benchmarks.inversion_start round|METHOD [COUNT]`` for one.
-Cases are the benchmark's, paired; seeds that the choice of defaults has not seen.
+``python -m benchmarks inversion_start`` for both; ``python -m benchmarks.inversion_start round|METHOD [COUNT]`` for
+one. Cases are the benchmark's, paired; seeds that the choice of defaults has not seen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Help that fits on a page, examples that parse, completions, and nothing heavy imported for any of it."""
+"""Help that fits on a page, examples that parse, and nothing heavy imported for any of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from cyclopts import App
 
 from scumble.cli import COMMANDS, main
-from scumble.cli.completion import complete_app
 from scumble.cli.first_help import EXAMPLES, FIRST
 
 FLAG = re.compile(r"^│ (?:\*? *)(?:[A-Z]+ )?(--[\w-]+)", re.MULTILINE)
@@ -94,41 +91,3 @@ def test_a_typo_of_a_command_gets_its_name(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit):
         main(["edti", "in.png"])
     assert "did you mean edit" in capsys.readouterr().err
-
-
-@pytest.fixture(scope="module")
-def completed() -> App:
-    return complete_app()
-
-
-def test_completions_of_bash_know_commands_flags_and_methods(completed: App, tmp_path: Path) -> None:
-    script = tmp_path / "scumble.bash"
-    script.write_text(completed.generate_completion(shell="bash"))
-    lines = [f"source {shlex.quote(str(script))}"]
-    asked = {"scumble re": "redo", "scumble edit --fresh": "--fresh-noise", "scumble drag --fr": "--from",
-             "scumble edit --method plug": "plug-and-play", "scumble edit photo.png --met": "--method"}  # fmt: skip
-    for words in asked:
-        parts = words.split()
-        lines.append(f"COMP_WORDS=({' '.join(parts)}); COMP_CWORD={len(parts) - 1}; COMPREPLY=(); _scumble")
-        lines.append('echo "${COMPREPLY[*]}"')
-    done = subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
-    for answer, expected in zip(done.stdout.splitlines(), asked.values(), strict=True):
-        assert expected in answer.split()
-
-
-@pytest.mark.parametrize("shell", ["fish", "zsh"])
-def test_completions_of_other_shells_name_the_same(completed: App, shell: Literal["fish", "zsh"]) -> None:
-    text = completed.generate_completion(shell=shell)
-    assert all(name in text for name in ("plug-and-play", "fresh-noise", "redo", "drag"))
-
-
-def test_completions_are_installed_where_the_user_says(
-    completed: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("scumble.cli.completion.complete_app", lambda: completed)
-    main(["--install-completion", "--shell", "fish", "--output", str(tmp_path / "scumble.fish")])
-    assert "begin with the next shell" in capsys.readouterr().out
-    assert "plug-and-play" in (tmp_path / "scumble.fish").read_text()
-    with pytest.raises(SystemExit) as stop:
-        main(["--install-completion", "--shell", "tcsh"])
-    assert stop.value.code == 2

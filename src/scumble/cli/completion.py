@@ -16,6 +16,8 @@ from scumble.errors import InputError
 __all__ = ["complete_app", "install"]
 
 Shell = Literal["bash", "zsh", "fish", "powershell"]
+IN_ZSH = "_cyclopts_scumble"
+"""The function that the script for zsh defines: a file of another name completes nothing."""
 
 
 def install(words: Sequence[str]) -> None:
@@ -31,6 +33,10 @@ def install(words: Sequence[str]) -> None:
         output
             Write the script there and change nothing else.
         """
+        if shell == "zsh" and output is not None and output.name != IN_ZSH:
+            raise InputError(
+                f"zsh looks for completions under the name {IN_ZSH}: give --output {output.parent / IN_ZSH}"
+            )
         app = complete_app()
         try:
             path = app.install_completion(shell=shell, output=output, add_to_startup=output is None)

@@ -13,7 +13,7 @@ __all__ = ["with_absent"]
 ABSENT: dict[int, dict[str, Any]] = {
     1: {"edge": "cut", "guidance_map": "constant", "inversion_start": "same", "near_zero": "sharp", "substeps": False},
 }
-"""Format -> field of any method, or of what acts besides -> value where a recipe of that format, or an older one, lacks it."""
+"""Format -> field of any method or of what acts besides -> value where a recipe of that format or an older lacks it."""
 
 
 def with_absent(parameters: Mapping[str, Any], format_: int, known: Collection[str]) -> dict[str, Any]:

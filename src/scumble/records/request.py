@@ -87,7 +87,7 @@ class Request(Settings):
     quality: int = Field(default=95, ge=1, le=100)
     """Of JPEG and WebP."""
     map_inside: bool = False
-    """Put the change map into each result (PNG, JPEG beside it), so that it needs the picture alone to be made again."""
+    """Put the change map beside the recipe into each result, which then needs the image alone to be made again."""
     priority: int = Field(default=0, ge=-1000, le=1000)
     """Higher ones are made first; no part of the identity."""
     labels: dict[str, str] = Field(default_factory=dict)
