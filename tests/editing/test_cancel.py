@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from scumble.editing.editor import Editor
 from scumble.errors import CancelledError
 from scumble.methods.img2img.sdedit import SDEdit
 from scumble.methods.progress import Progress
+from scumble.methods.watch import Watch
 from scumble.models.base import Model
 from tests.support.all_methods import ALL, FROM_SEED, editor_for, short
 
@@ -23,33 +27,86 @@ def run(editor: Editor, name: str, method: Any, picture: Image.Image, **options:
     return editor.edit(picture, method, seed=0, **options)
 
 
-@pytest.mark.parametrize("name", sorted(set(ALL) - {"paint-by-word"}))
-def test_a_cancel_is_obeyed_before_the_next_network_call(
-    name: str, tiny_sd: Model, picture: Image.Image, tmp_path: Path
+class Calls:
+    """Calls of a model's networks from now on: its denoiser (or the half of it that a drag runs), encoder, decoder."""
+
+    def __init__(self, model: Any) -> None:
+        denoiser, codec = model.denoiser, getattr(model, "vae", None)
+        halves = [denoiser.conv_in, denoiser.up_blocks[0]]
+        ends = [] if codec is None else [codec.encoder, codec.decoder]
+        self.counts, self._stage = [0] * (len(halves) + len(ends)), ["prepare"]
+        self.stages, self.denoised = list[str](), list[int]()
+        parts = enumerate([*halves, *ends])
+        self._hooks = [part.register_forward_pre_hook(partial(self._called, k)) for k, part in parts]
+
+    def __len__(self) -> int:
+        return max(self.counts[:2]) + sum(self.counts[2:])
+
+    def _called(self, k: int, *_: Any) -> None:
+        self.counts[k] += 1
+        if len(self) > len(self.stages):
+            self.stages.append(self._stage[-1])
+            self.denoised.append(max(self.counts[:2]))
+
+    @contextmanager
+    def watched(self) -> Iterator[Calls]:
+        """Note in which phase of an edit each call is."""
+        phase = Watch.phase
+
+        @contextmanager
+        def noted(watch: Watch, stage: Any, *rest: Any, **more: Any) -> Iterator[None]:
+            self._stage.append(stage)
+            try:
+                with phase(watch, stage, *rest, **more):
+                    yield
+            finally:
+                self._stage.pop()
+
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Watch, "phase", noted)
+                yield self
+        finally:
+            for hook in self._hooks:
+                hook.remove()
+
+
+INVERTING = (
+    "asyrp", "cycle-diffusion", "ddim-inversion", "ddpm-inversion", "pix2pix-zero", "plug-and-play",
+    "prompt-to-prompt", "self-guidance",
+)  # fmt: skip
+PHASES = {
+    **{name: {"invert"} for name in INVERTING},
+    "drag-noise": {"invert", "optimize", "measure"},
+    "drag-diffusion": {"train", "invert", "optimize", "measure"},
+    "warp-drag": {"measure"},
+}
+"""Phases beside sampling and decoding in which a method calls a network."""
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_a_cancel_is_obeyed_within_one_network_call_in_every_phase(
+    name: str, tiny_sd: Model, picture: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     editor = editor_for(name, tiny_sd)
-    network: Any = editor.model.denoiser
-    seen: list[int] = []
-    parts = (network.conv_in, network.up_blocks[0])
-    hooks = [part.register_forward_pre_hook(lambda module, args: seen.append(id(module))) for part in parts]
+    method = short(name, tmp_path, editor.model, **({"lora_steps": 3} if name == "drag-diffusion" else {}))
 
-    def entered() -> int:
-        """Network calls so far: through the encoder, or through the decoder alone."""
-        return max(seen.count(id(part)) for part in parts)
+    def calls_of(at: int | None) -> Calls:
+        """Calls of an edit that is to stop as soon as call number ``at`` has begun."""
+        monkeypatch.setenv("SCUMBLE_CACHE", str(tmp_path / f"cache-{at}"))
+        with Calls(editor.model).watched() as calls, suppress(CancelledError):
+            run(editor, name, method, picture, cancel=lambda: at is not None and len(calls) >= at)
+        assert not editor.busy
+        return calls
 
-    try:
-        method = short(name, tmp_path, editor.model)
-        run(editor, name, method, picture)
-        total = entered()
-        for calls in (1, total // 2, total - 1):
-            seen.clear()
-            with pytest.raises(CancelledError):
-                run(editor, name, method, picture, cancel=lambda: entered() >= calls)  # noqa: B023
-            assert entered() == calls
-    finally:
-        for hook in hooks:
-            hook.remove()
-    assert not editor.busy
+    stages = calls_of(None).stages
+    expected = PHASES.get(name, set()) | {"sample"} if name != "paint-by-word" else {"prepare"}
+    assert expected <= set(stages) and ("decode" in stages or editor.model.factor == 1)
+    last = {stage: number for number, stage in enumerate(stages, start=1)}
+    for at in sorted({1, *last.values()}):
+        calls, where = calls_of(at), f"at call {at} of {len(stages)}, in {stages[at - 1]}"
+        assert len(calls) <= at + 1, where
+        assert calls.denoised[-1] == calls.denoised[at - 1], f"the denoiser was called once more {where}"
 
 
 def test_the_phases_of_a_drag_and_of_an_inversion_are_named(

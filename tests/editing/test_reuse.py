@@ -82,7 +82,8 @@ def calls_of(model: Model, run: Callable[[], Any]) -> tuple[Any, int]:
 @pytest.mark.parametrize("kind", ["ddim", "edit-friendly", "naive"])
 def test_the_second_inversion_of_a_picture_calls_no_network(kind: str, tiny_sd: Model, picture: Image.Image) -> None:
     model = copy.deepcopy(tiny_sd)
-    editor, settings = Editor(model), {"method": kind, "num_inference_steps": 3, "prompt": "a cat", "seed": 1}
+    editor = Editor(model)
+    settings: dict[str, Any] = {"method": kind, "num_inference_steps": 3, "prompt": "a cat", "seed": 1}
     first, paid = calls_of(model, lambda: editor.invert(picture, **settings))
     copied = first.to("cpu", copy=True)
     first.xs.zero_()  # the caller's own to change
@@ -92,7 +93,9 @@ def test_the_second_inversion_of_a_picture_calls_no_network(kind: str, tiny_sd: 
     if kind != "naive":
         edit = (DDIMInversion if kind == "ddim" else DDPMInversion)(**WORDS)
         assert editor.edit(picture, edit, seed=1).cost.reused.get("inversion", 0) > 0
-    for other in ({"prompt": "a dog"}, {"num_inference_steps": 4}, {"skip": 0.5}, {"view": View(work_size=32)}):
+    changes: dict[str, Any] = {"prompt": "a dog", "num_inference_steps": 4, "skip": 0.5, "view": View(work_size=32)}
+    for name, value in changes.items():
+        other = {name: value}
         _, calls = calls_of(model, lambda: editor.invert(picture, **{**settings, **other}))  # noqa: B023
         assert calls > 0, other
     lora(model)

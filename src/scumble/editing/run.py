@@ -235,10 +235,15 @@ class Run:
         return self._rebuilt
 
     def _decoded_again(self, batch: EditBatch, detail: Original | None) -> Tensor:
+        def decoded(x0: Tensor) -> Tensor:
+            batch.watch.ask()
+            return self.model.decode(x0).cpu()
+
+        batch.watch.ask()
         with torch.no_grad():
             if detail is None:
-                return batch.reused("rebuilt picture", (), lambda: self.model.decode(batch.x0).cpu())
-            return self.model.decode(self.model.encode(detail.image.to(self.model.device))).cpu()
+                return batch.reused("rebuilt picture", (), lambda: decoded(batch.x0))
+            return decoded(self.model.encode(detail.image.to(self.model.device)))
 
     def _tell_kind(self, rebuilt: Tensor, picture: Tensor) -> None:
         """Say so where a small model rebuilds the picture so badly that it can never have seen its like."""

@@ -38,6 +38,7 @@ class BatchPicture(BatchData):
         """The picture in the model's space (1, C, h, w): the mean of the posterior, encoded once per edit."""
 
         def encode() -> Tensor:
+            self.watch.ask()
             with torch.no_grad():
                 return self.model.encode(self.picture)
 
@@ -87,6 +88,7 @@ class BatchPicture(BatchData):
         """The picture in the model's space as a draw from the encoder's posterior (B, C, h, w), as published
         pipelines do; :attr:`x0`, its mean, is the same every time and is what our own methods use."""
         draw = self.noise.normal(self.shape, "vae", 0).to(self.model.device)
+        self.watch.ask()
         with torch.no_grad():
             return self.model.encode(self.picture.expand(self.count, -1, -1, -1), draw)
 

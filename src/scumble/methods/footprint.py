@@ -14,9 +14,11 @@ __all__ = ["Footprint"]
 PICTURES = 6.0
 """Copies in float32 of a picture at the model's size that an edit holds for each candidate, map and residual too."""
 
-ROWS_ON_CPU, GRAPHS_ON_CPU = 2.3, 1.7
-"""What a processor takes for what tensors hold: its convolutions work on copies in a layout of their own. Measured with
-``python -m benchmarks plan_memory``; on a GPU tensors are all that is counted."""
+ROWS_ON_CPU, ENDS_ON_CPU, GRAPHS_ON_CPU, LIBRARIES_ON_CPU = 1.25, 1.3, 1.7, 40e6
+"""Factors of what tensors hold on a processor, and bytes in any case: its convolutions work on copies in a layout of
+their own, and the memory of the autoencoder stays reserved while the network runs. Fitted to ``python -m benchmarks
+plan_memory`` on the bundled model and to Stable Diffusion's structure at half width. On a GPU tensors are all that is
+counted; that was never measured."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,11 @@ class Footprint:
             steps: N.
             count: Candidates at once.
         """
-        on_cpu = network.model.device.type == "cpu"
-        plain, graphs = (ROWS_ON_CPU, GRAPHS_ON_CPU) if on_cpu else (1.0, 1.0)
-        busy = [plain * network.row * widest.widest, plain * network.ends]
+        rows = network.row * widest.widest
+        if network.model.device.type == "cpu":
+            graphs, busy = GRAPHS_ON_CPU, [ROWS_ON_CPU * rows + ENDS_ON_CPU * network.ends + LIBRARIES_ON_CPU]
+        else:
+            graphs, busy = 1.0, [float(rows), float(network.ends)]
         if widest.widest_gradient or self.through_decoder:
             graph = self.graph * network.graph
             decoders = network.decoder_graph * self.through_decoder * count

@@ -33,7 +33,7 @@ class PlugAndPlay(InversionFields):
     paper: ClassVar[str] = "Plug-and-Play Diffusion Features, arXiv 2211.12572"
     scene_wide: ClassVar[bool] = True
     needs_text: ClassVar[bool] = True
-    footprint: ClassVar[Footprint] = Footprint(path=1, features=0.6)
+    footprint: ClassVar[Footprint] = Footprint(path=1, features=0.4)
     looks_inside: ClassVar[bool] = True
 
     guidance_scale: float = Field(default=5.0, ge=0, le=100)

@@ -70,13 +70,14 @@ def train_lora(
                 x0 = model.encode(still, noise.normal(shape, "lora-vae", k).to(model.device))
             eps = noise.normal(shape, "lora", k).to(x0.device)
             levels = [model.schedule.at(int(t)) for t in torch.randint(total, (adapter.batch,), generator=draws)]
+            if cost is not None:
+                cost.forward(adapter.batch)
             prediction = model.predict(noised(x0, eps, levels), levels, cond.expand(adapter.batch))
             loss = (prediction.eps - eps).square().mean()
             adam.zero_grad()
             loss.backward()
             adam.step()
             if cost is not None:
-                cost.forward(adapter.batch)
                 cost.backward(adapter.batch)
             if on_step is not None:
                 on_step(k)

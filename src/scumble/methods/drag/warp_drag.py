@@ -62,6 +62,7 @@ class WarpDrag(PointFields, Sampled, Placed):
             return warped.image[None].expand(batch.count, -1, -1, -1)
         batch.started_from = warped_at_own_size(self, batch)
         change = self._change(batch, warped)
+        batch.watch.ask()
         with torch.no_grad():
             x0 = batch.model.encode(warped.image[None])
         levels = batch.levels(self.num_inference_steps, self.solver)

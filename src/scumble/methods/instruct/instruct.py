@@ -43,6 +43,7 @@ class Instruct(Prompted, Sampled, ImageMethod):
 
         levels = batch.levels(self.num_inference_steps, self.solver)
         steps = len(levels) - 1
+        batch.watch.ask()
         with torch.no_grad():
             picture = batch.model.read_picture(batch.picture)
         cond, uncond = batch.embed(self.prompt), batch.embed(self.negative_prompt)
