@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from scumble.methods.inversion_based.cycle_diffusion import CycleDiffusion
     from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
     from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
+    from scumble.methods.inversion_based.ledits import LEdits
     from scumble.methods.progress import Progress
     from scumble.methods.reuse import ContentCache
     from scumble.methods.words import Words
@@ -109,6 +110,7 @@ __all__ = [
     "Instruct",
     "Inversion",
     "InversionSettings",
+    "LEdits",
     "Ledger",
     "LocalClipGuidedDiffusion",
     "MemoryLimitError",

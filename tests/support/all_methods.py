@@ -33,6 +33,7 @@ ALL: dict[str, dict[str, Any]] = {
     "ddpm-inversion": KNOWN,
     "ddim-inversion": KNOWN,
     "cycle-diffusion": KNOWN,
+    "ledits": KNOWN,
     "blended-diffusion": CLIP,
     "local-clip-guided-diffusion": CLIP,
     "blended-latent-diffusion": WORDS,

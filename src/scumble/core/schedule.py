@@ -122,7 +122,8 @@ class Schedule:
 
     def changed(self, **settings: Any) -> Schedule:
         """Return the schedule with other settings in its config; ValueError as for :meth:`from_config`."""
-        return Schedule.from_config({**self.config, **settings})
+        chosen = {key: value for key, value in self.config.items() if key != "_use_default_values"}
+        return Schedule.from_config({**chosen, **settings})
 
     @property
     def prediction_type(self) -> str:

@@ -135,7 +135,7 @@ class PlacedGuidance(Guidance):
             return super().predict(ctx, rows, prediction)
         cond, of = rows["cond"], {name: rows[row.name] for name, row in self._shared(ctx, here).items()}
         blends = [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "blend"]
-        adds = [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "add"]
+        adds = self._added(ctx, of, here)
 
         def guide(uncond: Prediction, mixed: Prediction) -> Prediction:
             return self.guide(ctx, uncond, mixed) if self._guides(ctx) else mixed
@@ -143,6 +143,12 @@ class PlacedGuidance(Guidance):
         guided = combine_words(of.get("uncond", cond), cond, blends, adds, guide)
         guided = rescaled(guided, cond, self.rescale) if self.rescale else guided
         return guided if self.guider is None else self.guider.finish(guided, rows)
+
+    def _added(
+        self, ctx: RunState, of: Mapping[str, Prediction], here: Sequence[tuple[str, PlacedWords]]
+    ) -> list[tuple[Tensor | float, Prediction]]:
+        """Scale times map, and prediction, of each added prompt."""
+        return [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "add"]
 
     def _here(self, ctx: RunState) -> list[tuple[str, PlacedWords]]:
         return [(f"words{k}", one) for k, one in enumerate(self.words) if one.holds_at(ctx.i, ctx.steps)]

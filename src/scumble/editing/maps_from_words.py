@@ -14,7 +14,7 @@ from torch import Tensor
 
 from scumble.core.noise import CounterNoise
 from scumble.core.prediction import noised
-from scumble.energies.sites import attention_sites, site_sizes
+from scumble.energies.sites import attention_sites, joined_grids, site_sizes
 from scumble.errors import InputError, MethodError
 from scumble.file_field import FROM_WORDS
 from scumble.images import Source, fit, load_image, to_tensor
@@ -116,7 +116,7 @@ def word_map(
 
     with torch.no_grad():
         model.predict(x, model.schedule.at(level), model.embed([caption]).expand(noises), [reader(p) for p in layers])
-    attention = _joined({path: looks[path].reshape(1, 1, *grids[path]) for path in layers})
+    attention = joined_grids({path: looks[path].reshape(1, 1, *grids[path]).cpu() for path in layers})
     spread = float(attention.max() - attention.min())
     if spread < FLAT:
         raise MethodError(f"the model does not know where {phrase!r} is: it looks everywhere alike; paint the map")
@@ -236,17 +236,6 @@ def _noisy(model: Model, rgb: Image.Image, level: int, noises: int, seed: int) -
         x0 = model.encode(window.apply(to_tensor(rgb)))
     eps = CounterNoise([seed + k for k in range(noises)]).normal((noises, *x0.shape[1:]), "map", 0).to(x0.device)
     return window, noised(x0.expand(noises, -1, -1, -1), eps, model.schedule.at(level))
-
-
-def _joined(maps: dict[str, Tensor]) -> Tensor:
-    """Average maps of several grids at the finest one, which counts twice."""
-    finest = max(maps.values(), key=lambda one: one.shape[-1]).shape[-2:]
-    total, weights = torch.zeros(1, 1, *finest), 0.0
-    for one in maps.values():
-        weight = 1.0 if one.shape[-2:] == finest else 0.5
-        total = total + weight * F.interpolate(one.float().cpu(), finest, mode="bilinear")
-        weights += weight
-    return total / weights
 
 
 def _at_image(values: Tensor, window: Window) -> NDArray[np.float64]:

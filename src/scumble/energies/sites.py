@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from scumble.energies.words import Columns
 from scumble.errors import InputError, MethodError
@@ -13,7 +15,16 @@ from scumble.models.base import Model
 from scumble.models.sites import Site, sites
 from scumble.models.words import words_of
 
-__all__ = ["attention_sites", "columns_of", "common_columns", "described", "feature_site", "head_columns", "site_sizes"]
+__all__ = [
+    "attention_sites",
+    "columns_of",
+    "common_columns",
+    "described",
+    "feature_site",
+    "head_columns",
+    "joined_grids",
+    "site_sizes",
+]
 
 FEWEST, MOST = 8 * 8, 32 * 32
 """Cells of the maps that show objects: coarser ones are blurred, finer ones follow texture."""
@@ -55,6 +66,18 @@ def attention_sites(denoiser: nn.Module, shape: Sequence[int]) -> tuple[str, ...
 
     best = min(apart(site) for site in known)
     return tuple(site.path for site in known if apart(site) == best)
+
+
+def joined_grids(maps: Mapping[str, Tensor]) -> Tensor:
+    """Average maps (B, 1, h, w) of several layers at the finest grid, which counts twice."""
+    finest = max(maps.values(), key=lambda one: one.shape[-1]).shape[-2:]
+    first = next(iter(maps.values()))
+    total, weights = torch.zeros(first.shape[0], 1, *finest, device=first.device), 0.0
+    for one in maps.values():
+        weight = 1.0 if one.shape[-2:] == finest else 0.5
+        total = total + weight * F.interpolate(one.float(), finest, mode="bilinear")
+        weights += weight
+    return total / weights
 
 
 def feature_site(denoiser: nn.Module) -> str:

@@ -66,7 +66,7 @@ class BatchWords(BatchPicture):
         if leader is not None:
             self._say_lead(leader)
             placed = [(leader, None), *placed]
-        words = tuple(self._placed(*one) for one in placed)
+        words = self.placed_in_cells(placed)
         if self.places == "latent":
             return PlacedGuidance(plain.cond, plain.uncond, plain.scale, guider=plain.guider, words=words)
         from scumble.controls.placed_attention import PlacedAttention
@@ -99,6 +99,10 @@ class BatchWords(BatchPicture):
         from scumble.controls.weak_guiders import weak_guider
 
         return weak_guider(self.guider, self.model.denoiser)
+
+    def placed_in_cells(self, placed: Sequence[tuple[Words, Tensor | None]]) -> tuple[PlacedWords, ...]:
+        """Words as the network is told them, each with its map at the resolution of ``x``."""
+        return tuple(self._placed(*one) for one in placed)
 
     def _placed(self, words: Words, place: Tensor | None) -> PlacedWords:
         cells = None if place is None else latent_map(place, self.model.factor).to(self.model.device)

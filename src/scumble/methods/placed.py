@@ -1,4 +1,4 @@
-"""The field of methods that take words with a place: one prompt for the image, and others for parts of it."""
+"""Fields of methods that guide by words: a rule of guidance, and other words for parts of the image."""
 
 from __future__ import annotations
 
@@ -14,14 +14,37 @@ from scumble.methods.words import MOST_WORDS, Words, split_prompt
 if TYPE_CHECKING:
     from scumble.methods.batch import EditBatch
 
-__all__ = ["Placed"]
+__all__ = ["Guided", "Placed", "Worded"]
 
 FOLLOW_NOISE = ("ddim", "euler", "euler-a", "ddpm")
 """Samplers whose step goes along the predicted noise."""
 
 
-class Placed(Method):
-    """Mixed into methods that guide by words through :meth:`EditBatch.guidance`.
+class Guided(Method):
+    """Mixed into methods that guide by words through :meth:`EditBatch.guidance`."""
+
+    guider: Literal[
+        "cfg", "cfg++", "apg", "zero-star", "interval", "rescale", "tangential", "frequency", "pag", "seg", "auto"
+    ] = "cfg"
+    """Rule of guidance: cfg is the usual one; pag, seg and auto evaluate one more row a step, interval fewer; cfg++
+    needs a sampler of the ddim family."""
+
+    def check(self, batch: EditBatch) -> None:
+        """Refuse rules of guidance that mean nothing here."""
+        super().check(batch)
+        if self.guider != "cfg" and not batch.model.takes_text:
+            raise MethodError(
+                f"the model {batch.model.name} takes no words, so guider {self.guider} has none to guide by"
+            )
+        solver = getattr(self, "solver", None) or "ddim"
+        if self.guider == "cfg++" and solver not in FOLLOW_NOISE:
+            raise MethodError(
+                f"guider cfg++ acts through the predicted noise, which solver {solver} does not use: use --solver ddim"
+            )
+
+
+class Worded(Method):
+    """Mixed into methods that take other words beside the prompt: for parts of the image, or added to the whole.
 
     ``prompt`` may then be a list of :class:`Words`: the first plain one is the main prompt, the others become
     ``placed_words``.
@@ -32,17 +55,6 @@ class Placed(Method):
     placed_words: tuple[Words, ...] = Field(default=(), max_length=MOST_WORDS)
     """Prompts for parts of the image, or added to the whole with a weight of either sign. On the command line --at
     and --also-words are shorter."""
-    places: Literal["attention", "latent"] = "attention"
-    """How places share the image: attention evaluates one row, whose cross-attention asks each prompt in its place;
-    latent evaluates a row for each prompt and mixes what they predict."""
-    lead: float = Field(default=0.65, ge=0, le=1)
-    """Share of the steps led by one prompt that says what all placed ones say, so that things do not compete for one
-    place while the layout forms; only where no prompt is given for the whole image. 0: none."""
-    guider: Literal[
-        "cfg", "cfg++", "apg", "zero-star", "interval", "rescale", "tangential", "frequency", "pag", "seg", "auto"
-    ] = "cfg"
-    """Rule of guidance: cfg is the usual one; pag, seg and auto evaluate one more row a step, interval fewer; cfg++
-    needs a sampler of the ddim family."""
 
     @model_validator(mode="before")
     @classmethod
@@ -57,16 +69,18 @@ class Placed(Method):
         return {**given, "prompt": main, "placed_words": (*others, *given.get("placed_words", ()))}
 
     def check(self, batch: EditBatch) -> None:
-        """Refuse words with a place where the model takes none, and rules of guidance that mean nothing here."""
+        """Refuse words with a place where the model takes none."""
         super().check(batch)
-        if self.guider != "cfg" and not batch.model.takes_text:
-            raise MethodError(
-                f"the model {batch.model.name} takes no words, so guider {self.guider} has none to guide by"
-            )
-        solver = getattr(self, "solver", None) or "ddim"
-        if self.guider == "cfg++" and solver not in FOLLOW_NOISE:
-            raise MethodError(
-                f"guider cfg++ acts through the predicted noise, which solver {solver} does not use: use --solver ddim"
-            )
         if self.placed_words and not batch.model.takes_text:
             raise MethodError(f"the model {batch.model.name} takes no words, so none can have a place")
+
+
+class Placed(Worded, Guided):
+    """Mixed into methods whose prompts share the image by their places, and are guided by any rule."""
+
+    places: Literal["attention", "latent"] = "attention"
+    """How places share the image: attention evaluates one row, whose cross-attention asks each prompt in its place;
+    latent evaluates a row for each prompt and mixes what they predict."""
+    lead: float = Field(default=0.65, ge=0, le=1)
+    """Share of the steps led by one prompt that says what all placed ones say, so that things do not compete for one
+    place while the layout forms; only where no prompt is given for the whole image. 0: none."""

@@ -29,7 +29,7 @@ TASKS: dict[str, tuple[str, str, str]] = {
     "ddpm-inversion": ("Change the words", "Other words, same picture", "structure stays, what the words name changes"),
     "prompt-to-prompt": ("Change the words", "Exchange single words", "exchange a word, keep the composition"),
     "pix2pix-zero": ("Change the words", "Turn one thing into another", "one thing becomes another, wherever it is"),
-    "ledits-pp": ("Change the words", "Several wishes at once", "add and take away several things at once"),
+    "ledits": ("Change the words", "Several wishes at once", "add and take away several things at once"),
     "ddim-inversion": ("Change the words", "Walk back, then elsewhere", "back to noise, then forward with other words"),
     "cycle-diffusion": ("Change the words", "Same noise, other words", "the picture's noise, other words"),
     "instruct": ("Change the words", "Say what to do", "write it as an instruction: make the cube blue"),

@@ -26,7 +26,7 @@ def read(request: Any, folder: Path, strength: float | None = None) -> tuple[str
     return str(folder / request.image.path), method, {"view": request.view, "inversion": inversion}
 
 
-KINDS = {"ddpm-inversion": "edit-friendly", "ledits-pp": "edit-friendly", "cycle-diffusion": "naive"}
+KINDS = {"ddpm-inversion": "edit-friendly", "ledits": "edit-friendly", "cycle-diffusion": "naive"}
 """How a method's inversion is made where the method has no field for it; all others walk back by ddim."""
 
 
