@@ -1,6 +1,6 @@
 """Words with a place, and maps from words: how often two things come out right, and what a map from a word costs.
 
-``python -m benchmarks words`` for both, ``python -m benchmarks.words places|maps [COUNT]`` for one. Scenes of
+``python -m benchmarks words`` for both, ``python -m benchmarks.words places|maps|overlap [COUNT]`` for one. Scenes of
 seeds that neither training nor the choice of defaults has seen.
 """
 
@@ -23,7 +23,7 @@ from scumble.methods.words import Words
 from scumble_lab.bench.classifier import Classifier, Reading, load_classifier
 from scumble_lab.bench.metrics.success import succeeded
 from scumble_lab.bench.tasks import draw
-from scumble_lab.world import Scene, caption, sample_scene
+from scumble_lab.world import Scene, caption, render, sample_scene, truths
 from scumble_lab.world.captions import FLOOR_PHRASES, SKY_PHRASES, left_to_right, noun_phrase
 
 COUNT, SEED = 48, 1818
@@ -102,12 +102,27 @@ def maps(editor: Editor, classifier: Classifier, count: int) -> None:
             print(f"success: {told}", flush=True)
 
 
-def main(names: Sequence[str] = ("places", "maps"), count: int = COUNT) -> None:
+def overlap(editor: Editor, _classifier: Classifier, count: int) -> None:
+    """How well the word map of each thing whose word means it alone fits its true mask."""
+    ious: list[float] = []
+    for k in range(count):
+        scene = sample_scene(random.Random(f"word map/{SEED}/{k}"), objects=1 + k % 2)
+        picture = Image.fromarray(render([scene], 64)[0].permute(1, 2, 0).contiguous().numpy())
+        shapes = [item.shape for item in scene.objects]
+        for shape, mask in zip(shapes, truths(scene, 64).masks.numpy(), strict=True):
+            if shapes.count(shape) == 1:
+                place = word_map(editor.model, picture, shape, caption(scene))
+                inside = place.soft > place.threshold
+                ious.append(float((inside & mask).sum() / (inside | mask).sum()))
+    print(f"IoU of {len(ious)} things in {count} scenes: mean {np.mean(ious):.3f}, worst {min(ious):.2f}", flush=True)
+
+
+def main(names: Sequence[str] = ("places", "maps", "overlap"), count: int = COUNT) -> None:
     """Measure what is named."""
     editor, classifier = Editor.from_pretrained(), load_classifier()
     for name in names:
-        {"places": places, "maps": maps}[name](editor, classifier, count)
+        {"places": places, "maps": maps, "overlap": overlap}[name](editor, classifier, count)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:2] or ("places", "maps"), int(sys.argv[2]) if len(sys.argv) > 2 else COUNT)
+    main(sys.argv[1:2] or ("places", "maps", "overlap"), int(sys.argv[2]) if len(sys.argv) > 2 else COUNT)

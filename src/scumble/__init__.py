@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from scumble.records.view import View
     from scumble.work.batch import batch
     from scumble.work.ledger import Ledger
+    from scumble_lab.bench.describe import describe
 else:
     from scumble.lazy import lazy_names
     from scumble.methods.registry import METHODS
@@ -83,6 +84,7 @@ else:
             "View": "scumble.records.view:View",
             "Words": "scumble.methods.words:Words",
             "batch": "scumble.work.batch:batch",
+            "describe": "scumble_lab.bench.describe:describe",
             "energies": "scumble.energies",
             "extras": "scumble.methods.extras",
             "maps": "scumble.maps",
@@ -134,6 +136,7 @@ __all__ = [
     "Words",
     "__version__",
     "batch",
+    "describe",
     "energies",
     "extend",
     "extras",

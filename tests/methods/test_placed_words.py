@@ -13,13 +13,14 @@ from scumble.editing.editor import Editor
 from scumble.editing.redo import redo
 from scumble.editing.result import Result
 from scumble.errors import InputError, MethodError
+from scumble.methods.placed import Placed, Worded
 from scumble.methods.registry import METHODS, method_class
 from scumble.methods.words import Words
 from scumble.models.base import Model
 from tests.support.all_methods import ALL, FROM_SEED, editor_for, short, soft_map
 
-TAKES: list[str] = [name for name in METHODS if method_class(name).takes_places]  # type: ignore[attr-defined]
-REFUSES = [name for name in METHODS if name not in TAKES]
+TAKES: list[str] = [name for name in METHODS if issubclass(method_class(name), Placed)]
+REFUSES = [name for name in METHODS if not issubclass(method_class(name), Worded)]
 PICTURE = Image.radial_gradient("L").resize((64, 64)).convert("RGB")
 
 
@@ -51,6 +52,7 @@ def test_the_methods_that_take_places_are_those_that_guide_by_words_alone() -> N
         "text-to-image",
         "warp-drag",
     ]
+    assert set(METHODS) - set(REFUSES) - set(TAKES) == {"ledits"}  # its words are added, none has a share
 
 
 @pytest.mark.parametrize("name", TAKES)

@@ -19,6 +19,7 @@ COUNTED: dict[str, dict[str, Any]] = {
     "ddpm-inversion": {"prompt": "a", "num_inference_steps": 5},
     "ddim-inversion": {"prompt": "a", "num_inference_steps": 5},
     "cycle-diffusion": {"prompt": "a", "num_inference_steps": 5},
+    "ledits": {"prompt": "a", "source_prompt": "b", "num_inference_steps": 3},
     "prompt-to-prompt": {"prompt": "a b", "source_prompt": "a c", "num_inference_steps": 2},
     "blended-latent-diffusion": {"prompt": "a", "num_inference_steps": 5, "rank": False},
 }

@@ -156,6 +156,7 @@ def make(
         No progress and no remarks.
     """
     from scumble.cli.batch_progress import run
+    from scumble.cli.describe import caption_at
     from scumble.records.list_lines import Patterns
     from scumble.records.wishes import Wishes
     from scumble.work.batch import Batch, Selection
@@ -175,7 +176,7 @@ def make(
         output,
         workers=workers,
         threads=threads,
-        wishes=Wishes({}, flags, _sets(sets), _text(within), _text(inputs)),
+        wishes=Wishes({}, flags, _sets(sets), _text(within), _text(inputs), caption_at),
         patterns=Patterns(maps, prompts, inversions, maps_optional),
         recursive=recursive,
         redo=redo,

@@ -12,7 +12,7 @@ from scumble.errors import InputError
 if TYPE_CHECKING:
     from scumble.images import Picture
 
-__all__ = ["AUTO", "caption_of", "describe", "with_caption"]
+__all__ = ["AUTO", "caption_at", "caption_of", "describe", "with_caption"]
 
 AUTO = "auto"
 """Value of ``--source-prompt`` that asks for a caption."""
@@ -49,6 +49,11 @@ def caption_of(picture: Picture, model: str | None) -> str:
         )
     with torch.no_grad():
         return described(picture)
+
+
+def caption_at(path: str, model: str | None) -> str:
+    """Return a caption of the picture in a file; errors as of :func:`caption_of`."""
+    return caption_of(opened(path), model)
 
 
 def with_caption(given: Mapping[str, Any], image: str | None, model: str | None, quiet: bool = False) -> dict[str, Any]:

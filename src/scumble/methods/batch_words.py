@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -57,9 +58,7 @@ class BatchWords(BatchPicture):
             cond, uncond = self.model.image_prompt.shown(cond), self.model.image_prompt.shown(uncond, empty=True)
         if cond.guidance is not None:
             self._check_told(negative_prompt)
-        plain = Guidance(cond, uncond, scale)
-        if self.guider != "cfg":
-            plain = replace(plain, guider=self._guider())
+        plain = self.ruled(Guidance(cond, uncond, scale))
         if not self.placed:
             return plain
         leader, placed = (None, self.placed) if prompt else with_lead(self.placed, self.lead)
@@ -91,6 +90,10 @@ class BatchWords(BatchPicture):
         remark = f"the first {100 * leader.end:.0f} % of the steps are led by all places together: {leader.text!r}"
         if remark not in self.notices:
             self.notices.append(remark)
+
+    def ruled(self, guidance: Guidance) -> Guidance:
+        """The same guidance by the rule that the method was given."""
+        return guidance if self.guider == "cfg" else replace(guidance, guider=self._guider())
 
     def _guider(self) -> Guider:
         """The rule of guidance, made anew: it may remember a run."""

@@ -28,6 +28,8 @@ __all__ = ["is_recipe", "settle"]
 
 FILES = ("image", "change_map", "inversion")
 ASIDE = ("parameters", "defaults", "files", "labels", "format")
+AUTO = "auto"
+"""What a source prompt says that is to be found by looking at the picture."""
 NEAR = 10_000
 """In larger folders no file of a similar name is looked for."""
 
@@ -47,11 +49,21 @@ def _settled(line: Line, wishes: Wishes) -> Settled:
         written = _nested(line.fields)
         overridden = any(name in written and written[name] != value for name, value in wishes.sets.items())
         request, at = _request(line, written, wishes)
-        return Settled(line, request, at, overridden=overridden)
+        return Settled(line, _described(request, at, wishes), at, overridden=overridden)
     except _Several as error:
         return Settled(line, None, problems=tuple(Problem(line.source, line.number, text) for text in error.texts))
     except ScumbleError as error:
         return Settled(line, None, problems=(Problem(line.source, line.number, " ".join(str(error).split())),))
+
+
+def _described(request: Request, at: Mapping[str, str], wishes: Wishes) -> Request:
+    """The request with a caption in place of ``source_prompt: auto``."""
+    if request.parameters.get("source_prompt") != AUTO:
+        return request
+    if wishes.describe is None or "image" not in at:
+        raise InputError("source_prompt auto describes a picture on the command line: give one, or say what it shows")
+    caption = wishes.describe(at["image"], request.model.name)
+    return request.model_copy(update={"parameters": {**request.parameters, "source_prompt": caption}})
 
 
 class _Several(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ class Wishes:
         sets: Above the line.
         within: Folder that no file may lie outside of; None: anywhere.
         inputs: Where files of recipes are looked for by their content, besides beside the picture.
+        describe: Says what the picture at a path shows, in words for a model (None: the bundled one): what
+            ``source_prompt: auto`` stands for. None: it has to be said.
     """
 
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -30,6 +32,7 @@ class Wishes:
     sets: Mapping[str, Any] = field(default_factory=dict)
     within: str | None = None
     inputs: str | None = None
+    describe: Callable[[str, str | None], str] | None = None
 
 
 @dataclass(frozen=True)

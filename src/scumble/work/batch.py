@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -158,10 +158,7 @@ class Batch:
         return self.checked
 
     def _checked(self, gathered: Found) -> Checked:
-        wishes = Wishes(
-            {**gathered.defaults, **self._wishes.defaults}, self._wishes.flags, self._wishes.sets,
-            self._wishes.within, self._wishes.inputs,
-        )  # fmt: skip
+        wishes = replace(self._wishes, defaults={**gathered.defaults, **self._wishes.defaults})
         return check(
             gathered, wishes, self._started, self.folder, pattern=self._name,
             overwrite=self._rules.overwrite or self._select.again,

@@ -85,6 +85,15 @@ class Case(BaseModel):
         return self.item
 
     @property
+    def names_its_thing(self) -> bool:
+        """Whether the source has one thing only of the edited one's shape: then its word means it."""
+        before = self.scene_before
+        if before is None or self.item is None or self.item >= len(before.objects):
+            return False
+        shapes = [item.shape for item in before.objects]
+        return shapes.count(shapes[self.item]) == 1
+
+    @property
     def scene_before(self) -> Scene | None:
         """The scene of the source picture."""
         return None if self.before is None else Scene.from_dict(self.before)

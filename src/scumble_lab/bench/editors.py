@@ -17,6 +17,7 @@ from scumble.images import paste
 from scumble.methods.asyrp.bundled import bundled_directions
 from scumble_lab.bench.bench_editor import BenchEditor
 from scumble_lab.bench.case import Case, Sample
+from scumble_lab.bench.two_changes import TWO_CHANGES, single_changes
 
 __all__ = ["EDITORS"]
 
@@ -260,6 +261,66 @@ _ALL: tuple[BenchEditor, ...] = (
 )  # fmt: skip
 
 
+def _each_in_its_region(sample: Sample, **more: Any) -> dict[str, Any]:
+    """The source's caption where nothing changes, and each change's in its region."""
+    from scumble.methods.words import Words
+
+    case = sample.case
+    changes = single_changes(case, sample.source.height)
+    words = [Words(case.source_prompt), *(Words(one.text, map=one.region) for one in changes)]
+    return {"prompt": words, "source_prompt": case.source_prompt, "num_inference_steps": STEPS, **more}
+
+
+def _each_where_it_is_found(sample: Sample, **more: Any) -> dict[str, Any]:
+    """Each change's caption added, its place found while sampling."""
+    from scumble.methods.words import Words
+
+    words = [Words(one.text, map=1.0) for one in single_changes(sample.case, sample.source.height)]
+    fields = {"source_prompt": sample.case.source_prompt, "num_inference_steps": STEPS}
+    return {**fields, "placed_words": tuple(words), **more}
+
+
+_TWICE: tuple[BenchEditor, ...] = (
+    BenchEditor(
+        "two-by-one-prompt", "words", "both changes in one prompt, edit-friendly inversion", TWO_CHANGES,
+        "ddpm-inversion", _both,
+    ),
+    BenchEditor(
+        "two-by-places", "region", "a prompt for each region, edit-friendly inversion", TWO_CHANGES,
+        "ddpm-inversion", _each_in_its_region,
+    ),
+    BenchEditor(
+        "two-by-ledits", "words", "both changes added, their places found", TWO_CHANGES, "ledits",
+        _each_where_it_is_found,
+    ),
+)  # fmt: skip
+
+
+def _word_map(sample: Sample, grow: int = 2) -> Any:
+    """The map of the edited thing's word in the source, grown as a person's brush goes beyond a thing."""
+    from scipy.ndimage import binary_dilation
+
+    from scumble_lab.bench.word_maps import found_map
+
+    grown = binary_dilation(found_map(sample), np.ones((2 * grow + 1, 2 * grow + 1), bool))
+    return np.asarray(grown, np.float32)
+
+
+_CHANGED_THINGS = ("recolour", "rematerial", "reshape")
+_BY_WORD_MAP = tuple(
+    replace(
+        row,
+        name=f"{row.name}-word-map",
+        about="the same in the word map of the thing",
+        tasks=_CHANGED_THINGS,
+        settings=lambda sample, row=row: row.settings(sample) | {"change_map": _word_map(sample)},
+        able=lambda case: case.names_its_thing,
+    )
+    for row in _ALL
+    if row.name in ("differential-diffusion", "blended-latent-diffusion", "edit-friendly-in-region")
+)
+
+
 def _in_four_steps(row: BenchEditor, about: str, **changes: Any) -> BenchEditor:
     """A row's twin on the 4-step student, with the student's own steps and guidance."""
 
@@ -305,5 +366,7 @@ _INSTRUCTED = (
     ),
 )  # fmt: skip
 
-EDITORS: Mapping[str, BenchEditor] = {editor.name: editor for editor in (*_ALL, *_FAST, *_INSTRUCTED)}
+EDITORS: Mapping[str, BenchEditor] = {
+    editor.name: editor for editor in (*_ALL, *_TWICE, *_BY_WORD_MAP, *_FAST, *_INSTRUCTED)
+}
 """All editors by name, in the order of the tables."""

@@ -1,4 +1,4 @@
-"""The ten kinds of edits whose true result is known, drawn by lot from the still-life world."""
+"""The twelve kinds of edits whose true result is known, drawn by lot from the still-life world."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from torch import Tensor
 
 from scumble.errors import InputError, nearest
 from scumble_lab.bench.case import Case, Mask, Sample
+from scumble_lab.bench.two_changes import TWO_CHANGES, change_twice
 from scumble_lab.world import Scene, caption, change_mask, correspond, edit, render, sample_edit, sample_scene, truths
 from scumble_lab.world.captions import noun_phrase
 from scumble_lab.world.layout import box
 
 __all__ = ["TASKS", "draw", "named_tasks"]
 
-TASKS = ("recolour", "rematerial", "reshape", "remove", "add", "move", "resize", "floor", "sky", "outpaint")
+TASKS = (
+    "recolour", "rematerial", "reshape", "remove", "add", "move", "resize", "floor", "sky", "outpaint", *TWO_CHANGES
+)  # fmt: skip
 """Names of the tasks, in the order of every table."""
 
 _SEED = "benchmark"
@@ -89,7 +92,7 @@ def draw(task: str, number: int, seed: int = 0, size: int = 64, words: Sequence[
 
 def _draw(task: str, rng: random.Random) -> _Drawn:
     # The models have seen one to three objects, so the result of no edit is an empty scene.
-    counts = {"add": (2,), "move": (1,), "remove": (2,)}.get(task, (1, 1, 2))
+    counts = {"add": (2,), "move": (1,), "remove": (2,), **dict.fromkeys(TWO_CHANGES, (2,))}.get(task, (1, 1, 2))
     scene = sample_scene(rng, objects=rng.choice(counts))
     if task == "add":
         return _addition(scene, rng)
@@ -101,7 +104,7 @@ def _draw(task: str, rng: random.Random) -> _Drawn:
         if any(left < 0.01 or right > 0.99 for left, _, right, _ in after.boxes()):
             raise InputError("an object would leave the picture")
         return _Drawn(scene, after, f"continue the picture to the {'right' if side > 0 else 'left'}")
-    after, words = sample_edit(scene, task, rng)
+    after, words = change_twice(scene, task, rng) if task in TWO_CHANGES else sample_edit(scene, task, rng)
     return _Drawn(scene, after, words)
 
 
@@ -179,7 +182,7 @@ def _new_word(task: str, drawn: _Drawn) -> str | None:
 
 
 def _edited_item(task: str, before: Scene, after: Scene) -> int | None:
-    if task in ("floor", "sky", "outpaint"):
+    if task in ("floor", "sky", "outpaint", *TWO_CHANGES):
         return None
     if task == "add":
         return len(after.objects) - 1
@@ -221,7 +224,7 @@ def _painted(task: str, before: Scene, after: Scene, change: Mask, size: int) ->
                 marked |= mask
     reach = max(1, round(size * _GROWN))
     grown = F.max_pool2d(marked[None, None].float(), 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0
-    if task == "floor":
+    if task in ("floor", "floor-and-remove"):
         grown &= truths(after, size).ids < 0
     return np.asarray(grown.numpy(), dtype=bool)
 

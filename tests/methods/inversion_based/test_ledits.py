@@ -67,7 +67,9 @@ def image() -> Image.Image:
     return Image.effect_noise((SIDE, SIDE), 60).convert("RGB").rotate(20)
 
 
-def theirs(parts: dict[str, Any], solver: str, image: Image.Image, invert: dict[str, Any], edit: dict[str, Any]) -> Tensor:
+def theirs(
+    parts: dict[str, Any], solver: str, image: Image.Image, invert: dict[str, Any], edit: dict[str, Any]
+) -> Tensor:
     if solver == "ddim":
         scheduler: Any = WholeTimes(**SCHEDULE, clip_sample=False, set_alpha_to_one=False)
     else:

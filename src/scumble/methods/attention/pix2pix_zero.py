@@ -94,7 +94,7 @@ class Pix2PixZero(FromSeed, WhitenedInversionFields, WordedDirection):
         negative = batch.embed(default if self.negative_prompt is None else self.negative_prompt)
         usual = 5.0 if _from_seed(batch) else scale
         chosen = batch.use("guidance_scale", usual) if self.guidance_scale is None else self.guidance_scale
-        return caption, source_prompt, Guidance(edited, negative, chosen)
+        return caption, source_prompt, batch.ruled(Guidance(edited, negative, chosen))
 
     def rate(self, batch: EditBatch) -> float:
         """The step size of the move towards the source's attention."""

@@ -13,6 +13,7 @@ from scumble.methods.cache import Key
 from scumble.methods.footprint import Footprint
 from scumble.methods.inversion_fields import InversionFields
 from scumble.methods.official import with_presets
+from scumble.methods.placed import Guided
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PlugAndPlay"]
 
 
-class PlugAndPlay(InversionFields):
+class PlugAndPlay(InversionFields, Guided):
     """Make a new image in the layout of this one, from its features and self-attention.
 
     Suited to other materials, styles and times of day; shapes stay, colors are free.

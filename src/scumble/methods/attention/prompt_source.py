@@ -10,6 +10,7 @@ from scumble.errors import InputError, MethodError
 from scumble.methods.attention.word_fields import WordFields
 from scumble.methods.base import FromSeed
 from scumble.methods.inversion_fields import InversionFields
+from scumble.methods.placed import Guided
 
 if TYPE_CHECKING:
     from scumble.methods.attention.edit_rules import PromptPair
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["PromptSource"]
 
 
-class PromptSource(InversionFields, FromSeed, WordFields):
+class PromptSource(InversionFields, FromSeed, WordFields, Guided):
     """Fields for the source whose attention is taken, and its run."""
 
     guidance_scale: float = Field(default=5.0, ge=0, le=100)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from scumble.inversion.settings import InversionSettings, InversionStart
-from scumble.methods.method import Method
+from scumble.methods.placed import Guided
 
 if TYPE_CHECKING:
     from scumble.core.conditioning import Conditioning
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["WhitenedInversionFields"]
 
 
-class WhitenedInversionFields(Method):
+class WhitenedInversionFields(Guided):
     """Fields of the regularized DDIM inversion (arXiv 2302.03027 section 3.2)."""
 
     num_inference_steps: int = Field(default=50, ge=1, le=1000)

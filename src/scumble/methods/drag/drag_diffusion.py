@@ -10,6 +10,7 @@ from pydantic import Field
 from scumble.methods.drag.optimization_fields import DragByOptimization
 from scumble.methods.footprint import Footprint
 from scumble.methods.official import with_presets
+from scumble.methods.placed import Guided
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["DragDiffusion"]
 
 
-class DragDiffusion(DragByOptimization):
+class DragDiffusion(DragByOptimization, Guided):
     """Drag points by changing the noisy image itself; its appearance is taken from the original."""
 
     paper: ClassVar[str] = "DragDiffusion, arXiv 2306.14435"

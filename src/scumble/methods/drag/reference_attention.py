@@ -57,7 +57,9 @@ class ReferenceAttention(Control):
 
     layers: Sequence[str]
     first: int = 0
-    sources: Mapping[str, str] = field(default_factory=lambda: {"cond": "source", "uncond": "source_uncond"})
+    sources: Mapping[str, str] = field(
+        default_factory=lambda: {"cond": "source", "weak": "source", "uncond": "source_uncond"}
+    )
 
     def traits(self, ctx: RunState) -> Traits:
         """Self-attention gets the reference's keys and values."""

@@ -11,6 +11,7 @@ from scumble.errors import InputError
 from scumble.methods.base import FromSeed
 from scumble.methods.footprint import Footprint
 from scumble.methods.inversion_fields import InversionFields
+from scumble.methods.placed import Guided
 
 if TYPE_CHECKING:
     from scumble.methods.batch import EditBatch
@@ -21,7 +22,7 @@ __all__ = ["BesideSource"]
 Trajectory = Literal["seed", "noised", "edit-friendly", "ddim"]
 
 
-class BesideSource(FromSeed, InversionFields):
+class BesideSource(FromSeed, InversionFields, Guided):
     """Fields for where the run starts and what it is compared with."""
 
     scene_wide: ClassVar[bool] = True

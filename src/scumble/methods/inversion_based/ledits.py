@@ -68,7 +68,9 @@ class LEdits(InversionFields, Worded):
         from scumble.methods.inversion_based.implicit_masks import ImplicitGuidance
 
         known = bool(inversion.prompt)
-        scale = batch.use("guidance_scale", 2.0 if known else 5.0) if self.guidance_scale is None else self.guidance_scale
+        scale = (
+            batch.use("guidance_scale", 2.0 if known else 5.0) if self.guidance_scale is None else self.guidance_scale
+        )
         base = batch.source_guidance(inversion.prompt, self.negative_prompt, inversion.guidance_scale)
         beside = base.uncond if self.negative_prompt or inversion.guidance_scale != 1 else base.cond
         added = self.added(batch, scale)

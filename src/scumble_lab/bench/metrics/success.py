@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from scumble_lab.bench.attributes import OBJECT_HEADS, left_to_right
 from scumble_lab.bench.case import Case
 from scumble_lab.bench.classifier import Reading, ReadObject
+from scumble_lab.bench.two_changes import TWO_CHANGES, changed_heads
 from scumble_lab.world import Object, Scene
 
 __all__ = ["ARRIVED", "kept_share", "succeeded"]
@@ -26,14 +27,21 @@ def succeeded(case: Case, read: Reading, left: float = math.nan) -> float:
     Attribute edits: the object has the new word, and is recognised by its colour or shape. Add: it is there, with its
     colour and shape, and one object more. Remove: one object less, the others recognised. Move: no more than a quarter
     of its way is `left`, and it is still what it was. Floor, sky: the new word. Outpaint: NaN, since a smeared edge
-    reads as well as the truth.
+    reads as well as the truth. Two objects: both have their new color and shape. Floor and remove: both at once.
     """
     after = case.scene_after
     if after is None or case.task == "outpaint":
         return math.nan
     if case.attribute in ("floor", "sky"):
         return float(getattr(read, case.attribute) == case.word)
-    if case.task == "remove":
+    if case.task == "two-objects":
+        meant_both = [_meant(after, k, read.objects) for k in range(len(after.objects))]
+        pairs = zip(meant_both, after.objects, strict=True)
+        right = [one is not None and (one.color, one.shape) == (item.color, item.shape) for one, item in pairs]
+        return float(len(read.objects) == len(after.objects) and all(right))
+    if case.task == "floor-and-remove" and read.floor != after.floor:
+        return 0.0
+    if case.task in ("remove", "floor-and-remove"):
         matches = [_meant(after, k, read.objects) for k in range(len(after.objects))]
         known = [_recognised(one, item) for one, item in zip(matches, after.objects, strict=True)]
         return float(len(read.objects) == len(after.objects) and all(known))
@@ -55,15 +63,16 @@ def kept_share(case: Case, read: Reading) -> float:
     if after is None:
         return math.nan
     right: list[bool] = []
+    asked = changed_heads(case) if case.task in TWO_CHANGES else set()
     for head in ("floor", "sky"):
-        if head != case.attribute:
+        if head != case.attribute and (-1, head) not in asked:
             right.append(getattr(read, head) == getattr(after, head))
     for index, item in enumerate(after.objects):
         if index == case.item and case.task == "add":
             continue
         meant = _meant(after, index, read.objects)
         for head in OBJECT_HEADS:
-            if index == case.item and head == case.attribute:
+            if (index == case.item and head == case.attribute) or (index, head) in asked:
                 continue
             right.append(meant is not None and getattr(meant, head) == getattr(item, head))
     return sum(right) / len(right)
