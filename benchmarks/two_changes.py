@@ -45,8 +45,8 @@ def main(count: int = COUNT, file: Path = FILE) -> None:
     for task in TWO_CHANGES:
         for name in ROWS:
             mine = [row for row in rows.rows if (row["editor"], row["task"]) == (name, task)]
-            right, kept = (sum(float(row[column]) for row in mine) for column in ("success", "kept"))
-            print(f"{task} {name}: {right:.0f}/{len(mine)} right, rest kept {100 * kept / len(mine):.0f} %", flush=True)
+            right, rest = (sum(float(row[column]) for row in mine) for column in ("success", "kept"))
+            print(f"{task} {name}: {right:.0f}/{len(mine)} right, rest kept {100 * rest / len(mine):.0f} %", flush=True)
 
 
 if __name__ == "__main__":

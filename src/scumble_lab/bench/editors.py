@@ -307,15 +307,22 @@ def _word_map(sample: Sample, grow: int = 2) -> Any:
 
 
 _CHANGED_THINGS = ("recolour", "rematerial", "reshape")
-_BY_WORD_MAP = tuple(
-    replace(
+
+
+def _in_word_map(row: BenchEditor) -> BenchEditor:
+    """A row's twin in the map of the edited thing's word, in place of the painted region."""
+    return replace(
         row,
         name=f"{row.name}-word-map",
         about="the same in the word map of the thing",
         tasks=_CHANGED_THINGS,
-        settings=lambda sample, row=row: row.settings(sample) | {"change_map": _word_map(sample)},
+        settings=lambda sample: row.settings(sample) | {"change_map": _word_map(sample)},
         able=lambda case: case.names_its_thing,
     )
+
+
+_BY_WORD_MAP = tuple(
+    _in_word_map(row)
     for row in _ALL
     if row.name in ("differential-diffusion", "blended-latent-diffusion", "edit-friendly-in-region")
 )

@@ -22,7 +22,7 @@ def _editor() -> Editor:
 def found_map(sample: Sample) -> npt.NDArray[np.bool_]:
     """Return where the edited thing's word looks in the source (H, W), by the source's caption."""
     before, _ = sample.case.scenes
-    found = word_map(
+    place = word_map(
         _editor().model, sample.source, before.objects[sample.case.edited].shape, sample.case.source_prompt
     )
-    return np.asarray(found.soft > found.threshold)
+    return np.asarray(place.soft > place.threshold)

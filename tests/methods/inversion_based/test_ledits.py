@@ -124,8 +124,8 @@ def test_an_edit_is_that_of_diffusers(
     parts: dict[str, Any], image: Image.Image, solver: str, edit: dict[str, Any], fields: dict[str, Any]
 ) -> None:
     expected = theirs(parts, solver, image, {"source_prompt": "a cat", "source_guidance_scale": 3.0}, edit)
-    found = ours(parts, solver, image, **fields, source_prompt="a cat", source_guidance_scale=3.0)
-    assert close(found, expected, 2e-5)
+    edited = ours(parts, solver, image, **fields, source_prompt="a cat", source_guidance_scale=3.0)
+    assert close(edited, expected, 2e-5)
 
 
 @pytest.mark.parametrize("solver", ["ddim", "dpmpp_2m_sde"])
@@ -152,8 +152,8 @@ def test_two_prompts_one_of_them_reversed_late_and_in_a_map_are_those_of_diffuse
     where[..., 8:40] = 1
     expected = theirs(parts, solver, image, {"source_prompt": ""}, edit)
     placed = [(one, where) for one in words]
-    found = ours(parts, solver, image, placed, negative_prompt="a big cat", edit_threshold=0.7)
-    assert close(found, expected, 2e-5)
+    edited = ours(parts, solver, image, placed, negative_prompt="a big cat", edit_threshold=0.7)
+    assert close(edited, expected, 2e-5)
 
 
 def test_without_words_the_image_comes_back_bit_for_bit(tiny_sd: Model) -> None:
@@ -167,19 +167,19 @@ def test_without_words_the_image_comes_back_bit_for_bit(tiny_sd: Model) -> None:
 def test_every_kind_of_mask_edits_and_costs_a_row_for_each_prompt(tiny_sd: Model, masks: str) -> None:
     words = (Words("sand", weight=-3.0, mode="add"), None), (Words("a castle"), torch.ones(1, 1, 128, 128))
     batch = job_of(tiny_sd, placed=words)
-    found = result(LEdits(prompt="a red cube", masks=masks, **SOURCE), batch)
+    edited = result(LEdits(prompt="a red cube", masks=masks, **SOURCE), batch)
     steps = 5  # of 6, by the skip of small models
     assert batch.cost.forward_rows == steps + steps * 4
-    assert float((found - batch.x0).abs().max()) > 0.01
+    assert float((edited - batch.x0).abs().max()) > 0.01
 
 
 def test_words_with_a_map_leave_the_rest_of_the_latent_alone(tiny_sd: Model) -> None:
     left = torch.zeros(1, 1, 128, 128)
     left[..., :64] = 1
     batch = job_of(tiny_sd, change=left)
-    found = result(LEdits(prompt="a red cube", masks="none", **SOURCE), batch)
-    kept = batch.latent_change().expand_as(found) == 0
-    assert torch.equal(found[kept], batch.x0[kept]) and not torch.equal(found, batch.x0)
+    edited = result(LEdits(prompt="a red cube", masks="none", **SOURCE), batch)
+    outside = batch.latent_change().expand_as(edited) == 0
+    assert torch.equal(edited[outside], batch.x0[outside]) and not torch.equal(edited, batch.x0)
 
 
 def test_two_orders_of_rows_and_one_prompt_twice_are_counted_as_told(tiny_sd: Model) -> None:

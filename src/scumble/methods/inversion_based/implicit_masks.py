@@ -63,8 +63,8 @@ class ImplicitGuidance(PlacedGuidance):
 
     def taps(self, ctx: RunState) -> Sequence[Tap]:
         """What the masks are found by."""
-        found = self.finder.taps(ctx) if self.finder is not None and self._here(ctx) else ()
-        return [*super().taps(ctx), *found]
+        masks = self.finder.taps(ctx) if self.finder is not None and self._here(ctx) else ()
+        return [*super().taps(ctx), *masks]
 
     def _added(
         self, ctx: RunState, of: Mapping[str, Prediction], here: Sequence[tuple[str, PlacedWords]]
@@ -91,7 +91,7 @@ class AttentionOfWords:
 
     columns: Mapping[str, Sequence[int]]
     grids: Mapping[str, tuple[int, int]]
-    seen: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    looks: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
     def taps(self, ctx: RunState) -> list[Tap]:
         """A tap for each module."""
@@ -101,7 +101,7 @@ class AttentionOfWords:
                 for row, tokens in self.columns.items():
                     if row in ctx.layout and tokens:
                         looks = probs[ctx.layout[row]][..., list(tokens)].sum(-1).mean(1)
-                        self.seen.setdefault(row, {})[path] = looks.unflatten(-1, self.grids[path])[:, None]
+                        self.looks.setdefault(row, {})[path] = looks.unflatten(-1, self.grids[path])[:, None]
 
             return Tap(path, read, "probs")
 
@@ -109,7 +109,7 @@ class AttentionOfWords:
 
     def of(self, row: str) -> dict[str, Tensor]:
         """Return the share of attention in every module (B, 1, h, w), averaged over heads; none for other rows."""
-        return self.seen.get(row, {})
+        return self.looks.get(row, {})
 
 
 def attention_of_new_words(batch: EditBatch, texts: Sequence[str], source_prompt: str) -> AttentionOfWords:

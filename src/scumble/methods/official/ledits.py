@@ -17,7 +17,8 @@ from torch import Tensor
 
 from scumble.controls.stored_noise import StoredNoise
 from scumble.core.control import RunState
-from scumble.core.solvers import Ddim, DpmSolverPP2MSde, Solver
+from scumble.core.dpm_solvers import DpmSolverPP2MSde
+from scumble.core.solvers import Ddim, Solver
 from scumble.energies.sites import site_sizes
 from scumble.errors import MethodError
 from scumble.inversion.edit_friendly import edit_friendly

@@ -75,11 +75,11 @@ def word_maps(bench: Bench) -> Finding:
     words: list[Word] = []
     sentences, figures = [], dict[str, float]()
     for row in ("differential-diffusion", "blended-latent-diffusion", "edit-friendly-in-region"):
-        true, found = _success(bench, samples, row), _success(bench, samples, f"{row}-word-map")
-        word, sentence = within(paired(found, true), CLOSE, f"{row}, word map less painted region")
+        true, looked = _success(bench, samples, row), _success(bench, samples, f"{row}-word-map")
+        word, sentence = within(paired(looked, true), CLOSE, f"{row}, word map less painted region")
         words.append(word)
-        sentences.append(f"{sentence}, {100 * np.mean(found):.0f} against {100 * np.mean(true):.0f} %")
-        figures |= {f"{row} word map": float(np.mean(found)), f"{row} region": float(np.mean(true))}
+        sentences.append(f"{sentence}, {100 * np.mean(looked):.0f} against {100 * np.mean(true):.0f} %")
+        figures |= {f"{row} word map": float(np.mean(looked)), f"{row} region": float(np.mean(true))}
     return Finding(all_of(words), "; ".join(sentences), figures)
 
 
@@ -92,9 +92,9 @@ def guiders(bench: Bench) -> Finding:
         usual = [_guided(bench, one, name, fields, "cfg") for one in samples]
         figures[f"{name} cfg"] = float(np.mean(usual))
         for rule, gained in gains.items():
-            made = [_guided(bench, one, name, fields, rule) for one in samples]
-            figures[f"{name} {rule}"] = float(np.mean(made))
-            gained += [a - b for a, b in zip(made, usual, strict=True)]
+            ruled = [_guided(bench, one, name, fields, rule) for one in samples]
+            figures[f"{name} {rule}"] = float(np.mean(ruled))
+            gained += [a - b for a, b in zip(ruled, usual, strict=True)]
     best = max(gains, key=lambda rule: mean_of(gains[rule]).value)
     word, sentence = judged(mean_of(gains[best]), f"success of {best}, the best rule, less that of cfg", 2)
     return Finding(word, sentence, figures)
