@@ -115,3 +115,21 @@ def test_a_candidate_does_not_depend_on_its_batch(tiny_sd: Model) -> None:
     words = (PlacedWords(tiny_sd.embed([PROMPTS[1]]), left()),)
     both = run(tiny_sd, placed(tiny_sd, words), (3, 4))[0]
     assert float((both[1:] - run(tiny_sd, placed(tiny_sd, words), (4,))[0]).abs().max()) < 1e-4
+
+
+def test_a_negative_prompt_with_a_place_is_the_negative_prompt_there_and_costs_its_row(tiny_sd: Model) -> None:
+    cond, free, away = (tiny_sd.embed([text]) for text in (PROMPTS[0], "", PROMPTS[1]))
+    everywhere, cost = run(tiny_sd, PlacedGuidance(cond, free, 4.0, words=(PlacedWords(away, mode="avoid"),)))
+    plain, _ = run(tiny_sd, Guidance(cond, away, 4.0))
+    assert torch.allclose(everywhere, plain, atol=1e-4) and cost.forward_rows == 3 * STEPS
+    here = PlacedWords(away, left(), mode="avoid")
+    some, _ = run(tiny_sd, PlacedGuidance(cond, free, 4.0, words=(here,)))
+    none, _ = run(tiny_sd, Guidance(cond, free, 4.0))
+    assert not torch.allclose(some, none, atol=1e-3) and not torch.allclose(some, plain, atol=1e-3)
+
+
+def test_without_guidance_there_is_nothing_to_avoid_and_no_row_for_it(tiny_sd: Model) -> None:
+    cond, free, away = (tiny_sd.embed([text]) for text in (PROMPTS[0], "", PROMPTS[1]))
+    avoiding, cost = run(tiny_sd, PlacedGuidance(cond, free, 1.0, words=(PlacedWords(away, mode="avoid"),)))
+    plain, one = run(tiny_sd, Guidance(cond, free, 1.0))
+    assert torch.equal(avoiding, plain) and cost.forward_rows == one.forward_rows

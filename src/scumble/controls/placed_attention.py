@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from scumble.core.conditioning import Conditioning
 from scumble.core.control import Branch, RunState
 from scumble.core.prediction import Prediction
-from scumble.core.words import PlacedGuidance, PlacedWords, blend_weights, combine_words
+from scumble.core.words import PlacedGuidance, PlacedWords, blend_weights, blended, combine_words, shares_of
 from scumble.energies.sites import site_sizes
 from scumble.errors import MethodError
 from scumble.models.attention import replaceable
@@ -45,7 +45,7 @@ class PlacedAttention(PlacedGuidance):
         if not self._blends(ctx):
             return super().branches(ctx, rows)
         free = [Branch("uncond", self.uncond)] if self._guides(ctx) or self._adds(ctx) else []
-        added = [Branch(name, one.cond) for name, one in self._adds(ctx)]
+        added = [Branch(name, one.cond) for name, one in self._here(ctx) if one.mode != "blend"]
         more = () if self.guider is None else self.guider.more_branches(self.cond)
         return [*rows, *free, Branch("cond", self.cond), *added, *more]
 
@@ -53,13 +53,13 @@ class PlacedAttention(PlacedGuidance):
         """Combine the rows of this step."""
         if not self._blends(ctx):
             return super().predict(ctx, rows, prediction)
-        cond = rows["cond"]
-        adds = [(one.weight * (1.0 if one.map is None else one.map), rows[name]) for name, one in self._adds(ctx)]
+        cond, here = rows["cond"], self._here(ctx)
+        adds, avoided = (shares_of(here, rows, mode) for mode in ("add", "avoid"))
 
         def guide(uncond: Prediction, mixed: Prediction) -> Prediction:
             return self.guide(ctx, uncond, mixed) if self._guides(ctx) else mixed
 
-        guided = combine_words(rows.get("uncond", cond), cond, [], adds, guide)
+        guided = combine_words(blended(rows.get("uncond", cond), avoided), cond, [], adds, guide)
         return guided if self.guider is None else self.guider.finish(guided, rows)
 
     def taps(self, ctx: RunState) -> Sequence[Any]:

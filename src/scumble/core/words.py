@@ -14,7 +14,7 @@ from scumble.core.control import Branch, RunState
 from scumble.core.guidance import Guidance, is_same
 from scumble.core.prediction import Prediction, rescaled
 
-__all__ = ["PlacedGuidance", "PlacedWords", "blend_weights", "combine_words", "with_words"]
+__all__ = ["PlacedGuidance", "PlacedWords", "blend_weights", "blended", "combine_words", "shares_of", "with_words"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class PlacedWords:
     Attributes:
         cond: Its conditioning; one row or one per sample.
         map: Where it holds (1 or B, 1, h, w) in [0, 1], at the resolution of ``x``; None: everywhere.
-        weight: blend: its share beside the others. add: the signed scale of its own guidance, negative removes.
-        mode: ``blend`` takes part in the conditional prediction; ``add`` is guidance on top of it.
+        weight: blend, avoid: its share beside the others. add: the signed scale of its own guidance, negative removes.
+        mode: ``blend`` takes part in the conditional prediction; ``add`` is guidance on top of it; ``avoid`` takes part
+            in the unconditional one, a negative prompt with a place.
         begin: Share of the steps after which it holds.
         end: Share of the steps until which it holds.
     """
@@ -33,7 +34,7 @@ class PlacedWords:
     cond: Conditioning
     map: Tensor | None = None
     weight: float = 1.0
-    mode: Literal["blend", "add"] = "blend"
+    mode: Literal["blend", "add", "avoid"] = "blend"
     begin: float = 0.0
     end: float = 1.0
 
@@ -63,6 +64,22 @@ def blend_weights(shares: Sequence[Tensor | float]) -> tuple[Tensor | float, lis
     return max(1 - total, 0.0), [share / excess_number for share in shares]
 
 
+def blended(main: Prediction, blends: Sequence[tuple[Tensor | float, Prediction]]) -> Prediction:
+    """Return the main prompt's prediction where others leave it, and theirs by their shares; itself beside none.
+
+    Args:
+        main: Of the main prompt.
+        blends: Weight times map, and prediction, of each other prompt.
+    """
+    if not blends:
+        return main
+    rest, shares = blend_weights([share for share, _ in blends])
+    x0, eps = rest * main.x0, rest * main.eps
+    for share, (_, prediction) in zip(shares, blends, strict=True):
+        x0, eps = x0 + share * prediction.x0, eps + share * prediction.eps
+    return Prediction(x0, eps, main.variance)
+
+
 def combine_words(
     uncond: Prediction,
     cond: Prediction,
@@ -83,14 +100,7 @@ def combine_words(
         adds: Scale times map, and prediction, of each added prompt.
         guide: What makes one prediction of ``eps_0`` and ``sum_i w_i eps_i``: as written, or another rule of guidance.
     """
-    mixed = cond
-    if blends:
-        rest, shares = blend_weights([share for share, _ in blends])
-        x0, eps = rest * cond.x0, rest * cond.eps
-        for share, (_, prediction) in zip(shares, blends, strict=True):
-            x0, eps = x0 + share * prediction.x0, eps + share * prediction.eps
-        mixed = Prediction(x0, eps, cond.variance)
-    guided = guide(uncond, mixed)
+    guided = guide(uncond, blended(cond, blends))
     x0, eps = guided.x0, guided.eps
     for strength, prediction in adds:
         x0 = x0 + strength * (prediction.x0 - uncond.x0)
@@ -134,13 +144,13 @@ class PlacedGuidance(Guidance):
         if not here:
             return super().predict(ctx, rows, prediction)
         cond, of = rows["cond"], {name: rows[row.name] for name, row in self._shared(ctx, here).items()}
-        blends = [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "blend"]
+        blends, avoided = (shares_of(here, of, mode) for mode in ("blend", "avoid"))
         adds = self._added(ctx, of, here)
 
         def guide(uncond: Prediction, mixed: Prediction) -> Prediction:
             return self.guide(ctx, uncond, mixed) if self._guides(ctx) else mixed
 
-        guided = combine_words(of.get("uncond", cond), cond, blends, adds, guide)
+        guided = combine_words(blended(of.get("uncond", cond), avoided), cond, blends, adds, guide)
         guided = rescaled(guided, cond, self.rescale) if self.rescale else guided
         return guided if self.guider is None else self.guider.finish(guided, rows)
 
@@ -148,10 +158,14 @@ class PlacedGuidance(Guidance):
         self, ctx: RunState, of: Mapping[str, Prediction], here: Sequence[tuple[str, PlacedWords]]
     ) -> list[tuple[Tensor | float, Prediction]]:
         """Scale times map, and prediction, of each added prompt."""
-        return [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == "add"]
+        return shares_of(here, of, "add")
 
     def _here(self, ctx: RunState) -> list[tuple[str, PlacedWords]]:
-        return [(f"words{k}", one) for k, one in enumerate(self.words) if one.holds_at(ctx.i, ctx.steps)]
+        return [
+            (f"words{k}", one)
+            for k, one in enumerate(self.words)
+            if one.holds_at(ctx.i, ctx.steps) and (one.mode != "avoid" or self._guides(ctx))
+        ]
 
     def _shared(self, ctx: RunState, here: Sequence[tuple[str, PlacedWords]]) -> dict[str, Branch]:
         """The row that answers for each prompt: an earlier one, where the conditioning is the same."""
@@ -182,6 +196,13 @@ def with_words(guidance: Guidance, words: PlacedWords) -> Guidance:
     return PlacedGuidance(
         guidance.cond, guidance.uncond, guidance.scale, guidance.rescale, guidance.cells, guidance.guider, (words,)
     )
+
+
+def shares_of(
+    here: Sequence[tuple[str, PlacedWords]], of: Mapping[str, Prediction], mode: str
+) -> list[tuple[Tensor | float, Prediction]]:
+    """Return weight times map, and prediction, of each prompt of a mode."""
+    return [(one.weight * _field(one.map), of[name]) for name, one in here if one.mode == mode]
 
 
 def _field(place: Tensor | None) -> Tensor | float:

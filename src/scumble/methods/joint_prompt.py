@@ -66,7 +66,7 @@ def with_lead(
     middles = sorted((*_middle(place), words.text) for words, place in leads)
     beside = len(middles) == 2 and abs(middles[0][0] - middles[1][0]) > abs(middles[0][1] - middles[1][1])
     text = joint_prompt([text for _, _, text in middles], "left of" if beside else "and")
-    adds = [(words, place) for words, place in placed if words.mode == "add"]
+    adds = [(words, place) for words, place in placed if words.mode != "blend"]
     later = [
         (words.model_copy(update={"begin": max(words.begin, share)}), place)
         for words, place in placed

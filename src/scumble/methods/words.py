@@ -40,9 +40,9 @@ class Words(Settings):
     map: Annotated[MapSource | None, FileField("map")] = None
     """Where it holds: file, image, array or number, white = here; or words:NAME, not:NAME. None: everywhere."""
     weight: float = Field(default=1.0, ge=-100, le=100)
-    """blend: share beside the other prompts. add: scale of its guidance; a negative one removes."""
-    mode: Literal["blend", "add"] = "blend"
-    """blend: in place of the main prompt. add: on top of it."""
+    """blend, avoid: share beside the other prompts. add: scale of its guidance; a negative one removes."""
+    mode: Literal["blend", "add", "avoid"] = "blend"
+    """blend: in place of the main prompt. add: on top of it. avoid: in place of the negative prompt."""
     begin: float = Field(default=0.0, ge=0, le=1)
     """Share of the steps after which it holds."""
     end: float = Field(default=1.0, ge=0, le=1)
@@ -73,7 +73,7 @@ class Words(Settings):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.mode == "blend" and self.weight < 0:
+        if self.mode != "add" and self.weight < 0:
             raise ValueError(f"the weight of a blended prompt must be 0 or more, got {self.weight:g}; mode add removes")
         if self.begin >= self.end:
             raise ValueError(f"begin must be less than end, got {self.begin:g} and {self.end:g}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from scumble.errors import MethodError
 from scumble.methods.footprint import Footprint
 from scumble.methods.inversion_fields import InversionFields
 from scumble.methods.official import with_presets
@@ -82,6 +83,8 @@ class LEdits(InversionFields, Worded):
         """The prompt and all other words, each with its scale and its map; without those that act nowhere."""
         from scumble.methods.words import Words
 
+        if any(one.mode == "avoid" for one, _ in batch.placed):
+            raise MethodError("ledits has no guidance to lead away by: take words away with a negative scale")
         placed = [
             (one if one.mode == "add" else one.model_copy(update={"mode": "add", "weight": one.weight * scale}), place)
             for one, place in batch.placed
