@@ -23,7 +23,7 @@ from scumble_lab.bench.classifier import Classifier, load_classifier
 from scumble_lab.bench.metrics.success import succeeded
 from scumble_lab.bench.tasks import draw
 
-COUNT, SEED, STEPS = 48, 1919, 12
+COUNT, SEED, STEPS = 48, 1919, 8
 FILE = Path(__file__).parents[1] / "docs" / "report" / "guiders.csv"
 FIELDS: dict[str, dict[str, Any]] = {
     "sdedit": {"strength": 0.75, "num_inference_steps": STEPS},
@@ -48,6 +48,8 @@ def main(count: int = COUNT, names: Sequence[str] = tuple(FIELDS), file: Path = 
     for name in names:
         for rule in rules:
             mine = [row for row in rows.rows if (row["method"], row["guider"]) == (name, rule)]
+            if not mine:
+                continue
             right, drift, saturated, cost = (
                 sum(float(row[column]) for row in mine) / len(mine)
                 for column in ("success", "drift", "saturated", "forward_rows")

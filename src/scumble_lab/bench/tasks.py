@@ -224,7 +224,7 @@ def _painted(task: str, before: Scene, after: Scene, change: Mask, size: int) ->
                 marked |= mask
     reach = max(1, round(size * _GROWN))
     grown = F.max_pool2d(marked[None, None].float(), 2 * reach + 1, stride=1, padding=reach)[0, 0] > 0
-    if task in ("floor", "floor-and-remove"):
+    if task == "floor":
         grown &= truths(after, size).ids < 0
     return np.asarray(grown.numpy(), dtype=bool)
 

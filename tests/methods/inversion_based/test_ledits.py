@@ -195,7 +195,7 @@ def test_the_plan_is_what_is_counted(tiny_editor: Editor, picture: Image.Image) 
     method = LEdits(prompt="a red cube", **SOURCE, placed_words=(Words("sand", weight=-2.0, mode="add"),))
     planned = tiny_editor.plan(picture, method)
     done = tiny_editor.edit(picture, method, seed=1)
-    assert planned.cost.forward_rows == done.cost.forward_rows
+    assert planned.most.forward_rows == done.cost.forward_rows
     assert done.recipe.parameters["placed_words"][0]["weight"] == -2.0
 
 
