@@ -80,7 +80,8 @@ def _time(plan: Mapping[str, Any]) -> str:
     unknown, number = plan["unmeasured"], plan["requests"]
     if unknown == number:
         return "seconds: not known yet on this machine; --first 20, then --status, says them"
-    span = Remaining(*plan["seconds"], unknown)
+    low, high = plan["seconds"]
+    span = Remaining(low, high, unknown)
     return f"{span} on one worker, as measured on this machine"
 
 
