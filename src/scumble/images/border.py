@@ -70,9 +70,9 @@ def _fine(toned: Plane, small: Plane, inside: Mask, border: Mask) -> Plane:
     """
     from scipy import ndimage
 
-    kept = (~inside)[..., None].astype(np.float32)
-    count = _neighbors(kept)
-    beside = _neighbors(small * kept) / np.maximum(count, 1.0)
+    unchanged = (~inside)[..., None].astype(np.float32)
+    count = _neighbors(unchanged)
+    beside = _neighbors(small * unchanged) / np.maximum(count, 1.0)
     step = np.where(border[..., None] & (count > 0), toned - beside, 0.0)
     step *= FINE * (1.0 - _smooth((np.abs(step).max(axis=-1) - GRAIN[0]) / GRAIN[1]))[..., None]
     depth, nearest = ndimage.distance_transform_edt(~border, return_indices=True)

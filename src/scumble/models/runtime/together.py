@@ -109,8 +109,8 @@ class _Asked:
     @property
     def kind(self) -> tuple[object, ...]:
         """What must be equal for two to share a call."""
-        told = sorted((name, tuple(value.shape[1:]), str(value.dtype)) for name, value in self.inputs.items())
-        return (tuple(self.x.shape[1:]), str(self.x.dtype), str(self.t.dtype), str(told))
+        shapes = sorted((name, tuple(value.shape[1:]), str(value.dtype)) for name, value in self.inputs.items())
+        return (tuple(self.x.shape[1:]), str(self.x.dtype), str(self.t.dtype), str(shapes))
 
 
 @dataclass
