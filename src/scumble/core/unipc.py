@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from scumble.core.schedule import Level
-
-if TYPE_CHECKING:
-    from scumble.core.solver import Evaluation, half_log_snr
+from scumble.core.solver import Evaluation, half_log_snr
 
 __all__ = ["UniPc"]
 

@@ -7,7 +7,7 @@ and the model's weights stand by their content: it is inside the finished pictur
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +28,10 @@ __all__ = ["MapFromWords", "Request", "canonical", "drawn_seed", "put"]
 
 ASIDE = ("id", "output", "priority", "labels")
 """What is not part of a request's identity."""
+LATER = ("map_inside",)
+"""Fields that came after the first requests: where they say nothing, they are no part of it either."""
+LATER_OF_MODELS = ("ip_adapter", "ip_image", "ip_scale")
+"""The same of a model."""
 MAX_SEED = 2**63 - 1
 
 
@@ -160,8 +164,13 @@ class Request(Settings):
         return tuple(filled["also"])
 
     def _identity(self) -> dict[str, Any]:
-        body = self.model_dump(mode="json", exclude=set(ASIDE))
-        return body if self.map_inside else {name: body[name] for name in body if name != "map_inside"}  # as before it
+        body = _without_silent(self.model_dump(mode="json", exclude=set(ASIDE)), LATER)
+        return {**body, "model": _without_silent(body["model"], LATER_OF_MODELS)}
+
+
+def _without_silent(body: Mapping[str, Any], later: Sequence[str]) -> dict[str, Any]:
+    """The fields without those that came later and say nothing: requests from before them stay who they were."""
+    return {name: value for name, value in body.items() if name not in later or value not in (None, False)}
 
 
 def canonical(value: Any) -> str:

@@ -188,7 +188,7 @@ def test_the_report_is_one_page_that_needs_no_other_file(benchmark: Benchmark, t
     assert "| ideal |" in text
     shown = set(re.findall(r"\]\((pictures/[^)]+)\)", text))
     assert "Of 16 edits that these methods could make here 15 are there." in text
-    assert {"pictures/strength-fan.svg", "pictures/words.png"} <= shown
+    assert {"pictures/strength-fan.svg", "pictures/words.webp"} <= shown
     assert shown == {f"pictures/{path.name}" for path in (tmp_path / "report" / "pictures").iterdir()}
     assert (tmp_path / "report" / "scores.csv").read_text().count("\n") == 19
 
