@@ -40,12 +40,15 @@ def test_texts_hold_where_they_are_painted_with_their_weights_and_the_command_li
 ) -> None:
     page = studio.page
     studio.stroke((60, 150), (200, 150)).words("a red ball on sand").number("Steps", str(STEPS))
-    for text, places in (("a red ball", [(60, 150), (90, 150)]), ("a green cube", [(170, 150), (200, 150)])):
+    places_of = {"a red ball": [(60, 150), (90, 150)], "a green cube": [(170, 150), (200, 150)]}
+    for number, (text, places) in enumerate(places_of.items(), start=1):
         page.get_by_role("button", name="Words for a place").click()
+        studio.until(f"document.activeElement?.ariaLabel === 'Words for place {number}'")
         page.keyboard.type(text)
         studio.stroke(*places)
     page.get_by_role("textbox", name="Weight of a green cube").fill("1,5")
     page.get_by_role("button", name="More or less of something").click()
+    studio.until("document.activeElement?.ariaLabel === 'Words to add 3'")
     page.keyboard.type("clouds")
     page.get_by_role("textbox", name="Weight of clouds").fill("-3")
     page.get_by_role("textbox", name="Holds until percent of the steps").fill("200")

@@ -33,7 +33,7 @@ ALL: dict[str, dict[str, Any]] = {
     "ddpm-inversion": KNOWN,
     "ddim-inversion": KNOWN,
     "cycle-diffusion": KNOWN,
-    "ledits": KNOWN,
+    "ledits": {**KNOWN, "masks": "both"},
     "blended-diffusion": CLIP,
     "local-clip-guided-diffusion": CLIP,
     "blended-latent-diffusion": WORDS,
