@@ -17,6 +17,7 @@ from PIL import Image
 import scumble
 from scumble.editing.editor import Editor
 from scumble.methods.img2img.text_to_image import TextToImage
+from scumble.work.commit import clear_temporaries
 from scumble.work.driver import Driver, Rules
 from scumble.work.ledger import Entry, Ledger
 from tests.work.toys import content
@@ -141,6 +142,7 @@ def drive(folder: Path) -> None:
     with Ledger.open(folder, "a test") as ledger:
         ledger.resume_interrupted()
         ledger.add(entries(COUNT), whole=True)
+        clear_temporaries([folder])  # as a batch does: a worker that was killed in a write leaves one
         hands = crew(folder)
         for row in Driver(ledger, hands).run():
             print(row.id, flush=True)

@@ -82,7 +82,8 @@ def test_lpips_is_a_figure_where_it_is_given_and_published_in_parts() -> None:
     assert "lpips" not in score(sample, sample.source, Judges())
 
 
-def test_what_was_asked_for_and_cannot_be_loaded_is_named(tmp_path: Path) -> None:
+def test_what_was_asked_for_and_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # else the hub is asked again and again
     judges = Judges.load("none-such/clip", tmp_path / "none", str(tmp_path), "alx", str(tmp_path / "model"))
     told = "; ".join(judges.notices)
     for said in ("success is not judged", "words are not judged", "structure is not judged", "LPIPS is left out",
