@@ -26,8 +26,9 @@ from scumble.records.map_inside import MAP_KEY
 from scumble.records.metadata import read_metadata
 from scumble.records.request import Request
 from scumble.work.attempt import Attempt
-from scumble.work.batch import Batch, Finished
+from scumble.work.batch import Batch
 from scumble.work.driver import Rules
+from scumble.work.finished import Finished
 from scumble.work.ledger import Ledger
 
 TINY = str(Path(__file__).parents[1] / "reference" / "tiny-sd")

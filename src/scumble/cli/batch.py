@@ -159,8 +159,9 @@ def make(
     from scumble.cli.describe import caption_at
     from scumble.records.list_lines import Patterns
     from scumble.records.wishes import Wishes
-    from scumble.work.batch import Batch, Selection
+    from scumble.work.batch import Batch
     from scumble.work.driver import Rules
+    from scumble.work.finished import Selection
 
     flags = _fields(fields)
     if prompts is not None and "prompt" in flags:

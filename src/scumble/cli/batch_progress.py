@@ -18,10 +18,11 @@ from rich.text import Text
 
 from scumble.errors import InputError
 from scumble.records.problems import SHOWN, ListError, write_problems
-from scumble.work.batch import Batch, Finished
+from scumble.work.batch import Batch
 from scumble.work.crew import Event
 from scumble.work.driver import Driver
 from scumble.work.estimate import remaining
+from scumble.work.finished import Finished
 from scumble.work.ledger import ledger_folder
 
 __all__ = ["run"]

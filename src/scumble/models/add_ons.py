@@ -133,32 +133,37 @@ class AddOns:
 
 def _control(given: Mapping[str, Any]) -> tuple[Path | None, Any, float | None]:
     """The ControlNet, its picture and its scale, checked."""
-    network = None if given.get("control") is None else Path(given["control"]).expanduser()
+    network = _existing("--control", given.get("control"))
     image, scale = given.get("control_image"), given.get("control_scale")
-    if network is not None and not network.exists():
-        raise InputError(f"--control {network.name!r} is neither a folder nor a file here")
     if network is not None and image is None:
         raise InputError("--control needs the picture that it follows: --control-image FILE")
     if scale is not None and image is None:
         raise InputError("--control-scale is for a ControlNet: give --control and --control-image, too")
-    if scale is not None and not 0 <= scale <= 10:
-        raise InputError(f"--control-scale must be 0 to 10, got {scale:g}")
-    return network, image, scale
+    return network, image, _in_range("--control-scale", scale)
 
 
 def _image_prompt(given: Mapping[str, Any]) -> tuple[Path | None, Any, float | None]:
     """The IP-Adapter, its picture and its scale, checked."""
-    adapter = None if given.get("ip_adapter") is None else Path(given["ip_adapter"]).expanduser()
+    adapter = _existing("--ip-adapter", given.get("ip_adapter"))
     image, scale = given.get("ip_image"), given.get("ip_scale")
-    if adapter is not None and not adapter.exists():
-        raise InputError(f"--ip-adapter {adapter.name!r} is neither a folder nor a file here")
     if (adapter is None) != (image is None):
         raise InputError("--ip-adapter FOLDER_OR_FILE and --ip-image FILE belong together: give both")
     if scale is not None and adapter is None:
         raise InputError("--ip-scale is for an IP-Adapter: give --ip-adapter and --ip-image, too")
+    return adapter, image, _in_range("--ip-scale", scale)
+
+
+def _existing(flag: str, given: Any) -> Path | None:
+    path = None if given is None else Path(given).expanduser()
+    if path is not None and not path.exists():
+        raise InputError(f"{flag} {path.name!r} is neither a folder nor a file here")
+    return path
+
+
+def _in_range(flag: str, scale: float | None) -> float | None:
     if scale is not None and not 0 <= scale <= 10:
-        raise InputError(f"--ip-scale must be 0 to 10, got {scale:g}")
-    return adapter, image, scale
+        raise InputError(f"{flag} must be 0 to 10, got {scale:g}")
+    return scale
 
 
 def _several(given: Any) -> Sequence[Any]:

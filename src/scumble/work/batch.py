@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from scumble.work.commit import clear_temporaries
 from scumble.work.crew import Crew, Event
 from scumble.work.driver import Driver, Rules
 from scumble.work.entry import Added, Row
+from scumble.work.finished import Finished, Selection
 from scumble.work.ledger import Ledger, ledger_folder
 from scumble.work.local import LocalCrew
 from scumble.work.lock import holder
@@ -28,53 +29,11 @@ from scumble.work.stale import stale
 if TYPE_CHECKING:
     from scumble.work.prepare import Requests
 
-__all__ = ["Batch", "Finished", "Selection", "batch"]
+__all__ = ["Batch", "batch"]
 
 JOB = "scumble.work.attempt:Attempt"
 RESERVE = 16 * 1024 * 1024
 """Bytes put aside so that the ledger can still be written on a full disk."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """What became of one request.
-
-    Attributes:
-        id: The request's.
-        state: done, failed or cancelled.
-        files: The result's pictures: paths, or addresses.
-        error: Why there is none, one line.
-        hint: What to do about it.
-        cost: seconds, forward and backward rows, peak bytes.
-        attempts: How often it was tried.
-        kept: It was there already.
-    """
-
-    id: str
-    state: str
-    files: tuple[Path | str, ...] = ()
-    error: str | None = None
-    hint: str | None = None
-    cost: Mapping[str, Any] = field(default_factory=dict)
-    attempts: int = 0
-    kept: bool = False
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Which requests of the list are to be made.
-
-    Attributes:
-        only: ``failed``, ``interrupted``, or an id; None: all that is not done.
-        again: Make anew what is done.
-        verify: Compare every file's content, not its size and time alone.
-        add: Put the list into a folder that holds another list's results, beside them.
-    """
-
-    only: str | None = None
-    again: bool = False
-    verify: bool = False
-    add: bool = False
 
 
 class Batch:
@@ -127,7 +86,6 @@ class Batch:
         self.crew: LocalCrew | None = None
         self._hands: Crew | None = None
         self.ledger: Ledger | None = None
-        self._clean = False
 
     # ------------------------------------------------------------------ steps
 
@@ -214,7 +172,6 @@ class Batch:
                 yield self._finished(row, reused=True)
         for row in driver.run():
             yield self._finished(row)
-        self._clean = not driver.stopping
 
     @property
     def at_work(self) -> tuple[Ledger, Driver]:

@@ -103,7 +103,3 @@ class Crew(Protocol):
     def alive(self) -> int:
         """How many workers live, start, or will be started again."""
         ...
-
-    def token_of(self, worker: str) -> str:
-        """What stands in the names of a worker's temporary files."""
-        ...

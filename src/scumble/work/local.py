@@ -106,10 +106,6 @@ class LocalCrew:
         """How many workers live, start, or will be started again."""
         return sum(not one.left_out for one in self._workers.values())
 
-    def token_of(self, worker: str) -> str:
-        """What stands in the names of the worker's temporary files; another one after each restart."""
-        return self._workers[worker].token
-
     def give(self, worker: str, task: Task) -> None:
         """Give an idle worker a task."""
         one = self._workers[worker]

@@ -127,10 +127,6 @@ class RayCrew:
         waited = time.monotonic() - self._began > self.patience
         return ready if ready or waited else len(self._actors)
 
-    def token_of(self, worker: str) -> str:
-        """What stands in the names of the worker's temporary files."""
-        return self._actors[worker].token
-
     def give(self, worker: str, task: Task) -> None:
         """Give a worker a task, or its next one."""
         actor = self._actors[worker]

@@ -21,8 +21,8 @@ __all__ = ["BottleneckFeatures", "LayerFeatures", "features_of"]
 
 
 @dataclass
-class BottleneckFeatures:
-    """The decoder as a function of the bottleneck h; encoder, skips, time and words are computed once.
+class _AtLevel:
+    """What the network is evaluated on, and where its features are read.
 
     Args:
         model: The model.
@@ -31,7 +31,6 @@ class BottleneckFeatures:
         x: x at that level (1, C, h, w).
         cond: What the picture shows.
         site: Supervision layer.
-        whole: Also run what lies behind it, for the next x.
     """
 
     model: Model
@@ -40,6 +39,16 @@ class BottleneckFeatures:
     x: Tensor
     cond: Conditioning
     site: str
+
+
+@dataclass
+class BottleneckFeatures(_AtLevel):
+    """The decoder as a function of the bottleneck h; encoder, skips, time and words are computed once.
+
+    Args:
+        whole: Also run what lies behind the supervision layer, for the next x.
+    """
+
     whole: bool = False
 
     @cached_property
@@ -66,15 +75,9 @@ class BottleneckFeatures:
 
 
 @dataclass
-class LayerFeatures:
+class LayerFeatures(_AtLevel):
     """The network as a function of any layer's output: the ablation of the paper, without its savings."""
 
-    model: Model
-    ctx: RunState
-    i: int
-    x: Tensor
-    cond: Conditioning
-    site: str
     layer: str
     whole: bool = False
 

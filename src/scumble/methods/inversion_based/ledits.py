@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from scumble.inversion.inversion import Inversion
     from scumble.methods.batch import EditBatch
-    from scumble.methods.inversion_based.implicit_masks import Finder, ImplicitGuidance
+    from scumble.methods.inversion_based.implicit_guidance import Finder, ImplicitGuidance
     from scumble.methods.words import Words
 
 __all__ = ["LEdits"]
@@ -66,7 +66,7 @@ class LEdits(InversionFields, Worded):
 
     def guidance(self, batch: EditBatch, inversion: Inversion) -> ImplicitGuidance:
         """The image's own words as they were inverted, and every added prompt beside them."""
-        from scumble.methods.inversion_based.implicit_masks import ImplicitGuidance
+        from scumble.methods.inversion_based.implicit_guidance import ImplicitGuidance
 
         known = bool(inversion.prompt)
         scale = (
@@ -94,7 +94,8 @@ class LEdits(InversionFields, Worded):
 
     def finder(self, batch: EditBatch, texts: list[str], source_prompt: str) -> Finder | None:
         """What finds the place of each text."""
-        from scumble.methods.inversion_based.implicit_masks import EdgeMasks, attention_of_new_words
+        from scumble.methods.inversion_based.attention_of_words import attention_of_new_words
+        from scumble.methods.inversion_based.implicit_masks import EdgeMasks
 
         masks = self.masks or batch.use("masks", "difference" if source_prompt else "both")
         if masks == "none":

@@ -8,15 +8,12 @@ spacing, ``steps x (1 + skip)`` of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from scumble.controls.stored_noise import StoredNoise
-from scumble.core.control import RunState
 from scumble.core.dpm_solvers import DpmSolverPP2MSde
 from scumble.core.solvers import Ddim, Solver
 from scumble.energies.sites import site_sizes
@@ -24,60 +21,17 @@ from scumble.errors import MethodError
 from scumble.inversion.edit_friendly import edit_friendly
 from scumble.inversion.inversion import Inversion
 from scumble.methods.batch import EditBatch
-from scumble.methods.inversion_based.implicit_masks import AttentionOfWords, ImplicitGuidance
+from scumble.methods.inversion_based.attention_of_words import AttentionOfWords
+from scumble.methods.inversion_based.implicit_guidance import ImplicitGuidance
 from scumble.methods.inversion_based.ledits import LEdits
+from scumble.methods.official.ledits_masks import PublishedMasks
 from scumble.models.sites import sites
-from scumble.models.taps import Tap
 
-__all__ = ["PRESETS", "PublishedMasks"]
+__all__ = ["PRESETS"]
 
 STEPS, SKIP, SOURCE_SCALE, SCALE, THRESHOLD = 30, 0.15, 3.5, 5.0, 0.9
-NOISY = 800
-"""Time above which only attention makes the mask."""
 NEVER = 10**9
 """Steps of a run whose end is never reached: the published inversion stays of second order in its last step."""
-
-
-@dataclass
-class PublishedMasks:
-    """Masks cut at a quantile: smoothed attention at a quarter of the latent's size, and the size of the change.
-
-    Args:
-        attention: Of the concept's tokens; None: not asked.
-        difference: Whether the size of the change counts.
-        threshold: The quantile lambda.
-    """
-
-    attention: AttentionOfWords | None
-    difference: bool
-    threshold: float
-
-    def taps(self, ctx: RunState) -> Sequence[Tap]:
-        """What attention is read by."""
-        return () if self.attention is None else self.attention.taps(ctx)
-
-    def find(self, ctx: RunState, row: str, change: Tensor) -> Tensor | float:
-        """Both masks where both are asked for; at much noise the one of attention alone."""
-        mask: Tensor | float = 1.0
-        if self.attention is not None:
-            looks = torch.stack(list(self.attention.of(row).values())).mean(0)
-            near = self._above(_smoothed(looks))
-            mask = F.interpolate(near, change.shape[-2:])
-        if self.difference and (self.attention is None or ctx.level.t <= NOISY):
-            mask = mask * self._above(change.abs().sum(1, keepdim=True))
-        return mask
-
-    def _above(self, values: Tensor) -> Tensor:
-        quantile = torch.quantile(values.flatten(1).float(), self.threshold, dim=1)
-        return (values >= quantile[:, None, None, None]).to(values)
-
-
-def _smoothed(maps: Tensor) -> Tensor:
-    """A Gaussian of 3 x 3, its width twice the stated 0.5: the published exponent has it squared in the wrong place."""
-    offsets = torch.tensor([-1.0, 0.0, 1.0], device=maps.device)
-    line = torch.exp(-((offsets / (2 * 0.5)) ** 2))
-    kernel = torch.outer(line, line) / line.sum() ** 2
-    return F.conv2d(F.pad(maps, (1, 1, 1, 1), mode="reflect"), kernel[None, None].to(maps))
 
 
 def run(method: LEdits, batch: EditBatch) -> Tensor | None:

@@ -12,7 +12,7 @@ from scumble.models.runtime.untouched import Watch
 if TYPE_CHECKING:
     from scumble.models.base import Model
 
-__all__ = ["Runtime", "made_with"]
+__all__ = ["DenoiserOnly", "Runtime", "made_with"]
 
 
 class Runtime(Protocol):
@@ -55,6 +55,24 @@ class Runtime(Protocol):
     ) -> tuple[Tensor, ...] | None:
         """Return token states (B, L, D) of a text encoder, and with ``pooled`` its pooled embedding (B, P), float32."""
         ...
+
+
+class DenoiserOnly:
+    """Base of runtimes that leave all networks but the denoiser to PyTorch."""
+
+    def encode(self, vae: nn.Module, image: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Leave it to PyTorch."""
+        return None
+
+    def decode(self, vae: nn.Module, latent: Tensor) -> Tensor | None:
+        """Leave it to PyTorch."""
+        return None
+
+    def embed(
+        self, network: nn.Module, ids: Tensor, mask: Tensor | None, skip: int, pooled: bool
+    ) -> tuple[Tensor, ...] | None:
+        """Leave it to PyTorch."""
+        return None
 
 
 def made_with(model: Model) -> tuple[str, str]:

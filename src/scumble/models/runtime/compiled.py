@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
 from scumble.errors import InputError
 from scumble.models.runtime.answers import Answers
+from scumble.models.runtime.base import DenoiserOnly
 from scumble.models.runtime.inputs import as_keywords
 from scumble.models.runtime.untouched import Watch
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Compiled"]
 
 
-class Compiled:
+class Compiled(DenoiserOnly):
     """Runs a model's denoiser through ``torch.compile``; its other networks, called twice an edit, stay in PyTorch.
 
     The network itself is not changed: taps and gradients still find it. Each new batch or size is compiled anew.
@@ -61,17 +62,3 @@ class Compiled:
                 f"torch.compile cannot compile this network here ({reason}): use --runtime torch"
             ) from error
         return output.clone()
-
-    def encode(self, vae: nn.Module, image: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Leave it to PyTorch."""
-        return None
-
-    def decode(self, vae: nn.Module, latent: Tensor) -> Tensor | None:
-        """Leave it to PyTorch."""
-        return None
-
-    def embed(
-        self, network: nn.Module, ids: Tensor, mask: Tensor | None, skip: int, pooled: bool
-    ) -> tuple[Tensor, ...] | None:
-        """Leave it to PyTorch."""
-        return None

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import copy
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TypeVar, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from scumble.models.base import Model
 from scumble.models.forward import by_torch
 from scumble.models.runtime.answers import Answers
+from scumble.models.runtime.base import DenoiserOnly
 from scumble.models.runtime.inputs import as_keywords
 from scumble.models.runtime.untouched import Watch
 
@@ -31,7 +33,7 @@ Beside = tuple[int, int, int]
 """(calls, rows before, rows behind): so many calls in a row were shared by so many rows of others."""
 
 
-class Companion:
+class Companion(DenoiserOnly, ABC):
     """What answers for one of the runs: PyTorch, in calls that it shares with the others.
 
     Attributes:
@@ -47,23 +49,9 @@ class Companion:
     def begin(self, steps: int) -> None:
         """A run begins: nothing is prepared for it."""
 
+    @abstractmethod
     def denoise(self, x: Tensor, t: Tensor, inputs: dict[str, Tensor]) -> Tensor | None:
         """Return the raw output of the denoiser."""
-        raise NotImplementedError
-
-    def encode(self, vae: nn.Module, image: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Leave it to PyTorch: pictures are encoded one by one."""
-        return None
-
-    def decode(self, vae: nn.Module, latent: Tensor) -> Tensor | None:
-        """Leave it to PyTorch: pictures are decoded one by one."""
-        return None
-
-    def embed(
-        self, network: nn.Module, ids: Tensor, mask: Tensor | None, skip: int, pooled: bool
-    ) -> tuple[Tensor, ...] | None:
-        """Leave it to PyTorch."""
-        return None
 
     def note(self, before: int, behind: int) -> None:
         """Write down with how many rows a call was shared."""
