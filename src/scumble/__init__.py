@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scumble.editing.editor import Editor
     from scumble.editing.extend import Extension, extend
     from scumble.editing.redo import Redone, redo
+    from scumble.editing.redo_chain import redo_chain
     from scumble.editing.result import Result
     from scumble.editing.session import Session
     from scumble.errors import CancelledError, CheckpointError, InputError, MemoryLimitError, MethodError, ScumbleError
@@ -76,6 +77,7 @@ else:
             "Progress": "scumble.methods.progress:Progress",
             "Recipe": "scumble.records.recipe:Recipe",
             "redo": "scumble.editing.redo:redo",
+            "redo_chain": "scumble.editing.redo_chain:redo_chain",
             "Redone": "scumble.editing.redo:Redone",
             "Request": "scumble.records.request:Request",
             "Result": "scumble.editing.result:Result",
@@ -142,4 +144,5 @@ __all__ = [
     "extras",
     "maps",
     "redo",
+    "redo_chain",
 ]

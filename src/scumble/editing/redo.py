@@ -31,7 +31,7 @@ from scumble.records.recipe import Recipe, read_recipe
 from scumble.records.recorded_runtime import recorded_runtime
 from scumble.records.request import put
 
-__all__ = ["Redone", "redo"]
+__all__ = ["Redone", "editor_of", "redo"]
 
 LOSSY = (".jpg", ".jpeg")
 
@@ -73,7 +73,7 @@ def redo(
     """Repeat the edit that made ``path``, in the same batch it was made in.
 
     A recipe is data that anybody may have written: files that it names are looked for by their content, in the folder
-    of ``path`` and in ``inputs``, and never opened because it says where they are.
+    of ``path``, in what a studio keeps there, and in ``inputs``, and never opened because it says where they are.
 
     Args:
         path: A picture with its recipe.
@@ -92,7 +92,7 @@ def redo(
     """
     target = Path(path)
     recipe = read_recipe(target)
-    beside = Beside((target.absolute().parent, *map(Path, inputs)))
+    beside = Beside.around(target, inputs)
     files = _Files(recipe, beside, allow_fetch)
     method, also = files.filled(recipe.build(), ""), [files.extra(k) for k in range(len(recipe.also))]
     source = None if recipe.input is None else _source(recipe, image, beside)
@@ -101,11 +101,7 @@ def redo(
         stored_map = _map_inside(target, recipe, method, source.rgb.size) if change_map is None else None
         more = stored_map or {"change_map": _map(recipe, method, change_map, beside, source.rgb.size)}
     stored = None if recipe.inversion is None else _inversion(recipe.inversion, inversion, beside)
-    if editor is None:
-        runtime, dtype = recorded_runtime(recipe.environment, device)
-        editor = Editor.from_pretrained(
-            model or _model(recipe, allow_fetch), device=device, runtime=runtime, dtype=dtype, **_put_on(recipe, beside)
-        )
+    editor = editor or editor_of(recipe, beside, model, device, allow_fetch)
     fields = type(method).model_fields
     # Where candidates were ranked and only the best kept, the one that is wanted may be any.
     changed = {**more, **({"keep": None} if "keep" in fields else {})}
@@ -124,6 +120,19 @@ def redo(
     same = {"seed": recipe.seed, "count": recipe.count, "index": recipe.index, "parameters": recipe.parameters}
     now = result.recipe_of(0).model_copy(update=same)
     return Redone(again, now, int(difference.max()), float((difference > 0).mean()), warnings, lossy)
+
+
+def editor_of(
+    recipe: Recipe, beside: Beside, model: str | None = None, device: str | None = None, allow_fetch: bool = False
+) -> Editor:
+    """The editor that a recipe was made with, with all that was put on its model.
+
+    Raises:
+        InputError: If the model is not in the package and none is given, or a file that was put on it is not there.
+    """
+    runtime, dtype = recorded_runtime(recipe.environment, device)
+    name = model or _model(recipe, allow_fetch)
+    return Editor.from_pretrained(name, device=device, runtime=runtime, dtype=dtype, **_put_on(recipe, beside))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ MAX_FILES = 20_000
 MAX_BYTES = 4_000_000_000
 """Size of a file that is read to compare its content."""
 ASPECT = 0.02
+KEPT = ("pictures/*", "maps/*", "inversions", "texts")
+"""Where a studio keeps what its results were made from, inside ``.scumble``."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,19 @@ class Beside:
 
     folders: tuple[Path, ...]
 
+    @classmethod
+    def around(cls, path: Path, more: Sequence[str | Path] = ()) -> Beside:
+        """The folder of a result, what a studio keeps in it by hash, and folders that the user gave."""
+        own = path.absolute().parent
+        kept = sorted(one for part in KEPT for one in (own / ".scumble").glob(part) if one.is_dir())
+        return cls((own, *map(Path, more), *kept))
+
     def picture(self, wanted: dict[str, str], size: tuple[int, int]) -> Picture | None:
         """The picture with these pixels, or None; only pictures of that size are decoded."""
+        return next(self.pictures(wanted, size), None)
+
+    def pictures(self, wanted: dict[str, str], size: tuple[int, int]) -> Iterator[Picture]:
+        """Every picture with these pixels, that of the name first; only pictures of that size are decoded."""
         for path in self.likely(wanted["name"], READABLE_PICTURES):
             measured = picture_size(path)
             if measured is not None and measured not in (size, size[::-1]):
@@ -45,8 +58,7 @@ class Beside:
             except InputError:
                 continue
             if picture.sha256 == wanted["sha256"]:
-                return picture
-        return None
+                yield picture
 
     def map(self, wanted: dict[str, str], size: tuple[int, int], sha256: Callable[[Path], str]) -> Path | None:
         """The change map with these strengths, or None; of other pictures only those of its shape are decoded."""
