@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from scumble.cli import main
 from scumble.editing.editor import Editor
 from scumble.editing.redo_chain import redo_chain
 from scumble.errors import InputError
+from scumble.images import load_image
 from scumble.methods.img2img.differential_diffusion import DifferentialDiffusion
 
 MODEL = str(Path(__file__).parents[1] / "reference" / "tiny-sd")
@@ -48,9 +50,7 @@ def test_a_chain_made_again_differs_nowhere_and_each_edit_is_fed_what_the_one_be
     done = list(again(folder / "renamed c.png"))
     assert [place.name for place, _ in done] == ["renamed a.png", "renamed b.png", "renamed c.png"]
     assert [(one.largest, one.share, one.warnings) for _, one in done] == [(0, 0.0, [])] * 3
-    for (_, before), (_, after) in zip(done, done[1:], strict=False):
-        from scumble.images import load_image
-
+    for (_, before), (_, after) in pairwise(done):
         assert load_image(before.image).sha256 == (after.recipe.input or {})["sha256"] == after.recipe.parent
 
 

@@ -70,8 +70,7 @@ def redo(
         raise InputError(f"{path.name} does not exist")
     common: dict[str, Any] = {"inputs": inputs, "model": model, "device": device, "allow_fetch": allow_fetch}
     if not chain:
-        given = {"image": image, "change_map": change_map, "inversion": inversion}
-        done = repeat(path, **given, **common, max_cost=max_cost)
+        done = repeat(path, image=image, change_map=change_map, inversion=inversion, **common, max_cost=max_cost)
         _tell(done, "", as_json, output)
         if as_json and not _as_picture(output):
             print(json.dumps(_record(done)))
