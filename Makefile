@@ -51,7 +51,7 @@ JOBS ?= 2
 report: $(READY)
 	$(BIN)/scumble bench make out/bench --count $(COUNT) --seed $(SEED)
 	$(BIN)/scumble bench run out/bench --count $(COUNT) --jobs $(JOBS)
-	$(BIN)/scumble bench claims out/bench
+	$(BIN)/scumble bench claims out/bench --output docs/report
 	$(BIN)/scumble bench report out/bench --output docs/report
 	$(BIN)/python docs/tables.py
 

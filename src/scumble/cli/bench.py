@@ -192,6 +192,8 @@ def claims(
     *,
     names: str = "all",
     count: int = 8,
+    output: Path | None = None,
+    scores: Path | None = None,
     model: str | None = None,
     pixel_model: str | None = None,
     device: str | None = None,
@@ -203,6 +205,8 @@ def claims(
         folder: The benchmark to whose report they belong.
         names: Comma-separated names of experiments, or all, or list to see them.
         count: Pictures or cases for each.
+        output: A report's folder: its claims.json and claims.md get each verdict at once, and keep all others.
+        scores: A report's scores.csv, for experiments that read results, where the folder has its cases alone.
         model: Bundled name, folder, file or hub id; the bundled model by default.
         pixel_model: The same for methods that work on pixels.
         device: cpu, cuda or mps.
@@ -210,6 +214,7 @@ def claims(
     """
     from scumble_lab.bench.claims import CLAIMS, check
     from scumble_lab.bench.models_in_use import Workshop
+    from scumble_lab.bench.report.claims_page import read_claims, write_claims
 
     if names == "list":
         for name, claim in CLAIMS.items():
@@ -217,9 +222,13 @@ def claims(
         return
     if count < 2:
         raise InputError(f"a claim needs at least 2 pictures, got {count}")
+    if output is not None:
+        read_claims(output)  # a damaged one is told of before the work
     shop = Workshop(model, pixel_model, device)
-    for verdict in check(folder, names, count, shop, again):
+    for verdict in check(folder, names, count, shop, again, scores):
         print(f"{verdict.name}: {verdict.verdict}. {verdict.reason}", flush=True)
+        if output is not None:
+            write_claims(output, [verdict])
 
 
 def _only(benchmark: Benchmark, tasks: str) -> Benchmark:

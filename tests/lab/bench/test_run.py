@@ -186,7 +186,9 @@ def test_the_report_is_one_page_that_needs_no_other_file(benchmark: Benchmark, t
     assert all(path.is_file() for path in paths)
     text = (tmp_path / "report" / "report.md").read_text()
     assert "| ideal |" in text
-    shown = set(re.findall(r"\]\((pictures/[^)]+)\)", text))
+    claims = (tmp_path / "report" / "claims.md").read_text()
+    assert "[claims.md](claims.md)" in text and "| strength-fan | S. (P) | holds | r |" in claims
+    shown = set(re.findall(r"\]\((pictures/[^)]+)\)", text + claims))
     assert "Of 16 edits that these methods could make here 15 are there." in text
     assert {"pictures/strength-fan.svg", "pictures/words.webp"} <= shown
     assert shown == {f"pictures/{path.name}" for path in (tmp_path / "report" / "pictures").iterdir()}

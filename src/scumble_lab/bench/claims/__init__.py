@@ -81,17 +81,19 @@ CLAIMS: dict[str, Claim] = {claim.name: claim for claim in _ALL}
 """All experiments by name."""
 
 
-def check(folder: Path, names: str, count: int, workshop: Workshop, again: bool = False) -> Iterator[Verdict]:
+def check(
+    folder: Path, names: str, count: int, workshop: Workshop, again: bool = False, scores: Path | None = None
+) -> Iterator[Verdict]:
     """Run experiments one by one and file each verdict; those filed with this count and these weights are kept.
 
-    Those that read the benchmark's results are always made anew. An experiment that fails is filed as one that
-    cannot be checked, with the reason.
+    Those that read the benchmark's results, or the scores that a report has kept of them, are always made anew. An
+    experiment that fails is filed as one that cannot be checked, with the reason.
 
     Raises:
         InputError: for an unknown name.
     """
     filed = {verdict.name: verdict for verdict in read_verdicts(folder)}
-    chosen, bench = _named(names), Bench(folder, workshop, count)
+    chosen, bench = _named(names), Bench(folder, workshop, count, scores)
     weights = _weights(bench)
     for claim in chosen:
         old = filed.get(claim.name)

@@ -20,6 +20,7 @@ from scumble_lab.bench.judges import Judges
 from scumble_lab.bench.models_in_use import Workshop
 from scumble_lab.bench.readers import open_benchmark
 from scumble_lab.bench.score import score
+from scumble_lab.bench.scores_file import read_scores
 from scumble_lab.bench.statistics import Mean
 from scumble_lab.bench.tasks import draw
 from scumble_lab.bench.verdicts import Curves, Word
@@ -59,11 +60,13 @@ class Bench:
         folder: The benchmark's folder.
         workshop: The models.
         count: Pictures or cases for each experiment.
+        scores: A report's `scores.csv` of the benchmark's cases, in place of its results.
     """
 
     folder: Path
     workshop: Workshop
     count: int
+    scores: Path | None = None
 
     @cached_property
     def judges(self) -> Judges:
@@ -72,7 +75,9 @@ class Bench:
 
     @cached_property
     def collected(self) -> Collected | None:
-        """All scored results of the benchmark, or None where there are none."""
+        """All scored results of the benchmark, or those that a report has kept; None where there are none."""
+        if self.scores is not None:
+            return read_scores(self.scores, open_benchmark(self.folder))
         try:
             benchmark: Benchmark = open_benchmark(self.folder)
             return collect(benchmark, self.judges)

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML page, one Markdown page with a few pictures, all scores as CSV."""
+"""The report: one self-contained HTML page, Markdown with a few pictures, claims beside it, all scores as CSV."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scumble_lab.bench.collect import Collected, collect, csv_text
 from scumble_lab.bench.folder import Benchmark
 from scumble_lab.bench.formatting import counted
 from scumble_lab.bench.judges import Judges
+from scumble_lab.bench.report.claims_page import PAGE, write_claims
 from scumble_lab.bench.report.drawing import drawn, webp
 from scumble_lab.bench.report.page import page
 from scumble_lab.bench.report.sections import Section, heading, opening, sections
@@ -29,6 +30,8 @@ def write_report(
 ) -> list[Path]:
     """Score all results and write `report.html`, `report.md`, `scores.csv` and `pictures/` into a folder.
 
+    Verdicts on claims go into `claims.json` and `claims.md`, where those of earlier experiments stay.
+
     Args:
         benchmark: The cases and, under `results`, what was made of them.
         judges: The networks.
@@ -38,18 +41,19 @@ def write_report(
         on_notice: Told what is missing or odd, a line each.
 
     Raises:
-        InputError: if there are no results, or jinja2 or matplotlib is missing.
+        InputError: if there are no results, the output's `claims.json` is damaged, or jinja2 or matplotlib is missing.
     """
     collected = collect(benchmark, judges, names, jpeg_compat)
     if on_notice is not None:
         for notice in _notices(collected):
             on_notice(notice)
-    parts = sections(collected, read_verdicts(benchmark.folder))
+    claims = write_claims(output, read_verdicts(benchmark.folder))
+    parts = sections(collected, PAGE if claims else None)
     introduction = heading(collected), opening(collected), collected.notices, parts
     texts = {"report.html": page(*introduction), "report.md": text(*introduction), "scores.csv": csv_text(collected)}
     output.mkdir(parents=True, exist_ok=True)
     written = [_written(output / name, content) for name, content in texts.items()]
-    return [*written, *_pictures(parts, output / "pictures")]
+    return [*written, *_pictures(parts, output / "pictures"), *claims]
 
 
 def _notices(collected: Collected) -> Iterator[str]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scumble_lab.bench.claims import CLAIMS
 from scumble_lab.bench.collect import Collected
 from scumble_lab.bench.editors import EDITORS
 from scumble_lab.bench.formatting import counted
 from scumble_lab.bench.report.grids import Grid, abreast, extremes
 from scumble_lab.bench.report.groups import FAMILIES, compared
-from scumble_lab.bench.report.plots import Plot, curves_plot, preservation_plots, success_against_cost
+from scumble_lab.bench.report.plots import Plot, preservation_plots, success_against_cost
 from scumble_lab.bench.report.summary import glance
 from scumble_lab.bench.report.tables import Table, by_task, costs, families, who
 from scumble_lab.bench.report.twelve import tally, unchosen
 from scumble_lab.bench.score import METRICS
 from scumble_lab.bench.timing import spent
-from scumble_lab.bench.verdicts import Verdict
 
 __all__ = ["Section", "heading", "opening", "sections"]
 
@@ -44,15 +42,12 @@ _TWELVE = (
     "Nobody chose these: the first cases of the run with every method's result, and whether it shows what was asked"
     " for."
 )
-_CLAIMS = (
-    "{made} of {all} experiments were made. A claim holds, or does not hold, where the 95 % interval of its figure lies"
-    " on one side of zero, or of the bound that is named; it is undecided where the interval holds zero."
-)
+_CLAIMS = "The verdicts, each with its figures, have a page of their own:"
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report; a folded one is for those who want to know more."""
+    """A part of the report; a folded one is for those who want to know more, and `beside` a file with more of it."""
 
     title: str
     says: str = ""
@@ -60,11 +55,12 @@ class Section:
     tables: Sequence[Table] = ()
     grids: Sequence[Grid] = ()
     folded: bool = False
+    beside: str | None = None
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to show in it."""
-        return not (self.plots or self.grids or any(table.rows for table in self.tables))
+        return not (self.plots or self.grids or self.beside or any(table.rows for table in self.tables))
 
 
 def heading(collected: Collected) -> str:
@@ -83,8 +79,8 @@ def opening(collected: Collected) -> list[str]:
     ]
 
 
-def sections(collected: Collected, verdicts: Sequence[Verdict]) -> list[Section]:
-    """All parts that have something in them."""
+def sections(collected: Collected, claims: str | None = None) -> list[Section]:
+    """All parts that have something in them; `claims` names the page that the verdicts are on."""
     cost = success_against_cost(collected)
     groups = compared(collected)
     shown = [grid for group in groups if (grid := abreast(collected, group)) is not None]
@@ -97,7 +93,7 @@ def sections(collected: Collected, verdicts: Sequence[Verdict]) -> list[Section]
         Section("Twelve that nobody chose", _TWELVE, (), [tally(collected, groups)], sheets),
         Section("Method by task", _BY_TASK, (), by_task(collected), folded=True),
         Section("Cost", "", [cost] if cost else [], [costs(collected)]),
-        _claims(verdicts),
+        Section("What the papers claim", _CLAIMS, beside=claims),
         Section("Best, median and worst", _EXTREMES, (), (), _extremes(collected)),
         Section("What failed", "", (), [_failed(collected)]),
         Section("What the figures are", "", (), [_figures(collected)]),
@@ -112,17 +108,6 @@ def _extremes(collected: Collected) -> list[Grid]:
             rows.setdefault(EDITORS[name].family if name in EDITORS else "others", []).append(name)
     titles: dict[str, str] = {family: title for family, (title, _) in FAMILIES.items()}
     return [extremes(collected, titles.get(family, family), family, names) for family, names in rows.items()]
-
-
-def _claims(verdicts: Sequence[Verdict]) -> Section:
-    order = list(CLAIMS)
-    known = sorted(verdicts, key=lambda v: order.index(v.name) if v.name in order else len(order))
-    rows = tuple((v.name, f"{v.statement} ({v.paper})", v.verdict, v.reason) for v in known)
-    plots = [curves_plot(verdict.name, verdict.plot) for verdict in known if verdict.plot is not None]
-    heading = _CLAIMS.format(made=len(known), all=len(CLAIMS))
-    return Section(
-        "What the papers claim", heading, plots, [Table("", "", ("experiment", "claim", "verdict", "figures"), rows)]
-    )
 
 
 def _failed(collected: Collected) -> Table:

@@ -23,7 +23,7 @@ def text(heading: str, opening: Sequence[str], notices: Sequence[str], parts: Se
 def _part(part: Section) -> Iterator[str]:
     yield f"## {part.title}"
     if part.says:
-        yield part.says
+        yield f"{part.says} [{part.beside}]({part.beside})." if part.beside else part.says
     if part.folded:
         yield "<details><summary>Show</summary>"
     for table in part.tables:
