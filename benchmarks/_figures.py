@@ -16,7 +16,7 @@ from scumble.files import atomic_write
 FOLDER = Path(__file__).parents[1] / "docs" / "figures-data"
 
 
-def keep_table(name: str, about: str, columns: list[str], rows: list[list[str]]) -> None:
+def keep_table(name: str, about: str, columns: list[str], rows: list[list[str]], command: str = "make bench") -> None:
     """Keep rows as they are to stand on a page; nothing without ``SCUMBLE_FIGURES``, which says what the machine is."""
     machine = os.environ.get("SCUMBLE_FIGURES")
     if machine:
@@ -24,9 +24,9 @@ def keep_table(name: str, about: str, columns: list[str], rows: list[list[str]])
             "date": date.today().isoformat(),
             "machine": machine,
             "weights": "still-life",
-            "command": "make bench",
+            "command": command,
         }
-        _write(name, {"about": about, **stated, "command": "make bench", "columns": columns, "rows": rows})
+        _write(name, {"about": about, **stated, "columns": columns, "rows": rows})
 
 
 def keep_assumed(name: str, about: str, assumed: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from benchmarks._figures import keep_table
 
 from scumble.work.ledger import Ledger
 from tests.work.drive import BROKEN
@@ -118,7 +119,14 @@ def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_nothing(tmp_path
 @pytest.mark.faults
 def test_fifty_kills_at_random_moments_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     tally, batches = killed_at_random(tmp_path, 50, seed=2)
-    print(f"\n{sum(tally.values())} kills ({tally}) over {batches} batches of {COUNT}: 0 lost, 0 made twice")
+    about = (
+        f"Kills at random moments, each followed by a resume: {tally['worker']} of a worker, {tally['driver']} of the"
+        f" driver, {tally['both']} of both, over {batches} batches of {COUNT}."
+    )
+    print(f"\n{about}")
+    # More than none of these would have failed above, in the batch in which it came.
+    rows = [[what, "0"] for what in ("lost", "done twice", "half-written")]
+    keep_table("batch-kills", about, ["requests", f"of {batches * COUNT}"], rows, command="make faults")
 
 
 @pytest.mark.parametrize("point", ["claimed", "half-written", "written", "told", "renamed", "recorded"])

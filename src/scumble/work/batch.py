@@ -104,6 +104,7 @@ class Batch:
         busy = holder(inside) if inside.is_dir() else None
         if busy is not None:
             raise InputError(f"this folder is in use by {busy}; wait for it, or stop it")
+        self._sink()
         try:
             gathered = gather(
                 self._given, self._patterns, recursive=self._recursive, redo=self._redo, output=self.folder
@@ -151,6 +152,9 @@ class Batch:
     def __enter__(self) -> Batch:
         try:
             self.check()
+            sink = self._sink()
+            if sink is not None:
+                sink.probe()
             self.ledger = Ledger.open(self.folder, "scumble batch", take_over=self._take_over)
             self._file(self.ledger)
             self._begin(self.ledger)
@@ -217,7 +221,7 @@ class Batch:
                 f"the results in {self.folder} were made with {threads} threads a worker, which may decide a grey"
                 f" level: --threads {threads}, or --threads {self._threads} --again to make them anew"
             )
-        old = ledger.unclean
+        old, sink = ledger.unclean, self._sink()
         with ledger.turn():
             self.added = ledger.add(entries, whole=not self._select.add)
             self.resumed = ledger.resume_interrupted()
@@ -228,16 +232,19 @@ class Batch:
             if self._select.again:
                 ledger.requeue((row.number for row in finished), "made anew")
             else:
-                for number, reason in stale(ledger, finished, self._select.verify, self._sink()).items():
+                for number, reason in stale(ledger, finished, self._select.verify, sink).items():
                     ledger.requeue([number], reason)
             self._restrict(ledger, [row for row in ledger.rows() if row.id in self._names])
         if old:
             clear_temporaries({(self.folder / row.output).parent for row in mine})
+            if sink is not None:
+                sink.clear_temporaries(row.output for row in mine)
         reserve = ledger_folder(self.folder) / "reserve"
         if not reserve.exists():
             reserve.write_bytes(b"\0" * RESERVE)
 
     def _sink(self) -> RemoteSink | None:
+        """Where results go, if that is an address."""
         return None if self.address is None else RemoteSink(self.address)
 
     def _restrict(self, ledger: Ledger, rows: list[Row]) -> None:
