@@ -244,7 +244,7 @@ def test_status_and_report_say_what_became_of_all(
     told = json.loads(capsys.readouterr().out)
     assert told["counts"]["done"] == COUNT and told["driver"] is None
     main(["batch", "--report", str(whole), "-o", str(tmp_path)])
-    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert len(capsys.readouterr().out.splitlines()) == 6
     assert f" runs: {COUNT} done." in (tmp_path / "report.md").read_text()
     table = (tmp_path / "results.csv").read_text().splitlines()
     assert len(table) == COUNT + 1 and table[1].startswith("r0,2,done,made,r0.png,differential-diffusion,")

@@ -16,7 +16,7 @@ from scumble.errors import InputError
 from scumble.work.asks import ask
 from scumble.work.estimate import remaining
 from scumble.work.ledger import Ledger
-from scumble.work.sink import home_of
+from scumble.work.sink import home_of, is_address
 
 __all__ = ["look"]
 
@@ -48,7 +48,7 @@ def look(
     status
         How many are done, how fast, how long still, what failed.
     report
-        Write report.md, results.csv, failures.csv and contact sheets.
+        Write report.md, results and failures as .md and .csv, and contact sheets.
     rebuild
         Make the ledger anew from the pictures.
     pause
@@ -60,7 +60,7 @@ def look(
     all_sheets
         As many contact sheets as the pictures need, not three at most.
     output
-        Where the report goes; the folder itself by default.
+        Where the report goes; the folder itself by default (this one for results at an address).
     as_json
         Print the status as JSON.
     """
@@ -73,7 +73,8 @@ def look(
     elif report:
         from scumble.work.report import write_report
 
-        for path in write_report(folder, output or folder, all_sheets):
+        address = results if is_address(results) else None
+        for path in write_report(folder, output or (folder if address is None else Path.cwd()), all_sheets, address):
             print(path)
     elif pause or resume or cancel is not None:
         _ask(folder, "pause" if pause else "resume" if resume else "cancel", cancel)

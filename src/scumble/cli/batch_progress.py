@@ -92,7 +92,13 @@ def _begin(todo: Batch, say: Callable[[str], None]) -> None:
 
 def _loop(todo: Batch, say: Callable[[str], None], as_json: bool, quiet: bool) -> int:
     _, driver = todo.at_work
-    screen = _Screen(todo)
+
+    def note(text: str) -> None:
+        say(text)
+        if as_json:
+            print(json.dumps({"event": "note", "text": text}), flush=True)
+
+    screen = _Screen(todo, note)
     driver.on_event = screen.hear
     with _signals(driver, say), _drawn(screen, as_json or quiet):
         for one in todo:
@@ -150,7 +156,8 @@ def _signals(driver: Driver, say: Callable[[str], None]) -> Iterator[None]:
 class _Screen:
     """What is shown: how many are done, how fast, how long still, and who is at what."""
 
-    def __init__(self, todo: Batch) -> None:
+    def __init__(self, todo: Batch, note: Callable[[str], None]) -> None:
+        self._note, self._notes = note, set[str]()
         self._ledger, self._driver = todo.at_work
         self._at: dict[str, str] = {}
         self._done = self._failed = self._kept = 0
@@ -159,7 +166,10 @@ class _Screen:
 
     def hear(self, event: Event) -> None:
         data = event.data
-        if event.kind == "progress" and event.number in self._driver.at:
+        if event.kind == "note" and data["text"] not in self._notes:
+            self._notes.add(data["text"])
+            self._note(data["text"])
+        elif event.kind == "progress" and event.number in self._driver.at:
             name = self._driver.at[event.number][1].id
             self._at[event.worker] = f"{name}  {data.get('stage', '')} {data.get('step')}/{data.get('steps')}"
         elif event.kind in ("loading", "loaded"):

@@ -10,10 +10,14 @@ from PIL import Image, ImageDraw, ImageFont
 from scumble.editing.result import Result
 from scumble.errors import InputError
 
-__all__ = ["contact_sheet", "sheet_of"]
+__all__ = ["contact_sheet", "grouped_sheet", "sheet_of"]
 
 GAP = 8
 LINE = 16
+BETWEEN = 2
+"""Pixels between pictures of one group."""
+WIDTH = 1600
+"""Most pixels of a sheet of groups, unless one alone is wider."""
 PAPER, INK = (250, 249, 246), (40, 38, 35)
 
 
@@ -22,7 +26,8 @@ def contact_sheet(
 ) -> Image.Image:
     """Return an RGB picture with all ``images`` in rows, each fitted into ``side`` x ``side``, labels beneath.
 
-    Small pictures are enlarged without smoothing, so that their pixels can be judged; a label that is too long is cut.
+    Small pictures are enlarged without smoothing, so that their pixels can be judged; of a label that is too long the
+    middle is left out.
 
     Raises:
         InputError: If there are no pictures, or labels for another number of them.
@@ -43,6 +48,44 @@ def contact_sheet(
         if labels:
             draw.text((left, top + side + 1), _cut(labels[k], side, font), fill=INK, font=font)
     return sheet
+
+
+def grouped_sheet(
+    groups: Sequence[tuple[str, Sequence[Image.Image]]], *, title: str = "", side: int = 160, width: int = WIDTH
+) -> Image.Image:
+    """Return an RGB picture of groups of pictures, each with one line beneath it, and a title above all.
+
+    What belongs together stands side by side without a gap that parts it; groups fill rows up to ``width``.
+
+    Raises:
+        InputError: If there are no pictures.
+    """
+    if not any(images for _, images in groups):
+        raise InputError("a contact sheet needs at least one picture")
+    rows: list[list[tuple[int, str, Sequence[Image.Image]]]] = [[]]
+    left = widest = GAP
+    for label, images in groups:
+        wide = len(images) * (side + BETWEEN) - BETWEEN
+        if rows[-1] and left + wide + GAP > width:
+            rows, left = [*rows, []], GAP
+        rows[-1].append((left, label, images))
+        left += wide + 2 * GAP
+        widest = max(widest, left - GAP)
+    top = GAP + (LINE + GAP if title else 0)
+    sheet = Image.new("RGB", (widest, top + len(rows) * (side + LINE + GAP)), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    draw.text((GAP, GAP), _cut(title, widest - 2 * GAP, font), fill=INK, font=font)
+    for row in rows:
+        small = [[_fitted(image, side) for image in images] for _, _, images in row]
+        high = max(image.height for group in small for image in group)
+        for (left, label, _), group in zip(row, small, strict=True):
+            at, room = left, len(group) * (side + BETWEEN) - BETWEEN
+            for image in group:
+                sheet.paste(image, (at, top + (high - image.height) // 2))
+                at += image.width + BETWEEN
+            draw.text((left, top + high + 1), _cut(label, room, font), fill=INK, font=font)
+        top += high + LINE + GAP
+    return sheet.crop((0, 0, widest, top))
 
 
 def sheet_of(result: Result, *, columns: int | None = None, side: int = 160) -> Image.Image:
@@ -66,6 +109,9 @@ def _fitted(image: Image.Image, side: int) -> Image.Image:
 
 
 def _cut(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    while label and font.getlength(label) > width:
-        label = label[:-1]
+    """The label with its middle left out where it is too long: names of a series differ at their ends."""
+    whole, kept = label, len(label)
+    while kept and font.getlength(label) > width:
+        kept -= 1
+        label = f"{whole[: kept - kept // 2]}…{whole[len(whole) - kept // 2 :]}"
     return label

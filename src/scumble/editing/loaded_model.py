@@ -89,10 +89,16 @@ class LoadedModel:
             editor._answering = Answering(editor.model, name, dtype)
         return editor
 
-    def expect_many(self) -> None:
-        """Let runtime ``auto`` count on many edits from now on, as sessions, batches and services do."""
+    def expect_many(self, settled: bool = False) -> None:
+        """Let runtime ``auto`` count on many edits from now on, as sessions, batches and services do.
+
+        Args:
+            settled: The runtime is named because ``auto`` came to it: what it cannot take is PyTorch's, with a remark.
+        """
         if self._answering is not None:
             self._answering.many = True
+            if settled:
+                self._answering.forgive()
 
     @classmethod
     def from_pipe(cls, pipe: DiffusionPipeline, **add_ons: Any) -> Self:

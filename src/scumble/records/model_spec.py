@@ -67,6 +67,8 @@ class ModelSpec(Settings):
     """Precision of the networks; None: float32."""
     runtime: str | None = None
     """What computes the networks: torch, openvino, compile or auto; None: PyTorch."""
+    settled: bool = False
+    """The runtime is what ``auto`` came to: a network that it cannot take is PyTorch's. No part of the identity."""
 
     def asked(self) -> dict[str, Any]:
         """The settings besides the name that are not at their defaults, as keywords for the editor."""
@@ -74,7 +76,7 @@ class ModelSpec(Settings):
         return {
             name: getattr(self, name)
             for name in type(self).model_fields
-            if name != "name" and getattr(self, name) != getattr(defaults, name)
+            if name not in ("name", "settled") and getattr(self, name) != getattr(defaults, name)
         }
 
     def add_ons(self) -> dict[str, Any]:

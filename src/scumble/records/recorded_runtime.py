@@ -51,4 +51,5 @@ def settled_runtime(request: Request, device: str) -> Request:
         steps = int({**request.defaults, **request.parameters}.get("num_inference_steps") or 50)
         other = str(parse_dtype("auto", place)).removeprefix("torch.")
         dtype = settle_precision("auto", name, steps) if name == "openvino" else other
-    return request.model_copy(update={"model": spec.model_copy(update={"runtime": name, "dtype": dtype})})
+    changes = {"runtime": name, "dtype": dtype, "settled": spec.runtime == "auto" and name != "torch"}
+    return request.model_copy(update={"model": spec.model_copy(update=changes)})

@@ -165,7 +165,8 @@ class Request(Settings):
 
     def _identity(self) -> dict[str, Any]:
         body = _without_silent(self.model_dump(mode="json", exclude=set(ASIDE)), LATER)
-        return {**body, "model": _without_silent(body["model"], LATER_OF_MODELS)}
+        model = {name: value for name, value in body["model"].items() if name != "settled"}
+        return {**body, "model": _without_silent(model, LATER_OF_MODELS)}
 
 
 def _without_silent(body: Mapping[str, Any], later: Sequence[str]) -> dict[str, Any]:

@@ -141,6 +141,7 @@ class Attempt:
         cost = result.cost.as_dict()
         return {
             **todo.common,
+            "notes": _fallen_back(todo),
             "files": self._save(result, todo.request, todo.payload["output"], todo.finals, todo.key),
             "batch": batch,
             "resident": in_use(torch.device(self.device)),
@@ -218,7 +219,7 @@ class Attempt:
                 editor = Editor.from_pretrained(spec.name, **settings)
             except (OSError, RuntimeError) as error:
                 raise CheckpointError(f"{spec.name or 'the bundled model'} cannot be loaded: {error}") from error
-            editor.expect_many()
+            editor.expect_many(spec.settled)
             self._editors[name] = editor
             if tell is not None:
                 tell("loaded", model=spec.name or "", weights=editor.model.weights_hash)
@@ -363,6 +364,13 @@ def edited(editor: Editor, todo: Todo, batch: int, tell: Tell, cancelled: Callab
         options["inversion"] = request.inversion.path
     picture = None if request.image is None else load_image(request.image.path or "")
     return editor.edit(picture, method, view=request.view, **options)
+
+
+def _fallen_back(todo: Todo) -> list[str]:
+    """What the runtime that ``auto`` chose says of itself: that PyTorch answers for a network that it cannot take."""
+    runtime = todo.editor.model.runtime
+    remark = "" if runtime is None or not todo.request.model.settled else runtime.remark
+    return [remark] if remark else []
 
 
 def _extras(request: Request) -> list[Any]:

@@ -233,6 +233,8 @@ class Driver:
             return Outcome(claim.number, "lost", self.ended_by)
         outcome = outcome_of_event(number, event.data, self.ledger.folder)
         self._watch_memory(event, outcome)
+        for text in event.data.get("notes", ()):
+            self.on_event(Event(event.worker, "note", None, {"text": text}))
         if outcome.kind == "done":
             self._loaded = True
             self._folders.update((self.ledger.folder / one.path).parent for one in outcome.files)

@@ -104,10 +104,16 @@ class Answering:
     """
 
     def __init__(self, model: Model, name: RuntimeName, dtype: str | None = None) -> None:
-        self.model, self.name, self.dtype, self.many = model, name, dtype, False
+        self.model, self.name, self.dtype, self.many, self.named = model, name, dtype, False, name != "auto"
         self._ready: dict[tuple[RuntimeName, str], Runtime | None] = {}
         if name != "auto":
             self.settle(None, SMOOTH_STEPS)
+
+    def forgive(self) -> None:
+        """Take a runtime's name as what ``auto`` came to: PyTorch answers for a network that it cannot take."""
+        self.named = False
+        self._ready.clear()
+        self.settle(None, SMOOTH_STEPS)
 
     def settle(self, rows: int | None, steps: int) -> None:
         """Put in place what answers for a run of so many planned rows (None, or ``self.many``: many) and steps."""
@@ -116,7 +122,7 @@ class Answering:
             name = "torch"  # OpenVINO converts from float32
         key = (name, settle_precision(self.dtype, name, steps))
         if key not in self._ready:
-            self._ready[key] = attach(self.model, *key, named=self.name != "auto")
+            self._ready[key] = attach(self.model, *key, named=self.named)
         runtime = self.model.runtime = self._ready[key]
         if runtime is not None:
             runtime.begin(steps)
