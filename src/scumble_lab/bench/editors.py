@@ -18,6 +18,7 @@ from scumble.methods.asyrp.bundled import bundled_directions
 from scumble_lab.bench.bench_editor import BenchEditor
 from scumble_lab.bench.case import Case, Sample
 from scumble_lab.bench.two_changes import TWO_CHANGES, single_changes
+from scumble_lab.bench.what_stays import what_stays
 
 __all__ = ["EDITORS"]
 
@@ -92,14 +93,8 @@ def _guided(sample: Sample) -> dict[str, Any]:
 
 
 def _shifted(sample: Sample) -> dict[str, Any]:
-    """The shipped direction that is called like the new value, in as many steps as it was trained with, under words for
-    all that stays: those of the old floor would hold on to it."""
-    from scumble_lab.world.captions import FLOOR_PHRASES
-
-    scene, source_prompt = sample.case.scene_before, sample.case.source_prompt
-    if scene is not None and sample.case.task == "floor":
-        source_prompt = source_prompt.replace(f" {FLOOR_PHRASES[scene.floor]}", "")
-    return {"directions": (sample.case.word,), "prompt": source_prompt}
+    """The shipped direction that is called like the new value, in as many steps as it was trained with."""
+    return {"directions": (sample.case.word,), "prompt": what_stays(sample)}
 
 
 def _has_direction(case: Case) -> bool:
