@@ -59,9 +59,11 @@ report: $(READY)
 studio:
 	cd web && npm ci --no-audit --no-fund && npm run build
 
-# For hosted workflows: tests of the page without a browser, and whether the committed page is the one that is built.
-studio-check: studio
+# For hosted workflows: tests of the page without a browser, a stroke and an edit in Firefox, and whether the committed
+# page is the one that is built.
+studio-check: studio $(READY)
 	cd web && npm test
+	cd web && node test/firefox.mjs
 	git diff --exit-code src/scumble/studio/static
 
 $(READY): pyproject.toml constraints.txt

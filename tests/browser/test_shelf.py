@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from tests.browser.conftest import Server, Studio
+from tests.browser.test_journey import run
 
 
 def method(studio: Studio, name: str) -> Studio:
@@ -102,3 +103,37 @@ def test_a_picture_for_a_field_is_sent_and_named_by_its_hash(studio: Studio, tmp
     studio.page.get_by_role("button", name="Target image: take the file away").click()
     studio.settle()
     assert "--target-image" not in studio.js("studio.server.plan.value.command")
+
+
+def test_a_lost_database_comes_back_from_the_pictures(
+    own_server: Callable[..., Server], tab: Callable[..., Studio], still_life: Path
+) -> None:
+    server = own_server(still_life)
+    server.start()
+    studio = tab(server).wait(model="ready")
+    first = studio.js("studio.doc.picture.value.id")
+    studio.stroke((100, 120), (180, 160)).words("a red cube").number("Steps", "2").number("Candidates", "2").edit()
+    one = studio.result()
+    studio.page.get_by_role("button", name="Keep and go on").click()
+    studio.until(f"studio.doc.picture.value.id !== '{first}'")
+    studio.stroke((60, 60), (90, 60)).words("a cloud").number("Steps", "2").number("Candidates", "1").edit()
+    two = studio.result()
+    server.stop()
+    for file in (server.folder / ".scumble").glob("ledger.sqlite*"):
+        file.unlink()
+    server.more = ("--rescan",)
+    server.start()
+    again = tab(server)
+    again.page.get_by_text("The folder was read anew: 3 results found.").wait_for()
+    found = {file["file"]: file for file in again.js("[...studio.server.results.value.values()]")}
+    for before in (one, two):
+        after = found[before["file"]]
+        for name in ("method", "prompt", "seed", "k", "picture", "map", "proof", "command", "width", "height"):
+            assert after[name] == before[name], name
+    assert found[one["file"]]["kept"] == two["picture"]
+    again.page.get_by_role("button", name="History of all results").click()
+    assert again.page.locator(".drawn .card").count() == 2  # the first picture, and the one that was kept
+    again.page.get_by_role("button", name="bring everything back").first.click()
+    again.until(f"studio.doc.picture.value?.id === '{two['picture']}' && studio.doc.mapId.value === '{two['map']}'")
+    last = run(["redo", str(server.folder / two["file"]), "--chain"]).splitlines()[-1]
+    assert last == "chain of 2: largest pixel difference: 0 of 255"

@@ -164,3 +164,13 @@ def test_words_keep_their_weights_on_every_way(monkeypatch: pytest.MonkeyPatch) 
     exec(checked["python"], {})
     assert recorder.method.placed_words == spoken.placed_words
     assert recorder.more == {"seed": 7, "window": "whole"}
+
+
+def test_every_card_of_the_chooser_has_a_picture_and_all_of_the_page_is_small() -> None:
+    import gzip
+
+    from scumble.studio.form import CARDS
+
+    assert [one["name"] for one in FORMS.methods() if not one["card"]] == []
+    built = [path for path in CARDS.parent.rglob("*") if path.is_file()]
+    assert sum(len(gzip.compress(path.read_bytes(), 9)) for path in built) <= 80_000

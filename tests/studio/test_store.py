@@ -26,9 +26,9 @@ def test_results_keep_their_star_and_leave_with_the_trash(store: Store) -> None:
     store.star("r1-0", True)
     again = store.keep_result("r1-0", 1, {"file": "a.png", "seed": 4})
     assert again["star"] and again["seed"] == 4
+    assert store.files() == {"a.png": "r1-0"}
     store.trash("r1-0")
-    assert store.result("r1-0") is None and store.results() == []
-    assert store.files() == {"a.png"}
+    assert store.result("r1-0") is None and store.results() == [] and store.files() == {}
 
 
 def test_a_picture_is_found_by_its_bytes_and_by_its_pixels(store: Store) -> None:

@@ -40,7 +40,7 @@ export interface Place {
 export interface Inversion {
   id: string;
   name: string;
-  picture: string;
+  picture: string | null;
   kind: string;
   steps: number;
   first: number;
@@ -145,10 +145,10 @@ export interface Result {
   seed: number;
   picture: string;
   map: string | null;
-  forward: number;
-  backward: number;
-  calls: number;
-  seconds: number;
+  forward: number | null; // null: found in the folder, whose files do not say what they cost
+  backward: number | null;
+  calls: number | null;
+  seconds: number | null;
   proof: Proof | null;
   notices: string[];
   arrival: number[];

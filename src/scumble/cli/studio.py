@@ -27,6 +27,7 @@ def studio(
     listen: str = "127.0.0.1:0",
     allow_host: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     browser: bool = True,
+    rescan: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Open the studio in the browser. It runs on this machine alone, works offline, and ends with Ctrl-C.
 
@@ -41,6 +42,7 @@ def studio(
         listen: HOST:PORT; port 0 takes a free one.
         allow_host: A further name under which the studio may be called.
         browser: Open the browser.
+        rescan: Build the list of results anew from the files in the folder: after its database was lost or damaged.
     """
     try:
         import fastapi  # noqa: F401
@@ -63,6 +65,7 @@ def studio(
         listen=listen,
         allow_host=allow_host,
         browser=browser,
+        rescan=rescan,
         version=__version__,
         borrowed=BORROWED,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from scumble.images import Picture
 from scumble.records.beside import Beside
 from scumble.records.recipe import Recipe, read_recipe
 
-__all__ = ["Chain", "Link", "chain_of", "follow"]
+__all__ = ["Chain", "Link", "chain_of", "follow", "original_of"]
 
 LONGEST = 100
 """Edits that are followed back."""
@@ -49,7 +50,7 @@ def follow(path: Path, beside: Beside) -> Chain:
     """
     links = [Link(path, read_recipe(path))]
     while (wanted := links[-1].recipe.input) is not None:
-        original = _original(links, beside)
+        original = original_of(links[-1].recipe, beside, {one.path.absolute() for one in links})
         if original is None or original.file is None:
             return Chain(tuple(links), missing=wanted["name"] or "without a name")
         recipe = _recipe_at(original.file) if original.has_recipe else None
@@ -75,9 +76,8 @@ def chain_of(path: Path) -> list[dict[str, Any]]:
     return said if chain.begins is None else [*said, {"picture": chain.begins.name}]
 
 
-def _original(links: list[Link], beside: Beside) -> Picture | None:
-    """The picture that the last link was made from, and none that the chain has passed: an edit may change nothing."""
-    recipe, passed = links[-1].recipe, {one.path.absolute() for one in links}
+def original_of(recipe: Recipe, beside: Beside, passed: Container[Path]) -> Picture | None:
+    """The picture that a result was made from, and none of the files ``passed``: an edit may change nothing."""
     second = None
     for one in beside.pictures(recipe.input or {}, recipe.size):
         if one.file in passed:

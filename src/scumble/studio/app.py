@@ -90,7 +90,7 @@ class Studio:
 
     def unfit(self, method: dict[str, Any]) -> str | None:
         """Why the model cannot do a method; None: it can."""
-        name, instructs = self.jobs.model["name"], self.jobs.instructs
+        name, instructs = self.jobs.model["name"] or self.jobs.model["chosen"], self.jobs.instructs
         if method["needs_text"] and not self.jobs.takes_text:
             return f"needs a model that understands words; {name} does not"
         if method["instructs"] and not instructs:

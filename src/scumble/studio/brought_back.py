@@ -10,8 +10,14 @@ if TYPE_CHECKING:
 __all__ = ["brought_back"]
 
 
-def brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
-    """What of a recipe the page can take over; what is not here is named with its hash. A recipe is data, no more."""
+def brought_back(studio: Studio, recipe: dict[str, Any], change_map: str | None = None) -> dict[str, Any]:
+    """What of a recipe the page can take over; what is not here is named with its hash. A recipe is data, no more.
+
+    Args:
+        studio: Knows what is here.
+        recipe: The recipe.
+        change_map: Id of its map, where that is known; recipes name a map as the method took it.
+    """
     missing: list[str] = []
     recipe = _shaped(recipe)
     known = {one["name"]: one for one in studio.methods}
@@ -26,7 +32,8 @@ def brought_back(studio: Studio, recipe: dict[str, Any]) -> dict[str, Any]:
             f"the picture {source.get('name') or 'without a name'} (pixels {str(source.get('sha256'))[:12]}…)"
         )
     wanted = recipe["change_map"]
-    change_map = str(wanted.get("sha256", "")) if studio.maps.path(str(wanted.get("sha256", ""))) else None
+    if change_map is None and studio.maps.path(str(wanted.get("sha256", ""))):
+        change_map = str(wanted["sha256"])
     if wanted and change_map is None:
         missing.append(
             f"the map {wanted.get('name') or 'without a name'} (strengths {str(wanted.get('sha256'))[:12]}…)"

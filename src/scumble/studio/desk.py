@@ -46,6 +46,24 @@ class Desk:
 
         return str(load_image(path).sha256)
 
+    def answer_result(self, path: str, inputs: list[str]) -> dict[str, Any] | None:
+        """What a written result says of itself."""
+        from scumble.studio.found import found_result
+
+        return found_result(Path(path), inputs)
+
+    def answer_map_of(self, path: str, folders: list[str]) -> str | None:
+        """The file of the map that a picture's recipe names."""
+        from scumble.studio.found import found_map
+
+        return found_map(Path(path), folders)
+
+    def answer_inversion(self, path: str) -> dict[str, Any]:
+        """What an inversion's file says of itself."""
+        from scumble.studio.found import found_inversion
+
+        return found_inversion(Path(path))
+
     def answer_import(self, path: str, size: tuple[int, int], polarity: str) -> dict[str, Any]:
         """Read any picture as a change map of a size: 8-bit strengths, and what was remarked."""
         import torch

@@ -27,3 +27,7 @@ class Inversions:
             return None
         path = self.folder / f"{name}.inversion.safetensors"
         return path if path.is_file() else None
+
+    def all(self) -> list[Path]:
+        """Every inversion that is here."""
+        return sorted(self.folder.glob("*.inversion.safetensors"))

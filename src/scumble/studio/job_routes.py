@@ -17,7 +17,7 @@ from scumble.studio.parts import body_json, gone, plan_edit, settled_map, wait_f
 if TYPE_CHECKING:
     from scumble.studio.app import Studio
 
-__all__ = ["add_jobs"]
+__all__ = ["add_jobs", "command_of"]
 
 MOST_QUEUED = 200
 
@@ -102,7 +102,7 @@ async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[s
                 "picture": str(edit.picture),
                 "map": map_id or "",
                 "live": "1" if edit.live else "",
-                "command": _command_of(planned["command"], edit, k, single, studio.near(studio.folder / output)),
+                "command": command_of(planned["command"], edit, k, single, studio.near(studio.folder / output)),
             }
             request = request_of(
                 studio,
@@ -123,7 +123,7 @@ async def _queued(studio: Studio, edit: Edit, planned: dict[str, Any]) -> dict[s
     return {"edit": name, "jobs": jobs}
 
 
-def _command_of(command: str, edit: Edit, k: int, single: bool, output: str) -> str:
+def command_of(command: str, edit: Edit, k: int, single: bool, output: str) -> str:
     """The command line of one candidate: its own seed, and its own file."""
     words = shlex.split(command)
     words[words.index("--seed") + 1] = str(edit.seed + (0 if single else k))

@@ -60,12 +60,9 @@ class JobsHearing(JobsFiling):
             else:
                 self.takes_text, self.instructs = bool(value["takes_text"]), bool(value["instructs"])
                 self.defaults, self.computed = value["defaults"], value.get("computed", {})
-                self.on_model()
-                self._tell_model(
-                    state="ready",
-                    error=None,
-                    **{key: value[key] for key in ("name", "device", "milliseconds", "about")},
-                )
+                about = {key: value[key] for key in ("name", "device", "milliseconds", "about")}
+                self._tell_model(state="ready", error=None, **about)
+                self.on_model()  # the reasons of what it cannot do name it
         if future is not None and not future.done():
             if error is None:
                 future.set_result(value)

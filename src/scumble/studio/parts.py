@@ -18,8 +18,8 @@ from scumble.studio.plan import plan_of
 if TYPE_CHECKING:
     from scumble.studio.app import Studio
 
-__all__ = ["IMMUTABLE", "body_bytes", "body_json", "gone", "picture_info", "plan_edit", "settled_map", "wait_for",
-           "whole"]  # fmt: skip
+__all__ = ["IMMUTABLE", "body_bytes", "body_json", "check_edit", "gone", "method_info", "picture_info", "plan_edit",
+           "settled_map", "wait_for", "whole"]  # fmt: skip
 
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 """Headers of what is named by its hash."""
@@ -92,6 +92,17 @@ def settled_map(studio: Studio, edit: Edit) -> str | None:
 
 async def plan_edit(studio: Studio, edit: Edit) -> dict[str, Any]:
     """Check an edit and say what it will cost."""
+    checked, map_id = await check_edit(studio, edit)
+    return await plan_of(studio, edit, checked, method_info(studio, edit), map_id)
+
+
+def method_info(studio: Studio, edit: Edit) -> dict[str, Any] | None:
+    """The description of an edit's method."""
+    return next((one for one in studio.methods if one["name"] == edit.method), None)
+
+
+async def check_edit(studio: Studio, edit: Edit) -> tuple[dict[str, Any], str | None]:
+    """Check an edit's values, and settle its map."""
     path = studio.pictures.path(edit.picture or "")
     if path is None:
         gone("that picture is not in this folder")
@@ -121,5 +132,4 @@ async def plan_edit(studio: Studio, edit: Edit) -> dict[str, Any]:
         model=studio.model,
         computed=studio.jobs.computed,
     )
-    info = next((one for one in studio.methods if one["name"] == edit.method), None)
-    return await plan_of(studio, edit, checked, info, map_id)
+    return checked, map_id

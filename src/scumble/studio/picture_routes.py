@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 
+from scumble.errors import InputError
 from scumble.studio.brought_back import brought_back
 from scumble.studio.parts import IMMUTABLE, body_bytes, body_json, gone, picture_info, wait_for, whole
 from scumble.studio.pictures import MOST_BYTES
@@ -61,8 +63,23 @@ async def take_picture(studio: Studio, data: bytes, name: str) -> dict[str, Any]
     if (studio.store.picture(digest) or {}).get("pixels") is None:
         keep_pixels(studio, digest)
     info = picture_info(studio, digest)
-    recipe = None if view.recipe is None else await asyncio.to_thread(brought_back, studio, view.recipe)
-    return {**info, "recipe": recipe}
+    if view.recipe is None:
+        return {**info, "recipe": None}
+    known = await _map_of(studio, digest, view.recipe)
+    return {**info, "recipe": await asyncio.to_thread(brought_back, studio, view.recipe, known)}
+
+
+async def _map_of(studio: Studio, digest: str, recipe: dict[str, Any]) -> str | None:
+    """Id of the map of a recipe whose method took another one than was painted (one of two values, inverted)."""
+    wanted = recipe.get("change_map")
+    if not isinstance(wanted, dict) or studio.maps.path(str(wanted.get("sha256", ""))) is not None:
+        return None
+    folders = [str(path.parent) for path in studio.maps.all()]
+    try:
+        near = await wait_for(studio.engine.ask("map_of", path=str(studio.pictures.path(digest)), folders=folders))
+    except (InputError, RuntimeError):
+        return None
+    return None if near is None else Path(near).parent.name
 
 
 def keep_pixels(studio: Studio, digest: str) -> None:

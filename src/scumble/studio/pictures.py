@@ -155,7 +155,7 @@ class Pictures:
 
     def all(self) -> list[Path]:
         """Every picture that is here."""
-        paths = (self.path(place.name) for place in sorted(self.folder.iterdir()) if place.is_dir())
+        paths = (self.path(place.name) for place in sorted(self.folder.glob("*")) if place.is_dir())
         return [path for path in paths if path is not None]
 
     def there(self, digest: str) -> Path:

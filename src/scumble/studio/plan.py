@@ -15,7 +15,7 @@ from scumble.studio.edit import Edit, payload_of, request_of
 if TYPE_CHECKING:
     from scumble.studio.app import Studio
 
-__all__ = ["Counts", "plan_of", "release_table"]
+__all__ = ["Counts", "judged", "plan_of", "release_table", "steps_of"]
 
 SLACK = 1e-6
 KEPT = 200
@@ -70,10 +70,10 @@ class Counts:
         return counted
 
 
-async def plan_of(
-    studio: Studio, edit: Edit, checked: dict[str, Any], info: dict[str, Any] | None, map_id: str | None
-) -> dict[str, Any]:
-    """Put together what the page is told of an edit before it is made."""
+def judged(
+    studio: Studio, edit: Edit, checked: dict[str, Any], info: dict[str, Any] | None
+) -> tuple[list[dict[str, str]], str | None]:
+    """What is wrong with an edit's values, and why the model cannot do it; nothing is counted for it."""
     faults = list(checked["faults"])
     refusal = None
     if info is not None and (unfit := studio.unfit(info)):
@@ -85,8 +85,22 @@ async def plan_of(
                 "message": "no points were given: pull on the picture from what is to move to where it shall be",
             }
         )
+    return faults, refusal
+
+
+def steps_of(studio: Studio, checked: dict[str, Any]) -> int:
+    """Steps of an edit; 0 where it has none."""
     values = {**checked["values"], **studio.jobs.defaults, **(checked["parameters"] or {})}
-    steps = int(values.get("num_inference_steps") or 0)
+    return int(values.get("num_inference_steps") or 0)
+
+
+async def plan_of(
+    studio: Studio, edit: Edit, checked: dict[str, Any], info: dict[str, Any] | None, map_id: str | None
+) -> dict[str, Any]:
+    """Put together what the page is told of an edit before it is made."""
+    faults, refusal = judged(studio, edit, checked, info)
+    values = {**checked["values"], **studio.jobs.defaults, **(checked["parameters"] or {})}
+    steps = steps_of(studio, checked)
     release = None
     if info is not None and info["releases"] and steps and not faults:
         release = release_table(steps, float(values.get("strength", 1.0)))

@@ -20,7 +20,18 @@ from scumble.studio.differences import differences
 from scumble.studio.edit import Edit, payload_of, request_of
 from scumble.studio.jobs import PACKED
 from scumble.studio.live import Overtaken
-from scumble.studio.parts import body_bytes, body_json, gone, picture_info, plan_edit, settled_map, wait_for
+from scumble.studio.parts import (
+    body_bytes,
+    body_json,
+    check_edit,
+    gone,
+    method_info,
+    picture_info,
+    plan_edit,
+    settled_map,
+    wait_for,
+)
+from scumble.studio.plan import judged, steps_of
 from scumble.studio.texts import MOST_TEXT
 
 if TYPE_CHECKING:
@@ -164,15 +175,15 @@ async def _answer(future: Future[Any]) -> Any:
 
 
 async def _quick(studio: Studio, edit: Edit) -> dict[str, Any]:
-    """An edit that is not kept, in few steps."""
-    planned = await plan_edit(studio, edit)
-    if not planned["ok"]:
+    """An edit that is not kept, in few steps; its cost is not counted first."""
+    checked, map_id = await check_edit(studio, edit)
+    faults, refusal = judged(studio, edit, checked, method_info(studio, edit))
+    if faults or refusal is not None:
         raise HTTPException(422, "something does not fit yet")
-    parameters = dict(planned["parameters"])
-    if planned["steps"] > QUICK_STEPS:
+    parameters = dict(checked["parameters"])
+    if steps_of(studio, checked) > QUICK_STEPS:
         parameters["num_inference_steps"] = QUICK_STEPS
-    map_id = settled_map(studio, edit)
-    return payload_of(studio, request_of(studio, edit, {**planned, "parameters": parameters}, map_id, count=1))
+    return payload_of(studio, request_of(studio, edit, {**checked, "parameters": parameters}, map_id, count=1))
 
 
 def _tell_shelf(studio: Studio) -> None:

@@ -26,6 +26,7 @@ from scumble.studio.jobs import Jobs
 from scumble.studio.maps import Maps
 from scumble.studio.picture_routes import keep_pixels
 from scumble.studio.pictures import Observation, Pictures, inspect
+from scumble.studio.rescan import begin_rescan
 from scumble.studio.store import Store
 from scumble.studio.texts import Texts
 
@@ -40,6 +41,7 @@ def open_studio(
     borrowed: Mapping[str, str],
     preview_vae: Path | None = None,
     computed: Mapping[str, str | None] = MappingProxyType({}),
+    rescan: bool = False,
 ) -> Studio:
     """Take the folder and start the two processes; nothing waits for the model.
 
@@ -51,6 +53,7 @@ def open_studio(
         borrowed: What the studio takes from the command line, by name: ``flags`` and ``scenes``.
         preview_vae: A folder with a small decoder for previews.
         computed: ``runtime`` and ``dtype``, where they are not the usual ones.
+        rescan: Build the index anew from the files, once the page is shown; a damaged one is put aside.
 
     Raises:
         InputError: If the folder cannot be written, or another process has it.
@@ -62,6 +65,8 @@ def open_studio(
             f"the folder {folder} cannot be made: {error.strerror or error}; choose one with --folder"
         ) from error
     hidden = folder / ".scumble"
+    if rescan:
+        _aside_if_damaged(folder)
     events = Events()
     jobs = Jobs(folder, events, lambda: Store(hidden / "ledger.sqlite"), model, device, version, preview_vae, computed)
     engine = Engine(hidden / "logs", {"scenes": borrowed["scenes"]})
@@ -72,14 +77,23 @@ def open_studio(
     )  # fmt: skip
     jobs.on_model = lambda: events.publish("methods", studio.fitting()) if studio.methods else None
     studio.opening.after(jobs.begin)
-    threading.Thread(target=_describe, args=(studio,), name="scumble forms", daemon=True).start()
+    threading.Thread(target=_describe, args=(studio, rescan), name="scumble forms", daemon=True).start()
     return studio
 
 
-def _describe(studio: Studio) -> None:
+def _describe(studio: Studio, rescan: bool) -> None:
     """Read the methods' definitions while the page is being opened."""
     studio.methods = studio.forms.methods()
     studio.events.publish("methods", studio.fitting())
+    if rescan:
+        studio.opening.after(lambda: begin_rescan(studio))
+
+
+def _aside_if_damaged(folder: Path) -> None:
+    from scumble.work.rebuild import is_damaged, put_aside
+
+    if (folder / ".scumble" / "ledger.sqlite").exists() and is_damaged(folder):
+        put_aside(folder / ".scumble")
 
 
 def close_studio(studio: Studio) -> None:
@@ -114,6 +128,7 @@ def serve(
     listen: str = "127.0.0.1:0",
     allow_host: Sequence[str] = (),
     browser: bool = True,
+    rescan: bool = False,
     version: str = "",
     borrowed: Mapping[str, str],
 ) -> None:
@@ -128,7 +143,7 @@ def serve(
     line = _listener(host, port)
     port = line.getsockname()[1]
     computed = {"runtime": runtime, "dtype": dtype}
-    studio = open_studio(home.absolute(), model, device, version, borrowed, preview_vae, computed)
+    studio = open_studio(home.absolute(), model, device, version, borrowed, preview_vae, computed, rescan)
     try:
         if picture is not None and data is not None:
             _begin_with(studio, *data, picture)

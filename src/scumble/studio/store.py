@@ -159,11 +159,11 @@ class Store:
         """Take a result out of the list."""
         self._do("UPDATE studio_result SET trashed = 1 WHERE id = ?", (name,))
 
-    def files(self) -> set[str]:
-        """Names of all files that are known as results, also of those in the trash."""
+    def files(self) -> dict[str, str]:
+        """Ids of the results in the list, by the names of their files."""
         with self._guard:
-            rows = self._base.execute("SELECT body FROM studio_result").fetchall()
-        return {str(json.loads(row[0])["file"]) for row in rows}
+            rows = self._base.execute("SELECT id, body FROM studio_result WHERE trashed = 0").fetchall()
+        return {str(json.loads(body)["file"]): name for name, body in rows}
 
     # ---- inside
 

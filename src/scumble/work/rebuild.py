@@ -15,7 +15,7 @@ from scumble.work.entry import Entry
 from scumble.work.ledger import Ledger, ledger_folder
 from scumble.work.outcome import Outcome, OutputFile
 
-__all__ = ["rebuild"]
+__all__ = ["is_damaged", "put_aside", "rebuild"]
 
 
 def rebuild(folder: Path) -> int:
@@ -33,12 +33,10 @@ def rebuild(folder: Path) -> int:
     place.mkdir(exist_ok=True)
     old = place / "ledger.sqlite"
     if old.exists():
-        if _damaged(folder) is None:
+        if not is_damaged(folder):
             with Ledger.open(folder, "scumble batch --rebuild"):
                 pass  # nobody else has it
-        old.rename(place / f"ledger-{time.strftime('%Y%m%d-%H%M%S')}.sqlite")
-        for end in ("-wal", "-shm"):
-            (place / f"ledger.sqlite{end}").unlink(missing_ok=True)
+        put_aside(place)
     results = _results(folder)
     with Ledger.open(folder, "scumble batch --rebuild") as ledger, ledger.turn():
         worker = ledger.begin_worker("rebuild", "", {})
@@ -47,12 +45,20 @@ def rebuild(folder: Path) -> int:
     return len(results)
 
 
-def _damaged(folder: Path) -> str | None:
+def put_aside(place: Path) -> None:
+    """Name the ledger of a folder ``ledger-DATE.sqlite``."""
+    (place / "ledger.sqlite").rename(place / f"ledger-{time.strftime('%Y%m%d-%H%M%S')}.sqlite")
+    for end in ("-wal", "-shm"):
+        (place / f"ledger.sqlite{end}").unlink(missing_ok=True)
+
+
+def is_damaged(folder: Path) -> bool:
+    """Whether the ledger of a folder cannot be read."""
     try:
         with Ledger.read(folder):
-            return None
-    except InputError as error:
-        return str(error)
+            return False
+    except InputError:
+        return True
 
 
 def _results(folder: Path) -> dict[str, tuple[dict[str, Any], list[Path]]]:

@@ -54,6 +54,9 @@ SHARED = ("format", "method", "defaults", "model", "view", "batch_size", "qualit
 WORDS = ("prompt", "negative_prompt", "source_prompt")
 
 
+ANEW = "scumble batch --rebuild, or scumble studio --rescan where it is a studio's, makes it anew from the pictures"
+
+
 def split_body(body: Mapping[str, Any]) -> tuple[str, str]:
     """Divide a settled request into (what many share, what it has for itself), both as JSON."""
     parameters = body.get("parameters") or {}
@@ -91,9 +94,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
         _check_layout(base, path)
     except sqlite3.DatabaseError as error:
         base.close()
-        raise InputError(
-            f"the ledger {path} is damaged ({error}): scumble batch --rebuild makes it anew from the pictures"
-        ) from error
+        raise InputError(f"the ledger {path} is damaged ({error}): {ANEW}") from error
     except InputError:
         base.close()
         raise
@@ -115,9 +116,7 @@ def _check_layout(base: sqlite3.Connection, path: Path) -> None:
         application = base.execute("PRAGMA application_id").fetchone()[0]
         layout = base.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        raise InputError(
-            f"the ledger {path} is damaged ({error}): scumble batch --rebuild makes it anew from the pictures"
-        ) from error
+        raise InputError(f"the ledger {path} is damaged ({error}): {ANEW}") from error
     if application != APPLICATION:
         raise InputError(f"{path} is no ledger of scumble")
     if layout != LAYOUT:

@@ -1,8 +1,9 @@
 // The same without the page: command line and Python, what made a result, and a command line that fills the form.
 import { useState } from "preact/hooks";
-import { post } from "../api";
+import { post, type Result } from "../api";
 import { Icon } from "../icons";
 import { Against } from "../jobs/against";
+import { lineage } from "../jobs/tree";
 import * as doc from "../state/document";
 import * as places from "../state/places";
 import * as server from "../state/server";
@@ -25,14 +26,28 @@ function copy(text: string): void {
   );
 }
 
+/** The command that makes a whole chain of edits again; nothing where the result is of the first picture. */
+function again(result: Result): string {
+  const before = lineage([...server.results.value.values()], result.picture);
+  if (before.length < 2) return "";
+  const file = `${server.about.value.folder}/${result.file}`;
+  return `scumble redo ${/^[\w./-]+$/.test(file) ? file : `'${file.replace(/'/g, `'"'"'`)}'`} --chain`;
+}
+
 export function Code() {
   const plan = server.plan.value;
   const result = view.selected.value ? server.results.value.get(view.selected.value) : null;
   const [pasted, setPasted] = useState("");
-  const parts = [
-    ["Command line", result?.command ?? plan?.command ?? ""],
-    ...(result ? [] : [["Python", plan?.python ?? ""]]),
-  ] as const;
+  const parts = (result
+    ? [
+        ["Command line", result.command],
+        ["Every edit again, from the first picture", again(result)],
+      ]
+    : [
+        ["Command line", plan?.command],
+        ["Python", plan?.python],
+      ]
+  ).filter(([, text]) => text) as [string, string][];
   return (
     <Dialog title={result ? "What made this result" : "The same without the page"} wide={!!result}>
       {parts.map(([name, text]) => (
@@ -46,6 +61,7 @@ export function Code() {
           </button>
         </section>
       ))}
+      {result && !result.command && <p class="dim">What it was made from is not all in this folder, so no command line can be given.</p>}
       {result && <Against result={result} />}
       <section class="part">
         <h3>Paste a command line</h3>

@@ -41,12 +41,18 @@ function Cost() {
   if (result)
     return (
       <p class="cost" data-testid="counted">
-        <span>
-          took <b>{result.forward + result.backward}</b> rows in <b>{result.calls}</b> calls
-        </span>
-        <span>
-          <b>{seconds(result.seconds)}</b>
-        </span>
+        {result.forward === null || result.backward === null || result.seconds === null ? (
+          <span>found in the folder</span>
+        ) : (
+          <>
+            <span>
+              took <b>{result.forward + result.backward}</b> rows in <b>{result.calls}</b> calls
+            </span>
+            <span>
+              <b>{seconds(result.seconds)}</b>
+            </span>
+          </>
+        )}
         <span>seed {result.seed}</span>
       </p>
     );
@@ -152,7 +158,7 @@ export function Act() {
   const plan = server.plan.value;
   const paused = server.queue.value;
   const working = server.working.value.length > 0;
-  const command = view.selected.value ? (server.results.value.get(view.selected.value)?.command ?? plan?.command) : plan?.command;
+  const command = view.selected.value ? (server.results.value.get(view.selected.value)?.command || plan?.command) : plan?.command;
   return (
     <footer class="act">
       {paused.paused && server.waiting.value.length > 0 && (

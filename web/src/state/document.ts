@@ -285,6 +285,8 @@ export function setMethod(name: string): void {
 let timer: ReturnType<typeof setTimeout> | null = null;
 let sending: Promise<void> | null = null;
 export const settled = signal(true);
+/** Counts up whenever the server has every map that is painted: what follows the brush need not wait for the cost. */
+export const mapsThere = signal(0);
 
 export function changedDocument(): void {
   settled.value = false;
@@ -296,7 +298,10 @@ export function changedDocument(): void {
 export async function settle(): Promise<void> {
   if (timer) clearTimeout(timer);
   timer = null;
-  if (sending) await sending.catch(() => undefined);
+  if (sending) {
+    if (view.haste.value !== null) asking?.abort(); // the next stroke does not wait for the cost of the one before
+    await sending.catch(() => undefined);
+  }
   sending = send();
   try {
     await sending;
@@ -312,6 +317,7 @@ async function send(): Promise<void> {
   const own = map.value;
   if (own && statistics.value.count) await places.idOf(own);
   await places.settle();
+  mapsThere.value++;
   await sendDraft(false);
   await ask_plan();
 }

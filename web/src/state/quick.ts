@@ -47,8 +47,11 @@ effect(() => {
   view.haste.value = liveMode.value ? (mean < 1500 ? 30 : 250) : null;
 });
 
+let mapsSeen = 0;
 effect(() => {
-  if (liveMode.value && doc.settled.value && !server.working.value.length) queueMicrotask(() => void follow());
+  const due = doc.settled.value || doc.mapsThere.value !== mapsSeen; // a stroke need not wait for its cost
+  mapsSeen = doc.mapsThere.value;
+  if (liveMode.value && due && !server.working.value.length) queueMicrotask(() => void follow());
 });
 
 effect(() => {
@@ -68,7 +71,7 @@ function forget(): void {
 async function follow(): Promise<void> {
   const wanted = JSON.stringify(doc.request());
   if (!liveMode.value || !doc.picture.value || wanted === liveAsked || document.hidden) return;
-  if (server.working.value.length || !doc.statistics.value.count || !doc.settled.value) return;
+  if (server.working.value.length || !doc.statistics.value.count || !doc.sentMap()) return;
   liveAsking?.abort(); // the server stops that one at its next step
   const asking = new AbortController();
   liveAsking = asking;
