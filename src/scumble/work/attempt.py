@@ -180,8 +180,8 @@ class Attempt:
     def _planned(self, request: Request) -> dict[str, Any]:
         """Forward and backward rows, at most, and whether just so many; and the pixels of all pictures."""
         method, inversion = _method(request), request.inversion
-        picture = None if request.image is None else load_image(request.image.path or "")
         try:
+            picture = None if request.image is None else load_image(request.image.path or "")
             plan = self._editor(request.model).plan(
                 picture,
                 method,
