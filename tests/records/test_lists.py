@@ -88,6 +88,24 @@ def test_a_table_gives_the_same_requests_as_a_list(folder: Path, delimiter: str)
     assert first[0].request is not None and first[0].request.labels == {"set": "7"}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "is empty: the first line must name the columns"),
+        ("\nimage\n", "is empty: the first line must name the columns"),
+        ("image" + "x" * 200_000, "is no CSV: field larger than field limit"),
+        ("image\n" + "x" * 200_000, "is no CSV: field larger than field limit"),
+        ('image,prompt\n"a.png,b', "is no CSV: unexpected end of data"),
+        ("image,image\na,b", "the column 'image' is there twice"),
+        ("image,,prompt\na,b,c", "a column has no name"),
+    ],
+)
+def test_what_is_no_table_is_named(text: str, expected: str) -> None:
+    with pytest.raises(ListError) as caught:
+        read_text(text.encode(), "l.csv", Path(), table=True)
+    assert expected in caught.value.problems[0].text
+
+
 def test_a_table_with_the_wrong_number_of_cells_is_refused_where_the_record_begins() -> None:
     text = 'image,prompt\na.png,"two\nlines"\nb.png\n'
     with pytest.raises(ListError, match=r"l\.csv:4: has 1 cells, the header names 2"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -217,6 +218,20 @@ def test_the_command_says_what_there_is_and_makes_nothing_on_a_dry_run(
     with Ledger.read(whole) as ledger:  # what it says is what was counted when the list was made
         assert told["forward"] == sum(row.forward or 0 for row in ledger.rows())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_list_comes_through_a_pipe(
+    inputs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["-", "-o", str(tmp_path / "out"), "--dry-run", "--json"]
+    for more, expected in (([], "needs --relative-to"), (["--relative-to", str(inputs)], "")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((inputs / "list.jsonl").read_bytes())))
+        assert command([*words, *more]) == (2 if expected else 0)
+        told = capsys.readouterr()
+        assert expected in told.out
+    assert json.loads(told.out)["requests"] == COUNT
+    assert command([str(inputs / "list.jsonl"), "-o", "-"]) == 2
+    assert "not to stdout" in capsys.readouterr().err
 
 
 def test_a_model_that_is_not_there_ends_with_3_and_everything_queued(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from scumble.cli.pipes import STDIN, STDOUT
 from scumble.errors import InputError
 
 __all__ = ["batch"]
@@ -163,6 +164,8 @@ def make(
     from scumble.work.driver import Rules
     from scumble.work.finished import Selection
 
+    if output == STDOUT:
+        raise InputError("a batch's results go to a folder or an address, not to stdout")
     flags = _fields(fields)
     if prompts is not None and "prompt" in flags:
         raise InputError("--prompt and --prompts exclude each other: one prompt for all, or a file for each")
@@ -199,8 +202,12 @@ def _text(path: Path | None) -> str | None:
 
 
 def _requests(given: str, relative_to: Path | None) -> Any:
-    if given != "-":
+    if given != STDIN:
         return given
+    if sys.stdin.isatty():
+        raise InputError(
+            "- reads a list from stdin, which is a terminal: pipe one in, as in make-list | scumble batch -"
+        )
     if relative_to is None:
         raise InputError("a list from stdin needs --relative-to FOLDER, which its paths are relative to")
     from scumble.records.lists import read_text
@@ -212,10 +219,18 @@ SHORT = {"p": "prompt", "m": "method", "steps": "num_inference_steps", "guidance
 SHORT |= {"map": "change_map", "mask": "change_map"}
 
 
+SEVERAL = ("lora", "textual_inversion", "also")
+"""Flags of which each adds to those before."""
+
+
 def _fields(words: Sequence[str]) -> dict[str, Any]:
-    """Flags for fields of requests: ``--strength 0.6``, ``--seed=7``, ``--map-inside``."""
+    """Flags for fields of requests: ``--strength 0.6``, ``--seed=7``, ``--map-inside``; some may come several times."""
     fields: dict[str, Any] = {}
     waiting: str | None = None
+
+    def put(key: str, value: Any) -> None:
+        fields[key] = [*fields.get(key, []), value] if key in SEVERAL else value
+
     for word in words:
         if word.startswith("-") and not _is_number(word):
             if waiting is not None:
@@ -224,15 +239,17 @@ def _fields(words: Sequence[str]) -> dict[str, Any]:
             key = SHORT.get(key, key.replace("-", "_"))
             waiting = None if equal else key
             if equal:
-                fields[key] = _value(key, value)
+                put(key, _value(key, value))
         elif waiting is None:
             raise InputError(f"{word!r} belongs to no flag: give one list, folder or picture")
         else:
-            fields[waiting] = _value(waiting, word)
+            put(waiting, _value(waiting, word))
             waiting = None
     if waiting is not None:
         fields[waiting] = True
-    return fields
+    if "device" in fields:
+        raise InputError(f"a batch's device is a matter of its workers: --workers {fields['device']}")
+    return fields | ({"prompt_syntax": "weighted"} if fields.pop("weighted_prompt", False) else {})
 
 
 def _sets(words: Sequence[str]) -> dict[str, Any]:

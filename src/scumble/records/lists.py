@@ -50,8 +50,7 @@ def read_text(data: bytes, source: str, base: Path, *, table: bool = False) -> F
 
 
 def _table(text: str, source: str, base: str) -> Found:
-    first = next(csv.reader(io.StringIO(text)), None)
-    if not first:
+    if not text.partition("\n")[0].strip():
         raise ListError([Problem(source, 1, "is empty: the first line must name the columns")])
     reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text.splitlines()[0]), strict=True)
     gathered, problems = Found(), list[Problem]()

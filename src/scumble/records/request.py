@@ -108,7 +108,7 @@ class Request(Settings):
         if isinstance(value, bool):
             raise ValueError("a change map is a file, a number from 0 to 1, or words")
         if isinstance(value, int | float) and not 0 <= value <= 1:
-            raise ValueError(f"as a number, the strength of the change must be from 0 to 1, got {value:g}")
+            raise ValueError(f"as a number, the strength of the change must be from 0 to 1, got {value!r:.20}")
         if isinstance(value, str) and value.startswith(FROM_WORDS):
             return {"words": value}
         return cls._path_alone(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import stat
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from scumble.methods.registry import method_class
 from scumble.records.build import build_method
 from scumble.records.file_ref import FileRef
 from scumble.records.list_lines import Line
+from scumble.records.model_spec import ModelSpec
 from scumble.records.problems import Problem
 from scumble.records.request import Request
 from scumble.records.view import View
@@ -27,9 +29,17 @@ from scumble.settings import explained
 __all__ = ["is_recipe", "settle"]
 
 FILES = ("image", "change_map", "inversion")
+TEXT = ("image", "inversion", "model", "id", "output", "method", "window", "detail")
+"""Fields besides the method's whose cells in a table are text."""
 ASIDE = ("parameters", "defaults", "files", "labels", "format")
+FLAT = tuple(name for name in ModelSpec.model_fields if name not in ("name", "adapters", "embeddings", "settled"))
+"""A model's settings that may stand beside a request's other fields."""
+MODEL_FILES = ("vae", "control", "control_image", "ip_adapter", "ip_image")
+MODEL_KINDS = {f"model.{name}": "image" if name.endswith("image") else "model" for name in MODEL_FILES}
 AUTO = "auto"
 """What a source prompt says that is to be found by looking at the picture."""
+END = 300
+"""Characters of a problem at its beginning, and at its end."""
 NEAR = 10_000
 """In larger folders no file of a similar name is looked for."""
 
@@ -51,9 +61,15 @@ def _settled(line: Line, wishes: Wishes) -> Settled:
         request, at = _request(line, written, wishes)
         return Settled(line, _described(request, at, wishes), at, overridden=overridden)
     except _Several as error:
-        return Settled(line, None, problems=tuple(Problem(line.source, line.number, text) for text in error.texts))
+        return Settled(line, None, problems=tuple(_problem(line, text) for text in error.texts))
     except ScumbleError as error:
-        return Settled(line, None, problems=(Problem(line.source, line.number, " ".join(str(error).split())),))
+        return Settled(line, None, problems=(_problem(line, str(error)),))
+
+
+def _problem(line: Line, text: str) -> Problem:
+    """What is wrong with a line, on one line; of a long one, which holds what was written, without its middle."""
+    text = " ".join(text.split())
+    return Problem(line.source, line.number, text if len(text) <= 2 * END else f"{text[:END]} … {text[-END:]}")
 
 
 def _described(request: Request, at: Mapping[str, str], wishes: Wishes) -> Request:
@@ -89,7 +105,7 @@ def _request(line: Line, written: Mapping[str, Any], wishes: Wishes) -> tuple[Re
     name = _method_name(written, wishes)
     kind: Any = method_class(name)
     canonical = kind.method_name()
-    known = [*Request.model_fields, *kind.model_fields, *View.model_fields]
+    known = [*Request.model_fields, *kind.model_fields, *View.model_fields, *FLAT, "lora", "textual_inversion"]
     shared = _applied_defaults(wishes, canonical, known)
     if line.cells:
         written = {key: _cell(key, text, kind) for key, text in written.items()}
@@ -97,7 +113,7 @@ def _request(line: Line, written: Mapping[str, Any], wishes: Wishes) -> tuple[Re
     labels = {key[6:]: str(fields.pop(key)) for key in list(fields) if key.startswith("label.")}
     model, view = _model(fields), _view(fields, kind)
     outside = {key: fields.pop(key) for key in list(fields) if key in Request.model_fields and key not in ASIDE}
-    more = {key: fields.pop(key) for key in ("labels", "files") if key in fields}
+    more = {key: _block(key, fields.pop(key)) for key in ("labels", "files") if key in fields}
     unknown = [key for key in fields if key not in kind.model_fields]
     if unknown:
         raise _Several([f"unknown field {key!r}{nearest(key, known)}" for key in unknown])
@@ -170,8 +186,8 @@ def _cell(name: str, text: str, kind: type[Method]) -> Any:
 
 
 def _takes_text(name: str, kind: type[Method]) -> bool:
-    if name in ("image", "inversion", "model", "id", "output", "method", "window", "detail", "dtype", "runtime"):
-        return True
+    if name in TEXT or name in FLAT:
+        return name not in ("clip_skip", "control_scale", "ip_scale")
     declared = kind.model_fields.get(name)
     if declared is None:
         return name not in Request.model_fields
@@ -181,9 +197,42 @@ def _takes_text(name: str, kind: type[Method]) -> bool:
 
 
 def _model(fields: dict[str, Any]) -> Any:
-    model, flat = fields.pop("model", None), {name: fields.pop(name, None) for name in ("dtype", "runtime")}
-    model = {"name": model} if isinstance(model, str) else dict(model or {})
-    return {**model, **{name: value for name, value in flat.items() if value is not None}}
+    """The model and what is put on it: in a block ``model``, or flat, under the names that the flags have."""
+    model = fields.pop("model", None)
+    flat = {name: fields.pop(name) for name in (*FLAT, "lora", "textual_inversion") if name in fields}
+    several = {name: flat.pop(name) for name in ("lora", "textual_inversion") if flat.get(name) is not None}
+    if "lora" in several:
+        from scumble.models.add_ons import Lora
+
+        given = _as_list(several["lora"])
+        if not all(isinstance(one, str) for one in given):
+            raise InputError(f"lora must be FILE or FILE:WEIGHT, or a list of these, got {several['lora']!r}")
+        loras = [Lora.read(one) for one in given]
+        flat["adapters"] = [{"file": {"path": str(one.file)}, "weight": one.weight} for one in loras]
+    if "textual_inversion" in several:
+        flat["embeddings"] = _as_list(several["textual_inversion"])
+    flat = {name: _file_refs(name, value) for name, value in flat.items() if value is not None}
+    model = {"name": model} if isinstance(model, str) else _block("model", model, "a name or an object")
+    return {**{name: _file_refs(name, value) for name, value in model.items()}, **flat}
+
+
+def _block(name: str, given: Any, what: str = "an object") -> dict[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError(f"{name} must be {what}, got {given!r:.60}")
+    return dict(given or {})
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _file_refs(name: str, value: Any) -> Any:
+    """A model's file by its path alone, as everywhere else."""
+    if name in MODEL_FILES and isinstance(value, str):
+        return {"path": value}
+    if name == "embeddings":
+        return [{"path": one} if isinstance(one, str) else one for one in _as_list(value)]
+    return value
 
 
 def _view(fields: dict[str, Any], kind: type[Method]) -> dict[str, Any]:
@@ -246,7 +295,7 @@ def _located(request: Request, line: Line, named: Sequence[NamedFile], within: s
     """
     from scumble.records.file_ref import file_refs
 
-    kinds = {f"files.{one.place}": one.kind for one in named} | {"image": "image", "change_map": "map"}
+    kinds = {f"files.{one.place}": one.kind for one in named} | {"image": "image", "change_map": "map"} | MODEL_KINDS
     at, texts = dict[str, str](), []
     for place, ref in file_refs(request):
         if ref.path is None:
@@ -257,8 +306,9 @@ def _located(request: Request, line: Line, named: Sequence[NamedFile], within: s
         problem = _problem_of(path, ref.path, kinds.get(place), within)
         if problem is not None:
             texts.append(f"{place.removeprefix('files.')}: {problem}")
-    if request.model.name is not None and (path := Path(line.base) / request.model.name).exists():
-        at["model.name"] = str(path)
+    with contextlib.suppress(OSError, ValueError):  # a name that no file can have is that of another model
+        if request.model.name is not None and (path := Path(line.base) / request.model.name).exists():
+            at["model.name"] = str(path)
     if texts:
         raise _Several(texts)
     return at

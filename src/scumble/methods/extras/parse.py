@@ -21,6 +21,8 @@ def extra_class(about: Mapping[str, Any]) -> type[Extra]:
     Raises:
         InputError: If it was a user's own energy, or nothing that this version knows.
     """
+    if not isinstance(about, Mapping):
+        raise InputError(f"what acts besides (also) must be NAME with its fields, or an object, got {about!r:.60}")
     kind = about.get("kind", "")
     if not isinstance(kind, str) or kind not in ALSO:
         raise InputError(f"the recipe says that {kind or 'something unknown'!r} acted too, which no file can hold")
