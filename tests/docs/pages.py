@@ -1,10 +1,9 @@
-"""The pages of the documentation and their blocks; how a command on a page is run on tiny networks."""
+"""The pages of the documentation and their blocks; how a command on a page is run."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import runpy
 import shlex
@@ -13,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import pytest
 
 from scumble.cli import main
+from tests.docs.stand_ins import here, short
 
 ROOT = Path(__file__).parents[2]
 MARK = re.compile(r"<!-- not run: ([^>]+) -->")
@@ -85,13 +85,6 @@ def run_page(page: Path, checkpoint: Path) -> None:
                 run_line(shlex.split(line, comments=True), page)
 
 
-def here(code: str, checkpoint: Path) -> str:
-    """Put what is here in place of what only a reader has: a checkpoint, a GPU, many steps."""
-    code = re.sub(r"/path/to/[\w./-]+|\bcheckpoint\.safetensors\b|\bowner/name\b", str(checkpoint), code)
-    code = re.sub(r"--device cuda( --dtype float16)?", "--device cpu", code).replace('"cuda"', '"cpu"')
-    return re.sub(r"(--steps |--iterations |num_inference_steps=)(\d\d+)", r"\g<1>4", code)
-
-
 def run_line(words: list[str], page: Path) -> None:
     """Run one command as a person would type it, and look for what it leaves."""
     if not words:
@@ -106,34 +99,17 @@ def run_line(words: list[str], page: Path) -> None:
             assert all(f"\n{name} = [" in (ROOT / "pyproject.toml").read_text() for name in extra.split(",")), words
     elif words[0] == "python" and words[1].endswith(".py"):
         runpy.run_path(str(ROOT / words[1]), run_name="__main__")
+    elif words[:2] == ["ray", "start"]:
+        starting = pytest.importorskip("ray.scripts.scripts", reason="Ray is not installed: pip install 'scumble[ray]'")
+        starting.start.make_context("ray start", words[2:])  # Ray itself refuses a word that it does not know
     else:
         assert words[0] == "scumble", (page.name, words)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            main([*words[1:], *few_steps(words)])
+            main(short(words)[1:])
         if words[1] == "redo":
             assert "largest pixel difference: 0 of 255" in printed.getvalue(), printed.getvalue()
         if "-o" in words and words[1] != "batch":
             made = Path(words[words.index("-o") + 1])
             names = [made, made.with_name(f"{made.stem}-0{made.suffix}")]
             assert any(name.exists() for name in names), (page.name, words)
-
-
-def few_steps(words: list[str]) -> list[str]:
-    """What makes a command short that would take its method's usual number of steps."""
-    settled = {"--steps", "--iterations", "--inversion", "--directions", "--preview"} & set(words)
-    return ["--steps", "4"] if words[1] in ("edit", "generate", "invert", "drag") and not settled else []
-
-
-def photographs(folder: Path) -> None:
-    """The pictures that pages take for granted: a photo, a map, some shots with their masks."""
-    y = Image.linear_gradient("L").resize((480, 440))
-    picture = Image.merge("RGB", (y, y.rotate(180), Image.new("L", y.size, 90)))
-    mask = Image.new("L", y.size)
-    mask.paste(255, (200, 120, 420, 400))
-    (folder / "shots").mkdir()
-    for name in ("photo.jpg", "in.png", "shots/cat.jpg", "shots/car.jpg"):
-        picture.save(folder / name)
-    for name in ("shots/cat_mask.png", "shots/car_mask.png"):
-        mask.save(folder / name)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")

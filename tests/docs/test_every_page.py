@@ -11,7 +11,8 @@ import torch
 import scumble.methods.asyrp.bundled
 import scumble.models.loading
 from scumble.methods.asyrp.direction import Direction
-from tests.docs.pages import COMMAND, READS, RUNS, blocks, pages, photographs, run_page
+from tests.docs.pages import COMMAND, READS, RUNS, blocks, pages, run_page
+from tests.docs.stand_ins import loras, photographs
 from tests.support.all_methods import write_direction
 from tests.support.tiny_bundled import NAMES, loads_tiny, tiny_bundled
 
@@ -37,6 +38,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def test_every_block_of_the_page_runs(page: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     photographs(tmp_path)
+    loras(tmp_path, tiny)
     run_page(page, tiny)
 
 

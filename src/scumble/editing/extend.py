@@ -56,6 +56,7 @@ class Extension:
         recipes: What made each strip, in order, with the side and the width in its report.
         cost: What all of it took.
         notices: One-line remarks, each once.
+        carried: What the input's file held besides pixels (EXIF, profile), to be written with the picture.
     """
 
     image: Image.Image

@@ -68,7 +68,11 @@ class Result:
         return max(sizes, key=lambda size: size[0] * size[1])
 
     def recipe_of(self, index: int) -> Recipe:
-        """The recipe of one candidate."""
+        """The recipe of one candidate, with what the method reported for it.
+
+        Args:
+            index: Which one, from 0, in the order of ``images``.
+        """
         report = self.reports[index] if index < len(self.reports) else {}
         return self.recipe.model_copy(update={"index": report.get("candidate", index), "report": report})
 

@@ -66,6 +66,7 @@ class Observation:
         attention: Path -> probabilities, mean over heads (B, K, h', w'): one map for each of the K tokens.
         features: Path -> output (B, C', h', w').
         decode: From x0 to a picture (B, 3, H, W) in [-1, 1].
+        decoded: What it gave, once an energy has asked.
     """
 
     ctx: RunState
@@ -92,7 +93,12 @@ class Observation:
         return self.decoded
 
     def judged(self, what: Judged) -> Tensor:
-        """The predicted picture, or ``s x0 + (1 - s) x_t``, which guided diffusion of pixels judges (2111.14818)."""
+        """The picture (B, 3, H, W) that an energy judges, in about [-1, 1].
+
+        Args:
+            what: ``x0``: the predicted picture; else ``s x0 + (1 - s) x_t`` with the level's noise s, which guided
+                diffusion of pixels judges (arXiv 2111.14818).
+        """
         if what == "x0":
             return self.picture
         return self.ctx.level.s * self.clean + (1 - self.ctx.level.s) * self.x
@@ -213,7 +219,12 @@ class WeightedEnergy:
     refine: Mapping[int, float] = field(default_factory=dict)
 
     def factor(self, i: int, steps: int) -> float:
-        """Return w at a step; 0 where the guide rests."""
+        """Return w at a step; 0 where the guide rests.
+
+        Args:
+            i: The step, from 0.
+            steps: Steps of the run.
+        """
         return self.weight * self.steps(i, steps) if self.weight else 0.0
 
 

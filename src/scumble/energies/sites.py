@@ -50,6 +50,10 @@ def attention_sites(denoiser: nn.Module, shape: Sequence[int]) -> tuple[str, ...
 
     Where there are none, those of the whole network whose maps are nearest to that.
 
+    Args:
+        denoiser: The network.
+        shape: Of its input (B, C, h, w).
+
     Raises:
         MethodError: If the network has no cross-attention.
     """
@@ -81,12 +85,22 @@ def joined_grids(maps: Mapping[str, Tensor]) -> Tensor:
 
 
 def feature_site(denoiser: nn.Module) -> str:
-    """Return the last decoder block: its output holds what things look like (arXiv 2306.00986 section 3)."""
+    """Return the path of the last decoder block, whose output holds what things look like (arXiv 2306.00986 section 3).
+
+    Args:
+        denoiser: The network.
+    """
     return sites(denoiser, "up_block")[-1].path
 
 
 def columns_of(model: Model, word: str, prompt: str, source: str | None) -> Columns:
     """Return the columns of a word or phrase in the run's prompt and in the source's.
+
+    Args:
+        model: The model, for its tokenizer.
+        word: A word or a phrase, as it stands in the prompts.
+        prompt: The run's prompt.
+        source: The source's prompt; None: the run's own.
 
     Raises:
         InputError: If one of them has no such word.

@@ -121,11 +121,20 @@ class Inversion:
         return None if self.zs is None else self.zs[self._step(i)]
 
     def residual_at(self, i: int) -> Tensor | None:
-        """What the same step misses of the next x (B, C, h, w), or None."""
+        """What the step from ``levels[i]`` misses of the next x (B, C, h, w), or None.
+
+        Raises:
+            InputError: If the path has no such step.
+        """
         return None if self.residuals is None else self.residuals[self._step(i)]
 
     def rows(self, ctx: RunState, i: int) -> Tensor:
-        """The path as a trajectory of the rows that it has: one, or one for each sample."""
+        """The path as a trajectory: x at ``levels[i]`` of the rows that it has, one or one for each sample.
+
+        Args:
+            ctx: The run; not looked at.
+            i: Index of the level, from ``first`` to N.
+        """
         return self.x_at(i)
 
     def __call__(self, ctx: RunState, i: int) -> Tensor:
@@ -133,11 +142,18 @@ class Inversion:
         return self.x_at(i).expand(ctx.shape)
 
     def solver(self, model: Model) -> Solver:
-        """The step rule for which the noise was computed: no other one may replay it."""
+        """The step rule for which the noise was computed: no other one may replay it.
+
+        Args:
+            model: The model of the run, for its schedule.
+        """
         return step_rule(self.rule, self.compat, self.eta, model.schedule, self.levels)
 
     def since(self, first: int) -> Inversion:
-        """The same path, begun at a later level.
+        """The same path, begun at a later level: the noise of the steps before it is left out.
+
+        Args:
+            first: Index of that level; one before the path's own leaves it as it is.
 
         Raises:
             InputError: If its steps remember the ones before them.
@@ -198,6 +214,9 @@ class Inversion:
     def save(self, path: str | Path) -> Path:
         """Write ``NAME.inversion.safetensors``; never half of it.
 
+        Args:
+            path: Where; the name ends so.
+
         Raises:
             InputError: If the name or folder will not do, or the inversion is of several candidates.
         """
@@ -211,6 +230,9 @@ class Inversion:
     @classmethod
     def load(cls, path: str | Path) -> Inversion:
         """Read an inversion; its tensors are on the CPU.
+
+        Args:
+            path: A file that :meth:`save` or ``scumble invert`` wrote.
 
         Raises:
             CheckpointError: If the file is missing, damaged, cut short, of a newer format, or no inversion.

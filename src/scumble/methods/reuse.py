@@ -60,7 +60,11 @@ class ContentCache:
             self.bytes = 0
 
     def find(self, key: str) -> tuple[object, int] | None:
-        """Return a value and the rows that it cost, or None."""
+        """Return a value and the rows of the network that it cost, or None.
+
+        Args:
+            key: Hash of all that decides the value, in hex.
+        """
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -69,7 +73,13 @@ class ContentCache:
             return entry.value, entry.rows
 
     def keep(self, key: str, value: object, rows: int) -> None:
-        """Keep a value with the rows that it cost; what does not fit is not kept."""
+        """Keep a value; what does not fit into the bounds is not kept.
+
+        Args:
+            key: Hash of all that decides the value, in hex.
+            value: Tensors, or what holds them.
+            rows: Rows of the network that it cost.
+        """
         size = _bytes_of(value)
         with self._lock:
             if size > 1e6 * self.megabytes or self.entries == 0:

@@ -158,7 +158,11 @@ class Request(Settings):
         return build_method(self.method, _with_files(self.parameters, at), more)
 
     def extras(self, at: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-        """What acts besides the method, with its files put back where they belong."""
+        """What acts besides the method, with its files put back where they belong.
+
+        Args:
+            at: Where each file of ``files`` is, by its place.
+        """
         inside = {"also": [dict(one) for one in self.also]}
         filled = _with_files(inside, {place: path for place, path in at.items() if place.startswith("also.")})
         return tuple(filled["also"])

@@ -33,7 +33,13 @@ TOO_OFTEN = 4
 
 
 class Ledger(LedgerWishes):
-    """The requests of one folder. Open one with :meth:`open` (to work on it) or :meth:`read` (to look at it)."""
+    """The requests of one folder. Open one with :meth:`open` (to work on it) or :meth:`read` (to look at it).
+
+    Args:
+        folder: The folder of the results.
+        base: The open database; :meth:`open` and :meth:`read` make it.
+        lock: The folder's lock, or None of who only reads.
+    """
 
     @classmethod
     def open(

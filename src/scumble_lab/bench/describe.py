@@ -27,6 +27,9 @@ def sentence(reading: Reading) -> str:
 def describe(image: Source) -> str:
     """Return the caption of a picture of the bundled world, by the bundled classifier.
 
+    Args:
+        image: File or its bytes, PIL image, or array (H, W, 3) uint8 or [0, 1].
+
     Raises:
         InputError: If the picture is not of that world: what it shows is then for the user to say.
     """

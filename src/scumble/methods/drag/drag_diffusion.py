@@ -24,7 +24,10 @@ __all__ = ["DragDiffusion"]
 
 
 class DragDiffusion(DragByOptimization, Guided):
-    """Drag points by changing the noisy image itself; its appearance is taken from the original."""
+    """Drag points by changing the noisy image itself; its appearance is taken from the original.
+
+    Source: DragDiffusion, arXiv 2306.14435.
+    """
 
     paper: ClassVar[str] = "DragDiffusion, arXiv 2306.14435"
     footprint: ClassVar[Footprint] = Footprint(path=1, graph=0.8)

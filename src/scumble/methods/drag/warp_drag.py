@@ -20,7 +20,10 @@ __all__ = ["WarpDrag"]
 
 
 class WarpDrag(PointFields, Sampled, Placed):
-    """Pull the image along the points at once; then let the model redraw what was uncovered and smooth the rest."""
+    """Pull the image along the points at once; then let the model redraw what was uncovered and smooth the rest.
+
+    Source: Our own; the start of FastDrag, arXiv 2405.15769, with a change map (arXiv 2306.00950).
+    """
 
     paper: ClassVar[str] = "our own; the start of FastDrag, arXiv 2405.15769, with a change map (arXiv 2306.00950)"
 

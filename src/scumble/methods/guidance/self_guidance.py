@@ -32,6 +32,8 @@ class SelfGuidance(WordWishes, BesideSource):
 
     Edits images, or what a seed generates. Of a phrase such as "red cube" the noun counts: nouns attend to their
     object, adjectives often elsewhere.
+
+    Source: Diffusion Self-Guidance, arXiv 2306.00986.
     """
 
     paper: ClassVar[str] = "Diffusion Self-Guidance, arXiv 2306.00986"

@@ -24,7 +24,10 @@ __all__ = ["SDEdit"]
 
 
 class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
-    """Redraw an image (a photo, a collage, coarse strokes) with the same strength everywhere."""
+    """Redraw an image (a photo, a collage, coarse strokes) with the same strength everywhere.
+
+    Source: SDEdit, arXiv 2108.01073.
+    """
 
     paper: ClassVar[str] = "SDEdit, arXiv 2108.01073"
     strength_is_global: ClassVar[bool] = True

@@ -19,7 +19,10 @@ __all__ = ["CycleDiffusion"]
 
 
 class CycleDiffusion(InversionFields, Placed):
-    """Reconstruct as exactly as edit-friendly inversion, with noise that carries less of the image's structure."""
+    """Reconstruct as exactly as edit-friendly inversion, with noise that carries less of the image's structure.
+
+    Source: CycleDiffusion, arXiv 2210.05559.
+    """
 
     paper: ClassVar[str] = "CycleDiffusion, arXiv 2210.05559"
     tileable: ClassVar[bool] = True

@@ -18,7 +18,10 @@ __all__ = ["DDIMInversion"]
 
 
 class DDIMInversion(InversionFields, Placed):
-    """Walk from the image to the noise that leads back to it, then sample from there with another prompt."""
+    """Walk from the image to the noise that leads back to it, then sample from there with another prompt.
+
+    Source: DDIM, arXiv 2010.02502 section 4.3; direct inversion, arXiv 2310.01506.
+    """
 
     paper: ClassVar[str] = "DDIM, arXiv 2010.02502 section 4.3; direct inversion, arXiv 2310.01506"
     tileable: ClassVar[bool] = True
