@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,13 @@ class Method(Declared):
 
     prompt: str | tuple[str, ...] = ""
     """Text prompt: what the image should show."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Let ``help`` and the reference tell the method's paper, which stands in one place."""
+        super().__pydantic_init_subclass__(**kwargs)
+        if cls.__doc__ and "paper" in vars(cls):
+            cls.__doc__ = f"{inspect.cleandoc(cls.__doc__)}\n\nSource: {cls.paper}."
 
     @field_validator("prompt", mode="before")
     @classmethod

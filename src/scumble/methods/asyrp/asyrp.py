@@ -22,8 +22,6 @@ class Asyrp(AsyrpFields):
     """Change an attribute by a trained direction, with a strength that may also be negative.
 
     scumble train asyrp makes directions. Works with pixel models and with text-to-image models.
-
-    Source: Asyrp, arXiv 2210.10960.
     """
 
     paper: ClassVar[str] = "Asyrp, arXiv 2210.10960"

@@ -28,8 +28,6 @@ class Pix2PixZero(FromSeed, WhitenedInversionFields, WordedDirection):
     """Turn one object into another, wherever it is, along a direction between words, captions or sentences.
 
     Edits images (which are inverted first), or what a seed and the source prompt generate.
-
-    Source: Pix2pix-zero, arXiv 2302.03027.
     """
 
     paper: ClassVar[str] = "pix2pix-zero, arXiv 2302.03027"

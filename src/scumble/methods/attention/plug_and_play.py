@@ -29,8 +29,6 @@ class PlugAndPlay(InversionFields, Guided):
     """Make a new image in the layout of this one, from its features and self-attention.
 
     Suited to other materials, styles and times of day; shapes stay, colors are free.
-
-    Source: Plug-and-Play Diffusion Features, arXiv 2211.12572.
     """
 
     paper: ClassVar[str] = "Plug-and-Play Diffusion Features, arXiv 2211.12572"

@@ -22,8 +22,6 @@ class PromptToPrompt(PromptSource):
     """Change words and keep the composition: attention is taken from the source during part of the steps.
 
     Edits images (which are inverted first), or what a seed and the source prompt generate.
-
-    Source: Prompt-to-Prompt, arXiv 2208.01626.
     """
 
     paper: ClassVar[str] = "Prompt-to-Prompt, arXiv 2208.01626"

@@ -24,10 +24,7 @@ __all__ = ["DragDiffusion"]
 
 
 class DragDiffusion(DragByOptimization, Guided):
-    """Drag points by changing the noisy image itself; its appearance is taken from the original.
-
-    Source: DragDiffusion, arXiv 2306.14435.
-    """
+    """Drag points by changing the noisy image itself; its appearance is taken from the original."""
 
     paper: ClassVar[str] = "DragDiffusion, arXiv 2306.14435"
     footprint: ClassVar[Footprint] = Footprint(path=1, graph=0.8)

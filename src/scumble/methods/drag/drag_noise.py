@@ -26,10 +26,7 @@ __all__ = ["DragNoise"]
 
 
 class DragNoise(DragByOptimization):
-    """Drag points by changing the network's idea of the image's structure, and nothing of its noise.
-
-    Source: DragNoise, arXiv 2404.01050.
-    """
+    """Drag points by changing the network's idea of the image's structure, and nothing of its noise."""
 
     paper: ClassVar[str] = "DragNoise, arXiv 2404.01050"
     footprint: ClassVar[Footprint] = Footprint(path=1, graph=0.5)

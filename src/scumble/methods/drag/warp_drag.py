@@ -20,10 +20,7 @@ __all__ = ["WarpDrag"]
 
 
 class WarpDrag(PointFields, Sampled, Placed):
-    """Pull the image along the points at once; then let the model redraw what was uncovered and smooth the rest.
-
-    Source: Our own; the start of FastDrag, arXiv 2405.15769, with a change map (arXiv 2306.00950).
-    """
+    """Pull the image along the points at once; then let the model redraw what was uncovered and smooth the rest."""
 
     paper: ClassVar[str] = "our own; the start of FastDrag, arXiv 2405.15769, with a change map (arXiv 2306.00950)"
 

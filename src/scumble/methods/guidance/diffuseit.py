@@ -30,8 +30,6 @@ class DiffuseIT(DiffuseITFields):
 
     Guides any model by a vision transformer: one forward and one backward pass of the network per step, and one more
     row where the model takes text.
-
-    Source: DiffuseIT, arXiv 2209.15264.
     """
 
     paper: ClassVar[str] = "DiffuseIT, arXiv 2209.15264"

@@ -31,7 +31,7 @@ class SelfGuidance(WordWishes, BesideSource):
     """Move, resize, rotate or restyle the objects that words name, by their cross-attention; the rest stays.
 
     Edits images, or what a seed generates. Of a phrase such as "red cube" the noun counts: nouns attend to their
-    object, adjectives often elsewhere. Source: Diffusion Self-Guidance, arXiv 2306.00986.
+    object, adjectives often elsewhere.
     """
 
     paper: ClassVar[str] = "Diffusion Self-Guidance, arXiv 2306.00986"

@@ -23,8 +23,6 @@ class DifferentialDiffusion(Prompted, Sampled, ImageMethod, Placed, TextFields):
     """Change every pixel as strongly as the map says: before each step, restore the pixels not yet released.
 
     A pixel of value c is treated as SDEdit with strength c treats the whole image; a pixel of value 0 stays.
-
-    Source: Differential Diffusion, arXiv 2306.00950.
     """
 
     paper: ClassVar[str] = "Differential Diffusion, arXiv 2306.00950"

@@ -24,10 +24,7 @@ __all__ = ["SDEdit"]
 
 
 class SDEdit(Prompted, Sampled, ImageMethod, Placed, TextFields):
-    """Redraw an image (a photo, a collage, coarse strokes) with the same strength everywhere.
-
-    Source: SDEdit, arXiv 2108.01073.
-    """
+    """Redraw an image (a photo, a collage, coarse strokes) with the same strength everywhere."""
 
     paper: ClassVar[str] = "SDEdit, arXiv 2108.01073"
     strength_is_global: ClassVar[bool] = True

@@ -17,10 +17,7 @@ __all__ = ["TextToImage"]
 
 
 class TextToImage(Prompted, FromSeed, Sampled, Placed, TextFields):
-    """Generate an image from noise and a text prompt.
-
-    Source: Latent diffusion, arXiv 2112.10752; DDIM, arXiv 2010.02502.
-    """
+    """Generate an image from noise and a text prompt."""
 
     paper: ClassVar[str] = "Latent diffusion, arXiv 2112.10752; DDIM, arXiv 2010.02502"
     takes_image: ClassVar[bool] = False

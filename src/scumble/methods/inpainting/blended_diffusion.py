@@ -19,8 +19,6 @@ class BlendedDiffusion(ClipGuided):
     """Redraw the masked region from the prompt, blending in the noised image around it at every step.
 
     The prompt acts by the gradient of CLIP on the predicted image: one forward and one backward pass per step.
-
-    Source: Blended Diffusion, arXiv 2111.14818, algorithm 2.
     """
 
     paper: ClassVar[str] = "Blended Diffusion, arXiv 2111.14818, algorithm 2"

@@ -24,10 +24,7 @@ __all__ = ["BlendedLatentDiffusion"]
 
 
 class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, DecoderFields, RegionInit, Placed, TextFields):
-    """Redraw the masked region from the prompt, blending in the noised image around it before every step.
-
-    Source: Blended Latent Diffusion, arXiv 2206.02779.
-    """
+    """Redraw the masked region from the prompt, blending in the noised image around it before every step."""
 
     paper: ClassVar[str] = "Blended Latent Diffusion, arXiv 2206.02779"
     tileable: ClassVar[bool] = True

@@ -20,10 +20,7 @@ __all__ = ["LocalClipGuidedDiffusion"]
 
 
 class LocalClipGuidedDiffusion(ClipGuided):
-    """Guide the region by the prompt and the rest by its distance to the image: the paper's weaker baseline.
-
-    Source: Blended Diffusion, arXiv 2111.14818, algorithm 1.
-    """
+    """Guide the region by the prompt and the rest by its distance to the image: the paper's weaker baseline."""
 
     paper: ClassVar[str] = "Blended Diffusion, arXiv 2111.14818, algorithm 1"
 

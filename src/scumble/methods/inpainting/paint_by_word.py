@@ -28,7 +28,7 @@ CODEC: Key[Codec] = Key("codec", everywhere=True)
 
 
 class PaintByWord(ClipRanking, MaskFields):
-    """Optimize the latent of a region under CLIP, without a diffusion model (arXiv 2103.10951; ++: 2111.14818)."""
+    """Optimize the latent of a region under CLIP, without a diffusion model: a baseline of the blended papers."""
 
     paper: ClassVar[str] = "Paint by Word, arXiv 2103.10951; PaintByWord++ as described in 2111.14818"
     footprint: ClassVar[Footprint] = Footprint(through_decoder=1)

@@ -22,8 +22,6 @@ class Instruct(Prompted, Sampled, ImageMethod):
 
     The network sees the whole picture at every step. A change map says where the result may differ: cells are held on
     the noised picture until the step of their strength, and pixels of value 0 come back byte for byte.
-
-    Source: InstructPix2Pix, arXiv 2211.09800.
     """
 
     paper: ClassVar[str] = "InstructPix2Pix, arXiv 2211.09800"

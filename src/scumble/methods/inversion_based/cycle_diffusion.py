@@ -19,10 +19,7 @@ __all__ = ["CycleDiffusion"]
 
 
 class CycleDiffusion(InversionFields, Placed):
-    """Reconstruct as exactly as edit-friendly inversion, with noise that carries less of the image's structure.
-
-    Source: CycleDiffusion, arXiv 2210.05559.
-    """
+    """Reconstruct as exactly as edit-friendly inversion, with noise that carries less of the image's structure."""
 
     paper: ClassVar[str] = "CycleDiffusion, arXiv 2210.05559"
     tileable: ClassVar[bool] = True

@@ -18,10 +18,7 @@ __all__ = ["DDIMInversion"]
 
 
 class DDIMInversion(InversionFields, Placed):
-    """Walk from the image to the noise that leads back to it, then sample from there with another prompt.
-
-    Source: DDIM, arXiv 2010.02502 section 4.3; direct inversion, arXiv 2310.01506.
-    """
+    """Walk from the image to the noise that leads back to it, then sample from there with another prompt."""
 
     paper: ClassVar[str] = "DDIM, arXiv 2010.02502 section 4.3; direct inversion, arXiv 2310.01506"
     tileable: ClassVar[bool] = True

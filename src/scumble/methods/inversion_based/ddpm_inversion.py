@@ -29,8 +29,6 @@ class DDPMInversion(NoiseEdits, InversionFields, Placed):
     """Find the noise with which sampling reproduces the image exactly, then sample with another prompt.
 
     The noise can also move, mirror or recolor the image. Other seeds give other, equally valid edits.
-
-    Source: An Edit Friendly DDPM Noise Space, arXiv 2304.06140.
     """
 
     paper: ClassVar[str] = "An Edit Friendly DDPM Noise Space, arXiv 2304.06140"

@@ -27,8 +27,6 @@ class LEdits(InversionFields, Worded):
     """Add words to an image, or take them away, several at once: each acts where the model finds it, or in its map.
 
     The prompt is one of them; --also-words gives others their scale, negative to remove, and --at a map.
-
-    Source: LEDITS++, arXiv 2311.16711.
     """
 
     paper: ClassVar[str] = "LEDITS++, arXiv 2311.16711"
