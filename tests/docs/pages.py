@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from scumble.cli import main
 from tests.docs.stand_ins import here, short
 
@@ -99,9 +97,6 @@ def run_line(words: list[str], page: Path) -> None:
             assert all(f"\n{name} = [" in (ROOT / "pyproject.toml").read_text() for name in extra.split(",")), words
     elif words[0] == "python" and words[1].endswith(".py"):
         runpy.run_path(str(ROOT / words[1]), run_name="__main__")
-    elif words[:2] == ["ray", "start"]:
-        starting = pytest.importorskip("ray.scripts.scripts", reason="Ray is not installed: pip install 'scumble[ray]'")
-        starting.start.make_context("ray start", words[2:])  # Ray itself refuses a word that it does not know
     else:
         assert words[0] == "scumble", (page.name, words)
         printed = io.StringIO()

@@ -1,4 +1,4 @@
-"""What stands for what only a reader has: a photo, a checkpoint with a LoRA, a GPU, a cluster, and hours."""
+"""What stands for what only a reader has: a photo, a checkpoint with a LoRA, a GPU, and time."""
 
 from __future__ import annotations
 
@@ -19,35 +19,19 @@ FEW = 4
 
 
 def here(code: str, checkpoint: Path) -> str:
-    """Put what is here in place of what only a reader has: a checkpoint, a GPU, a cluster, many steps."""
+    """Put what is here in place of what only a reader has: a checkpoint, a GPU, many steps."""
     code = re.sub(r"/path/to/[\w./-]+|\bcheckpoint\.safetensors\b|\bowner/name\b", str(checkpoint), code)
     code = re.sub(r"--device cuda( --dtype float16)?", "--device cpu", code).replace('"cuda"', '"cpu"')
-    code = code.replace("--ray auto", "--ray local").replace("/shared/out", "out")
     return re.sub(r"(--steps |--iterations |num_inference_steps=)(\d\d+)", rf"\g<1>{FEW}", code)
 
 
 def short(words: list[str]) -> list[str]:
-    """The same command, but short: few steps, one worker, one case of one task of the benchmark."""
-    if words[1] == "bench":
-        return one_case(words)
+    """The same command, but short: few steps, one worker."""
     if words[1] == "batch" and "-o" in words:
         return [*words, *(["--steps", str(FEW)] if words[2].endswith("/") else []), "--workers", "1"]
     settled = {"--steps", "--iterations", "--inversion", "--directions", "--preview", "--few-steps"} & set(words)
     drawing = words[1] in ("edit", "generate", "invert", "drag")
     return [*words, "--steps", str(FEW)] if drawing and not settled else words
-
-
-def one_case(words: list[str]) -> list[str]:
-    """A command of the benchmark with one case of its first task; all methods are one of words."""
-    words = ["out/bench" if word == "FOLDER" else word for word in words]
-    wanted = {"make": {"--tasks": "recolour", "--count": "1"}, "run": {"--methods": "ideal,sdedit", "--jobs": "1"}}
-    for flag, value in wanted.get(words[2], {}).items():
-        if flag not in words:
-            words += [flag, value]
-        elif flag != "--methods":
-            place = words.index(flag) + 1
-            words[place] = words[place].partition(",")[0] if flag == "--tasks" else value
-    return words
 
 
 def photographs(folder: Path) -> None:
@@ -57,7 +41,7 @@ def photographs(folder: Path) -> None:
     mask = Image.new("L", y.size)
     mask.paste(255, (200, 120, 420, 400))
     (folder / "shots").mkdir()
-    for name in ("photo.jpg", "in.png", "cat.jpg", "picture.png", "sphere.png", "shots/cat.jpg", "shots/car.jpg"):
+    for name in ("photo.jpg", "in.png", "cat.jpg", "shots/cat.jpg", "shots/car.jpg"):
         picture.save(folder / name)
     for name in ("shots/cat_mask.png", "shots/car_mask.png"):
         mask.save(folder / name)
