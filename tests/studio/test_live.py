@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from scumble.errors import CancelledError
 from scumble.models.runtime.choose import settle
 from scumble.records.file_ref import FileRef
 from scumble.records.request import Request
+from scumble.studio.events import Events
+from scumble.studio.jobs import Jobs
+from scumble.studio.jobs_state import JobsState
 from scumble.studio.live import Live, Overtaken
 from scumble.studio.worker import Maker
 
@@ -92,3 +96,39 @@ def test_a_runtime_is_settled_by_name_when_the_model_is_loaded(tiny_editor: Edit
         maker = Maker(**given)
         maker._editor, maker._seconds_a_row = tiny_editor, 1.0
         assert maker.answer_load(None)["computed"] == expected
+
+
+class Crew:
+    """Notes what is handed out."""
+
+    def __init__(self) -> None:
+        self.given: list[object] = []
+
+    def idle(self) -> bool:
+        return True
+
+    def give(self, name: str, task: Any) -> None:
+        self.given.append(task.payload)
+
+    def ask(self, name: str, what: str, data: Any) -> None:
+        self.given.append(what)
+
+
+def test_a_stroke_goes_before_what_it_will_cost_and_behind_what_is_kept_or_loaded(tmp_path: Path) -> None:
+    def queue(queued: int, *asked: str) -> tuple[Any, Crew]:
+        jobs, crew = Jobs.__new__(Jobs), Crew()
+        ledger = SimpleNamespace(
+            paused=lambda: None, counts=lambda: {"queued": queued}, claim=lambda worker: None,
+        )  # fmt: skip
+        JobsState.__init__(jobs, tmp_path, Events(), None, {})
+        jobs._crew, jobs._ledger, jobs._worker = crew, ledger, 1  # type: ignore[assignment]
+        jobs.model["state"] = "ready"
+        jobs._questions = [(what, {}, Future()) for what in asked]
+        jobs._following.want(wish("stroke"))
+        jobs._hand_out()
+        return jobs, crew
+
+    assert queue(0, "count", "count")[1].given == [{"name": "stroke"}]
+    assert queue(0, "count", "load")[1].given == ["count"]
+    assert queue(1, "count")[1].given == ["count"]
+    assert queue(0)[1].given == [{"name": "stroke"}]

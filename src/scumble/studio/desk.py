@@ -15,6 +15,8 @@ __all__ = ["Desk"]
 
 WARP_SIDE = 512
 """Longest side of the picture that is pulled under the finger."""
+GAP = 9
+"""Pixels of it that may lie between two uncovered ones of one region, and one more."""
 
 
 class Desk:
@@ -137,12 +139,13 @@ class Desk:
 
 
 def _hatched(image: Any, uncovered: Any) -> Any:
-    """Hatch what the pull uncovered: it will be redrawn."""
+    """Hatch what the pull uncovered: it will be redrawn. Gaps between stretched pixels are shown as one region."""
     import numpy as np
-    from PIL import Image
+    from PIL import Image, ImageFilter
 
     pixels = np.asarray(image.convert("RGB")).copy()
-    bare = uncovered.cpu().numpy().astype(bool)
+    gaps = Image.fromarray(uncovered.cpu().numpy().astype(np.uint8) * 255)
+    bare = np.asarray(gaps.filter(ImageFilter.MaxFilter(GAP)).filter(ImageFilter.MinFilter(GAP))) > 0
     rows, columns = np.indices(bare.shape)
     stripes = bare & ((rows + columns) % 8 < 3)
     pixels[bare] = (pixels[bare] * 0.55 + np.array([24, 199, 176]) * 0.2).astype(np.uint8)

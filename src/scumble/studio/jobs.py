@@ -169,6 +169,9 @@ class Jobs(JobsHearing):
     def _hand_out(self) -> None:
         if self._at is not None or self._asked is not None or self._following.at is not None or not self._crew.idle():
             return
+        counts_only = all(what == "count" for what, _, _ in self._questions)  # a stroke goes before what it will cost
+        if counts_only and self._follow():
+            return
         if self._questions:
             what, data, future = self._questions.pop(0)
             self._asked = (what, future)
@@ -180,14 +183,22 @@ class Jobs(JobsHearing):
             return
         claim = self._ledger.claim(self._worker) if self._worker else None
         if claim is None:
-            if (wish := self._following.begin()) is not None:
-                self._crew.give(NAME, Task(self._following.number, wish))
+            self._follow()
             return
         self._at = claim
         self.live[claim.number] = {"began": time.monotonic(), "heard": time.monotonic()}
         payload = {"request": claim.body, "output": claim.output, "folder": str(self.folder)}
         self._crew.give(NAME, Task(claim.number, payload))
         self._tell(claim.number)
+
+    def _follow(self) -> bool:
+        """Hand out the newest wish of what follows the brush, unless something that is to be kept waits."""
+        if self._ledger.paused() is None and self._ledger.counts()["queued"]:
+            return False
+        if (wish := self._following.begin()) is None:
+            return False
+        self._crew.give(NAME, Task(self._following.number, wish))
+        return True
 
     def _end(self) -> None:
         """Let what runs stop for two seconds; it is queued again, since the end was asked for."""

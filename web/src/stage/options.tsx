@@ -46,7 +46,7 @@ export function Options() {
   const paints = tool === "brush" || tool === "eraser";
   const map = doc.canvas.value;
   return (
-    <div class="options" data-floating>
+    <div class="options" data-floating key={paints ? "paints" : tool /* another bar begins at its left, however far this one was moved */}>
       {tool !== "hand" && tool !== "points" && (
         <div class="pill">
           {paints && (
