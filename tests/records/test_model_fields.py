@@ -60,7 +60,8 @@ def test_flags_of_a_batch_are_those_of_an_edit(folder: Path) -> None:
 
 def test_no_method_has_a_field_of_that_name() -> None:
     for name in method_names():
-        assert not {*FLAT, "lora", "textual_inversion"} & set(method_class(name).model_fields), name
+        kind: Any = method_class(name)
+        assert not {*FLAT, "lora", "textual_inversion"} & set(kind.model_fields), name
 
 
 @pytest.mark.parametrize(
