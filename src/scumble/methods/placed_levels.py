@@ -1,4 +1,4 @@
-"""Where a run's levels lie when a weaker change need not begin at the top: all steps below where the map begins."""
+"""Where a run's levels lie when a weaker change need not begin at the top: all steps below where the change begins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scumble.errors import InputError
 if TYPE_CHECKING:
     from scumble.methods.batch import EditBatch
 
-__all__ = ["levels_of_run"]
+__all__ = ["fine_levels", "levels_below", "levels_of_run"]
 
 
 def levels_of_run(
@@ -19,9 +19,8 @@ def levels_of_run(
 ) -> tuple[tuple[Level, ...], float, EditBatch]:
     """Return the levels of a run, the step at which it begins (a fraction), and the batch with the map that it has.
 
-    Students of LCM's and TCD's kind spend all their steps below the strongest place: the map then grows by as much, so
-    that every place still begins at the noise of its own strength. Others, and all runs of version 0.1, go the whole
-    way and begin in the middle.
+    Where all steps lie below the strongest place, the map grows by as much, so that every place still begins at the
+    noise of its own strength. Other runs go the whole way and begin in the middle.
 
     Args:
         batch: The batch.
@@ -33,15 +32,38 @@ def levels_of_run(
         InputError: If the number of steps does not fit the model's schedule.
     """
     change = batch.change
-    most = strength * (1.0 if change is None else float(change.max()))
     one_map = change is None or change.shape[0] == 1  # else a candidate would depend on others
-    if not (batch.model.schedule.places_levels(solver) and one_map and 0 < most < 1 and batch.substeps is not False):
-        levels = batch.levels(steps, solver)
+    most = strength * (1.0 if change is None else float(change.max()))
+    levels, top = levels_below(batch, steps, solver, most if one_map else 1.0)
+    if top == 1:
         return levels, batch.begin(strength, len(levels) - 1), batch
-    try:
-        levels, top = batch.model.schedule.levels_below(steps, solver, most)
-    except ValueError as error:
-        raise InputError(str(error)) from error
     if change is None:
         return levels, 0.0, batch
     return levels, 0.0, replace(batch, change=(change * (strength / top)).clamp(max=1))
+
+
+def levels_below(batch: EditBatch, steps: int, solver: str, most: float) -> tuple[tuple[Level, ...], float]:
+    """Return the levels of a run whose strongest change is ``most``, and the strength that begins at its first level.
+
+    Students of LCM's and TCD's kind spend all their steps below it. Others, and all runs of version 0.1, go the whole
+    way: the strength is then 1.
+
+    Raises:
+        InputError: If the number of steps does not fit the model's schedule.
+    """
+    if not _places(batch, solver) or not 0 < most < 1:
+        return batch.levels(steps, solver), 1.0
+    try:
+        return batch.model.schedule.levels_below(steps, solver, most)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def fine_levels(batch: EditBatch, steps: int, solver: str) -> tuple[Level, ...]:
+    """Return the levels among which a start is looked for: all that the student knows where its steps are placed below
+    it, else those of the run."""
+    return batch.levels(batch.model.schedule.students_steps if _places(batch, solver) else steps, solver)
+
+
+def _places(batch: EditBatch, solver: str) -> bool:
+    return batch.substeps is not False and batch.model.schedule.places_levels(solver)

@@ -55,7 +55,8 @@ def _why_alone(body: Mapping[str, Any]) -> str | None:
         "also": bool(body.get("also")),
         "count": several or int(body.get("batch_size") or 1) > 1,
         "attention": parameters.get("places") == "attention",
-        "runtime": model.get("runtime") not in (None, "torch") or bool(model.get("adapters") or model.get("control")),
+        "runtime": model.get("runtime") not in (None, "torch")
+        or any(model.get(name) for name in ("adapters", "control", "ip_adapter")),
     }
     return next((ITSELF[name].format(method=method) for name, true in asked.items() if true), None)
 

@@ -56,6 +56,7 @@ class WarpDrag(PointFields, Sampled, Placed):
         from scumble.images import latent_map
         from scumble.methods.drag.arrival import report_arrival
         from scumble.methods.drag.own_size import warped_at_own_size
+        from scumble.methods.placed_levels import levels_below
 
         warped = self.warped(batch)
         if self.preview:
@@ -65,9 +66,9 @@ class WarpDrag(PointFields, Sampled, Placed):
         batch.watch.ask()
         with torch.no_grad():
             x0 = batch.model.encode(warped.image[None])
-        levels = batch.levels(self.num_inference_steps, self.solver)
-        steps = len(levels) - 1
         cells = latent_map(change, batch.model.factor, "max").to(batch.model.device)
+        levels, top = levels_below(batch, self.num_inference_steps, self.solver, float(cells.max()))
+        steps, cells = len(levels) - 1, (cells / top).clamp(max=1)
         release = release_index(cells, steps)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         keep = ChangeMap(release, NoisedSource(x0), fraction=batch.fraction(cells, steps))

@@ -18,6 +18,7 @@ from scumble.methods.text_fields import TextFields
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from scumble.core.schedule import Level
     from scumble.methods.batch import EditBatch
 
 __all__ = ["BlendedLatentDiffusion"]
@@ -55,12 +56,23 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, DecoderFields, Regi
         from scumble.methods.inpainting.background_blend import BackgroundBlend
         from scumble.methods.inpainting.mask_shrinking import MaskSchedule, default_dilations
 
-        levels = batch.levels(self.num_inference_steps, self.solver)
+        levels, first, whole = self.levels_and_start(batch)
         steps = len(levels) - 1
-        first = self.first_step(batch, levels)
         mask = self.mask(batch)
         dilations = default_dilations(mask, batch.model.factor) if self.shrink is None else self.shrink
         masks = MaskSchedule.shrinking(mask, dilations, first, steps)
-        keep_outside_map = BackgroundBlend(masks, mask, NoisedSource(self.source(batch)), first, from_noise=first == 0)
+        keep_outside_map = BackgroundBlend(masks, mask, NoisedSource(self.source(batch)), first, from_noise=whole)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         return batch.denoise(levels, self.make_solver(batch, steps), [keep_outside_map, guidance])
+
+    def levels_and_start(self, batch: EditBatch) -> tuple[tuple[Level, ...], int, bool]:
+        """The levels of the run, its first step, and whether it goes the whole way, from noise."""
+        from scumble.methods.placed_levels import fine_levels, levels_below
+
+        fine = fine_levels(batch, self.num_inference_steps, self.solver)
+        skipped = self.first_step(batch, fine) / (len(fine) - 1)
+        levels, top = levels_below(batch, self.num_inference_steps, self.solver, 1 - skipped)
+        if top < 1:
+            return levels, 0, False
+        first = self.first_step(batch, levels)
+        return levels, first, first == 0

@@ -15,6 +15,8 @@ from scumble.hashing import files_sha256
 from scumble.models.checks import check_keys
 from scumble.models.latent import LatentModel
 from scumble.models.loading.configs import checked_config, guarded, json_object
+from scumble.models.loading.placed import placed
+from scumble.models.loading.safetensors_file import own_dtype
 from scumble.models.loading.settings import FolderSettings, read_settings
 from scumble.models.pixel import PixelModel
 from scumble.models.quiet import without_progress_bars
@@ -121,13 +123,13 @@ def _text(
 
 
 def _network(cls: Any, path: Path, name: str, dtype: torch.dtype, device: torch.device) -> Any:
-    """Load one network, frozen and ready to be evaluated."""
-    variant = weight_files(path, name, dtype)[1]
+    """Load one network, frozen and ready to be evaluated; mapped in its own precision, then converted."""
+    files, variant = weight_files(path, name, dtype)
     what = f"{name}/{path.name}"
     load = partial(
         cls.from_pretrained,
         str(path),
-        torch_dtype=dtype,
+        torch_dtype=guarded(what, partial(own_dtype, files)),
         use_safetensors=True,
         local_files_only=True,
         variant=variant,
@@ -136,7 +138,7 @@ def _network(cls: Any, path: Path, name: str, dtype: torch.dtype, device: torch.
     with without_progress_bars():
         network, info = guarded(what, load)
     check_keys(info, what)
-    return network.to(device).eval().requires_grad_(False)
+    return placed(network, device, dtype).eval()
 
 
 def weight_files(path: Path, name: str, dtype: torch.dtype | None = None) -> tuple[list[Path], str | None]:

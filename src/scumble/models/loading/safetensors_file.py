@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,11 +37,13 @@ def keys_of(path: Path) -> list[str]:
         raise CheckpointError(f"{path.name} is no readable safetensors file: {error}") from error
 
 
-def own_dtype(path: Path, starts: tuple[str, ...]) -> torch.dtype:
+def own_dtype(paths: Iterable[Path], starts: tuple[str, ...] = ("",)) -> torch.dtype:
     """Return the precision of all matrices whose names begin so: a half one, or float32 where they differ."""
-    with safe_open(str(path), framework="pt") as file:
-        slices = (file.get_slice(key) for key in file.keys() if key.startswith(starts))  # noqa: SIM118
-        kinds = {one.get_dtype() for one in slices if len(one.get_shape()) > 1}
+    kinds: set[str] = set()
+    for path in paths:
+        with safe_open(str(path), framework="pt") as file:
+            slices = (file.get_slice(key) for key in file.keys() if key.startswith(starts))  # noqa: SIM118
+            kinds |= {one.get_dtype() for one in slices if len(one.get_shape()) > 1}
     only = next(iter(kinds)) if len(kinds) == 1 else ""
     return {"F16": torch.float16, "BF16": torch.bfloat16}.get(only, torch.float32)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from scumble.errors import CheckpointError
 from scumble.hashing import files_sha256
@@ -15,6 +14,7 @@ from scumble.models.latent import LatentModel
 from scumble.models.loading.complete import check_complete
 from scumble.models.loading.folder import PICKLES, pickle_error
 from scumble.models.loading.pipe import model_of_pipe
+from scumble.models.loading.placed import placed
 from scumble.models.loading.safetensors_file import has_safetensors_header, keys_of, own_dtype, plain_name
 from scumble.models.pixel import PixelModel
 from scumble.models.quiet import without_progress_bars
@@ -48,7 +48,8 @@ def load_single_file(
 ) -> LatentModel | PixelModel:
     """Load a checkpoint file; the configs and the vocabulary that it lacks come from diffusers' cache or the hub.
 
-    It is mapped into memory in its own precision; what has the wanted one is not copied.
+    It is mapped into memory in its own precision; what has the wanted one is not copied, the rest is converted tensor
+    by tensor.
     With ``config``, a folder in diffusers' format of the same kind of model, they come from there, without a network.
     The empty tensors ``v_pred`` and ``ztsnr``, by which files say that they predict v and were trained down to pure
     noise, are obeyed.
@@ -58,7 +59,7 @@ def load_single_file(
     """
     keys = _keys(path)
     kind = _kind(path.name, keys)
-    stored_dtype = own_dtype(path, NETWORKS)
+    stored_dtype = own_dtype([path], NETWORKS)
     options = {} if config is None else {"config": str(config), "local_files_only": True}
     from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
@@ -88,8 +89,7 @@ def load_single_file(
     fragile = dtype == torch.float16 and pipe.vae.config.force_upcast
     for part in (pipe.unet, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
         if part is not None:
-            nn.Module.to(part, device, torch.float32 if fragile and part is pipe.vae else dtype)
-            part.eval().requires_grad_(False)
+            placed(part, device, torch.float32 if fragile and part is pipe.vae else dtype).eval()
     model = model_of_pipe(pipe, path.stem, partial(files_sha256, [path]))
     if stated := _stated_inside(keys):
         model.schedule = model.schedule.changed(**stated)
