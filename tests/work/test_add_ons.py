@@ -46,7 +46,7 @@ def test_an_ip_adapter_and_a_controlnet_act_in_a_batch_as_in_an_edit(inputs: Pat
     lines = [{"id": f"ip{k}", "prompt": f"cube {k}", "model": told} for k in range(2)]
     listed = write(inputs / "list.jsonl", *lines, {"id": "led", "prompt": "cube 0", "model": led})
     with Batch(listed, inputs / "out", workers=1, group=2) as results:
-        assert [one.state for one in results] == ["done"] * 3, [one for one in results]
+        assert [one.state for one in results] == ["done"] * 3
     shown = inputs / "shown.png"
     editors = {
         "ip": scumble.Editor.from_pretrained(
@@ -79,5 +79,5 @@ def test_an_ip_adapter_and_a_controlnet_act_in_a_batch_as_in_an_edit(inputs: Pat
 )
 def test_what_does_not_fit_is_said_of_its_line_before_anything_runs(inputs: Path, model: Any, word: str) -> None:
     listed = write(inputs / "list.jsonl", {"id": "a", "prompt": "a cube", "model": {"name": TINY, **model}})
-    with pytest.raises(InputError, match=word):
-        Batch(listed, inputs / "out", workers=1)
+    with pytest.raises(InputError, match=word), Batch(listed, inputs / "out", workers=1):
+        pass

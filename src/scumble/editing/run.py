@@ -30,6 +30,7 @@ from scumble.methods.report import Report
 from scumble.methods.reuse import Reuse
 from scumble.methods.watch import OnStep, Watch
 from scumble.models.base import Model
+from scumble.models.loading import BUNDLED
 from scumble.records.view import View
 
 if TYPE_CHECKING:
@@ -251,9 +252,10 @@ class Run:
             return
         quality = psnr(rebuilt.clamp(-1, 1), picture.cpu(), 2)
         if quality < DOUBTFUL:
+            why = "has only seen drawn solids" if self.model.name in BUNDLED else "is small and knows no such pictures"
             self.notices.append(
-                f"this model has only seen drawn solids: it rebuilds this picture with {quality:.0f} dB, so expect no"
-                " photograph; --model takes a checkpoint"
+                f"this model {why}: it rebuilds this picture with {quality:.0f} dB, so expect no photograph; --model"
+                " takes a checkpoint"
             )
 
     def _telling(self, on_step: OnStep) -> OnStep:

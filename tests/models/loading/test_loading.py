@@ -196,6 +196,20 @@ def test_an_incomplete_hub_model_is_not_taken_for_a_kept_one(monkeypatch: pytest
     assert hub._kept("owner/name") is None
 
 
+def test_a_hub_model_kept_as_a_pickle_alone_is_called_that_without_a_network(
+    monkeypatch: pytest.MonkeyPatch, sd_folder: Path
+) -> None:
+    def offline(*args: Any, **kwargs: Any) -> None:
+        raise ConnectionError("no network")
+
+    weights = sd_folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_suffix(".bin"))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda repo, **kwargs: str(sd_folder))
+    monkeypatch.setattr(hub, "_wanted", offline)
+    with pytest.raises(CheckpointError, match=r"owner/name/unet, as it is kept .* as a pickle .* convert it once"):
+        load("owner/name")
+
+
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "x.safetensors"
     file.write_bytes(b"nonsense")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,19 @@ def test_a_folder_says_what_a_single_file_does_not(folder: Path, sd_pipe: Any, t
     method = scumble.TextToImage(prompt="a cube", num_inference_steps=2, width=16, height=16)
     editor.generate(method, seed=3).save(tmp_path / "made.png")
     assert scumble.redo(tmp_path / "made.png", editor=editor).largest == 0
+
+
+def test_loading_a_single_file_prints_nothing_of_its_own(folder: Path, sd_pipe: Any, tmp_path: Path) -> None:
+    file = written(sd_pipe, tmp_path / "my-model.safetensors")
+    said: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = said.append  # type: ignore[method-assign]
+    logging.getLogger("diffusers").addHandler(handler)
+    try:
+        load(file, "cpu", config=folder)
+    finally:
+        logging.getLogger("diffusers").removeHandler(handler)
+    assert [one.getMessage() for one in said] == []
 
 
 def test_a_file_that_says_that_it_predicts_v_is_obeyed(folder: Path, sd_pipe: Any, tmp_path: Path) -> None:

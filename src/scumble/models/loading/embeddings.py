@@ -62,7 +62,7 @@ def _add(tokenizer: Any, network: Any, name: str, vectors: Tensor, what: str) ->
     if any(one in known for one in names):
         raise CheckpointError(f"{what}: the word {name!r} exists; rename the file or its word")
     tokenizer.add_tokens(names)
-    network.resize_token_embeddings(len(tokenizer))
+    network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     weights = network.get_input_embeddings().weight
     with torch.no_grad():
         for one, vector in zip(names, vectors, strict=True):

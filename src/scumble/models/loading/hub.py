@@ -45,6 +45,8 @@ def fetch(repo: str, dtype: torch.dtype | None = None) -> Path:
             f"the hub has no model {repo!r} that you may read; check the spelling, or log in with `hf auth login`"
         ) from error
     except Exception as error:  # whatever the hub's client raises, the user needs the way out
+        if (part := _kept_as_pickle(repo)) is not None:
+            raise pickle_error(f"{repo}/{part}, as it is kept from an earlier download,") from error
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckpointError(
             f"{repo} is neither a folder here nor a model kept from an earlier download, and the hub cannot be asked"
@@ -68,6 +70,21 @@ def _kept(repo: str) -> Path | None:
     except (OSError, ValueError, CheckpointError):
         return None
     return path
+
+
+def _kept_as_pickle(repo: str) -> str | None:
+    """Return a part of the cached folder whose weights are there as pickles alone."""
+    from huggingface_hub import snapshot_download
+
+    try:
+        path = Path(snapshot_download(repo, local_files_only=True))
+    except (OSError, ValueError):
+        return None
+    for part in NETWORKS:
+        names = [one.name for one in (path / part).glob("*")]
+        if any(name.endswith(PICKLES) for name in names) and not any(WEIGHTS.match(name) for name in names):
+            return part
+    return None
 
 
 def _wanted(repo: str, dtype: torch.dtype | None) -> list[str]:

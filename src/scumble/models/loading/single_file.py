@@ -17,7 +17,7 @@ from scumble.models.loading.pipe import model_of_pipe
 from scumble.models.loading.placed import placed
 from scumble.models.loading.safetensors_file import has_safetensors_header, keys_of, own_dtype, plain_name
 from scumble.models.pixel import PixelModel
-from scumble.models.quiet import without_progress_bars
+from scumble.models.quiet import without_progress_bars, without_warnings
 
 __all__ = ["load_single_file"]
 
@@ -64,7 +64,7 @@ def load_single_file(
     from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
 
     try:
-        with without_progress_bars(), plain_name(path) as file:
+        with without_progress_bars(), without_warnings(), plain_name(path) as file:
             if kind == "sdxl":
                 pipe = StableDiffusionXLPipeline.from_single_file(str(file), torch_dtype=stored_dtype, **options)
             else:
@@ -74,7 +74,7 @@ def load_single_file(
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # whatever the hub's client raises, the user needs the way out
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         if config is not None:
             raise CheckpointError(
                 f"{path.name} cannot be loaded with the configs of {config.name}: {reason}"
