@@ -40,6 +40,7 @@ def test_verdicts_follow_the_interval() -> None:
     assert judged(mean_of([1, 1.1, 0.9, 1.2]), "x")[0] == "holds"
     assert judged(mean_of([-1, -1.1, -0.9]), "x")[0] == "does not hold"
     assert judged(mean_of([-1, 1, -1, 1]), "x")[0] == "undecided"
+    assert judged(mean_of([0, 0, 0, 0]), "x")[0] == "undecided"  # all alike: as where all succeed
     assert judged(mean_of([1]), "x")[0] == "undecided"
     assert judged(mean_of([]), "x")[0] == "cannot be checked here"
 

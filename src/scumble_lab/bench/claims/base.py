@@ -112,7 +112,7 @@ def judged(difference: Mean, what: str, digits: int = 2, scale: float = 1.0) -> 
         return "undecided", f"{sentence}: one case decides nothing"
     if difference.low > 0:
         return "holds", sentence
-    if difference.high <= 0:
+    if difference.high < 0:
         return "does not hold", sentence
     return "undecided", f"{sentence}: the interval holds 0"
 

@@ -96,7 +96,7 @@ def _leads(lead: list[float]) -> tuple[Word, str]:
     interval = f"[{low:.2f}, {high:.2f}]"
     if low > 0:
         return "holds", interval
-    return ("does not hold", interval) if high <= 0 else ("undecided", interval)
+    return ("does not hold", interval) if high < 0 else ("undecided", interval)
 
 
 def adherence(bench: Bench) -> Finding:
