@@ -66,6 +66,7 @@ LIGHT = (
     ["world", "sheet", "--count", "x"],
     ["train", "--help"],
     ["train", "latent", "--help"],
+    ["train", "asyrp", "--help"],
     ["train", "latent", "--minutes", "x"],
     ["map", "ellipse", "--soft", "x"],
     ["info", "missing.png"],

@@ -99,6 +99,25 @@ def test_maps_go_through_pipes(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["box.png", "in.png", "named.png"]
 
 
+def test_maps_that_a_model_makes_go_through_pipes(
+    piped: Any, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture.save("in.png")
+    for maker in ("depth", "segmentation"):  # these need a model that is not at hand: a picture of theirs is enough
+        monkeypatch.setattr(f"scumble.maps.{maker}", lambda file, *_, **__: Image.open(file).convert("L"))
+    # words and difference look once each; what they find on a tiny network is nothing to be judged
+    words = (
+        ("words", "-", "a", "--source-prompt", "a b", "--soft", "--model", MODEL),
+        ("difference", "-", "--source-prompt", "a b", "--prompt", "a c", "--soft", "--model", MODEL),
+        ("depth", "-"),
+        ("segments", "-", "cat"),
+    )
+    for one in words:
+        sent = piped(png(picture), "map", *one, "-o", "-")
+        piped(b"", "map", *("in.png" if word == "-" else word for word in one), "-o", "named.png", "--overwrite")
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(sent))), np.asarray(Image.open("named.png"))), one
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

@@ -5,15 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 from cyclopts import Parameter
 
 from scumble.errors import InputError
 from scumble.files import READABLE_PICTURES
-from scumble.methods.asyrp.direction import DirectionInfo
-from scumble.methods.asyrp.from_clip import train_direction
-from scumble.methods.asyrp.from_model import teach_direction
-from scumble.models.clip import ClipScorer
 
 __all__ = ["asyrp"]
 
@@ -77,13 +72,20 @@ def asyrp(
     seed
         Of the network's first weights.
     """
-    from scumble.models.loading import load
-
     if output.suffix != ".safetensors" or not output.parent.is_dir():
         raise InputError(f"a direction is saved as NAME.safetensors in a folder that exists, not as {output}")
     paths = sorted(p for p in pictures.glob("*") if p.suffix.lower() in READABLE_PICTURES)[:count]
     if not paths:
         raise InputError(f"{pictures} holds no pictures ({', '.join(READABLE_PICTURES)}): give a folder with some")
+    # the help and what is wrong with the words wait for no torch
+    import torch
+
+    from scumble.methods.asyrp.direction import DirectionInfo
+    from scumble.methods.asyrp.from_clip import train_direction
+    from scumble.methods.asyrp.from_model import teach_direction
+    from scumble.models.clip import ClipScorer
+    from scumble.models.loading import load
+
     loaded = load(model)
     about = DirectionInfo(
         source, target, t_edit if t_edit is not None else -1, t_boost if t_boost is not None else -1, steps
