@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
 from scumble.cli.demo import PROMPT, SCENE, SEED
-from scumble.methods.registry import method_names
+from scumble.methods.base import Sampled
+from scumble.methods.registry import method_class, method_names
 from tests.docs.pages import ROOT
 
 TENS = {"twenty": 20, "thirty": 30}
@@ -28,3 +30,17 @@ def test_the_first_commands_make_the_picture_above_them() -> None:
     assert f"under the words “{PROMPT}”" in text
     assert f"scumble world render scenes --seed {SCENE} --count 1" in text
     assert f'--prompt "{PROMPT}" --seed {SEED} ' in text
+
+
+@pytest.mark.parametrize("page", ["docs/questions.md", "CHANGELOG.md"])
+def test_as_many_methods_take_words_with_a_place_as_are_said(page: str) -> None:
+    said = re.findall(r"in (\w+) methods\.", (ROOT / page).read_text(encoding="utf-8"))
+    assert said and {ONES[word] for word in said} == {sum(method_class(name).takes_places for name in method_names())}
+
+
+def test_the_samplers_of_the_answer_are_those_that_there_are() -> None:
+    (line,) = (
+        one for one in (ROOT / "docs/questions.md").read_text("utf-8").splitlines() if one.startswith("`--solver")
+    )
+    said = set(re.findall(r"`(?:--solver )?([a-z0-9_-]+)`", line.partition(", each as")[0]))
+    assert said == set(get_args(Sampled.model_fields["solver"].annotation))
