@@ -139,8 +139,8 @@ def make(
     order
         affinity brings together what shares a model and a picture.
     group
-        Let so many requests of one model, method and size share the calls of the network: less time a picture, which
-        may then differ by a grey level from one made by itself.
+        Let so many requests of one model, method and size share the calls of the network, which saves time on some
+        machines; a picture may then differ by a grey level from one made by itself.
     workers
         auto (one for each GPU, else one), how many, or devices such as cuda:0,cuda:1.
     threads
