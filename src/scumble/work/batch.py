@@ -351,8 +351,8 @@ def batch(
         again: Make anew what is done.
         order: ``affinity``, ``list``, ``shuffle`` or ``short-first``.
         group: Let so many requests of one model, method and size share the calls of the network: less time a picture
-            on some machines, and pictures that may differ by a grey level from those made one by one (their recipes say with how many
-            rows they were made, and redo repeats that to the byte).
+            on some machines, and pictures that may differ by a grey level from those made one by one (their recipes
+            say with how many rows they were made, and redo repeats that to the byte).
         name: Pattern of the results' names, such as ``{stem}-{seed}.png``.
         overwrite: Replace files that are there and were not made by their request.
         inputs: Where files that recipes name by their content are looked for.
