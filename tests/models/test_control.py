@@ -17,6 +17,7 @@ from scumble.errors import ScumbleError
 from scumble.methods.batch import EditBatch
 from scumble.models.add_ons import AddOns
 from scumble.models.loading import from_pipe, load
+from scumble.models.loading.control import _loaded as loaded_control
 from scumble.models.unet_halves import decode_half, encode_half
 from tests.support.original_layout import original_control_state
 from tests.support.parity import close
@@ -190,8 +191,8 @@ def test_a_file_in_the_original_layout_is_the_network_or_is_refused(sd_pipe: Any
         assert "control.safetensors" in str(error.value)
         assert "\n" not in str(error.value)
         return
-    model: Any = load(tmp_path / "tiny-sd", "cpu", add_ons=told)
-    found = model.control.network.state_dict()
+    model: Any = load(tmp_path / "tiny-sd", "cpu")
+    found = loaded_control(tmp_path / "control.safetensors", model).state_dict()
     assert set(found) == set(original.state_dict())
     assert all(torch.equal(found[key], tensor) for key, tensor in original.state_dict().items())
 
@@ -199,10 +200,12 @@ def test_a_file_in_the_original_layout_is_the_network_or_is_refused(sd_pipe: Any
 def test_what_is_no_controlnet_of_this_kind_is_refused_in_one_line(sd_pipe: Any, network: Any, tmp_path: Path) -> None:
     sd_pipe.save_pretrained(tmp_path / "tiny-sd")
     make_controlnet(make_unet(cross_attention_dim=20)).save_pretrained(tmp_path / "other")
+    make_controlnet(sd_pipe.unet, halvings=3).save_pretrained(tmp_path / "larger")
     save_file({"a.weight": torch.zeros(2)}, tmp_path / "thing.safetensors")
     CONTROL.save(tmp_path / "edges.png")
     cases: list[tuple[dict[str, Any], str]] = [
         ({"control": tmp_path / "other", "control_image": CONTROL}, "another kind of checkpoint"),
+        ({"control": tmp_path / "larger", "control_image": CONTROL}, "8 times the latent's side, the model's 2"),
         ({"control": tmp_path / "thing.safetensors", "control_image": CONTROL}, "no ControlNet"),
         ({"control": tmp_path / "tiny-sd", "control_image": CONTROL}, "weights|config"),
         ({"control": tmp_path / "other"}, "--control-image"),

@@ -113,13 +113,13 @@ def state_of(network: Any) -> dict[str, Any]:
     return state
 
 
-def make_controlnet(unet: Any, seed: int = 6) -> Any:
-    """A ControlNet beside a tiny U-Net, for pictures of twice its side; none of its layers is zero."""
+def make_controlnet(unet: Any, seed: int = 6, halvings: int = 1) -> Any:
+    """A ControlNet beside a tiny U-Net, for pictures of 2^halvings times its side; none of its layers is zero."""
     import torch
     from diffusers import ControlNetModel
 
     network = ControlNetModel.from_unet(
-        unet, load_weights_from_unet=False, conditioning_embedding_out_channels=(4, 8)
+        unet, load_weights_from_unet=False, conditioning_embedding_out_channels=(4, *(8,) * halvings)
     ).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

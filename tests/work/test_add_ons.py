@@ -31,7 +31,7 @@ def inputs(tmp_path: Path, tiny_editor: scumble.Editor) -> Path:
         Image.fromarray(pixels).save(tmp_path / f"{name}.png")
     (tmp_path / "ip").mkdir()
     adapter(tmp_path / "ip", tiny_editor.model.denoiser)
-    make_controlnet(tiny_editor.model.denoiser).save_pretrained(tmp_path / "canny")
+    make_controlnet(tiny_editor.model.denoiser, halvings=3).save_pretrained(tmp_path / "canny")
     return tmp_path
 
 

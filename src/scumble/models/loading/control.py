@@ -55,6 +55,12 @@ def control_of(model: LatentModel, add_ons: AddOns, present: Any = None) -> Cont
                 f"{name} was made for another kind of checkpoint than {model.name}: its {one} is {given}, the U-Net's"
                 f" {wanted}"
             )
+    factor = 2 ** (len(network.config.conditioning_embedding_out_channels) - 1)
+    if factor != model.factor:
+        raise CheckpointError(
+            f"{name} was made for another kind of checkpoint than {model.name}: its pictures have {factor} times the"
+            f" latent's side, the model's {model.factor} times"
+        )
     scale = 1.0 if add_ons.control_scale is None else float(add_ons.control_scale)
     return ControlNet(network, load_image(add_ons.control_image), scale)
 
