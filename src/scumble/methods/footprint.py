@@ -14,7 +14,7 @@ __all__ = ["Footprint"]
 PICTURES = 6.0
 """Copies in float32 of a picture at the model's size that an edit holds for each candidate, map and residual too."""
 
-ROWS_ON_CPU, ENDS_ON_CPU, GRAPHS_ON_CPU, LIBRARIES_ON_CPU = 1.25, 1.3, 1.7, 40e6
+ROWS_ON_CPU, ENDS_ON_CPU, GRAPHS_ON_CPU, LIBRARIES_ON_CPU = 1.25, 1.3, 1.7, 50e6
 """Factors of what tensors hold on a processor, and bytes in any case: its convolutions work on copies in a layout of
 their own, and the memory of the autoencoder stays reserved while the network runs. Fitted to ``python -m benchmarks
 plan_memory`` on the bundled model and to Stable Diffusion's structure at half width. On a GPU tensors are all that is
