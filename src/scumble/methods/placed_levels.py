@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scumble.core.schedule import Level
+from scumble.core.timesteps import students_steps
 from scumble.errors import InputError
 
 if TYPE_CHECKING:
     from scumble.methods.batch import EditBatch
 
-__all__ = ["fine_levels", "levels_below", "levels_of_run"]
+__all__ = ["fine_levels", "levels_after_skip", "levels_below", "levels_of_run"]
 
 
 def levels_of_run(
@@ -62,7 +64,26 @@ def levels_below(batch: EditBatch, steps: int, solver: str, most: float) -> tupl
 def fine_levels(batch: EditBatch, steps: int, solver: str) -> tuple[Level, ...]:
     """Return the levels among which a start is looked for: all that the student knows where its steps are placed below
     it, else those of the run."""
-    return batch.levels(batch.model.schedule.students_steps if _places(batch, solver) else steps, solver)
+    if _places(batch, solver):
+        steps = students_steps(batch.model.schedule.config)
+    return batch.levels(steps, solver)
+
+
+def levels_after_skip(
+    batch: EditBatch, steps: int, solver: str, first_step: Callable[[EditBatch, Sequence[Level]], int]
+) -> tuple[tuple[Level, ...], int, bool]:
+    """Return the levels of a run that leaves out steps at the noisy end, its first step, and whether none is left out.
+
+    Raises:
+        InputError: If the number of steps does not fit the model's schedule.
+    """
+    fine = fine_levels(batch, steps, solver)
+    skipped = first_step(batch, fine) / (len(fine) - 1)
+    levels, top = levels_below(batch, steps, solver, 1 - skipped)
+    if top < 1:
+        return levels, 0, False
+    first = first_step(batch, levels)
+    return levels, first, first == 0
 
 
 def _places(batch: EditBatch, solver: str) -> bool:

@@ -18,7 +18,6 @@ from scumble.methods.text_fields import TextFields
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from scumble.core.schedule import Level
     from scumble.methods.batch import EditBatch
 
 __all__ = ["BlendedLatentDiffusion"]
@@ -55,8 +54,9 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, DecoderFields, Regi
         from scumble.controls.change_map import NoisedSource
         from scumble.methods.inpainting.background_blend import BackgroundBlend
         from scumble.methods.inpainting.mask_shrinking import MaskSchedule, default_dilations
+        from scumble.methods.placed_levels import levels_after_skip
 
-        levels, first, whole = self.levels_and_start(batch)
+        levels, first, whole = levels_after_skip(batch, self.num_inference_steps, self.solver, self.first_step)
         steps = len(levels) - 1
         mask = self.mask(batch)
         dilations = default_dilations(mask, batch.model.factor) if self.shrink is None else self.shrink
@@ -64,15 +64,3 @@ class BlendedLatentDiffusion(Prompted, Sampled, ClipRanking, DecoderFields, Regi
         keep_outside_map = BackgroundBlend(masks, mask, NoisedSource(self.source(batch)), first, from_noise=whole)
         guidance = batch.guidance(self.prompt, self.negative_prompt, self.guidance_scale)
         return batch.denoise(levels, self.make_solver(batch, steps), [keep_outside_map, guidance])
-
-    def levels_and_start(self, batch: EditBatch) -> tuple[tuple[Level, ...], int, bool]:
-        """The levels of the run, its first step, and whether it goes the whole way, from noise."""
-        from scumble.methods.placed_levels import fine_levels, levels_below
-
-        fine = fine_levels(batch, self.num_inference_steps, self.solver)
-        skipped = self.first_step(batch, fine) / (len(fine) - 1)
-        levels, top = levels_below(batch, self.num_inference_steps, self.solver, 1 - skipped)
-        if top < 1:
-            return levels, 0, False
-        first = self.first_step(batch, levels)
-        return levels, first, first == 0
