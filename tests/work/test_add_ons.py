@@ -51,3 +51,14 @@ def test_what_does_not_fit_is_said_of_its_line_before_anything_runs(inputs: Path
     listed = write(inputs / "list.jsonl", {"id": "a", "prompt": "a cube", "model": {"name": TINY, **model}})
     with pytest.raises(InputError, match=word), Batch(listed, inputs / "out", workers=1):
         pass
+
+
+def test_one_model_with_different_things_on_it_is_one_list(inputs: Path) -> None:
+    ip = {"ip_adapter": {"path": "ip/ip-adapter.safetensors"}, "ip_image": {"path": "shown.png"}, "ip_scale": 0.5}
+    control = {"control": {"path": "canny"}, "control_image": {"path": "shown.png"}}
+    models = ({"name": TINY}, {"name": TINY, **ip}, {"name": TINY, **control}, {"name": TINY, **ip, "ip_scale": 1.0})
+    lines = [{"id": f"l{k}", "prompt": "a cube", "model": model} for k, model in enumerate(models)]
+    with Batch(write(inputs / "list.jsonl", *lines), inputs / "out", workers=1) as results:
+        done = list(results)
+    assert {one.id: (one.state, one.error) for one in done} == {f"l{k}": ("done", None) for k in range(4)}
+    assert len({(inputs / "out" / f"l{k}.png").read_bytes() for k in range(4)}) == 4

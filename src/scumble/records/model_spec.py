@@ -79,6 +79,16 @@ class ModelSpec(Settings):
             if name not in ("name", "settled") and getattr(self, name) != getattr(defaults, name)
         }
 
+    @property
+    def weights_name(self) -> str:
+        """The name with all that decides which weights compute: models of one such name have one weights hash."""
+        files: list[tuple[FileRef | None, float | None]] = [(one.file, one.weight) for one in self.adapters]
+        files += [(one, None) for one in (self.vae, *self.embeddings)]
+        files += [(self.control, self.control_scale), (self.ip_adapter, self.ip_scale)]
+        parts = [self.dtype] if self.dtype in ("float16", "bfloat16") else list[str]()
+        parts += [f"{file.path}:{1 if scale is None else scale:g}" for file, scale in files if file is not None]
+        return " with ".join([self.name or "", *([", ".join(parts)] if parts else [])])
+
     def add_ons(self) -> dict[str, Any]:
         """What is put on the model, as keywords for the editor."""
         settings: dict[str, Any] = {

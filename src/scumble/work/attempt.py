@@ -124,7 +124,7 @@ class Attempt:
         key = request.key(contents, weights)
         method = _method(request)
         finals = [self.folder / name for name in output_names(payload["output"], _pictures(method, request.count))]
-        common = {"key": key, "inputs": inputs, "model": [request.model.name or "", weights]}
+        common = {"key": key, "inputs": inputs, "model": [request.model.weights_name, weights]}
         todo = Todo(request, method, editor, payload, finals, key, common)
         there = [path for path in finals if self._is_there(path)]
         if there and not payload.get("overwrite"):
@@ -222,7 +222,7 @@ class Attempt:
             editor.expect_many(spec.settled)
             self._editors[name] = editor
             if tell is not None:
-                tell("loaded", model=spec.name or "", weights=editor.model.weights_hash)
+                tell("loaded", model=spec.weights_name, weights=editor.model.weights_hash)
         return self._editors[name]
 
     def _read(self, request: Request) -> tuple[dict[str, str], list[tuple[str, int, int, str]]]:
