@@ -2,6 +2,9 @@
 
 Run once with that version: ``python tests/reference_0_1/record.py``. It writes small pictures with their recipes, the
 inputs, and inversion files. It is kept to show how they were made; later versions cannot run it.
+
+``another_processor`` in recorded.json holds hashes of the pixels that the same version made of the same inversion files
+on another kind of processor, where single bits of the networks differ.
 """
 
 from __future__ import annotations
