@@ -25,11 +25,15 @@ def ready(studio: Studio, steps: str = "4", count: str = "1") -> Studio:
 def test_the_cost_stands_there_before_and_is_what_was_counted_afterwards(studio: Studio) -> None:
     ready(studio, "6").until("studio.server.plan.value.rows !== null || (studio.doc.changedDocument(), false)")
     plan = studio.js("studio.server.plan.value")
-    assert "rows" in studio.page.get_by_test_id("cost").inner_text()
+    assert (
+        "rows" in studio.page.get_by_test_id("cost").inner_text() and "MB" in studio.page.locator(".cost").inner_text()
+    )
+    assert plan["bytes"] > 50e6  # what the libraries take in any case
     result = studio.edit().result()
     assert plan["rows"] == [result["forward"] + result["backward"]] * 2
     assert plan["calls"] == [result["calls"]] * 2
     assert str(result["calls"]) in studio.page.get_by_test_id("counted").inner_text()
+    studio.until(f"studio.server.plan.value?.bytes === {plan['bytes']} || (studio.doc.changedDocument(), false)")
 
 
 def test_an_empty_map_costs_nothing_and_says_so(studio: Studio) -> None:

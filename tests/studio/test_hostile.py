@@ -34,7 +34,7 @@ class Quiet:
     def __init__(self) -> None:
         self.defaults: dict[str, Any] = {}
         self.model: dict[str, Any] = {"name": "m", "choices": ["still-life"]}
-        self.takes_text, self.instructs, self.live, self.jpegs, self.peaks = True, False, {}, {}, {}
+        self.takes_text, self.instructs, self.live, self.jpegs = True, False, {}, {}
 
     def call(self, function: Callable[[], Any]) -> Future[Any]:
         done: Future[Any] = Future()

@@ -118,7 +118,7 @@ class JobsHearing(JobsFiling):
         row = self._ledger.record([outcome])[0]
         if outcome.kind == "done":
             durable({(self.folder / one.path).parent for one in outcome.files})
-            self._paced(outcome.cost, str(row.body.get("method")))
+            self._paced(outcome.cost)
             if (milliseconds := event.data.get("milliseconds")) is not None:
                 self._tell_model(milliseconds=milliseconds)
             for k, shown in enumerate(event.data.get("shown", ())):

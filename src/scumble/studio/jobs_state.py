@@ -49,7 +49,6 @@ class JobsState:
         self.defaults: dict[str, Any] = {}
         self.computed: dict[str, str] = {}
         self.paces: list[float] = []
-        self.peaks: dict[str, int] = {}
         self.on_model: Callable[[], Any] = lambda: None
         self._options = dict(options)
         self._following = Live()
@@ -74,13 +73,11 @@ class JobsState:
         """Whether the maker has no time for a question now."""
         return self._at is not None or self.model["state"] != "ready"
 
-    def _paced(self, cost: Mapping[str, Any], method: str) -> None:
-        """Keep what a row took, all of an edit included, and its memory: the next estimates come from them."""
+    def _paced(self, cost: Mapping[str, Any]) -> None:
+        """Keep what a row took, all of an edit included: the next estimates come from it."""
         rows = int(cost.get("forward") or 0) + int(cost.get("backward") or 0)
         if rows >= 4:
             self.paces = [*self.paces[-7:], float(cost.get("seconds") or 0.0) / rows]
-        if cost.get("peak"):
-            self.peaks[method] = int(cost["peak"])
 
     def _load_first(self) -> None:
         """Before all other questions: load the chosen model."""

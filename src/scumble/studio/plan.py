@@ -121,7 +121,7 @@ async def plan_of(
         "rows": None if rows is None else [rows, rows],
         "calls": None if calls is None else [calls, calls],
         "seconds": None if seconds is None else [round(one, 2) for one in seconds],
-        "bytes": studio.jobs.peaks.get(edit.method) if rows else None,
+        "bytes": counted["bytes"] if counted is not None and rows else None,
         "release": release,
         "steps": steps,
         "command": checked["command"],

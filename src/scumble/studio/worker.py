@@ -168,13 +168,14 @@ class Maker:
         }
 
     def answer_count(self, request: dict[str, Any], folder: str) -> dict[str, Any] | None:
-        """Count the rows and calls of a request; None where they depend on the picture."""
+        """Count the rows, calls and bytes beside the model of a request; None where they depend on the picture."""
         asked = request_in({"request": request})
         path, method, more = read(asked, Path(folder))
         plan = self._loaded(asked.model.name).plan(self._picture(path), method, count=asked.count, **more)
         if not plan.exact:
             return None
-        return {"rows": plan.most.forward_rows + plan.most.backward_rows, "calls": plan.most.network_calls}
+        rows = plan.most.forward_rows + plan.most.backward_rows
+        return {"rows": rows, "calls": plan.most.network_calls, "bytes": plan.peak_bytes}
 
     def answer_fan(self, request: dict[str, Any], folder: str, strengths: list[float], side: int) -> list[bytes]:
         """Make the whole picture at some strengths, for the screen alone: one JPEG each."""
