@@ -113,7 +113,7 @@ def documented(kind: type) -> Iterator[tuple[ast.Name, str]]:
 @pytest.mark.parametrize("name", method_names())
 def test_a_method_says_where_it_comes_from(name: str) -> None:
     """The papers that its page names stand in the docstring, too: the one that Python's help shows."""
-    kind = method_class(name)
+    kind: type[Method] = method_class(name)
     assert kind.paper
     missing = [paper for paper in ARXIV.findall(kind.paper) if paper not in (kind.__doc__ or "")]
     assert not missing, f"{kind.__name__}: {kind.paper}"
