@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scumble.methods.attention.pix2pix_zero import Pix2PixZero
     from scumble.methods.attention.plug_and_play import PlugAndPlay
     from scumble.methods.attention.prompt_to_prompt import PromptToPrompt
+    from scumble.methods.content_cache import ContentCache
     from scumble.methods.drag.drag_diffusion import DragDiffusion
     from scumble.methods.drag.drag_noise import DragNoise
     from scumble.methods.drag.warp_drag import WarpDrag
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
     from scumble.methods.inversion_based.ledits import LEdits
     from scumble.methods.progress import Progress
-    from scumble.methods.reuse import ContentCache
     from scumble.methods.words import Words
     from scumble.records.recipe import Recipe
     from scumble.records.request import Request

@@ -41,8 +41,10 @@ def test_two_pairs_are_placed_moved_and_warped_at_once(studio: Studio) -> None:
 
 def test_a_handle_where_nothing_may_change_says_so_before_the_run(studio: Studio) -> None:
     studio.stroke((40, 40), (60, 60))
+    before = studio.js("studio.server.jobs.value.size")
     dragging(studio).stroke((180, 180), (200, 180))
     studio.page.get_by_text("Handle 1 lies where nothing may change").wait_for()
+    assert studio.js("studio.server.jobs.value.size") == before
 
 
 def test_each_point_shows_how_far_it_got(studio: Studio) -> None:

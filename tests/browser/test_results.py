@@ -94,7 +94,9 @@ def test_a_file_whose_sources_are_elsewhere_says_what_is_missing(
 
 def test_making_it_again_finds_no_difference(made: Studio) -> None:
     made.page.get_by_role("button", name="Make it again and compare").click()
-    made.page.get_by_text("every pixel is the same").wait_for()
+    said = made.page.get_by_text("every pixel is the same")
+    said.wait_for()
+    assert "made again" in said.inner_text()
 
 
 def test_stars_trash_and_history(made: Studio, server: Server) -> None:

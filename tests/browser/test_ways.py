@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -49,6 +50,7 @@ def test_a_file_is_chosen_with_the_keyboard(studio: Studio, still_life: Path) ->
         studio.page.keyboard.press("Enter")
     chosen.value.set_files(str(still_life))
     studio.wait(state="painting")
+    assert studio.js("studio.doc.picture.value.id") == hashlib.sha256(still_life.read_bytes()).hexdigest()
 
 
 def test_the_legend_says_until_which_step_a_strength_is_held(studio: Studio) -> None:
@@ -85,3 +87,4 @@ def test_a_finger_moves_the_slider(tab: Callable[..., Studio], server: Server, s
         touches(session, "touchMove", [(start[0] + (end[0] - start[0]) * k / 5, start[1])])
     touches(session, "touchEnd", [])
     studio.until("Math.abs(studio.view.split.value - 0.25) < 0.02")
+    assert studio.page.evaluate("window.scrollX === 0 && window.scrollY === 0")  # the page itself did not move

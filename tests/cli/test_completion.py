@@ -38,7 +38,9 @@ type 'compadd() {
 }'
 for line in "$@"; do
   type "offered=$folder/offered; : > \$offered"
-  zpty -w -n shell "$line"$'\t\C-u'
+  zpty -w -n shell "$line"$'\t'
+  repeat 200; do [[ -s $folder/offered ]] && break; sleep .05; done
+  zpty -w -n shell $'\C-u'
   type ":"
   print -r -- $(<$folder/offered)
 done

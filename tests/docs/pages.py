@@ -66,21 +66,25 @@ def blocks(page: Path) -> Iterator[Block]:
     assert language is None, f"{page.name}: a block is not closed"
 
 
-def run_page(page: Path, checkpoint: Path) -> None:
-    """Run all blocks of a page, in order, in the current folder.
+def run_page(page: Path, checkpoint: Path) -> int:
+    """Run all blocks of a page, in order, in the current folder; returns how many ran.
 
     Args:
         page: The page.
         checkpoint: A tiny model's folder, in place of any checkpoint that the page names.
     """
     names: dict[str, Any] = {"__name__": "page"}
+    ran = 0
     for block in blocks(page):
         code = here(block.code, checkpoint)
         if block.reason is None and block.language == "python":
             exec(compile(code, str(page), "exec"), names)
+            ran += 1
         elif block.reason is None and block.language == "bash":
             for line in code.replace("\\\n", " ").splitlines():
                 run_line(shlex.split(line, comments=True), page)
+            ran += 1
+    return ran
 
 
 def run_line(words: list[str], page: Path) -> None:

@@ -39,7 +39,7 @@ def test_every_block_of_the_page_runs(page: Path, tiny: Path, tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     photographs(tmp_path)
     loras(tmp_path, tiny)
-    run_page(page, tiny)
+    assert run_page(page, tiny) == sum(one.language in RUNS and not one.reason for one in blocks(page))
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)

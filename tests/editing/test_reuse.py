@@ -17,9 +17,9 @@ from PIL import Image
 from scumble.editing.editor import Editor
 from scumble.editing.result import Result
 from scumble.errors import InputError
+from scumble.methods.content_cache import ContentCache
 from scumble.methods.inversion_based.ddim_inversion import DDIMInversion
 from scumble.methods.inversion_based.ddpm_inversion import DDPMInversion
-from scumble.methods.reuse import ContentCache
 from scumble.models.base import Model
 from scumble.records.view import View
 from tests.support.all_methods import editor_for, short, soft_map

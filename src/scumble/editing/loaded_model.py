@@ -12,7 +12,7 @@ import torch
 from scumble.editing.asked import Edit
 from scumble.editing.runtime import planned_rows, planned_steps
 from scumble.errors import InputError
-from scumble.methods.reuse import ContentCache
+from scumble.methods.content_cache import ContentCache
 from scumble.models.base import Model
 from scumble.models.counting import CountingModel
 from scumble.models.turns import turn_of
